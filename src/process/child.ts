@@ -1,0 +1,67 @@
+import type { OutputStream } from "../protocol/process.ts";
+
+/** The size of a pseudo-terminal in character cells. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** What a command reads from and writes to. */
+export type ChildStdio =
+  | { readonly kind: "pipes"; readonly stdin: "pipe" | "empty" }
+  | { readonly kind: "pty"; readonly size: TerminalSize };
+
+/** A command to run, as the operating system takes it. */
+export interface ChildCommand {
+  /** Not empty. The first is looked up in the command's own PATH unless it has a slash. */
+  readonly argv: readonly string[];
+  /** What the command sees as its name instead of `argv[0]`. */
+  readonly arg0?: string | undefined;
+  /** A native absolute path. */
+  readonly cwd: string;
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdio: ChildStdio;
+}
+
+/** What happens to a child, told in this order: output …, exit, output …, end. */
+export interface ChildObserver {
+  /** Bytes that the child or a descendant wrote. Valid only during the call. */
+  output(stream: OutputStream, bytes: Uint8Array<ArrayBuffer>): void;
+  /** The child has ended, and what it wrote before has been told. 128 + n for signal n. */
+  exited(exitCode: number): void;
+  /** After the exit, nothing holds the output open any more. Last. */
+  ended(): void;
+}
+
+/** How an attempt to give a child input ended. */
+export type WriteOutcome = "written" | "closed";
+
+/** A started command, leader of its own session and process group. */
+export interface Child {
+  readonly pid: number;
+  /**
+   * Gives the child input, in the order of the calls. Settles when the system has taken all of it,
+   * or when the child no longer reads.
+   */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
+  /** Stops reading output: the child waits when its pipe is full. Exit is not told meanwhile. */
+  pause(): void;
+  /** Goes on reading output. */
+  resume(): void;
+  /** Sends SIGINT to the process group. */
+  interrupt(): void;
+  /** Sends SIGTERM to the process group. */
+  requestEnd(): void;
+  /** Kills the process group and every descendant that left it. */
+  kill(): void;
+  /** Changes the size of the pseudo-terminal. Nothing happens without one. */
+  resize(size: TerminalSize): void;
+  /** Stops listening to descendants that outlive the child: they lose their readers. */
+  abandon(): void;
+}
+
+/** Why a command could not be started, in the operating system's words. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}

@@ -1,0 +1,93 @@
+import { closeDescriptor, type Descriptor, readableBytes, setNonBlocking } from "./descriptors.ts";
+import { libc } from "./libc.ts";
+import { type Poller, Ready } from "./poller.ts";
+
+/** Bytes in one event at the most: large enough for throughput, small beside the retention. */
+const READ_BYTES = 128 * 1024;
+
+/** Shared by all streams: callbacks copy what they keep before they return. */
+const buffer = new Uint8Array(READ_BYTES);
+
+/** What a stream tells of itself. */
+export interface ChildOutputObserver {
+  /** Bytes in a buffer that is used again after the call. */
+  bytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Every writer has closed. Told once, and never after {@linkcode ChildOutput.close}. */
+  ended(): void;
+}
+
+/** Our end of a child's output pipe or terminal. */
+export class ChildOutput {
+  readonly #poller: Poller;
+  readonly #descriptor: Descriptor;
+  readonly #observer: ChildOutputObserver;
+  #state: "reading" | "paused" | "ended" = "paused";
+
+  constructor(poller: Poller, descriptor: Descriptor, observer: ChildOutputObserver) {
+    this.#poller = poller;
+    this.#descriptor = descriptor;
+    this.#observer = observer;
+    setNonBlocking(descriptor);
+    this.resume();
+  }
+
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  /** Leaves further output in the pipe. Hang-ups go unnoticed meanwhile. */
+  pause(): void {
+    if (this.#state !== "reading") return;
+    this.#poller.unwatch(this.#descriptor);
+    this.#state = "paused";
+  }
+
+  resume(): void {
+    if (this.#state !== "paused") return;
+    this.#state = "reading";
+    this.#poller.watch(this.#descriptor, Ready.Input, (ready) => this.#ready(ready));
+  }
+
+  /**
+   * Reads what is in the pipe at this moment, though not all that a writer adds meanwhile, and
+   * notices at once if nobody is left to write.
+   */
+  drain(): void {
+    if (this.ended) return;
+    let remaining = readableBytes(this.#descriptor);
+    while (remaining > 0) {
+      const count = this.#read();
+      if (count <= 0) return;
+      remaining -= count;
+    }
+    if (this.#read() === 0) this.#end();
+  }
+
+  /** Stops reading for good. */
+  close(): void {
+    if (this.#state === "ended") return;
+    this.pause();
+    this.#state = "ended";
+    closeDescriptor(this.#descriptor);
+  }
+
+  /**
+   * A hang-up without input is the end; so is a read of nothing. The answer of a failed read says
+   * nothing that the next round does not say better.
+   */
+  #ready(ready: number): void {
+    const hungUp = (ready & Ready.Input) === 0;
+    if (hungUp || this.#read() === 0) this.#end();
+  }
+
+  #end(): void {
+    this.close();
+    this.#observer.ended();
+  }
+
+  #read(): number {
+    const count = Number(libc().read(this.#descriptor, buffer, BigInt(READ_BYTES)));
+    if (count > 0) this.#observer.bytes(buffer.subarray(0, count));
+    return count;
+  }
+}

@@ -1,0 +1,71 @@
+import { describeErrno, lastErrno, libc } from "./libc.ts";
+
+/** A number that the kernel knows an open file, pipe, terminal or process by. */
+export type Descriptor = number;
+
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const F_SETPIPE_SZ = 1031;
+const FIONREAD = 0x541bn;
+const SYS_CLOSE_RANGE = 436n;
+const CLOSE_RANGE_CLOEXEC = 4n;
+
+const pair = new Int32Array(2);
+const pairBytes = new Uint8Array(pair.buffer);
+
+/** The two ends of a pipe; the program being started never inherits them by accident. */
+export interface Pipe {
+  readonly readEnd: Descriptor;
+  readonly writeEnd: Descriptor;
+}
+
+/** Opens a pipe. @throws {Error} when the process has no descriptors left */
+export function openPipe(): Pipe {
+  if (libc().pipe2(pairBytes, O_CLOEXEC) !== 0) {
+    throw new Error(`cannot open a pipe: ${describeErrno(lastErrno())}`);
+  }
+  return { readEnd: pair[0] ?? -1, writeEnd: pair[1] ?? -1 };
+}
+
+/** Closes a descriptor; the kernel frees it whatever the answer, so there is nothing to handle. */
+export function closeDescriptor(descriptor: Descriptor): void {
+  libc().close(descriptor);
+}
+
+/** A second descriptor of the same open file, which can be watched on its own. */
+export function duplicate(descriptor: Descriptor): Descriptor {
+  const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw new Error(`cannot duplicate a descriptor: ${describeErrno(lastErrno())}`);
+  return copy;
+}
+
+/** Makes reads and writes return at once instead of waiting. */
+export function setNonBlocking(descriptor: Descriptor): void {
+  libc().fcntl(descriptor, F_SETFL, O_NONBLOCK);
+}
+
+/**
+ * Asks for a larger pipe, so that a fast writer is interrupted less often.
+ *
+ * The kernel refuses ordinary users past a total (pipe(7)); the pipe then stays as it was.
+ */
+export function growPipe(descriptor: Descriptor, bytes: number): void {
+  libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
+}
+
+/** Bytes that can be read from a pipe or terminal at once. */
+export function readableBytes(descriptor: Descriptor): number {
+  return libc().ioctl(descriptor, FIONREAD, pairBytes) === 0 ? pair[0] ?? 0 : 0;
+}
+
+/**
+ * Keeps every descriptor past stderr from the programs started later.
+ *
+ * Deno marks its own; those that this program inherited are not marked. Needs Linux 5.11; on an
+ * older kernel inherited descriptors stay as they came.
+ */
+export function closeInheritedDescriptorsOnExec(): void {
+  libc().syscall(SYS_CLOSE_RANGE, 3n, 0xffffffffn, CLOSE_RANGE_CLOEXEC);
+}

@@ -1,0 +1,102 @@
+/**
+ * The C library's functions that starting and watching processes needs and Deno does not offer.
+ *
+ * Opened at first use. glibc 2.29 or newer, for posix_spawn_file_actions_addchdir_np.
+ */
+const functions = {
+  posix_spawn: {
+    parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  posix_spawn_file_actions_addopen: {
+    parameters: ["buffer", "i32", "buffer", "i32", "u32"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_addchdir_np: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
+  posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  posix_openpt: { parameters: ["i32"], result: "i32" },
+  grantpt: { parameters: ["i32"], result: "i32" },
+  unlockpt: { parameters: ["i32"], result: "i32" },
+  ptsname_r: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  eventfd_read: { parameters: ["i32", "buffer"], result: "i32" },
+  eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  epoll_wait_blocking: {
+    name: "epoll_wait",
+    parameters: ["i32", "buffer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+let opened: Libc | undefined;
+
+/** The functions, typed; the library stays open as long as the program runs. */
+export function libc(): Libc {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
+}
+
+/** The operating system's words for an error number, in the form `Permission denied (os error 13)`. */
+export function describeErrno(errno: number): string {
+  const text = libc().strerror(errno);
+  const words = text === null ? "Unknown error" : Deno.UnsafePointerView.getCString(text);
+  return `${words} (os error ${errno})`;
+}
+
+/**
+ * The error number of the last failed call on this thread.
+ *
+ * Good for messages only: the runtime may make calls of its own in between.
+ */
+export function lastErrno(): number {
+  const location = libc().__errno_location();
+  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+}
+
+/** A text as C has it: UTF-8 with a NUL at its end. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text + "\0");
+}
+
+/**
+ * Lays texts out as C has argv and envp: pointers with a null one at their end.
+ *
+ * The texts stand behind the pointers in the same buffer, so that they live as long as it does.
+ */
+export function cStringArray(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  const text = cString(texts.join("\0"));
+  const pointersBytes = (texts.length + 1) * 8;
+  const block = new Uint8Array(pointersBytes + text.length);
+  block.set(text, pointersBytes);
+  const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(block)));
+  const pointers = new BigUint64Array(block.buffer, 0, texts.length);
+  let offset = 0;
+  for (let index = 0; index < texts.length; index++) {
+    pointers[index] = address + BigInt(pointersBytes + offset);
+    offset = text.indexOf(0, offset) + 1;
+  }
+  return block;
+}

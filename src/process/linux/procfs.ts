@@ -1,0 +1,59 @@
+/**
+ * Process ids of the processes that a process is the parent of, those of all its threads.
+ *
+ * From /proc/PID/task/TID/children (proc_pid_task(5)); empty for a process that is gone and on
+ * kernels built without CONFIG_PROC_CHILDREN.
+ */
+export function childrenOf(pid: number): number[] {
+  const children: number[] = [];
+  for (const thread of threadsOf(pid)) {
+    children.push(...numbersIn(readProc(`${pid}/task/${thread}/children`)));
+  }
+  return children;
+}
+
+/** All that descend from a process, nearest first, without the process itself. */
+export function descendantsOf(pid: number): number[] {
+  const found: number[] = [];
+  const seen = new Set([pid]);
+  const visit = (parent: number) => {
+    for (const child of childrenOf(parent)) {
+      if (seen.has(child)) continue;
+      seen.add(child);
+      found.push(child);
+      visit(child);
+    }
+  };
+  visit(pid);
+  return found;
+}
+
+/** The id of the session that a process belongs to (setsid(2)), or undefined when it is gone. */
+export function sessionOf(pid: number): number | undefined {
+  const stat = readProc(`${pid}/stat`);
+  // The name in the second field is in parentheses and may hold any character, those included.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const session = Number(fields[3]);
+  return session > 0 ? session : undefined;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return Array.from(Deno.readDirSync(`/proc/${pid}/task`), (entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+/** The text of a file below /proc, empty when its process is gone. */
+function readProc(path: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${path}`);
+  } catch {
+    return "";
+  }
+}
+
+function numbersIn(text: string): number[] {
+  return text.split(" ").filter((word) => word.trim() !== "").map(Number);
+}

@@ -1,0 +1,29 @@
+import { libc } from "./libc.ts";
+
+/** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
+export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15 } as const;
+
+/** Sends a signal to one process; nothing happens when it is gone. */
+export function signalProcess(pid: number, signal: number): void {
+  libc().kill(pid, signal);
+}
+
+/** Sends a signal to a process group; nothing happens when it is gone. */
+export function signalGroup(leader: number, signal: number): void {
+  libc().kill(-leader, signal);
+}
+
+const WNOHANG = 1;
+const status = new Int32Array(1);
+const statusBytes = new Uint8Array(status.buffer);
+
+/**
+ * Collects the exit code of a child that has ended, 128 + n for signal n, and frees its entry in
+ * the process table; undefined while it runs (waitpid(2)).
+ */
+export function reap(pid: number): number | undefined {
+  if (libc().waitpid(pid, statusBytes, WNOHANG) !== pid) return undefined;
+  const value = status[0] ?? 0;
+  const signal = value & 0x7f;
+  return signal === 0 ? (value >> 8) & 0xff : 128 + signal;
+}

@@ -1,0 +1,124 @@
+import {
+  type Child,
+  type ChildCommand,
+  type ChildObserver,
+  StartError,
+  type TerminalSize,
+} from "../child.ts";
+import { executableCandidates } from "../executable.ts";
+import { type ChildDescriptors, LinuxChild } from "./child.ts";
+import { closeDescriptor, type Descriptor, duplicate, growPipe, openPipe } from "./descriptors.ts";
+import { Poller } from "./poller.ts";
+import { openPseudoTerminal } from "./pseudo_terminal.ts";
+import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
+
+/** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
+const OUTPUT_PIPE_BYTES = 256 * 1024;
+
+/** The descriptors of a command about to start, sorted by who keeps them. */
+interface PreparedStdio {
+  readonly ours: ChildDescriptors;
+  readonly childs: readonly Descriptor[];
+  readonly setup: readonly DescriptorSetup[];
+}
+
+let poller: Poller | undefined;
+
+/** Starts a command. @throws {StartError} when the system refuses; nothing is left behind */
+export function startLinuxChild(command: ChildCommand, observer: ChildObserver): Child {
+  const prepared = prepareStdio(command);
+  try {
+    const pid = spawnProgram({
+      candidates: executableCandidates(command.argv[0] ?? "", command.env),
+      argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
+      cwd: command.cwd,
+      env: command.env,
+      descriptors: prepared.setup,
+    });
+    return new LinuxChild(pid, poller ??= new Poller(), prepared.ours, observer);
+  } catch (error) {
+    allDescriptors(prepared.ours).forEach(closeDescriptor);
+    if (error instanceof SpawnError) throw startError(command, error);
+    throw error;
+  } finally {
+    prepared.childs.forEach(closeDescriptor);
+  }
+}
+
+function prepareStdio(command: ChildCommand): PreparedStdio {
+  const opened: Descriptor[] = [];
+  try {
+    return command.stdio.kind === "pty"
+      ? preparePseudoTerminal(command.stdio.size, opened)
+      : preparePipes(command.stdio.stdin, opened);
+  } catch (error) {
+    opened.forEach(closeDescriptor);
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedStdio {
+  const pipe = () => {
+    const { readEnd, writeEnd } = openPipe();
+    opened.push(readEnd, writeEnd);
+    return { readEnd, writeEnd };
+  };
+  const output = pipe();
+  const errors = pipe();
+  const input = stdin === "pipe" ? pipe() : undefined;
+  growPipe(output.readEnd, OUTPUT_PIPE_BYTES);
+  return {
+    ours: {
+      input: input?.writeEnd,
+      outputs: [
+        { stream: "stdout", descriptor: output.readEnd },
+        { stream: "stderr", descriptor: errors.readEnd },
+      ],
+    },
+    childs: [output.writeEnd, errors.writeEnd, ...input === undefined ? [] : [input.readEnd]],
+    setup: [
+      input === undefined
+        ? { number: 0, source: { kind: "open", path: "/dev/null", access: "read" } }
+        : { number: 0, source: { kind: "copy", descriptor: input.readEnd } },
+      { number: 1, source: { kind: "copy", descriptor: output.writeEnd } },
+      { number: 2, source: { kind: "copy", descriptor: errors.writeEnd } },
+    ],
+  };
+}
+
+/** A session leader without a terminal gets the first one it opens as its controlling terminal. */
+function preparePseudoTerminal(size: TerminalSize, opened: Descriptor[]): PreparedStdio {
+  const { master, terminalPath } = openPseudoTerminal(size);
+  opened.push(master);
+  return {
+    ours: {
+      input: duplicate(master),
+      outputs: [{ stream: "pty", descriptor: master }],
+    },
+    childs: [],
+    setup: [
+      { number: 0, source: { kind: "open", path: terminalPath, access: "readWrite" } },
+      { number: 1, source: { kind: "copy", descriptor: 0 } },
+      { number: 2, source: { kind: "copy", descriptor: 0 } },
+    ],
+  };
+}
+
+function allDescriptors(ours: ChildDescriptors): Descriptor[] {
+  const outputs = ours.outputs.map(({ descriptor }) => descriptor);
+  return ours.input === undefined ? outputs : [ours.input, ...outputs];
+}
+
+/** The kernel says what went wrong but not with which path; a look at the directory tells. */
+function startError(command: ChildCommand, cause: SpawnError): StartError {
+  const culprit = isDirectory(command.cwd) ? command.argv[0] : command.cwd;
+  return new StartError(`${culprit}: ${cause.message}`, { cause });
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

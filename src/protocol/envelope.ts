@@ -1,0 +1,117 @@
+/** What a client calls its request: an integer or a text, given back as it was. */
+export type RequestId = number | bigint | string;
+
+/** An error as it stands in a response. */
+export interface ErrorBody {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** One message, its parameters and results not yet looked at. */
+export type Message =
+  | {
+    readonly kind: "request";
+    readonly id: RequestId;
+    readonly method: string;
+    readonly params: unknown;
+  }
+  | { readonly kind: "notification"; readonly method: string; readonly params: unknown }
+  | { readonly kind: "result"; readonly id: RequestId; readonly result: unknown }
+  | { readonly kind: "error"; readonly id: RequestId; readonly error: ErrorBody }
+  | { readonly kind: "malformed"; readonly reason: string };
+
+/** Stands for the unknown id in answers to messages whose id could not be read. */
+export const UNKNOWN_REQUEST_ID = -1;
+
+/**
+ * Reads one frame. Never throws: what is no message is a message of kind `malformed`.
+ *
+ * An object with a method whose `id` is neither integer nor text is a notification, as members
+ * that mean nothing are ignored everywhere.
+ */
+export function parseMessage(text: string): Message {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { kind: "malformed", reason: `not valid JSON: ${messageOf(error)}` };
+  }
+  if (!isRecord(value)) {
+    return { kind: "malformed", reason: "not a request, a response or a notification" };
+  }
+  const id = requestId(value.id, text);
+  if (typeof value.method === "string") {
+    return id === undefined
+      ? { kind: "notification", method: value.method, params: value.params }
+      : { kind: "request", id, method: value.method, params: value.params };
+  }
+  if (id !== undefined && "result" in value) return { kind: "result", id, result: value.result };
+  if (id !== undefined && isErrorBody(value.error)) {
+    return { kind: "error", id, error: value.error };
+  }
+  return { kind: "malformed", reason: "not a request, a response or a notification" };
+}
+
+/** Encodes a request; a client sends it. */
+export function encodeRequest(id: RequestId, method: string, params: unknown): string {
+  return `{"id":${encodeId(id)},"method":${JSON.stringify(method)},"params":${encode(params)}}`;
+}
+
+/** Encodes the answer to a request that succeeded. */
+export function encodeResult(id: RequestId, result: unknown): string {
+  return `{"id":${encodeId(id)},"result":${encode(result)}}`;
+}
+
+/** Encodes the answer to a request that failed. */
+export function encodeError(id: RequestId, error: ErrorBody): string {
+  return `{"error":${encode(error)},"id":${encodeId(id)}}`;
+}
+
+/** Encodes a notification, of either side. */
+export function encodeNotification(method: string, params: unknown): string {
+  return `{"method":${JSON.stringify(method)},"params":${encode(params)}}`;
+}
+
+/** `undefined`, which JSON does not know, is left out inside objects and null on its own. */
+function encode(value: unknown): string {
+  return JSON.stringify(value) ?? "null";
+}
+
+function encodeId(id: RequestId): string {
+  return typeof id === "bigint" ? id.toString() : JSON.stringify(id);
+}
+
+/** The id of a message, or undefined if it has none that is an integer or a text. */
+function requestId(value: unknown, text: string): RequestId | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value !== "number" || !Number.isInteger(value)) return undefined;
+  return Number.isSafeInteger(value) ? value : bigRequestId(text);
+}
+
+/**
+ * The id of a message whose integer is past 2^53, where a number would not come back as it was.
+ *
+ * Reads the digits from the source text, which a reviver is given for primitive values
+ * (ECMAScript 2026, JSON.parse).
+ */
+function bigRequestId(text: string): bigint | undefined {
+  const message: unknown = JSON.parse(
+    text,
+    (key, value, context?: { source?: string }) =>
+      key === "id" && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context?.source ?? 0) : value,
+  );
+  return isRecord(message) && typeof message.id === "bigint" ? message.id : undefined;
+}
+
+function isErrorBody(value: unknown): value is ErrorBody {
+  return isRecord(value) && Number.isInteger(value.code) && typeof value.message === "string";
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,56 @@
+/**
+ * Error codes of the protocol.
+ *
+ * The first four are those of JSON-RPC 2.0 (https://www.jsonrpc.org/specification#error_object),
+ * the last two belong to the exec-server protocol.
+ */
+export const ErrorCode = {
+  /** The message or its place in the conversation is wrong: not initialized, unknown process, … */
+  InvalidRequest: -32600,
+  /** No such method. */
+  MethodNotFound: -32601,
+  /** A member is missing or has the wrong form. */
+  InvalidParams: -32602,
+  /** The executor could not do it: a spawn, an I/O operation or an HTTP request failed. */
+  Internal: -32603,
+  /** The file, directory or file handle does not exist. */
+  NotFound: -32004,
+  /** The session is still attached to another connection; trying again later may succeed. */
+  SessionAttached: -32010,
+} as const;
+
+/** One of the numbers in {@linkcode ErrorCode}. */
+export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
+
+/** A failure that is answered to the client as a JSON-RPC error. */
+export class RpcError extends Error {
+  override readonly name = "RpcError";
+  /** The number for programs; the message is for people. */
+  readonly code: number;
+
+  /** @param code see {@linkcode ErrorCode}; a client also sees codes of other servers */
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The message or its place in the conversation is wrong (-32600). */
+export function invalidRequest(message: string): RpcError {
+  return new RpcError(ErrorCode.InvalidRequest, message);
+}
+
+/** A member is missing or has the wrong form (-32602). */
+export function invalidParams(message: string): RpcError {
+  return new RpcError(ErrorCode.InvalidParams, message);
+}
+
+/** The executor could not do it (-32603). */
+export function internalError(message: string, cause?: unknown): RpcError {
+  return new RpcError(ErrorCode.Internal, message, { cause });
+}
+
+/** The file, directory or file handle does not exist (-32004). */
+export function notFound(message: string): RpcError {
+  return new RpcError(ErrorCode.NotFound, message);
+}

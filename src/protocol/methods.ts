@@ -1,0 +1,125 @@
+import * as z from "zod";
+import * as filesystem from "./filesystem.ts";
+import * as http from "./http.ts";
+import * as lifecycle from "./lifecycle.ts";
+import * as process from "./process.ts";
+
+/** Which requests belong together; a client that speaks out of turn is told by this word. */
+export type MethodFamily = "lifecycle" | "exec" | "environment info" | "filesystem" | "http";
+
+interface MethodContract {
+  readonly family: MethodFamily;
+  readonly params: z.ZodType;
+  readonly result: z.ZodType;
+}
+
+const empty = z.object({});
+/** `environment/info` never looks at its parameters. */
+const ignored = z.unknown();
+
+/** Every request a client may make: its parameters and its answer. */
+export const methods = {
+  "initialize": {
+    family: "lifecycle",
+    params: lifecycle.initializeParams,
+    result: lifecycle.initializeResult,
+  },
+  "environment/info": {
+    family: "environment info",
+    params: ignored,
+    result: lifecycle.environmentInfo,
+  },
+  "process/start": { family: "exec", params: process.startParams, result: process.startResult },
+  "process/read": { family: "exec", params: process.readParams, result: process.readResult },
+  "process/write": { family: "exec", params: process.writeParams, result: process.writeResult },
+  "process/signal": { family: "exec", params: process.signalParams, result: empty },
+  "process/terminate": {
+    family: "exec",
+    params: process.terminateParams,
+    result: process.terminateResult,
+  },
+  "process/resize": { family: "exec", params: process.resizeParams, result: empty },
+  "fs/readFile": {
+    family: "filesystem",
+    params: filesystem.readFileParams,
+    result: filesystem.readFileResult,
+  },
+  "fs/writeFile": { family: "filesystem", params: filesystem.writeFileParams, result: empty },
+  "fs/createDirectory": {
+    family: "filesystem",
+    params: filesystem.createDirectoryParams,
+    result: empty,
+  },
+  "fs/getMetadata": {
+    family: "filesystem",
+    params: filesystem.getMetadataParams,
+    result: filesystem.getMetadataResult,
+  },
+  "fs/canonicalize": {
+    family: "filesystem",
+    params: filesystem.canonicalizeParams,
+    result: filesystem.canonicalizeResult,
+  },
+  "fs/readDirectory": {
+    family: "filesystem",
+    params: filesystem.readDirectoryParams,
+    result: filesystem.readDirectoryResult,
+  },
+  "fs/walk": {
+    family: "filesystem",
+    params: filesystem.walkParams,
+    result: filesystem.walkResult,
+  },
+  "fs/remove": { family: "filesystem", params: filesystem.removeParams, result: empty },
+  "fs/copy": { family: "filesystem", params: filesystem.copyParams, result: empty },
+  "fs/open": {
+    family: "filesystem",
+    params: filesystem.openParams,
+    result: filesystem.openResult,
+  },
+  "fs/readBlock": {
+    family: "filesystem",
+    params: filesystem.readBlockParams,
+    result: filesystem.readBlockResult,
+  },
+  "fs/close": { family: "filesystem", params: filesystem.closeParams, result: empty },
+  "http/request": {
+    family: "http",
+    params: http.httpRequestParams,
+    result: http.httpRequestResult,
+  },
+} as const satisfies Record<string, MethodContract>;
+
+/** Every notification the executor pushes. */
+export const notifications = {
+  "process/output": process.outputNotification,
+  "process/exited": process.exitedNotification,
+  "process/closed": process.closedNotification,
+  "http/request/bodyDelta": http.httpBodyDelta,
+} as const satisfies Record<string, z.ZodType>;
+
+export type Method = keyof typeof methods;
+export type Notification = keyof typeof notifications;
+
+/** Parameters as a client writes them. */
+export type ParamsInput<M extends Method> = z.input<typeof methods[M]["params"]>;
+/** Parameters as the server has them after parsing. */
+export type Params<M extends Method> = z.output<typeof methods[M]["params"]>;
+/** A result as the server writes it. */
+export type ResultInput<M extends Method> = z.input<typeof methods[M]["result"]>;
+/** A result as the client has it after parsing. */
+export type Result<M extends Method> = z.output<typeof methods[M]["result"]>;
+/** A notification as the server writes it. */
+export type NotificationInput<N extends Notification> = z.input<typeof notifications[N]>;
+/** A notification as the client has it after parsing. */
+export type NotificationParams<N extends Notification> = z.output<typeof notifications[N]>;
+
+/** Whether the text names a request of the protocol. */
+export function isMethod(name: string): name is Method {
+  return Object.hasOwn(methods, name);
+}
+
+/** Whether the text names a notification of the protocol. */
+export function isNotification(name: string): name is Notification {
+  return Object.hasOwn(notifications, name);
+}

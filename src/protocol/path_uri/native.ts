@@ -1,0 +1,85 @@
+import { CONVENTION_NAMES, type PathConvention } from "./convention.ts";
+import { PathUriError } from "./error.ts";
+import { posixPathBytes, posixPathToParts } from "./native_posix.ts";
+import { windowsPathText, windowsPathToParts } from "./native_windows.ts";
+import { opaqueBytes } from "./opaque.ts";
+import type { OpaquePath, PathParts } from "./parts.ts";
+import { decodeUtf8 } from "./percent.ts";
+import { decodeUtf16, encodeUtf16 } from "./utf16.ts";
+
+/**
+ * The URI of an absolute native path, given as text or as the system's own bytes (UTF-16LE on
+ * Windows).
+ *
+ * @throws {PathUriError} `not-absolute` or `encoding`
+ */
+export function nativePathToParts(
+  path: string | Uint8Array,
+  convention: PathConvention,
+): PathParts {
+  if (convention === "posix") return posixPathToParts(path);
+  return windowsPathToParts(typeof path === "string" ? path : textOfUtf16(path));
+}
+
+/**
+ * The native path as the system's own bytes.
+ *
+ * @throws {PathUriError} `foreign`, or what makes this URI no path of its convention
+ */
+export function nativePathBytes(path: PathParts, host: PathConvention): Uint8Array {
+  refuseForeign(path, host);
+  if (path.kind === "opaque") return unpack(path);
+  return host === "posix" ? posixPathBytes(path) : encodeUtf16(windowsPathText(path));
+}
+
+/**
+ * The native path as text.
+ *
+ * @throws {PathUriError} `foreign`, `encoding` for a POSIX path that is not UTF-8, or what makes
+ * this URI no path of its convention
+ */
+export function nativePathText(path: PathParts, host: PathConvention): string {
+  refuseForeign(path, host);
+  if (path.kind === "opaque") return textOfBytes(unpack(path), path);
+  if (host === "windows") return windowsPathText(path);
+  return isNativeAsSpelled(path.path) ? path.path : textOfBytes(posixPathBytes(path), path);
+}
+
+function refuseForeign(path: PathParts, host: PathConvention): void {
+  if (path.convention === host) return;
+  const [theirs, ours] = [CONVENTION_NAMES[path.convention], CONVENTION_NAMES[host]];
+  throw new PathUriError(
+    "foreign",
+    `'${path.text}' is a ${theirs} path, and paths of this host are ${ours} paths`,
+  );
+}
+
+/** The bytes an opaque URI holds, if it is the URI of the path they are. */
+function unpack(path: OpaquePath): Uint8Array {
+  const bytes = opaqueBytes(path);
+  // Otherwise the same path would have a second URI, which no lexical comparison sees through.
+  if (nativePathToParts(bytes, path.convention).text !== path.text) {
+    throw new PathUriError("opaque", `'${path.text}' holds a path that has an ordinary URI`);
+  }
+  return bytes;
+}
+
+function isNativeAsSpelled(path: string): boolean {
+  return !path.includes("%") && !path.includes("//") && (path === "/" || !path.endsWith("/"));
+}
+
+function textOfBytes(bytes: Uint8Array, path: PathParts): string {
+  const text = path.convention === "posix" ? decodeUtf8(bytes) : decodeUtf16(bytes);
+  if (text === undefined) {
+    throw new PathUriError("encoding", `'${path.text}' is a path whose bytes are not UTF-8`);
+  }
+  return text;
+}
+
+function textOfUtf16(bytes: Uint8Array): string {
+  const text = decodeUtf16(bytes);
+  if (text === undefined) {
+    throw new PathUriError("encoding", "a Windows path must have an even number of bytes");
+  }
+  return text;
+}

@@ -1,0 +1,13 @@
+import * as z from "zod";
+import { PathUri, PathUriError } from "./path_uri.ts";
+
+/** A member that holds a path URI; parsing it gives a {@linkcode PathUri}. */
+export const pathUriSchema = z.string().transform((text, context): PathUri => {
+  try {
+    return PathUri.parse(text);
+  } catch (error) {
+    if (!(error instanceof PathUriError)) throw error;
+    context.addIssue({ code: "custom", message: error.message, input: text });
+    return z.NEVER;
+  }
+});

@@ -1,0 +1,54 @@
+/**
+ * Types of the @std functions in use.
+ *
+ * The npm package that carries @std where its own registry cannot be reached has none; a file here
+ * is all that changes when deno.json maps the names elsewhere.
+ */
+declare module "@std/assert" {
+  export function assert(expression: unknown, message?: string): asserts expression;
+  export function assertEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertNotEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertStrictEquals<T>(
+    actual: unknown,
+    expected: T,
+    message?: string,
+  ): asserts actual is T;
+  export function assertExists<T>(actual: T, message?: string): asserts actual is NonNullable<T>;
+  export function assertMatch(actual: string, expected: RegExp, message?: string): void;
+  export function assertStringIncludes(actual: string, expected: string, message?: string): void;
+  export function assertObjectMatch(
+    actual: Record<PropertyKey, unknown>,
+    expected: Record<PropertyKey, unknown>,
+    message?: string,
+  ): void;
+  export function assertInstanceOf<T>(
+    actual: unknown,
+    expected: abstract new (...parameters: never[]) => T,
+    message?: string,
+  ): asserts actual is T;
+  export function assertThrows<E extends Error>(
+    action: () => unknown,
+    errorClass: abstract new (...parameters: never[]) => E,
+    includes?: string,
+  ): E;
+  export function assertThrows(action: () => unknown): unknown;
+  export function assertRejects<E extends Error>(
+    action: () => PromiseLike<unknown>,
+    errorClass: abstract new (...parameters: never[]) => E,
+    includes?: string,
+  ): Promise<E>;
+  export function assertRejects(action: () => PromiseLike<unknown>): Promise<unknown>;
+}
+
+declare module "@std/async/delay" {
+  /** Settles after so many milliseconds. */
+  export function delay(
+    milliseconds: number,
+    options?: { signal?: AbortSignal; persistent?: boolean },
+  ): Promise<void>;
+}
+
+declare module "@std/jsonc" {
+  /** Reads JSON with comments and trailing commas. @throws {SyntaxError} */
+  export function parse(text: string): unknown;
+}
