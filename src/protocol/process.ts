@@ -68,7 +68,7 @@ export const writeParams = z.object({
   processId,
   chunk: base64Bytes,
   /** Names this write, so that repeating it after a lost answer writes nothing twice. */
-  writeId: z.string(),
+  writeId: z.string().min(1, "must not be empty"),
 });
 
 /** Answer to `process/write`. */
@@ -115,6 +115,7 @@ export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
 export type OutputStream = z.output<typeof outputStream>;
 export type ReadParams = z.output<typeof readParams>;
+export type WriteParams = z.output<typeof writeParams>;
 export type WriteStatus = z.output<typeof writeResult>["status"];
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;

@@ -28,13 +28,21 @@ export function descendantsOf(pid: number): number[] {
   return found;
 }
 
-/** The id of the session that a process belongs to (setsid(2)), or undefined when it is gone. */
-export function sessionOf(pid: number): number | undefined {
+/** What the kernel says of a process; undefined when it is gone. */
+export interface ProcessStatus {
+  /** Ended, but not reaped by its parent yet. */
+  readonly zombie: boolean;
+  /** The session that it belongs to (setsid(2)). */
+  readonly session: number;
+}
+
+/** Looks a process up (proc_pid_stat(5)). */
+export function processStatus(pid: number): ProcessStatus | undefined {
   const stat = readProc(`${pid}/stat`);
+  if (stat === "") return undefined;
   // The name in the second field is in parentheses and may hold any character, those included.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const session = Number(fields[3]);
-  return session > 0 ? session : undefined;
+  const [state, , , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { zombie: state === "Z", session: Number(session) };
 }
 
 function threadsOf(pid: number): string[] {

@@ -1,4 +1,5 @@
 import { libc } from "./libc.ts";
+import { ownChildren } from "./own_children.ts";
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
 export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15 } as const;
@@ -23,6 +24,7 @@ const statusBytes = new Uint8Array(status.buffer);
  */
 export function reap(pid: number): number | undefined {
   if (libc().waitpid(pid, statusBytes, WNOHANG) !== pid) return undefined;
+  ownChildren.delete(pid);
   const value = status[0] ?? 0;
   const signal = value & 0x7f;
   return signal === 0 ? (value >> 8) & 0xff : 128 + signal;

@@ -1,4 +1,5 @@
 import type { Descriptor } from "./descriptors.ts";
+import { ownChildren } from "./own_children.ts";
 import { cString, cStringArray, describeErrno, libc } from "./libc.ts";
 
 /** What the new program finds on a descriptor number. */
@@ -67,7 +68,10 @@ export function spawnProgram(launch: ProgramLaunch): number {
     let failure = ENOENT;
     for (const candidate of launch.candidates) {
       const { errno, pid } = spawnFile(candidate, launch.argv, env, actions);
-      if (errno === 0) return pid;
+      if (errno === 0) {
+        ownChildren.add(pid);
+        return pid;
+      }
       if (errno === EACCES) failure = EACCES;
       else if (errno !== ENOENT && errno !== ENOTDIR) throw new SpawnError(errno);
     }

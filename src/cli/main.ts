@@ -1,0 +1,45 @@
+import { VERSION } from "../version.ts";
+import { UsageError } from "./usage_error.ts";
+
+const USAGE = `usage: remex COMMAND [options]
+
+Runs commands on this machine for agents and their orchestrators.
+
+  serve        serve clients over a WebSocket, a unix socket or standard input and output
+  exec-server  the same as serve, for whatever starts \`codex exec-server\`
+
+  --version    print the version
+  --help       this text; after a command, that command's options
+`;
+
+/** Runs one command line and returns the exit code. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`remex: ${message.replaceAll("\n", " ")}`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+async function run([command, ...rest]: string[]): Promise<number> {
+  switch (command) {
+    case "serve":
+    case "exec-server": {
+      const { serve } = await import("./serve.ts");
+      return await serve(rest);
+    }
+    case "--version":
+      console.log(`remex ${VERSION}`);
+      return 0;
+    case "--help":
+    case "help":
+      console.log(USAGE.trimEnd());
+      return 0;
+    case undefined:
+      throw new UsageError("no command given; `remex --help` lists them");
+    default:
+      throw new UsageError(`unknown command \`${command}\`; \`remex --help\` lists them`);
+  }
+}

@@ -1,0 +1,71 @@
+import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
+import { keepProcesses } from "../process/process_keeper.ts";
+import { startChild } from "../process/start_child.ts";
+import { Executor } from "../server/executor.ts";
+import { log } from "../telemetry/log.ts";
+import type { ListenAddress } from "../transport/listen_address.ts";
+import { StdioTransport } from "../transport/stdio_transport.ts";
+import { serveWebSocket } from "../transport/websocket_server.ts";
+import { parseServeOptions, SERVE_USAGE, type ServeOptions } from "./serve_options.ts";
+
+/** `remex serve`: serves clients until told to end. Returns the exit code. */
+export async function serve(args: string[]): Promise<number> {
+  const options = parseServeOptions(args);
+  if (options === "help") {
+    await Deno.stdout.write(new TextEncoder().encode(SERVE_USAGE));
+    return 0;
+  }
+  if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
+  const keeper = await keepProcesses();
+  const executor = new Executor({ startChild, keeper });
+  const { listen } = options;
+  if (listen.kind === "stdio") await serveStdio(executor, options);
+  else await serveSocket(executor, listen, options);
+  await keeper.killAll();
+  return 0;
+}
+
+/** Serves the one client at the other end of standard input and output. */
+async function serveStdio(executor: Executor, options: ServeOptions): Promise<void> {
+  const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const clientGone = executor.serve(transport);
+  await Promise.race([clientGone, toldToEnd()]);
+  await executor.shutDown(transport.over ? 0 : options.graceMs);
+  await transport.flushed();
+}
+
+/** Serves whoever connects to a socket. */
+async function serveSocket(
+  executor: Executor,
+  listen: Exclude<ListenAddress, { kind: "stdio" }>,
+  options: ServeOptions,
+): Promise<void> {
+  let ready = true;
+  const server = await serveWebSocket(listen, {
+    accept: (transport) => {
+      executor.serve(transport);
+    },
+    ready: () => ready,
+  });
+  const ended = options.exitOnStdinClose ? Promise.race([toldToEnd(), stdinClosed()]) : toldToEnd();
+  console.log(server.url);
+  log("info", `listening on ${server.url}`);
+  await ended;
+  ready = false;
+  log("info", "shutting down");
+  await executor.shutDown(options.graceMs);
+  server.stop();
+}
+
+/** Settles at the first SIGTERM or SIGINT. */
+function toldToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    Deno.addSignalListener("SIGINT", resolve);
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", resolve);
+  });
+}
+
+/** Settles when standard input is at its end. What it holds until then is of no interest. */
+async function stdinClosed(): Promise<void> {
+  await Deno.stdin.readable.pipeTo(new WritableStream()).catch(() => {});
+}

@@ -1,0 +1,168 @@
+import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+
+/** Something that happened to a process, numbered without gaps from 1. */
+export type ProcessEvent = OutputEvent | ExitedEvent | ClosedEvent;
+
+/** A chunk of output, kept in the form in which it is sent any number of times. */
+export interface OutputEvent {
+  readonly kind: "output";
+  readonly seq: number;
+  readonly stream: OutputStream;
+  readonly base64: string;
+  /** Bytes of output, not of text. */
+  readonly size: number;
+}
+
+export interface ExitedEvent {
+  readonly kind: "exited";
+  readonly seq: number;
+  readonly exitCode: number;
+  readonly sandboxDenied: boolean;
+}
+
+export interface ClosedEvent {
+  readonly kind: "closed";
+  readonly seq: number;
+}
+
+/** Which part of the retained output a reader asks for. */
+export interface ReadRange {
+  readonly afterSeq: number;
+  /** Bytes at the most, but always one chunk if there is one; undefined for no limit. */
+  readonly maxBytes: number | undefined;
+}
+
+/** Output retained for later reads, in bytes, unless told otherwise. */
+export const DEFAULT_RETAINED_BYTES = 1024 * 1024;
+
+/**
+ * Numbers the events of one process and retains its newest output.
+ *
+ * Output past the limit is dropped in whole chunks, the oldest first; numbers are never used again.
+ */
+export class EventLog {
+  readonly #retainedLimit: number;
+  readonly #chunks: OutputEvent[] = [];
+  readonly #waiting = new Set<() => void>();
+  #retainedBytes = 0;
+  #lastSeq = 0;
+  #exited: ExitedEvent | undefined;
+  #closed: ClosedEvent | undefined;
+
+  constructor(retainedBytes = DEFAULT_RETAINED_BYTES) {
+    this.#retainedLimit = retainedBytes;
+  }
+
+  get exited(): boolean {
+    return this.#exited !== undefined;
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  appendOutput(stream: OutputStream, bytes: Uint8Array): OutputEvent {
+    const event: OutputEvent = {
+      kind: "output",
+      seq: ++this.#lastSeq,
+      stream,
+      base64: bytes.toBase64(),
+      size: bytes.length,
+    };
+    this.#retain(event);
+    this.#wake();
+    return event;
+  }
+
+  appendExited(exitCode: number, sandboxDenied: boolean): ExitedEvent {
+    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied };
+    this.#wake();
+    return this.#exited;
+  }
+
+  appendClosed(): ClosedEvent {
+    this.#closed = { kind: "closed", seq: ++this.#lastSeq };
+    this.#wake();
+    return this.#closed;
+  }
+
+  /**
+   * What is retained after a sequence number, and the state of the process. `nextSeq` follows the
+   * last chunk when the limit ended the answer, and otherwise the last event of any kind.
+   */
+  read(range: ReadRange): ReadAnswer {
+    const { chunks, limited } = this.#select(range);
+    const lastSeq = limited ? chunks.at(-1)?.seq : undefined;
+    return {
+      chunks: chunks.map(({ seq, stream, base64 }) => ({ seq, stream, chunk: base64 })),
+      nextSeq: (lastSeq ?? this.#lastSeq) + 1,
+      exited: this.exited,
+      exitCode: this.#exited?.exitCode ?? null,
+      closed: this.closed,
+      failure: null,
+      sandboxDenied: this.#exited?.sandboxDenied ?? false,
+    };
+  }
+
+  /** Whether a reader that has seen everything up to a number has something new to see. */
+  hasNews(afterSeq: number): boolean {
+    const newest = this.#chunks.at(-1);
+    return this.closed || (newest !== undefined && newest.seq > afterSeq) ||
+      (this.#exited !== undefined && this.#exited.seq > afterSeq);
+  }
+
+  /**
+   * Waits until there is news after a sequence number, for so many milliseconds at the most.
+   *
+   * @throws the signal's reason when it is aborted first
+   */
+  waitForNews(afterSeq: number, milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (milliseconds === 0 || this.hasNews(afterSeq)) return Promise.resolve();
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        signal.removeEventListener("abort", abort);
+        finish();
+      };
+      const check = () => this.hasNews(afterSeq) && settle(resolve);
+      const abort = () => settle(() => reject(signal.reason));
+      const timer = setTimeout(() => settle(resolve), Math.min(milliseconds, MAX_TIMER_MS));
+      this.#waiting.add(check);
+      signal.addEventListener("abort", abort);
+    });
+  }
+
+  #select(
+    { afterSeq, maxBytes = Infinity }: ReadRange,
+  ): { chunks: OutputEvent[]; limited: boolean } {
+    const chunks: OutputEvent[] = [];
+    let bytes = 0;
+    for (const chunk of this.#chunks) {
+      if (chunk.seq <= afterSeq) continue;
+      if (chunks.length > 0 && bytes + chunk.size > maxBytes) return { chunks, limited: true };
+      chunks.push(chunk);
+      bytes += chunk.size;
+      if (bytes >= maxBytes) return { chunks, limited: true };
+    }
+    return { chunks, limited: false };
+  }
+
+  #retain(event: OutputEvent): void {
+    this.#chunks.push(event);
+    this.#retainedBytes += event.size;
+    while (this.#retainedBytes > this.#retainedLimit) {
+      const dropped = this.#chunks.shift();
+      if (dropped === undefined) return;
+      this.#retainedBytes -= dropped.size;
+    }
+  }
+
+  #wake(): void {
+    for (const check of this.#waiting) check();
+  }
+}
+
+/** The longest that setTimeout can wait, about 25 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,0 +1,108 @@
+import type { Child } from "./child.ts";
+import { startChild } from "./start_child.ts";
+
+/**
+ * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the sessions named
+ * and not withdrawn: their members, and whatever descends from those, round after round until
+ * nothing is found. Without /proc it kills the process groups of the same ids.
+ *
+ * Only what every sh has built in: it may run when the machine has no room for another process.
+ */
+const SCRIPT = `
+sessions=' '
+while IFS= read -r line; do
+  id=\${line#?}
+  case $line in
+    +*) sessions="$sessions$id " ;;
+    -*) case $sessions in *" $id "*) sessions="\${sessions%% $id *} \${sessions#* $id }" ;; esac ;;
+  esac
+done
+if [ ! -r /proc/self/stat ]; then
+  for id in $sessions; do kill -KILL "-$id"; done
+  exit
+fi
+killed=' '
+found=yes
+while [ "$found" ]; do
+  found=
+  for file in /proc/[0-9]*/stat; do
+    stat=
+    while IFS= read -r line; do stat=$stat$line; done < "$file" || continue
+    pid=\${file#/proc/}
+    pid=\${pid%/stat}
+    set -- \${stat##*)}
+    case $sessions$killed in
+      *" $4 "*|*" $2 "*)
+        [ "$1" = Z ] && continue
+        kill -KILL "$pid" && found=yes
+        case $killed in *" $pid "*) ;; *) killed="$killed$pid " ;; esac ;;
+    esac
+  done
+done`;
+
+/**
+ * Ends the executor's children when the executor itself is gone, however it went.
+ *
+ * No signal handler runs after SIGKILL, but the kernel closes the pipe to this small shell then.
+ * It stands in a session of its own, where what ends the executor does not reach it.
+ */
+export class Guardian {
+  readonly #sessions = new Set<number>();
+  readonly #onLost: (reason: string) => void;
+  #shell: Child | undefined;
+  #retired = false;
+
+  /** @param onLost told when the guardian cannot be started or has to be started again */
+  constructor(onLost: (reason: string) => void) {
+    this.#onLost = onLost;
+  }
+
+  /** The guardian's process id, while it runs. */
+  get pid(): number | undefined {
+    return this.#shell?.pid;
+  }
+
+  /** Starts the shell. Sessions named before are kept for it. */
+  async start(): Promise<void> {
+    try {
+      const shell = await startChild({
+        argv: ["/bin/sh", "-c", SCRIPT],
+        cwd: "/",
+        env: {},
+        stdio: { kind: "pipes", stdin: "pipe" },
+      }, { output: () => {}, exited: () => this.#lost(), ended: () => {} });
+      this.#shell = shell;
+      for (const session of this.#sessions) this.#tell(`+${session}`);
+    } catch (error) {
+      this.#onLost(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Puts a session (setsid(2)) into the guardian's care. */
+  watchOver(session: number): void {
+    this.#sessions.add(session);
+    this.#tell(`+${session}`);
+  }
+
+  /** Takes a session out of care, since its last process is gone and its id may be used again. */
+  release(session: number): void {
+    if (this.#sessions.delete(session)) this.#tell(`-${session}`);
+  }
+
+  /** Dismisses the guardian; there must be nothing left to guard. */
+  retire(): void {
+    this.#retired = true;
+    this.#shell?.kill();
+  }
+
+  #tell(line: string): void {
+    this.#shell?.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  #lost(): void {
+    this.#shell = undefined;
+    if (this.#retired) return;
+    this.#onLost("it ended before its time");
+    this.start();
+  }
+}

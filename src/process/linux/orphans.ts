@@ -1,0 +1,122 @@
+import { libc } from "./libc.ts";
+import { ownChildren } from "./own_children.ts";
+import { childrenOf, descendantsOf, processStatus } from "./procfs.ts";
+import { reap, Signal, signalProcess } from "./signals.ts";
+
+const PR_SET_CHILD_SUBREAPER = 36;
+/** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
+const SWEEP_DELAY_MS = 20;
+
+/** A process whose parent has ended, now a child of the executor. */
+interface Orphan {
+  readonly session: number;
+  /** Who may have started it; normally one. */
+  readonly owners: Set<object>;
+}
+
+/** Told which sessions (setsid(2)) hold processes that the executor is answerable for. */
+export interface SessionObserver {
+  watchOver(session: number): void;
+  release(session: number): void;
+}
+
+/**
+ * Keeps hold of what commands leave behind: background processes, daemons.
+ *
+ * As their subreaper (prctl(2)) the executor becomes the parent of every descendant whose own
+ * parent ends. So none is lost from sight, none stays a zombie, and no process id is used again
+ * while it is on these lists. An orphan belongs to whoever started its session; one that opened a
+ * session of its own and whose origin cannot be told belongs to all who had a command running when
+ * it was found, and ends with the last of them.
+ */
+export class Orphans {
+  readonly #observer: SessionObserver;
+  readonly #orphans = new Map<number, Orphan>();
+  readonly #sessions = new Map<number, Set<object>>();
+  readonly #ended = new WeakSet<object>();
+  #sweepPlanned = false;
+
+  constructor(observer: SessionObserver) {
+    this.#observer = observer;
+    libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+    Deno.addSignalListener("SIGCHLD", () => this.#planSweep());
+  }
+
+  /** A command was started, leader of its own session. */
+  started(pid: number, owner: object): void {
+    this.#enter(pid, new Set([owner]));
+  }
+
+  /** Kills what an owner's commands left behind, now and from now on, with all its descendants. */
+  killAllOf(owner: object): void {
+    this.#ended.add(owner);
+    this.#sweep();
+    for (const [pid, { owners }] of this.#orphans) {
+      if (this.#haveEnded(owners)) killTree(pid);
+    }
+  }
+
+  #planSweep(): void {
+    if (this.#sweepPlanned) return;
+    this.#sweepPlanned = true;
+    setTimeout(() => this.#sweep(), SWEEP_DELAY_MS);
+  }
+
+  #sweep(): void {
+    this.#sweepPlanned = false;
+    const adopted = childrenOf(Deno.pid).filter((pid) => !ownChildren.has(pid));
+    for (const pid of adopted) this.#adopt(pid);
+    for (const pid of adopted) {
+      if (reap(pid) !== undefined) this.#orphans.delete(pid);
+    }
+    this.#leaveEmptySessions();
+  }
+
+  #adopt(pid: number): void {
+    const session = processStatus(pid)?.session;
+    if (session === undefined || this.#orphans.has(pid)) return;
+    const owners = this.#sessions.get(session) ?? this.#ownersOfRunning();
+    this.#orphans.set(pid, { session, owners });
+    this.#enter(session, owners);
+    if (this.#haveEnded(owners)) killTree(pid);
+  }
+
+  #ownersOfRunning(): Set<object> {
+    const running = [...this.#sessions].filter(([session]) => ownChildren.has(session));
+    return new Set(running.flatMap(([, owners]) => [...owners]));
+  }
+
+  #haveEnded(owners: Set<object>): boolean {
+    return [...owners].every((owner) => this.#ended.has(owner));
+  }
+
+  #enter(session: number, owners: Set<object>): void {
+    if (this.#sessions.has(session)) return;
+    this.#sessions.set(session, owners);
+    this.#observer.watchOver(session);
+  }
+
+  #leaveEmptySessions(): void {
+    const held = new Set(ownChildren);
+    for (const { session } of this.#orphans.values()) held.add(session);
+    for (const session of this.#sessions.keys()) {
+      if (held.has(session)) continue;
+      this.#sessions.delete(session);
+      this.#observer.release(session);
+    }
+  }
+}
+
+/** Kills every descendant of this program but one. Returns how many there were to kill. */
+export function killDescendants(spared: number | undefined): number {
+  const doomed = descendantsOf(Deno.pid)
+    .filter((pid) => pid !== spared && processStatus(pid)?.zombie === false);
+  for (const pid of doomed) signalProcess(pid, Signal.Kill);
+  return doomed.length;
+}
+
+function killTree(pid: number): void {
+  const descendants = descendantsOf(pid);
+  signalProcess(pid, Signal.Kill);
+  for (const descendant of descendants) signalProcess(descendant, Signal.Kill);
+}

@@ -1,0 +1,153 @@
+import type { WriteStatus } from "../protocol/process.ts";
+import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
+import { EventLog, type ProcessEvent } from "./event_log.ts";
+
+/** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
+const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+/** How many of a process's newest write ids are remembered, for writes repeated by a client. */
+const REMEMBERED_WRITES = 1024;
+
+/** What decided how a process ended; the first to come does. */
+export type ProcessOutcome = "exited" | "terminated" | "shutdown";
+
+/** Starts the operating system's process; so that tests can stand in for it. */
+export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => Promise<Child>;
+
+/** Told of everything that happens to a process, in order. */
+export type ProcessObserver = (event: ProcessEvent) => void;
+
+/** A command being run, from its start until its last output has been read, and after that. */
+export class Process {
+  readonly log: EventLog;
+  readonly #observer: ProcessObserver;
+  readonly #hasStdin: boolean;
+  readonly #writes = new Map<string, Promise<WriteStatus>>();
+  #child: Child | undefined;
+  #outcome: ProcessOutcome | undefined;
+  #unwrittenBytes = 0;
+  #paused = false;
+
+  private constructor(command: ChildCommand, log: EventLog, observer: ProcessObserver) {
+    this.log = log;
+    this.#observer = observer;
+    this.#hasStdin = command.stdio.kind === "pty" || command.stdio.stdin === "pipe";
+  }
+
+  /**
+   * Starts a command. The process is handed out before the first event is told.
+   *
+   * @throws {StartError} when the operating system refuses
+   */
+  static async start(
+    command: ChildCommand,
+    start: ChildStarter,
+    log: EventLog,
+    observer: ProcessObserver,
+  ): Promise<Process> {
+    const process = new Process(command, log, observer);
+    process.#child = await start(command, {
+      output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
+      exited: (exitCode) => process.#exited(exitCode),
+      ended: () => observer(log.appendClosed()),
+    });
+    if (process.#paused) process.#child.pause();
+    return process;
+  }
+
+  /** The operating system's id of the process. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get running(): boolean {
+    return !this.log.exited;
+  }
+
+  /** What decided how the process ended, or undefined while it runs on unhindered. */
+  get outcome(): ProcessOutcome | undefined {
+    return this.#outcome;
+  }
+
+  /**
+   * Gives the process input, in the order of the calls. A write id that was accepted before writes
+   * nothing and is accepted again.
+   */
+  write(bytes: Uint8Array<ArrayBuffer>, writeId: string): Promise<WriteStatus> {
+    const earlier = this.#writes.get(writeId);
+    if (earlier !== undefined) return earlier;
+    if (!this.#hasStdin || !this.running) return Promise.resolve("stdinClosed");
+    const status = this.#write(bytes);
+    this.#remember(writeId, status);
+    return status;
+  }
+
+  /** Sends SIGINT to the process group. Nothing happens once the process has ended. */
+  interrupt(): void {
+    if (this.running) this.#child?.interrupt();
+  }
+
+  /** Kills the process with its group. Returns whether it was running. */
+  terminate(): boolean {
+    if (!this.running) return false;
+    this.end("terminated");
+    return true;
+  }
+
+  /** Kills the process for a reason that is recorded if no other came first. */
+  end(outcome: ProcessOutcome): void {
+    if (!this.running) return;
+    this.#outcome ??= outcome;
+    this.#child?.kill();
+  }
+
+  /** Asks the process group to end, as a system that shuts down does (SIGTERM). */
+  requestEnd(): void {
+    if (this.running) this.#child?.requestEnd();
+  }
+
+  resize(size: TerminalSize): void {
+    if (this.running) this.#child?.resize(size);
+  }
+
+  /** Leaves output with the process: when its pipe is full it waits. */
+  pause(): void {
+    this.#paused = true;
+    this.#child?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#child?.resume();
+  }
+
+  /** Stops listening; nothing is told any more. */
+  abandon(): void {
+    this.#child?.abandon();
+  }
+
+  #exited(exitCode: number): void {
+    this.#outcome ??= "exited";
+    this.#observer(this.log.appendExited(exitCode, false));
+  }
+
+  /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus> {
+    if (this.#child === undefined) return "starting";
+    this.#unwrittenBytes += bytes.length;
+    const written = this.#child.write(bytes);
+    written.finally(() => this.#unwrittenBytes -= bytes.length);
+    const outcome = this.#unwrittenBytes > MAX_UNWRITTEN_BYTES
+      ? await written
+      : await Promise.race([written, Promise.resolve("queued" as const)]);
+    return outcome === "closed" ? "stdinClosed" : "accepted";
+  }
+
+  #remember(writeId: string, status: Promise<WriteStatus>): void {
+    this.#writes.set(writeId, status);
+    status.then((answer) => answer !== "accepted" && this.#writes.delete(writeId));
+    if (this.#writes.size <= REMEMBERED_WRITES) return;
+    const oldest = this.#writes.keys().next();
+    if (!oldest.done) this.#writes.delete(oldest.value);
+  }
+}

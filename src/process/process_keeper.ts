@@ -1,0 +1,96 @@
+import { log } from "../telemetry/log.ts";
+import { Guardian } from "./guardian.ts";
+import { killDescendants, Orphans } from "./linux/orphans.ts";
+
+/** Answers for the operating system's processes of all sessions, and for what they leave behind. */
+export interface ProcessKeeper {
+  /** A command was started, leader of its own session (setsid(2)). */
+  started(pid: number, owner: object): void;
+  /** A command has ended, its descendants perhaps not. */
+  exited(pid: number): void;
+  /** Kills whatever an owner's commands left behind. No more of them are started. */
+  killAllOf(owner: object): void;
+  /** Kills everything that descends from this program. Nothing is started any more. */
+  killAll(): Promise<void>;
+}
+
+/** Rounds of killing, in case of processes that start others faster than they are found. */
+const MAX_ROUNDS = 50;
+const ROUND_MS = 5;
+
+/** Takes this program's children into care, by the means that its system has. */
+export async function keepProcesses(): Promise<ProcessKeeper> {
+  if (Deno.build.os === "windows") return new UnattendedProcesses();
+  const guardian = new Guardian((reason) =>
+    log("warn", `commands may outlive a killed executor: no guardian: ${reason}`)
+  );
+  await guardian.start();
+  return Deno.build.os === "linux" ? new LinuxKeeper(guardian) : new GuardedProcesses(guardian);
+}
+
+/** Linux: nothing that a command leaves behind gets out of sight. */
+class LinuxKeeper implements ProcessKeeper {
+  readonly #guardian: Guardian;
+  readonly #orphans: Orphans;
+
+  constructor(guardian: Guardian) {
+    this.#guardian = guardian;
+    this.#orphans = new Orphans(guardian);
+  }
+
+  started(pid: number, owner: object): void {
+    this.#orphans.started(pid, owner);
+  }
+
+  /** The kernel tells of every end. */
+  exited(): void {}
+
+  killAllOf(owner: object): void {
+    this.#orphans.killAllOf(owner);
+  }
+
+  async killAll(): Promise<void> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      if (killDescendants(this.#guardian.pid) === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
+    }
+    this.#guardian.retire();
+  }
+}
+
+/** Other Unix systems: process groups, as far as they hold together. */
+class GuardedProcesses implements ProcessKeeper {
+  readonly #guardian: Guardian;
+
+  constructor(guardian: Guardian) {
+    this.#guardian = guardian;
+  }
+
+  started(pid: number): void {
+    this.#guardian.watchOver(pid);
+  }
+
+  exited(pid: number): void {
+    this.#guardian.release(pid);
+  }
+
+  killAllOf(): void {}
+
+  killAll(): Promise<void> {
+    this.#guardian.retire();
+    return Promise.resolve();
+  }
+}
+
+/** Windows: a child that is killed takes nothing with it. */
+class UnattendedProcesses implements ProcessKeeper {
+  started(): void {}
+
+  exited(): void {}
+
+  killAllOf(): void {}
+
+  killAll(): Promise<void> {
+    return Promise.resolve();
+  }
+}

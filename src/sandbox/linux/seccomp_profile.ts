@@ -1,0 +1,107 @@
+import { parse as parseJsonc } from "@std/jsonc";
+import * as z from "zod";
+import profileText from "../../../sandbox-profiles/seccomp.jsonc" with { type: "text" };
+
+/** The processor architectures for which the list has system call numbers. */
+export type Architecture = "x86_64" | "aarch64";
+
+/** What has to hold of one argument of a system call; of its low 32 bits if nothing else is said. */
+export type SeccompCondition =
+  | { argument: number; mask: number; oneOf: number[] }
+  | { argument: number; anyBitOf: number }
+  /** All 64 bits count: the argument is a pointer. */
+  | { argument: number; notNull: true };
+
+/**
+ * How one system call is denied: if all conditions of `when` hold and not all of `unless`, and
+ * always if there are none.
+ */
+export interface SeccompRule {
+  call: string;
+  /** Number of the call on an architecture; null where it does not exist. */
+  x86_64: number | null;
+  aarch64: number | null;
+  errno: "EPERM" | "ENOSYS";
+  when?: SeccompCondition[] | undefined;
+  unless?: SeccompCondition[] | undefined;
+}
+
+/** The list of `sandbox-profiles/seccomp.jsonc`, with the names of constants resolved. */
+export interface SeccompProfile {
+  /** The highest system call number that was looked at when the list was written. */
+  newestKnown: number;
+  /** Which of them apply depends on the network that a command may use. */
+  sections: {
+    always: SeccompRule[];
+    notEnabled: SeccompRule[];
+    restricted: SeccompRule[];
+    proxied: SeccompRule[];
+    noLocalBinding: SeccompRule[];
+  };
+}
+
+export type SeccompSection = keyof SeccompProfile["sections"];
+
+let shipped: SeccompProfile | undefined;
+
+/** The list that is part of the program. */
+export function shippedSeccompProfile(): SeccompProfile {
+  return shipped ??= parseSeccompProfile(profileText);
+}
+
+/**
+ * Reads a list.
+ *
+ * @throws {SyntaxError} if the text is not JSON with comments.
+ * @throws {z.ZodError} if it has another form than the list, or names an unknown constant.
+ */
+export function parseSeccompProfile(text: string): SeccompProfile {
+  const document = parseJsonc(text);
+  const { constants } = z.object({ constants: constantsSchema }).parse(document);
+  return profileSchema(constants).parse(document);
+}
+
+const ALL_BITS = 0xffff_ffff;
+
+const constantsSchema = z.record(
+  z.string(),
+  z.union([
+    z.int().min(0).max(ALL_BITS),
+    z.stringFormat("hex32", /^0x[0-9a-f]{1,8}$/).transform(Number),
+  ]),
+);
+
+function profileSchema(constants: Record<string, number>) {
+  const constant = z.enum(Object.keys(constants)).transform((name) => constants[name] ?? z.NEVER);
+  const argument = z.int().min(0).max(5);
+  const condition = z.union([
+    z.strictObject({
+      argument,
+      mask: constant.default(ALL_BITS),
+      oneOf: z.array(constant).min(1),
+    }),
+    z.strictObject({ argument, anyBitOf: constant }),
+    z.strictObject({ argument, notNull: z.literal(true) }),
+  ]);
+  const conditions = z.array(condition).min(1).optional();
+  const number = z.int().min(0);
+  const rule = z.strictObject({
+    call: z.string(),
+    x86_64: number.nullable(),
+    aarch64: number.nullable(),
+    errno: z.enum(["EPERM", "ENOSYS"]).default("EPERM"),
+    when: conditions,
+    unless: conditions,
+  });
+  return z.strictObject({
+    newestKnown: number,
+    constants: z.unknown(),
+    sections: z.strictObject({
+      always: z.array(rule),
+      notEnabled: z.array(rule),
+      restricted: z.array(rule),
+      proxied: z.array(rule),
+      noLocalBinding: z.array(rule),
+    }),
+  });
+}

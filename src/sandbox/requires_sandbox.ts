@@ -1,0 +1,21 @@
+import type { ManagedNetwork, SandboxContext } from "../protocol/sandbox.ts";
+
+/** The members of a request that decide whether it has to be enclosed. */
+export interface SandboxIntent {
+  readonly sandbox: SandboxContext | undefined;
+  readonly enforceManagedNetwork: boolean;
+  readonly managedNetwork: ManagedNetwork | undefined;
+}
+
+/**
+ * Whether the intent asks for anything that has to be enforced here.
+ *
+ * Nothing is asked without a sandbox, with one that is disabled, with one that leaves files and
+ * network alone, and where someone outside isolates. A managed network is always enforced.
+ */
+export function requiresSandbox(intent: SandboxIntent): boolean {
+  if (intent.enforceManagedNetwork || intent.managedNetwork !== undefined) return true;
+  const permissions = intent.sandbox?.permissions;
+  if (permissions?.type !== "managed") return false;
+  return permissions.file_system.type === "restricted" || permissions.network === "restricted";
+}

@@ -1,0 +1,168 @@
+import { encodeError, encodeResult, parseMessage, type RequestId } from "../protocol/envelope.ts";
+import { UNKNOWN_REQUEST_ID } from "../protocol/envelope.ts";
+import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
+import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
+import { methods } from "../protocol/methods.ts";
+import { log } from "../telemetry/log.ts";
+import { MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
+import { parseParams, type RequestHandler } from "./request_handler.ts";
+import type { Session } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What a connection needs from the executor. */
+export interface ConnectionOptions {
+  readonly sessions: Sessions;
+  readonly handlers: ReadonlyMap<string, RequestHandler>;
+  readonly environmentInfo: () => EnvironmentInfo;
+}
+
+/**
+ * One client's conversation: requests in, answers out, as each is ready.
+ *
+ * Handlers run up to their first wait in the order in which requests come, which keeps the order of
+ * writes to a process; nothing else waits for anything.
+ */
+export class Connection {
+  readonly #transport: Transport;
+  readonly #options: ConnectionOptions;
+  readonly #ended = new AbortController();
+  /** Frames that came while the client had much to read, so that answers do not pile up. */
+  readonly #backlog: string[] = [];
+  #backlogBytes = 0;
+  #session: Session | undefined;
+  #initialized = false;
+
+  constructor(transport: Transport, options: ConnectionOptions) {
+    this.#transport = transport;
+    this.#options = options;
+  }
+
+  /** Starts the conversation. The promise settles when it is over. */
+  run(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#transport.open({
+        message: (frame) => this.#receive(frame),
+        unreadable: (reason) => this.#refuse(reason),
+        drained: () => this.#drained(),
+        closed: () => {
+          this.#close();
+          resolve();
+        },
+      });
+    });
+  }
+
+  #receive(frame: string): void {
+    if (this.#transport.saturated || this.#backlog.length > 0) return this.#postpone(frame);
+    this.#handle(frame);
+  }
+
+  #postpone(frame: string): void {
+    this.#backlog.push(frame);
+    this.#backlogBytes += frame.length;
+    if (this.#backlogBytes <= MAX_MESSAGE_BYTES) return;
+    this.#backlog.length = 0;
+    this.#transport.close({
+      kind: "overload",
+      message: "the client sends requests without reading answers",
+    });
+  }
+
+  #drained(): void {
+    this.#session?.resume();
+    while (!this.#transport.saturated) {
+      const frame = this.#backlog.shift();
+      if (frame === undefined) return;
+      this.#backlogBytes -= frame.length;
+      this.#handle(frame);
+    }
+  }
+
+  #handle(frame: string): void {
+    const message = parseMessage(frame);
+    switch (message.kind) {
+      case "request":
+        return this.#answer(message.id, message.method, message.params);
+      case "notification":
+        return this.#notified(message.method);
+      case "malformed":
+        return this.#refuse(message.reason);
+      case "result":
+      case "error":
+        return this.#violation("a response, but this executor makes no requests");
+    }
+  }
+
+  /** Answers what is no message; which request it was meant to be cannot be known. */
+  #refuse(reason: string): void {
+    this.#fail(UNKNOWN_REQUEST_ID, invalidRequest(`malformed message: ${reason}`));
+  }
+
+  #notified(method: string): void {
+    if (method !== "initialized") return this.#violation(`unknown notification ${method}`);
+    if (this.#session === undefined) return this.#violation("initialized before initialize");
+    this.#initialized = true;
+  }
+
+  #violation(what: string): void {
+    log("info", `connection closed: ${what}`);
+    this.#transport.close({ kind: "protocolError", message: what });
+  }
+
+  /** Runs the handler up to its first wait and answers when it is done. */
+  #answer(id: RequestId, method: string, params: unknown): void {
+    try {
+      const result = method === "initialize"
+        ? this.#initialize(params)
+        : this.#call(method, params);
+      if (!(result instanceof Promise)) return this.#succeed(id, result);
+      result.then((value) => this.#succeed(id, value), (error) => this.#fail(id, error));
+    } catch (error) {
+      this.#fail(id, error);
+    }
+  }
+
+  #initialize(raw: unknown): unknown {
+    const { resumeSessionId } = parseParams(methods.initialize.params, raw);
+    if (this.#session !== undefined) {
+      throw invalidRequest("initialize may only be sent once per connection");
+    }
+    const { sessions, environmentInfo } = this.#options;
+    this.#session = resumeSessionId === undefined
+      ? sessions.open(this.#transport)
+      : sessions.resume(resumeSessionId, this.#transport);
+    return { sessionId: this.#session.id, environmentInfo: environmentInfo() };
+  }
+
+  #call(method: string, raw: unknown): unknown {
+    const handler = this.#options.handlers.get(method);
+    if (handler === undefined) {
+      throw new RpcError(ErrorCode.MethodNotFound, `unknown method ${method}`);
+    }
+    const call = handler.prepare(raw);
+    if (this.#session === undefined || !this.#initialized) {
+      const missing = this.#session === undefined ? "call initialize" : "send initialized";
+      throw invalidRequest(`client must ${missing} before using ${handler.family} methods`);
+    }
+    return call({ session: this.#session, signal: this.#ended.signal });
+  }
+
+  #succeed(id: RequestId, result: unknown): void {
+    this.#transport.send(encodeResult(id, result));
+  }
+
+  #fail(id: RequestId, error: unknown): void {
+    if (error instanceof RpcError) {
+      return this.#transport.send(encodeError(id, { code: error.code, message: error.message }));
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    if (!this.#ended.signal.aborted) log("error", `a request failed unexpectedly: ${message}`);
+    this.#transport.send(encodeError(id, { code: ErrorCode.Internal, message }));
+  }
+
+  #close(): void {
+    this.#backlog.length = 0;
+    this.#ended.abort(invalidRequest("the connection has ended"));
+    if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
+  }
+}

@@ -1,0 +1,68 @@
+import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
+import type { ChildStarter } from "../process/process.ts";
+import type { ProcessKeeper } from "../process/process_keeper.ts";
+import { methods } from "../protocol/methods.ts";
+import type { Transport } from "../transport/transport.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { describeEnvironment } from "./environment_info.ts";
+import { processHandlers } from "./handlers/process.ts";
+import { handler } from "./request_handler.ts";
+import { Sessions } from "./sessions.ts";
+
+/** What whoever runs an executor decides. */
+export interface ExecutorOptions {
+  readonly startChild: ChildStarter;
+  readonly keeper: ProcessKeeper;
+  /** Output retained per process, in bytes. @default 1 MiB */
+  readonly retainedBytes?: number;
+  /** How long a process is remembered once closed, in milliseconds. @default 30 s */
+  readonly closedRetentionMs?: number;
+  /** How long a session without a connection lives, in milliseconds. @default 30 s */
+  readonly detachedLifeMs?: number;
+}
+
+const THIRTY_SECONDS_MS = 30_000;
+
+/** Serves any number of connections, of whatever transport, until it is shut down. */
+export class Executor {
+  readonly #sessions: Sessions;
+  readonly #connectionOptions: ConnectionOptions;
+  readonly #transports = new Set<Transport>();
+
+  constructor(options: ExecutorOptions) {
+    this.#sessions = new Sessions({
+      startChild: options.startChild,
+      keeper: options.keeper,
+      retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
+      detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+    });
+    const environmentInfo = describeEnvironment();
+    this.#connectionOptions = {
+      sessions: this.#sessions,
+      environmentInfo: () => environmentInfo,
+      handlers: new Map(Object.entries({
+        "environment/info": handler(methods["environment/info"], () => environmentInfo),
+        ...processHandlers(() => Deno.env.toObject()),
+      })),
+    };
+  }
+
+  /** Serves one client. Settles when its connection has ended. */
+  async serve(transport: Transport): Promise<void> {
+    this.#transports.add(transport);
+    await new Connection(transport, this.#connectionOptions).run();
+    this.#transports.delete(transport);
+  }
+
+  /**
+   * Ends every process, asking first and killing what runs after so many milliseconds, and then
+   * every connection, so that clients are still told how their processes ended.
+   */
+  async shutDown(graceMs: number): Promise<void> {
+    await this.#sessions.endAll(graceMs);
+    for (const transport of this.#transports) {
+      transport.close({ kind: "shutdown", message: "the executor is shutting down" });
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import { EventLog, type ProcessEvent } from "../process/event_log.ts";
+import { type ChildStarter, Process } from "../process/process.ts";
+import type { ProcessKeeper } from "../process/process_keeper.ts";
+import type { ChildCommand } from "../process/child.ts";
+import { invalidRequest } from "../protocol/errors.ts";
+import { encodeProcessEvent } from "./process_notification.ts";
+
+/** Where a session's notifications go while a client is attached. */
+export interface NotificationSink {
+  send(notification: string): void;
+  /** Whether the client has so much to read that processes should wait for it. */
+  readonly saturated: boolean;
+}
+
+/** What a session needs from the executor. */
+export interface SessionOptions {
+  readonly startChild: ChildStarter;
+  readonly keeper: ProcessKeeper;
+  /** Output retained per process, in bytes. */
+  readonly retainedBytes: number;
+  /** How long a process is remembered once closed, in milliseconds. */
+  readonly closedRetentionMs: number;
+}
+
+/** The executor's memory of one client: its processes, and where to tell it of them. */
+export class Session {
+  readonly id: string = crypto.randomUUID();
+  readonly #options: SessionOptions;
+  /** Undefined while the process is starting. */
+  readonly #processes = new Map<string, Process | undefined>();
+  readonly #evictions = new Set<number>();
+  #sink: NotificationSink | undefined;
+  #paused = false;
+  #ended = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get attached(): boolean {
+    return this.#sink !== undefined;
+  }
+
+  /** How many of its processes have not exited. */
+  get runningProcesses(): number {
+    return this.#all().filter((process) => process.running).length;
+  }
+
+  /** Sends notifications to this sink from now on. */
+  attach(sink: NotificationSink): void {
+    this.#sink = sink;
+  }
+
+  /** Stops sending to this sink; does nothing if another has taken its place. */
+  detach(sink: NotificationSink): void {
+    if (this.#sink !== sink) return;
+    this.#sink = undefined;
+    this.resume();
+  }
+
+  /** Lets processes go on that were waiting for their client to read. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const process of this.#all()) process.resume();
+  }
+
+  /**
+   * Starts a process under the client's name for it.
+   *
+   * @throws {RpcError} -32600 when the name is taken
+   * @throws {StartError} when the operating system refuses; the name is free again
+   */
+  async start(processId: string, command: ChildCommand): Promise<void> {
+    if (this.#processes.has(processId)) {
+      throw invalidRequest(`process ${processId} already exists`);
+    }
+    this.#processes.set(processId, undefined);
+    try {
+      const process = await Process.start(
+        command,
+        this.#options.startChild,
+        new EventLog(this.#options.retainedBytes),
+        (event) => this.#tell(processId, event),
+      );
+      this.#started(processId, process);
+    } catch (error) {
+      this.#processes.delete(processId);
+      throw error;
+    }
+  }
+
+  /** The process of that name, `"starting"` while it has not started, or undefined. */
+  find(processId: string): Process | "starting" | undefined {
+    return this.#processes.get(processId) ??
+      (this.#processes.has(processId) ? "starting" : undefined);
+  }
+
+  /** Asks every running process to end (SIGTERM). */
+  requestEnd(): void {
+    for (const process of this.#all()) process.requestEnd();
+  }
+
+  /** Kills every process and what they left behind, and forgets them. */
+  end(): void {
+    this.#ended = true;
+    this.#sink = undefined;
+    this.#evictions.forEach(clearTimeout);
+    for (const process of this.#all()) {
+      process.end("shutdown");
+      process.abandon();
+    }
+    this.#processes.clear();
+    this.#options.keeper.killAllOf(this);
+  }
+
+  #all(): Process[] {
+    return [...this.#processes.values()].filter((process) => process !== undefined);
+  }
+
+  #started(processId: string, process: Process): void {
+    if (process.pid !== undefined) this.#options.keeper.started(process.pid, this);
+    if (this.#ended) {
+      process.end("shutdown");
+      process.abandon();
+      return;
+    }
+    this.#processes.set(processId, process);
+    if (this.#paused) process.pause();
+  }
+
+  #tell(processId: string, event: ProcessEvent): void {
+    if (event.kind === "exited") this.#exited(processId);
+    if (event.kind === "closed") this.#planEviction(processId);
+    if (this.#sink === undefined) return;
+    this.#sink.send(encodeProcessEvent(processId, event));
+    if (this.#sink.saturated) this.#pause();
+  }
+
+  #exited(processId: string): void {
+    const pid = this.#processes.get(processId)?.pid;
+    if (pid !== undefined) this.#options.keeper.exited(pid);
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    for (const process of this.#all()) process.pause();
+  }
+
+  #planEviction(processId: string): void {
+    const timer = setTimeout(() => {
+      this.#evictions.delete(timer);
+      this.#processes.delete(processId);
+    }, this.#options.closedRetentionMs);
+    Deno.unrefTimer(timer);
+    this.#evictions.add(timer);
+  }
+}

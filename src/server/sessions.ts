@@ -1,0 +1,112 @@
+import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
+import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
+
+/** What the executor decides about sessions. */
+export interface SessionsOptions extends SessionOptions {
+  /** How long a session without a connection lives, in milliseconds. */
+  readonly detachedLifeMs: number;
+}
+
+interface Detachment {
+  /** On the clock of performance.now(), which nobody sets. */
+  readonly deadline: number;
+  readonly timer: number;
+}
+
+/** All sessions: those attached to a connection and those that wait for one to come back. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #detachments = new Map<Session, Detachment>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are, attached or not. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** How many processes of all sessions have not exited. */
+  get runningProcesses(): number {
+    return this.#all().reduce((sum, session) => sum + session.runningProcesses, 0);
+  }
+
+  /** Opens a session for a connection. */
+  open(sink: NotificationSink): Session {
+    const session = new Session(this.#options);
+    this.#sessions.set(session.id, session);
+    session.attach(sink);
+    return session;
+  }
+
+  /**
+   * Attaches a detached session to a new connection.
+   *
+   * At or after its deadline a session has ended, whether or not its timer has run yet.
+   *
+   * @throws {RpcError} -32600 for an unknown or expired id, -32010 while it is still attached
+   */
+  resume(id: string, sink: NotificationSink): Session {
+    const session = this.#sessions.get(id);
+    if (session === undefined) throw invalidRequest(`unknown session id ${id}`);
+    const detachment = this.#detachments.get(session);
+    if (detachment === undefined) {
+      throw new RpcError(
+        ErrorCode.SessionAttached,
+        `session ${id} is already attached to another connection`,
+      );
+    }
+    if (performance.now() >= detachment.deadline) {
+      this.#expire(session);
+      throw invalidRequest(`unknown session id ${id}`);
+    }
+    this.#forgetDetachment(session);
+    session.attach(sink);
+    return session;
+  }
+
+  /** The connection of a session is gone; the session waits for another until its deadline. */
+  detach(session: Session, sink: NotificationSink): void {
+    session.detach(sink);
+    if (session.attached || !this.#sessions.has(session.id)) return;
+    const timer = setTimeout(() => this.#expire(session), this.#options.detachedLifeMs);
+    const deadline = performance.now() + this.#options.detachedLifeMs;
+    this.#detachments.set(session, { deadline, timer });
+  }
+
+  /** Asks every process to end, waits so many milliseconds at the most, and kills the rest. */
+  async endAll(graceMs: number): Promise<void> {
+    const sessions = this.#all();
+    for (const session of sessions) session.requestEnd();
+    await this.#quiet(graceMs);
+    for (const session of sessions) this.#expire(session);
+  }
+
+  #all(): Session[] {
+    return [...this.#sessions.values()];
+  }
+
+  #expire(session: Session): void {
+    this.#forgetDetachment(session);
+    this.#sessions.delete(session.id);
+    session.end();
+  }
+
+  #forgetDetachment(session: Session): void {
+    clearTimeout(this.#detachments.get(session)?.timer);
+    this.#detachments.delete(session);
+  }
+
+  /** Settles when no process runs, or when the time is up. */
+  async #quiet(milliseconds: number): Promise<void> {
+    const deadline = performance.now() + milliseconds;
+    while (this.runningProcesses > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, QUIET_CHECK_MS));
+    }
+  }
+}
+
+/** How often a shutdown looks whether all processes have ended, in milliseconds. */
+const QUIET_CHECK_MS = 10;

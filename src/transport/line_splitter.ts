@@ -1,0 +1,74 @@
+import { utf8Text } from "./text.ts";
+
+const LINE_FEED = 0x0a;
+
+/** What a line splitter tells. */
+export interface LineObserver {
+  /** A line, without its end. */
+  line(text: string): void;
+  unreadable(reason: string): void;
+}
+
+/**
+ * Cuts a stream of bytes into lines of UTF-8. Lines that are empty or all white space mean nothing
+ * and are left out.
+ */
+export class LineSplitter {
+  readonly #limit: number;
+  readonly #observer: LineObserver;
+  #parts: Uint8Array[] = [];
+  #length = 0;
+
+  /** @param limit the longest line that is kept, in bytes */
+  constructor(limit: number, observer: LineObserver) {
+    this.#limit = limit;
+    this.#observer = observer;
+  }
+
+  push(chunk: Uint8Array): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
+      this.#append(chunk.subarray(start, end));
+      this.#emit();
+      start = end + 1;
+    }
+    this.#append(chunk.subarray(start));
+  }
+
+  /** The stream has ended; what came after the last line end is a line too. */
+  end(): void {
+    this.#emit();
+  }
+
+  /** Remembers the length of a line that is too long, but not its bytes. */
+  #append(part: Uint8Array): void {
+    this.#length += part.length;
+    if (this.#length > this.#limit) this.#parts = [];
+    else if (part.length > 0) this.#parts.push(part.slice());
+  }
+
+  #emit(): void {
+    const parts = this.#parts;
+    const length = this.#length;
+    this.#parts = [];
+    this.#length = 0;
+    if (length > this.#limit) {
+      return this.#observer.unreadable(`a line of ${length} bytes, the limit is ${this.#limit}`);
+    }
+    const text = utf8Text(joined(parts, length));
+    if (text === undefined) this.#observer.unreadable("a line that is not UTF-8");
+    else if (text.trim() !== "") this.#observer.line(text);
+  }
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

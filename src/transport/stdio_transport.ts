@@ -1,0 +1,86 @@
+import { LineSplitter } from "./line_splitter.ts";
+import {
+  type CloseReason,
+  MAX_MESSAGE_BYTES,
+  SATURATED_BYTES,
+  type Transport,
+  type TransportObserver,
+} from "./transport.ts";
+
+/** Messages as lines of a pair of byte streams. */
+export class StdioTransport implements Transport {
+  readonly kind = "stdio";
+  readonly #input: ReadableStream<Uint8Array>;
+  readonly #output: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #encoder = new TextEncoder();
+  #observer: TransportObserver | undefined;
+  #queuedBytes = 0;
+  #wasSaturated = false;
+  #over = false;
+
+  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>) {
+    this.#input = input;
+    this.#output = output.getWriter();
+  }
+
+  /** Whether the connection has ended. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get saturated(): boolean {
+    const saturated = !this.#over && this.#queuedBytes > SATURATED_BYTES;
+    this.#wasSaturated ||= saturated;
+    return saturated;
+  }
+
+  open(observer: TransportObserver): void {
+    this.#observer = observer;
+    this.#read().finally(() => this.#ended());
+  }
+
+  send(message: string): void {
+    if (this.#over) return;
+    const bytes = this.#encoder.encode(`${message}\n`);
+    this.#queuedBytes += bytes.length;
+    this.#output.write(bytes).then(() => this.#written(bytes.length), () => this.#ended());
+  }
+
+  close(_reason: CloseReason): void {
+    this.#ended();
+  }
+
+  /** Settles when everything sent has been written, or cannot be any more. */
+  async flushed(): Promise<void> {
+    await this.#output.close().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    const lines = new LineSplitter(MAX_MESSAGE_BYTES, {
+      line: (text) => this.#observer?.message(text),
+      unreadable: (reason) => this.#observer?.unreadable(reason),
+    });
+    try {
+      for await (const chunk of this.#input) {
+        if (this.#over) return;
+        lines.push(chunk);
+      }
+      lines.end();
+    } catch {
+      // The other side is gone, which ends the connection like an ordinary end of input.
+    }
+  }
+
+  #written(bytes: number): void {
+    this.#queuedBytes -= bytes;
+    if (!this.#wasSaturated || this.#queuedBytes > SATURATED_BYTES / 2) return;
+    this.#wasSaturated = false;
+    this.#observer?.drained();
+  }
+
+  #ended(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#observer?.closed();
+  }
+}

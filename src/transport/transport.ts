@@ -1,0 +1,37 @@
+/** What a transport tells of itself. */
+export interface TransportObserver {
+  /** One frame or line has come. */
+  message(frame: string): void;
+  /** Something has come that is no text, or too long to be read. */
+  unreadable(reason: string): void;
+  /** What was sent has gone far enough that more may follow. */
+  drained(): void;
+  /** The other side is gone, or {@linkcode Transport.close} was called. Told once, last. */
+  closed(): void;
+}
+
+/** A way for messages to come and go, one text each. */
+export interface Transport {
+  /** For counts and logs. */
+  readonly kind: "websocket" | "stdio";
+  /** Starts delivery. To be called once. */
+  open(observer: TransportObserver): void;
+  /** Queues a message. Messages of a closed transport go nowhere. */
+  send(message: string): void;
+  /** Whether so much is queued that a considerate sender waits for `drained`. */
+  readonly saturated: boolean;
+  /** Ends the connection; the reason is for people. */
+  close(reason: CloseReason): void;
+}
+
+/** Why this side ends a connection. */
+export type CloseReason =
+  | { readonly kind: "protocolError"; readonly message: string }
+  | { readonly kind: "overload"; readonly message: string }
+  | { readonly kind: "shutdown"; readonly message: string };
+
+/** Bytes waiting to be sent past which a transport is saturated. */
+export const SATURATED_BYTES = 4 * 1024 * 1024;
+
+/** The largest message that is read, in bytes. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;

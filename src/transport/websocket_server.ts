@@ -1,0 +1,97 @@
+import { tuneListeningSocket } from "./socket_options.ts";
+import type { ListenAddress } from "./listen_address.ts";
+import type { Transport } from "./transport.ts";
+import { WebSocketTransport } from "./websocket_transport.ts";
+
+/** A running listener. */
+export interface WebSocketServer {
+  /** What a client connects to. */
+  readonly url: string;
+  /** Stops accepting; accepted connections go on. */
+  stop(): void;
+}
+
+/** What a listener asks of the executor. */
+export interface WebSocketServerOptions {
+  /** Serves an accepted connection. */
+  readonly accept: (transport: Transport) => void;
+  /** Whether new work is taken. */
+  readonly ready: () => boolean;
+}
+
+/**
+ * Accepts WebSocket connections on an address, on any path but those of health checks.
+ *
+ * @throws {Deno.errors.AddrInUse | Error} when the address cannot be had
+ */
+export async function serveWebSocket(
+  address: Exclude<ListenAddress, { kind: "stdio" }>,
+  options: WebSocketServerOptions,
+): Promise<WebSocketServer> {
+  const stopped = new AbortController();
+  const handler = (request: Request) => respond(request, options);
+  const settings = { signal: stopped.signal, onListen: () => {} };
+  if (address.kind === "unix") {
+    await removeStaleSocket(address.path);
+    withPrivateFiles(() => Deno.serve({ ...settings, path: address.path }, handler));
+    return { url: `unix:${address.path}`, stop: () => stopped.abort() };
+  }
+  const { hostname, port } = address;
+  const server = Deno.serve({ ...settings, hostname, port }, handler);
+  tuneListeningSocket(server.addr.port);
+  const host = server.addr.hostname.includes(":")
+    ? `[${server.addr.hostname}]`
+    : server.addr.hostname;
+  return { url: `ws://${host}:${server.addr.port}`, stop: () => stopped.abort() };
+}
+
+function respond(request: Request, options: WebSocketServerOptions): Response {
+  const path = new URL(request.url).pathname;
+  if (path === "/livez" || path === "/healthz") return new Response("ok\n");
+  if (path === "/readyz") {
+    return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
+  }
+  if (request.headers.has("origin")) {
+    return new Response("connections from web pages are refused\n", { status: 403 });
+  }
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return new Response("this is a WebSocket server\n", {
+      status: 426,
+      headers: { upgrade: "websocket" },
+    });
+  }
+  if (!options.ready()) return new Response("shutting down\n", { status: 503 });
+  return upgrade(request, options);
+}
+
+function upgrade(request: Request, options: WebSocketServerOptions): Response {
+  try {
+    // Deno's own check for silence would also cut off a client that merely reads slowly.
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    options.accept(new WebSocketTransport(socket));
+    return response;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "not a valid upgrade request";
+    return new Response(`${reason}\n`, { status: 400 });
+  }
+}
+
+/** Creates files that only this user can open, as a socket file's mode decides who may connect. */
+function withPrivateFiles(action: () => void): void {
+  const before = Deno.umask(0o177);
+  try {
+    action();
+  } finally {
+    Deno.umask(before);
+  }
+}
+
+/** A socket file that an executor left when it was killed is in the way of the next one. */
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    const connection = await Deno.connect({ transport: "unix", path });
+    connection.close();
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) Deno.removeSync(path);
+  }
+}

@@ -1,0 +1,85 @@
+import { utf8Text } from "./text.ts";
+import {
+  type CloseReason,
+  SATURATED_BYTES,
+  type Transport,
+  type TransportObserver,
+} from "./transport.ts";
+
+/** How often a saturated socket is looked at, in milliseconds: it has no event for it. */
+const DRAIN_CHECK_MS = 1;
+/** A close frame holds so many bytes of reason (RFC 6455, section 5.5). */
+const MAX_REASON_BYTES = 123;
+
+/** Codes of close frames, from the range that RFC 6455, section 7.4.2, leaves to applications. */
+const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
+  protocolError: 4400,
+  overload: 4429,
+  shutdown: 4503,
+};
+
+/** Messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
+export class WebSocketTransport implements Transport {
+  readonly kind = "websocket";
+  readonly #socket: WebSocket;
+  #observer: TransportObserver | undefined;
+  #drainCheck: number | undefined;
+  #over = false;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+  }
+
+  get saturated(): boolean {
+    const saturated = !this.#over && this.#socket.bufferedAmount > SATURATED_BYTES;
+    if (saturated) this.#awaitDrain();
+    return saturated;
+  }
+
+  open(observer: TransportObserver): void {
+    this.#observer = observer;
+    this.#socket.onmessage = ({ data }) => this.#received(data);
+    this.#socket.onclose = () => this.#ended();
+    this.#socket.onerror = () => this.#ended();
+  }
+
+  send(message: string): void {
+    if (!this.#over && this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#over) return;
+    this.#socket.close(CLOSE_CODES[reason.kind], shortened(reason.message));
+    this.#ended();
+  }
+
+  #received(data: unknown): void {
+    if (this.#over) return;
+    const text = data instanceof ArrayBuffer ? utf8Text(data) : data;
+    if (typeof text === "string") this.#observer?.message(text);
+    else this.#observer?.unreadable("a binary frame that is not UTF-8");
+  }
+
+  #awaitDrain(): void {
+    this.#drainCheck ??= setInterval(() => {
+      if (this.#over || this.#socket.bufferedAmount > SATURATED_BYTES / 2) return;
+      clearInterval(this.#drainCheck);
+      this.#drainCheck = undefined;
+      this.#observer?.drained();
+    }, DRAIN_CHECK_MS);
+  }
+
+  #ended(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#drainCheck);
+    this.#observer?.closed();
+  }
+}
+
+/** As much of a text as fits, cut between characters. */
+function shortened(text: string): string {
+  const bytes = new TextEncoder().encodeInto(text, new Uint8Array(MAX_REASON_BYTES));
+  return text.slice(0, bytes.read);
+}
