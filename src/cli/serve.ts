@@ -1,5 +1,5 @@
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
-import { keepProcesses } from "../process/process_keeper.ts";
+import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { Executor } from "../server/executor.ts";
 import { log } from "../telemetry/log.ts";
@@ -15,45 +15,61 @@ export async function serve(args: string[]): Promise<number> {
     await Deno.stdout.write(new TextEncoder().encode(SERVE_USAGE));
     return 0;
   }
-  if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
-  const keeper = await keepProcesses();
-  const executor = new Executor({ startChild, keeper });
   const { listen } = options;
-  if (listen.kind === "stdio") await serveStdio(executor, options);
-  else await serveSocket(executor, listen, options);
-  await keeper.killAll();
+  if (listen.kind === "stdio") await serveStdio(options);
+  else await serveSocket(listen, options);
   return 0;
 }
 
+/** An executor and what it answers for. */
+interface Service {
+  readonly executor: Executor;
+  readonly keeper: ProcessKeeper;
+}
+
+function startService(): Service {
+  if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
+  const keeper = keepProcesses();
+  return { keeper, executor: new Executor({ startChild, keeper }) };
+}
+
+/** Leaves no connection and no process behind. */
+async function stopService({ executor, keeper }: Service, graceMs: number): Promise<void> {
+  log("info", "shutting down");
+  await executor.shutDown(graceMs);
+  await keeper.killAll();
+}
+
 /** Serves the one client at the other end of standard input and output. */
-async function serveStdio(executor: Executor, options: ServeOptions): Promise<void> {
+async function serveStdio(options: ServeOptions): Promise<void> {
+  const service = startService();
   const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
-  const clientGone = executor.serve(transport);
+  const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, toldToEnd()]);
-  await executor.shutDown(transport.over ? 0 : options.graceMs);
+  await stopService(service, transport.over ? 0 : options.graceMs);
   await transport.flushed();
 }
 
 /** Serves whoever connects to a socket. */
 async function serveSocket(
-  executor: Executor,
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
 ): Promise<void> {
   let ready = true;
+  let service: Service | undefined;
+  const running = () => service ??= startService();
   const server = await serveWebSocket(listen, {
-    accept: (transport) => {
-      executor.serve(transport);
-    },
+    accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
   });
   const ended = options.exitOnStdinClose ? Promise.race([toldToEnd(), stdinClosed()]) : toldToEnd();
   console.log(server.url);
   log("info", `listening on ${server.url}`);
+  // Whoever started this waits for the line above, but not for what only a first command needs.
+  const started = running();
   await ended;
   ready = false;
-  log("info", "shutting down");
-  await executor.shutDown(options.graceMs);
+  await stopService(started, options.graceMs);
   server.stop();
 }
 

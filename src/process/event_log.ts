@@ -117,8 +117,8 @@ export class EventLog {
    * @throws the signal's reason when it is aborted first
    */
   waitForNews(afterSeq: number, milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (milliseconds === 0 || this.hasNews(afterSeq)) return Promise.resolve();
-    signal.throwIfAborted();
+    if (this.hasNews(afterSeq)) return Promise.resolve();
+    if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void) => {
         clearTimeout(timer);

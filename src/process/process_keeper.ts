@@ -19,12 +19,12 @@ const MAX_ROUNDS = 50;
 const ROUND_MS = 5;
 
 /** Takes this program's children into care, by the means that its system has. */
-export async function keepProcesses(): Promise<ProcessKeeper> {
+export function keepProcesses(): ProcessKeeper {
   if (Deno.build.os === "windows") return new UnattendedProcesses();
   const guardian = new Guardian((reason) =>
     log("warn", `commands may outlive a killed executor: no guardian: ${reason}`)
   );
-  await guardian.start();
+  guardian.start();
   return Deno.build.os === "linux" ? new LinuxKeeper(guardian) : new GuardedProcesses(guardian);
 }
 

@@ -31,12 +31,15 @@ export const UNKNOWN_REQUEST_ID = -1;
  * that mean nothing are ignored everywhere.
  */
 export function parseMessage(text: string): Message {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return messageOf(JSON.parse(text), text);
   } catch (error) {
-    return { kind: "malformed", reason: `not valid JSON: ${messageOf(error)}` };
+    return { kind: "malformed", reason: whyUnreadable(error) };
   }
+}
+
+/** @throws {RangeError} when reading a large id takes more recursion than there is room for */
+function messageOf(value: unknown, text: string): Message {
   if (!isRecord(value)) {
     return { kind: "malformed", reason: "not a request, a response or a notification" };
   }
@@ -112,6 +115,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function whyUnreadable(error: unknown): string {
+  if (error instanceof RangeError) return "nested too deeply";
+  return `not valid JSON: ${error instanceof Error ? error.message : error}`;
 }

@@ -1,35 +1,41 @@
-import * as z from "zod";
-import { base64Bytes, defaulted, optional, unsignedInteger } from "./schema_parts.ts";
+import * as z from "zod/mini";
+import { base64Bytes, defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
 
 /** Headers in order; a name may occur more than once. */
 const headers = z.array(z.object({ name: z.string(), value: z.string() }));
 
 /** Parameters of `http/request`, a request made from the executor's side. */
-export const httpRequestParams = z.object({
-  method: z.string(),
-  url: z.string(),
-  headers: defaulted(headers, []),
-  bodyBase64: optional(base64Bytes),
-  /** Milliseconds for the whole request. Default: no limit. */
-  timeoutMs: optional(unsignedInteger),
-  redirectPolicy: defaulted(z.enum(["follow", "stop"]), "follow"),
-  /** Names the body stream; reserved on its connection until the last delta. */
-  requestId: z.string(),
-  streamResponse: defaulted(z.boolean(), false),
-});
+export const httpRequestParams = lazy(() =>
+  z.object({
+    method: z.string(),
+    url: z.string(),
+    headers: defaulted(headers, []),
+    bodyBase64: optional(base64Bytes),
+    /** Milliseconds for the whole request. Default: no limit. */
+    timeoutMs: optional(unsignedInteger),
+    redirectPolicy: defaulted(z.enum(["follow", "stop"]), "follow"),
+    /** Names the body stream; reserved on its connection until the last delta. */
+    requestId: z.string(),
+    streamResponse: defaulted(z.boolean(), false),
+  })
+);
 
 /** Answer to `http/request`; the body is empty when it is streamed. */
-export const httpRequestResult = z.object({
-  status: z.int(),
-  headers,
-  bodyBase64: base64Bytes,
-});
+export const httpRequestResult = lazy(() =>
+  z.object({
+    status: z.int(),
+    headers,
+    bodyBase64: base64Bytes,
+  })
+);
 
 /** `http/request/bodyDelta`: one piece of a streamed body, from seq 1; the last has `done`. */
-export const httpBodyDelta = z.object({
-  requestId: z.string(),
-  seq: unsignedInteger,
-  deltaBase64: base64Bytes,
-  done: z.boolean(),
-  error: optional(z.string()),
-});
+export const httpBodyDelta = lazy(() =>
+  z.object({
+    requestId: z.string(),
+    seq: unsignedInteger,
+    deltaBase64: base64Bytes,
+    done: z.boolean(),
+    error: optional(z.string()),
+  })
+);

@@ -1,37 +1,43 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
-import { optional } from "./schema_parts.ts";
+import { lazy, optional } from "./schema_parts.ts";
 
 /** Parameters of `initialize`, the first request of a connection. */
-export const initializeParams = z.object({
-  clientName: z.string(),
-  /** Attach to this session instead of opening a new one. */
-  resumeSessionId: optional(z.string()),
-});
+export const initializeParams = lazy(() =>
+  z.object({
+    clientName: z.string(),
+    /** Attach to this session instead of opening a new one. */
+    resumeSessionId: optional(z.string()),
+  })
+);
 
 /** What the executor can do beyond the base protocol; what is absent or false it cannot. */
 export const capabilities = z.record(z.string(), z.unknown());
 
 /** What a client has to know about the executor's machine to compose commands for it. */
-export const environmentInfo = z.object({
-  /** The user's login shell; `path` is native, and may be a bare command name. */
-  shell: z.object({ name: z.string(), path: z.string() }),
-  cwd: optional(pathUriSchema),
-  executorVersion: optional(z.string()),
-  userHomeDir: optional(pathUriSchema),
-  platformOs: optional(z.string()),
-  tempDir: optional(pathUriSchema),
-  temporaryDirectories: optional(z.array(pathUriSchema)),
-  prependPathDirs: optional(z.array(pathUriSchema)),
-  capabilities: optional(capabilities),
-});
+export const environmentInfo = lazy(() =>
+  z.object({
+    /** The user's login shell; `path` is native, and may be a bare command name. */
+    shell: z.object({ name: z.string(), path: z.string() }),
+    cwd: optional(pathUriSchema),
+    executorVersion: optional(z.string()),
+    userHomeDir: optional(pathUriSchema),
+    platformOs: optional(z.string()),
+    tempDir: optional(pathUriSchema),
+    temporaryDirectories: optional(z.array(pathUriSchema)),
+    prependPathDirs: optional(z.array(pathUriSchema)),
+    capabilities: optional(capabilities),
+  })
+);
 
 /** Answer to `initialize`. */
-export const initializeResult = z.object({
-  /** A random UUID, and the only credential that resuming the session needs. */
-  sessionId: z.string(),
-  environmentInfo: optional(environmentInfo),
-});
+export const initializeResult = lazy(() =>
+  z.object({
+    /** A random UUID, and the only credential that resuming the session needs. */
+    sessionId: z.string(),
+    environmentInfo: optional(environmentInfo),
+  })
+);
 
 /** What the executor tells of its machine, as it goes on the wire. */
 export type EnvironmentInfo = z.input<typeof environmentInfo>;

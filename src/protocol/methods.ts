@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import * as filesystem from "./filesystem.ts";
 import * as http from "./http.ts";
 import * as lifecycle from "./lifecycle.ts";
@@ -9,8 +9,8 @@ export type MethodFamily = "lifecycle" | "exec" | "environment info" | "filesyst
 
 interface MethodContract {
   readonly family: MethodFamily;
-  readonly params: z.ZodType;
-  readonly result: z.ZodType;
+  readonly params: z.ZodMiniType;
+  readonly result: z.ZodMiniType;
 }
 
 const empty = z.object({});
@@ -96,7 +96,7 @@ export const notifications = {
   "process/exited": process.exitedNotification,
   "process/closed": process.closedNotification,
   "http/request/bodyDelta": http.httpBodyDelta,
-} as const satisfies Record<string, z.ZodType>;
+} as const satisfies Record<string, z.ZodMiniType>;
 
 export type Method = keyof typeof methods;
 export type Notification = keyof typeof notifications;

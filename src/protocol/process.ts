@@ -1,115 +1,133 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
-import { base64Bytes, defaulted, optional, unsignedInteger } from "./schema_parts.ts";
+import { base64Bytes, defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
 
 /** The client's own name for a process, unique in its session. */
 const processId = z.string();
 
 /** How to build a command's base environment from the executor's own. */
-export const environmentPolicy = z.object({
-  inherit: z.enum(["all", "core", "none"]),
-  ignoreDefaultExcludes: z.boolean(),
-  exclude: z.array(z.string()),
-  set: z.record(z.string(), z.string()),
-  includeOnly: z.array(z.string()),
-});
+export const environmentPolicy = lazy(() =>
+  z.object({
+    inherit: z.enum(["all", "core", "none"]),
+    ignoreDefaultExcludes: z.boolean(),
+    exclude: z.array(z.string()),
+    set: z.record(z.string(), z.string()),
+    includeOnly: z.array(z.string()),
+  })
+);
 
 /** Parameters of `process/start`. */
-export const startParams = z.object({
-  processId,
-  argv: z.array(z.string()).min(1, "must not be empty"),
-  cwd: pathUriSchema,
-  env: z.record(z.string(), z.string()),
-  envPolicy: optional(environmentPolicy),
-  tty: z.boolean(),
-  pipeStdin: defaulted(z.boolean(), false),
-  arg0: optional(z.string()),
-  sandbox: optional(sandboxContext),
-  enforceManagedNetwork: defaulted(z.boolean(), false),
-  managedNetwork: optional(managedNetwork),
-  /** Kept for the client's own use, never interpreted. */
-  metadata: optional(z.record(z.string(), z.unknown())),
-});
+export const startParams = lazy(() =>
+  z.object({
+    processId,
+    argv: z.array(z.string()).check(z.minLength(1, "must not be empty")),
+    cwd: pathUriSchema,
+    env: z.record(z.string(), z.string()),
+    envPolicy: optional(environmentPolicy),
+    tty: z.boolean(),
+    pipeStdin: defaulted(z.boolean(), false),
+    arg0: optional(z.string()),
+    sandbox: optional(sandboxContext),
+    enforceManagedNetwork: defaulted(z.boolean(), false),
+    managedNetwork: optional(managedNetwork),
+    /** Kept for the client's own use, never interpreted. */
+    metadata: optional(z.record(z.string(), z.unknown())),
+  })
+);
 
 /** Answer to `process/start`, sent once the child runs. */
-export const startResult = z.object({
-  processId,
-  sandboxType: optional(sandboxType),
-});
+export const startResult = lazy(() =>
+  z.object({
+    processId,
+    sandboxType: optional(sandboxType),
+  })
+);
 
 /** Where a chunk of output came from; a pseudo-terminal has one stream for both. */
 export const outputStream = z.enum(["stdout", "stderr", "pty"]);
 
 /** Parameters of `process/read`. */
-export const readParams = z.object({
-  processId,
-  /** Only chunks with a greater sequence number. Default 0: everything retained. */
-  afterSeq: defaulted(unsignedInteger, 0),
-  /** Bytes of output at the most, but always one chunk if there is one. Default: no limit. */
-  maxBytes: optional(unsignedInteger),
-  /** How long to wait for something to report, in milliseconds. Default 0: answer at once. */
-  waitMs: defaulted(unsignedInteger, 0),
-});
+export const readParams = lazy(() =>
+  z.object({
+    processId,
+    /** Only chunks with a greater sequence number. Default 0: everything retained. */
+    afterSeq: defaulted(unsignedInteger, 0),
+    /** Bytes of output at the most, but always one chunk if there is one. Default: no limit. */
+    maxBytes: optional(unsignedInteger),
+    /** How long to wait for something to report, in milliseconds. Default 0: answer at once. */
+    waitMs: defaulted(unsignedInteger, 0),
+  })
+);
 
 /** Answer to `process/read`. */
-export const readResult = z.object({
-  chunks: z.array(z.object({ seq: unsignedInteger, stream: outputStream, chunk: base64Bytes })),
-  nextSeq: unsignedInteger,
-  exited: z.boolean(),
-  exitCode: z.int().nullable(),
-  closed: z.boolean(),
-  failure: z.string().nullable(),
-  sandboxDenied: optional(z.boolean()),
-});
+export const readResult = lazy(() =>
+  z.object({
+    chunks: z.array(z.object({ seq: unsignedInteger, stream: outputStream, chunk: base64Bytes })),
+    nextSeq: unsignedInteger,
+    exited: z.boolean(),
+    exitCode: z.nullable(z.int()),
+    closed: z.boolean(),
+    failure: z.nullable(z.string()),
+    sandboxDenied: optional(z.boolean()),
+  })
+);
 
 /** Parameters of `process/write`. */
-export const writeParams = z.object({
-  processId,
-  chunk: base64Bytes,
-  /** Names this write, so that repeating it after a lost answer writes nothing twice. */
-  writeId: z.string().min(1, "must not be empty"),
-});
+export const writeParams = lazy(() =>
+  z.object({
+    processId,
+    chunk: base64Bytes,
+    /** Names this write, so that repeating it after a lost answer writes nothing twice. */
+    writeId: z.string().check(z.minLength(1, "must not be empty")),
+  })
+);
 
 /** Answer to `process/write`. */
-export const writeResult = z.object({
-  status: z.enum(["accepted", "unknownProcess", "stdinClosed", "starting"]),
-});
+export const writeResult = lazy(() =>
+  z.object({
+    status: z.enum(["accepted", "unknownProcess", "stdinClosed", "starting"]),
+  })
+);
 
 /** Parameters of `process/signal`. */
-export const signalParams = z.object({ processId, signal: z.enum(["interrupt"]) });
+export const signalParams = lazy(() => z.object({ processId, signal: z.enum(["interrupt"]) }));
 
 /** Parameters of `process/terminate`. */
-export const terminateParams = z.object({ processId });
+export const terminateParams = lazy(() => z.object({ processId }));
 
 /** Answer to `process/terminate`: whether the process was running and is now being killed. */
-export const terminateResult = z.object({ running: z.boolean() });
+export const terminateResult = lazy(() => z.object({ running: z.boolean() }));
 
 /** The size of a pseudo-terminal in character cells. */
-const cells = z.int().min(1).max(65535);
+const cells = z.int().check(z.gte(1), z.lte(65535));
 
 /** Parameters of `process/resize`, an addition announced as capability `processResize`. */
-export const resizeParams = z.object({ processId, rows: cells, cols: cells });
+export const resizeParams = lazy(() => z.object({ processId, rows: cells, cols: cells }));
 
 /** `process/output`: one chunk of what the process wrote. */
-export const outputNotification = z.object({
-  processId,
-  seq: unsignedInteger,
-  stream: outputStream,
-  chunk: base64Bytes,
-});
+export const outputNotification = lazy(() =>
+  z.object({
+    processId,
+    seq: unsignedInteger,
+    stream: outputStream,
+    chunk: base64Bytes,
+  })
+);
 
 /** `process/exited`: the process has ended, though a descendant may still hold its output open. */
-export const exitedNotification = z.object({
-  processId,
-  seq: unsignedInteger,
-  exitCode: z.int(),
-  /** Absent from servers older than the member; then `process/read` tells. */
-  sandboxDenied: optional(z.boolean()),
-});
+export const exitedNotification = lazy(() =>
+  z.object({
+    processId,
+    seq: unsignedInteger,
+    exitCode: z.int(),
+    /** Absent from servers older than the member; then `process/read` tells. */
+    sandboxDenied: optional(z.boolean()),
+  })
+);
 
 /** `process/closed`: ended, and all output has been read. Always the last event. */
-export const closedNotification = z.object({ processId, seq: unsignedInteger });
+export const closedNotification = lazy(() => z.object({ processId, seq: unsignedInteger }));
 
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;

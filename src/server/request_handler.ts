@@ -1,5 +1,6 @@
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import { invalidParams } from "../protocol/errors.ts";
+import { describeIssue } from "../protocol/issue.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
 import type { Session } from "./session.ts";
 
@@ -18,7 +19,7 @@ export interface RequestHandler {
 }
 
 /** Joins a method's contract and the function that does its work. */
-export function handler<P extends z.ZodType, R extends z.ZodType>(
+export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   contract: { readonly family: MethodFamily; readonly params: P; readonly result: R },
   handle: (
     params: z.output<P>,
@@ -35,13 +36,20 @@ export function handler<P extends z.ZodType, R extends z.ZodType>(
 }
 
 /** Parses parameters. @throws {RpcError} -32602, naming every member that is wrong */
-export function parseParams<P extends z.ZodType>(schema: P, raw: unknown): z.output<P> {
-  const parsed = schema.safeParse(raw);
+export function parseParams<P extends z.ZodMiniType>(schema: P, raw: unknown): z.output<P> {
+  const parsed = safeParse(schema, raw);
   if (parsed.success) return parsed.data;
   throw invalidParams(parsed.error.issues.map(describeIssue).join("; "));
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const member = issue.path.map(String).join(".");
-  return member === "" ? issue.message : `\`${member}\`: ${issue.message}`;
+/** The parser recurses, and JSON can be nested deeper than there is room for. */
+function safeParse<P extends z.ZodMiniType>(
+  schema: P,
+  raw: unknown,
+): z.core.util.SafeParseResult<z.output<P>> {
+  try {
+    return schema.safeParse(raw, { reportInput: true });
+  } catch (error) {
+    throw error instanceof RangeError ? invalidParams("nested too deeply") : error;
+  }
 }

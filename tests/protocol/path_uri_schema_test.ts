@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { PathUri } from "../../src/protocol/path_uri.ts";
 import { pathUriSchema } from "../../src/protocol/path_uri_schema.ts";
 

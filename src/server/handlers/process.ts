@@ -64,16 +64,18 @@ async function start(
   return { processId: params.processId, sandboxType: "none" };
 }
 
-async function read(
+/** Answers at once if it can: answers that pile up unseen could not be held back. */
+function read(
   params: ReadParams,
   session: Session,
   signal: AbortSignal,
-): Promise<ResultInput<"process/read">> {
+): ResultInput<"process/read"> | Promise<ResultInput<"process/read">> {
   const process = session.find(params.processId);
   if (process === undefined) throw invalidRequest(`unknown process id ${params.processId}`);
   if (process === "starting") throw invalidRequest(`process ${params.processId} is starting`);
-  await process.log.waitForNews(params.afterSeq, params.waitMs, signal);
-  return process.log.read(params);
+  const { log } = process;
+  if (params.waitMs === 0 || log.hasNews(params.afterSeq)) return log.read(params);
+  return log.waitForNews(params.afterSeq, params.waitMs, signal).then(() => log.read(params));
 }
 
 async function write(
