@@ -3,12 +3,16 @@ import { startChild } from "./start_child.ts";
 
 /**
  * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the sessions named
- * and not withdrawn: their members, and whatever descends from those, round after round until
- * nothing is found. Without /proc it kills the process groups of the same ids.
+ * and not withdrawn: their members, and whatever descends from those, all found before the first is
+ * killed, since the dead lose their children. It looks again until nothing is found. Without /proc
+ * it kills the process groups of the same ids.
  *
  * Only what every sh has built in: it may run when the machine has no room for another process.
+ * Its messages go nowhere, since whoever would read them is dead and a write would end it too.
  */
 const SCRIPT = `
+exec > /dev/null 2>&1
+trap '' HUP INT TERM
 sessions=' '
 while IFS= read -r line; do
   id=\${line#?}
@@ -21,23 +25,31 @@ if [ ! -r /proc/self/stat ]; then
   for id in $sessions; do kill -KILL "-$id"; done
   exit
 fi
-killed=' '
-found=yes
-while [ "$found" ]; do
-  found=
+doomed=none
+while [ "$doomed" ]; do
+  table=
   for file in /proc/[0-9]*/stat; do
     stat=
     while IFS= read -r line; do stat=$stat$line; done < "$file" || continue
     pid=\${file#/proc/}
-    pid=\${pid%/stat}
     set -- \${stat##*)}
-    case $sessions$killed in
-      *" $4 "*|*" $2 "*)
-        [ "$1" = Z ] && continue
-        kill -KILL "$pid" && found=yes
-        case $killed in *" $pid "*) ;; *) killed="$killed$pid " ;; esac ;;
-    esac
+    [ "$1" = Z ] || table="$table \${pid%/stat}:$2:$4"
   done
+  doomed=
+  found=yes
+  while [ "$found" ]; do
+    found=
+    for entry in $table; do
+      pid=\${entry%%:*}
+      parent=\${entry#*:}
+      session=\${parent#*:}
+      case " $doomed " in *" $pid "*) continue ;; esac
+      case "$sessions $doomed " in
+        *" \${parent%:*} "*|*" $session "*) doomed="$doomed $pid" found=yes ;;
+      esac
+    done
+  done
+  [ "$doomed" ] && kill -KILL $doomed
 done`;
 
 /**
