@@ -1,5 +1,5 @@
 import { parse as parseJsonc } from "@std/jsonc";
-import * as z from "zod";
+import * as z from "zod/mini";
 import profileText from "../../../sandbox-profiles/seccomp.jsonc" with { type: "text" };
 
 /** The processor architectures for which the list has system call numbers. */
@@ -53,7 +53,7 @@ export function shippedSeccompProfile(): SeccompProfile {
  * Reads a list.
  *
  * @throws {SyntaxError} if the text is not JSON with comments.
- * @throws {z.ZodError} if it has another form than the list, or names an unknown constant.
+ * @throws {z.core.$ZodError} if it has another form than the list, or names an unknown constant.
  */
 export function parseSeccompProfile(text: string): SeccompProfile {
   const document = parseJsonc(text);
@@ -66,30 +66,33 @@ const ALL_BITS = 0xffff_ffff;
 const constantsSchema = z.record(
   z.string(),
   z.union([
-    z.int().min(0).max(ALL_BITS),
-    z.stringFormat("hex32", /^0x[0-9a-f]{1,8}$/).transform(Number),
+    z.int().check(z.minimum(0), z.maximum(ALL_BITS)),
+    z.pipe(z.string().check(z.regex(/^0x[0-9a-f]{1,8}$/)), z.transform(Number)),
   ]),
 );
 
 function profileSchema(constants: Record<string, number>) {
-  const constant = z.enum(Object.keys(constants)).transform((name) => constants[name] ?? z.NEVER);
-  const argument = z.int().min(0).max(5);
+  const constant = z.pipe(
+    z.enum(Object.keys(constants)),
+    z.transform((name: string) => constants[name] ?? z.NEVER),
+  );
+  const argument = z.int().check(z.minimum(0), z.maximum(5));
   const condition = z.union([
     z.strictObject({
       argument,
-      mask: constant.default(ALL_BITS),
-      oneOf: z.array(constant).min(1),
+      mask: z._default(constant, ALL_BITS),
+      oneOf: z.array(constant).check(z.minLength(1)),
     }),
     z.strictObject({ argument, anyBitOf: constant }),
     z.strictObject({ argument, notNull: z.literal(true) }),
   ]);
-  const conditions = z.array(condition).min(1).optional();
-  const number = z.int().min(0);
+  const conditions = z.optional(z.array(condition).check(z.minLength(1)));
+  const number = z.int().check(z.minimum(0));
   const rule = z.strictObject({
     call: z.string(),
-    x86_64: number.nullable(),
-    aarch64: number.nullable(),
-    errno: z.enum(["EPERM", "ENOSYS"]).default("EPERM"),
+    x86_64: z.nullable(number),
+    aarch64: z.nullable(number),
+    errno: z._default(z.enum(["EPERM", "ENOSYS"]), "EPERM"),
     when: conditions,
     unless: conditions,
   });

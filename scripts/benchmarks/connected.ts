@@ -1,0 +1,106 @@
+import { BenchmarkClient } from "./client.ts";
+import { once, quantile, time } from "./statistics.ts";
+
+/** One row of the table, measured over a connection. */
+export interface Measurement {
+  readonly name: string;
+  measure(client: BenchmarkClient): Promise<string>;
+}
+
+const OUTPUT_BYTES = 1024 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/** What is measured of any server that speaks the protocol. */
+export const connectedMeasurements: readonly Measurement[] = [
+  {
+    name: "one command, start to closed",
+    measure: async (client) => latency(await time(200, () => client.run(["/usr/bin/true"]))),
+  },
+  {
+    name: "the same on a tty",
+    measure: async (client) =>
+      latency(await time(200, () => client.run(["/usr/bin/true"], { tty: true }))),
+  },
+  { name: "stdin line to its echo", measure: async (client) => latency(await echoes(client, 200)) },
+  {
+    name: "output, one process",
+    measure: async (client) => {
+      let bytes = 0;
+      const milliseconds = await once(async () => {
+        const argv = ["/usr/bin/head", "-c", String(OUTPUT_BYTES), "/dev/zero"];
+        bytes = (await client.run(argv)).outputBytes;
+      });
+      if (bytes !== OUTPUT_BYTES) throw new Error(`${bytes} bytes arrived of ${OUTPUT_BYTES}`);
+      return `${(bytes / MIB / milliseconds * 1000).toFixed(0)} MiB/s`;
+    },
+  },
+  {
+    name: "200 commands at once",
+    measure: async (client) => {
+      const milliseconds = await once(() =>
+        Promise.all(Array.from({ length: 200 }, () => client.run(["/usr/bin/true"])))
+      );
+      return `${(200 / milliseconds * 1000).toFixed(0)}/s`;
+    },
+  },
+  {
+    name: "5,000 requests without waiting",
+    measure: async (client) => {
+      let answered = 0;
+      const request = () => client.call("environment/info", {}).then(() => answered++);
+      const milliseconds = await once(() =>
+        Promise.race([
+          Promise.all(Array.from({ length: 5000 }, request)),
+          new Promise((resolve) => setTimeout(resolve, 5000)),
+        ])
+      );
+      return answered === 5000
+        ? `all, in ${milliseconds.toFixed(0)} ms`
+        : `${answered} answered in ${milliseconds.toFixed(0)} ms`;
+    },
+  },
+  {
+    name: "a request behind a waiting process/read",
+    measure: async (client) => {
+      let waiting: Promise<unknown> = Promise.resolve();
+      let behind = NaN;
+      await client.run(["/usr/bin/sleep", "1"], {
+        onStarted: (processId) => {
+          waiting = client.call("process/read", { processId, waitMs: 900 });
+          once(() => client.call("environment/info", {})).then((value) => behind = value);
+        },
+      });
+      await waiting;
+      return `${behind.toFixed(2)} ms`;
+    },
+  },
+];
+
+/** Times from a line of input to its echo. */
+async function echoes(client: BenchmarkClient, times: number): Promise<number[]> {
+  const samples: number[] = [];
+  let written = 0;
+  let processId = "";
+  const write = () => {
+    written = performance.now();
+    const writeId = String(samples.length);
+    client.call("process/write", { processId, chunk: "bGluZQo=", writeId });
+  };
+  await client.run(["/usr/bin/cat"], {
+    pipeStdin: true,
+    onStarted: (id) => {
+      processId = id;
+      write();
+    },
+    onOutput: () => {
+      samples.push(performance.now() - written);
+      if (samples.length < times) write();
+      else client.call("process/terminate", { processId });
+    },
+  });
+  return samples;
+}
+
+function latency(samples: readonly number[]): string {
+  return `${quantile(samples, 0.5).toFixed(2)} ms (p95 ${quantile(samples, 0.95).toFixed(2)})`;
+}

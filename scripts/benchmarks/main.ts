@@ -1,0 +1,34 @@
+import { parseArgs } from "node:util";
+import { measureBinary, startExecutor } from "./binary.ts";
+import { BenchmarkClient } from "./client.ts";
+import { connectedMeasurements } from "./connected.ts";
+
+const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
+const { binary = "dist/remex", url } = values;
+
+const rows = new Map<string, string[]>();
+await using executor = await startExecutor(binary);
+await measureConnected(executor.url);
+if (url !== undefined) await measureConnected(url);
+for (const [name, value] of await measureBinary(binary)) rows.set(name, [value]);
+
+const columns = url === undefined ? ["remex"] : ["remex", url];
+printRow(["", ...columns]);
+printRow(["---", ...columns.map(() => "---")]);
+for (const [name, results] of rows) {
+  printRow([name, ...columns.map((_, index) => results[index] ?? "")]);
+}
+
+async function measureConnected(address: string): Promise<void> {
+  for (const { name, measure } of connectedMeasurements) {
+    // A connection each: a server that one measurement brings to its knees can still take the next.
+    const client = await BenchmarkClient.connect(address);
+    const result = await measure(client).catch((error: Error) => `failed: ${error.message}`);
+    client.close();
+    rows.set(name, [...rows.get(name) ?? [], result]);
+  }
+}
+
+function printRow(cells: readonly string[]): void {
+  console.log(`| ${cells.join(" | ")} |`);
+}
