@@ -7,6 +7,7 @@ Runs commands on this machine for agents and their orchestrators.
 
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for whatever starts \`codex exec-server\`
+  exec         run a command on an executor as if it ran here
 
   --version    print the version
   --help       this text; after a command, that command's options
@@ -29,6 +30,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec-server": {
       const { serve } = await import("./serve.ts");
       return await serve(rest);
+    }
+    case "exec": {
+      const { exec } = await import("./exec.ts");
+      return await exec(rest);
     }
     case "--version":
       console.log(`remex ${VERSION}`);

@@ -5,8 +5,9 @@ import { Executor } from "../server/executor.ts";
 import { log } from "../telemetry/log.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
-import { serveWebSocket } from "../transport/websocket_server.ts";
+import { ListenError, serveWebSocket } from "../transport/websocket_server.ts";
 import { parseServeOptions, SERVE_USAGE, type ServeOptions } from "./serve_options.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -61,6 +62,8 @@ async function serveSocket(
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
+  }).catch((error) => {
+    throw error instanceof ListenError ? new UsageError(error.message) : error;
   });
   const ended = options.exitOnStdinClose ? Promise.race([toldToEnd(), stdinClosed()]) : toldToEnd();
   console.log(server.url);

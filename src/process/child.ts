@@ -45,6 +45,8 @@ export interface Child {
    * or when the child no longer reads.
    */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
+  /** Ends the child's input once it has taken what was written. Nothing happens on a terminal. */
+  closeInput(): void;
   /** Stops reading output: the child waits when its pipe is full. Exit is not told meanwhile. */
   pause(): void;
   /** Goes on reading output. */

@@ -1,4 +1,5 @@
 import type { EnvironmentPolicy } from "../protocol/process.ts";
+import { wildcardTest } from "./wildcard.ts";
 
 /** A command's whole environment. */
 export type Environment = Readonly<Record<string, string>>;
@@ -39,14 +40,14 @@ function inheritedEnvironment(policy: EnvironmentPolicy, executors: Environment)
   const excludes = [
     ...policy.ignoreDefaultExcludes ? [] : DEFAULT_EXCLUDES,
     ...policy.exclude,
-  ].map(namePattern);
+  ].map(wildcardTest);
   const inherited = Object.entries(executors)
     .filter(([name]) => isInherited(name, policy.inherit))
-    .filter(([name]) => !excludes.some((pattern) => pattern.test(name)));
+    .filter(([name]) => !excludes.some((matches) => matches(name)));
   const all = [...inherited, ...Object.entries(policy.set)];
   if (policy.includeOnly.length === 0) return Object.fromEntries(all);
-  const includes = policy.includeOnly.map(namePattern);
-  return Object.fromEntries(all.filter(([name]) => includes.some((it) => it.test(name))));
+  const includes = policy.includeOnly.map(wildcardTest);
+  return Object.fromEntries(all.filter(([name]) => includes.some((matches) => matches(name))));
 }
 
 function isInherited(name: string, inherit: EnvironmentPolicy["inherit"]): boolean {
@@ -58,13 +59,4 @@ function isInherited(name: string, inherit: EnvironmentPolicy["inherit"]): boole
     case "none":
       return false;
   }
-}
-
-/** A pattern in which `*` and `?` are wild and case does not matter. */
-function namePattern(pattern: string): RegExp {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*").replace(
-    /\?/g,
-    ".",
-  );
-  return new RegExp(`^${source}$`, "isu");
 }

@@ -43,6 +43,8 @@ export const DEFAULT_RETAINED_BYTES = 1024 * 1024;
 export class EventLog {
   readonly #retainedLimit: number;
   readonly #chunks: OutputEvent[] = [];
+  /** How many of the oldest chunks are dropped, though not yet taken out of the list. */
+  #dropped = 0;
   readonly #waiting = new Set<() => void>();
   #retainedBytes = 0;
   #lastSeq = 0;
@@ -139,8 +141,9 @@ export class EventLog {
   ): { chunks: OutputEvent[]; limited: boolean } {
     const chunks: OutputEvent[] = [];
     let bytes = 0;
-    for (const chunk of this.#chunks) {
-      if (chunk.seq <= afterSeq) continue;
+    for (let index = this.#indexAfter(afterSeq); index < this.#chunks.length; index++) {
+      const chunk = this.#chunks[index];
+      if (chunk === undefined) break;
       if (chunks.length > 0 && bytes + chunk.size > maxBytes) return { chunks, limited: true };
       chunks.push(chunk);
       bytes += chunk.size;
@@ -149,14 +152,33 @@ export class EventLog {
     return { chunks, limited: false };
   }
 
+  /** Where the retained chunks begin that follow a sequence number, found by halving. */
+  #indexAfter(seq: number): number {
+    let low = this.#dropped;
+    let high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#chunks[middle]?.seq ?? Infinity) > seq) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   #retain(event: OutputEvent): void {
     this.#chunks.push(event);
     this.#retainedBytes += event.size;
     while (this.#retainedBytes > this.#retainedLimit) {
-      const dropped = this.#chunks.shift();
-      if (dropped === undefined) return;
-      this.#retainedBytes -= dropped.size;
+      this.#retainedBytes -= this.#chunks[this.#dropped++]?.size ?? 0;
     }
+    this.#takeOutDropped();
+  }
+
+  /** Moves what is left to the front: of a short list at once, of a long one when that pays. */
+  #takeOutDropped(): void {
+    const { length } = this.#chunks;
+    if (this.#dropped < (length > SHORT_LIST ? length / 2 : 1)) return;
+    this.#chunks.splice(0, this.#dropped);
+    this.#dropped = 0;
   }
 
   #wake(): void {
@@ -164,5 +186,7 @@ export class EventLog {
   }
 }
 
+/** Chunks that are moved by one in next to no time. */
+const SHORT_LIST = 1024;
 /** The longest that setTimeout can wait, about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

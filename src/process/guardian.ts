@@ -1,11 +1,18 @@
 import type { Child } from "./child.ts";
 import { startChild } from "./start_child.ts";
 
+/** Shells started in all; where one ends at once, so do others. */
+const MAX_STARTS = 10;
+/** Rounds of looking and killing; what the kernel cannot end at once it ends when it can. */
+const MAX_ROUNDS = 100;
+
 /**
- * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the sessions named
- * and not withdrawn: their members, and whatever descends from those, all found before the first is
- * killed, since the dead lose their children. It looks again until nothing is found. Without /proc
- * it kills the process groups of the same ids.
+ * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the ids named
+ * and not withdrawn: those processes, the members of those sessions, and whatever descends from them, round after round until
+ * nothing is found. Without /proc it kills the process groups of the same ids.
+ *
+ * In each round all are found before any is killed, since a process whose parent is gone no longer
+ * tells what it descends from; and stopped when found, so that it starts no others meanwhile.
  *
  * Only what every sh has built in: it may run when the machine has no room for another process.
  * Its messages go nowhere, since whoever would read them is dead and a write would end it too.
@@ -25,31 +32,32 @@ if [ ! -r /proc/self/stat ]; then
   for id in $sessions; do kill -KILL "-$id"; done
   exit
 fi
-doomed=none
-while [ "$doomed" ]; do
-  table=
-  for file in /proc/[0-9]*/stat; do
-    stat=
-    while IFS= read -r line; do stat=$stat$line; done < "$file" || continue
-    pid=\${file#/proc/}
-    set -- \${stat##*)}
-    [ "$1" = Z ] || table="$table \${pid%/stat}:$2:$4"
-  done
-  doomed=
-  found=yes
-  while [ "$found" ]; do
-    found=
-    for entry in $table; do
-      pid=\${entry%%:*}
-      parent=\${entry#*:}
-      session=\${parent#*:}
-      case " $doomed " in *" $pid "*) continue ;; esac
-      case "$sessions $doomed " in
-        *" \${parent%:*} "*|*" $session "*) doomed="$doomed $pid" found=yes ;;
+rounds=0
+while [ "$rounds" -lt ${MAX_ROUNDS} ]; do
+  rounds=$((rounds + 1))
+  found=' '
+  more=yes
+  while [ "$more" ]; do
+    more=
+    for file in /proc/[0-9]*/stat; do
+      pid=\${file#/proc/}
+      pid=\${pid%/stat}
+      case $found in *" $pid "*) continue ;; esac
+      stat=
+      while IFS= read -r line; do stat=$stat$line; done < "$file" || continue
+      set -- \${stat##*)}
+      case $1 in ''|Z) continue ;; esac
+      case $sessions in
+        *" $pid "*|*" $4 "*) ;;
+        *) case $found in *" $2 "*) sessions="$sessions$4 " ;; *) continue ;; esac ;;
       esac
+      kill -STOP "$pid"
+      found="$found$pid "
+      more=yes
     done
   done
-  [ "$doomed" ] && kill -KILL $doomed
+  case $found in ' ') exit ;; esac
+  kill -KILL $found
 done`;
 
 /**
@@ -62,6 +70,7 @@ export class Guardian {
   readonly #sessions = new Set<number>();
   readonly #onLost: (reason: string) => void;
   #shell: Child | undefined;
+  #starts = 0;
   #retired = false;
 
   /** @param onLost told when the guardian cannot be started or has to be started again */
@@ -76,6 +85,7 @@ export class Guardian {
 
   /** Starts the shell. Sessions named before are kept for it. */
   async start(): Promise<void> {
+    this.#starts++;
     try {
       const shell = await startChild({
         argv: ["/bin/sh", "-c", SCRIPT],
@@ -115,6 +125,6 @@ export class Guardian {
     this.#shell = undefined;
     if (this.#retired) return;
     this.#onLost("it ended before its time");
-    this.start();
+    if (this.#starts < MAX_STARTS) this.start();
   }
 }

@@ -20,6 +20,8 @@ export type ProcessObserver = (event: ProcessEvent) => void;
 export class Process {
   readonly log: EventLog;
   readonly #observer: ProcessObserver;
+  /** Whether it runs on a pseudo-terminal. */
+  readonly onTerminal: boolean;
   readonly #hasStdin: boolean;
   readonly #writes = new Map<string, Promise<WriteStatus>>();
   #child: Child | undefined;
@@ -30,6 +32,7 @@ export class Process {
   private constructor(command: ChildCommand, log: EventLog, observer: ProcessObserver) {
     this.log = log;
     this.#observer = observer;
+    this.onTerminal = command.stdio.kind === "pty";
     this.#hasStdin = command.stdio.kind === "pty" || command.stdio.stdin === "pipe";
   }
 
@@ -50,7 +53,6 @@ export class Process {
       exited: (exitCode) => process.#exited(exitCode),
       ended: () => observer(log.appendClosed()),
     });
-    if (process.#paused) process.#child.pause();
     return process;
   }
 
@@ -79,6 +81,11 @@ export class Process {
     const status = this.#write(bytes);
     this.#remember(writeId, status);
     return status;
+  }
+
+  /** Ends the process's input, behind what was written before. */
+  closeInput(): void {
+    if (this.running) this.#child?.closeInput();
   }
 
   /** Sends SIGINT to the process group. Nothing happens once the process has ended. */

@@ -42,8 +42,9 @@ class LinuxKeeper implements ProcessKeeper {
     this.#orphans.started(pid, owner);
   }
 
-  /** The kernel tells of every end. */
-  exited(): void {}
+  exited(): void {
+    this.#orphans.exited();
+  }
 
   killAllOf(owner: object): void {
     this.#orphans.killAllOf(owner);

@@ -1,8 +1,27 @@
-import type { Child, ChildCommand, ChildObserver } from "./child.ts";
+import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startLinuxChild } from "./linux/start.ts";
 
-/** Starts a command by the means that this system has. @throws {StartError} */
-// deno-lint-ignore require-await
+/**
+ * Starts a command by the means that this system has. Nothing is told before whoever awaits the
+ * child has it.
+ *
+ * @throws {StartError}
+ */
 export async function startChild(command: ChildCommand, observer: ChildObserver): Promise<Child> {
-  return startLinuxChild(command, observer);
+  refuseInexpressible(command);
+  if (Deno.build.os === "linux") return startLinuxChild(command, observer);
+  const { startPortableChild } = await import("./portable/start.ts");
+  return await startPortableChild(command, observer);
+}
+
+/**
+ * Systems take texts up to the first NUL, and in UTF-8, which has no unpaired surrogates: a command
+ * would get others than it was sent.
+ */
+function refuseInexpressible({ argv, arg0 = "", cwd, env }: ChildCommand): void {
+  const place = "in an argument, a variable or the working directory";
+  for (const text of [...argv, arg0, cwd, ...Object.entries(env).flat()]) {
+    if (text.includes("\0")) throw new StartError(`NUL ${place}`);
+    if (!text.isWellFormed()) throw new StartError(`an unpaired surrogate ${place}`);
+  }
 }

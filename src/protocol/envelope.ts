@@ -96,15 +96,17 @@ function requestId(value: unknown, text: string): RequestId | undefined {
  * The id of a message whose integer is past 2^53, where a number would not come back as it was.
  *
  * Reads the digits from the source text, which a reviver is given for primitive values
- * (ECMAScript 2026, JSON.parse).
+ * (ECMAScript 2026, JSON.parse). Other numbers named `id` may be of any length: only those of the
+ * message's own, which has a few hundred digits at the most, are worth converting.
  */
 function bigRequestId(text: string): bigint | undefined {
   const message: unknown = JSON.parse(
     text,
     (key, value, context?: { source?: string }) =>
-      key === "id" && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context?.source ?? 0) : value,
+      key === "id" && typeof value === "number" ? context?.source : value,
   );
-  return isRecord(message) && typeof message.id === "bigint" ? message.id : undefined;
+  const digits = isRecord(message) ? message.id : undefined;
+  return typeof digits === "string" && /^-?\d+$/.test(digits) ? BigInt(digits) : undefined;
 }
 
 function isErrorBody(value: unknown): value is ErrorBody {

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
 import { sandboxContext } from "./sandbox.ts";
-import { base64Bytes, defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
+import { base64Bytes, defaulted, lazy, limit, optional, unsignedInteger } from "./schema_parts.ts";
 
 const sandbox = optional(sandboxContext);
 
@@ -60,9 +60,9 @@ export const walkParams = lazy(() =>
   z.object({
     path: pathUriSchema,
     options: z.object({
-      maxDepth: unsignedInteger,
-      maxDirectories: unsignedInteger,
-      maxEntries: unsignedInteger,
+      maxDepth: limit,
+      maxDirectories: limit,
+      maxEntries: limit,
       followDirectorySymlinks: z.boolean(),
       /** Lists directories whose names start with a dot, but not what is in them. */
       pruneHiddenDirectories: defaulted(z.boolean(), false),

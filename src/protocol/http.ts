@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { base64Bytes, defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
+import { base64Bytes, defaulted, lazy, limit, optional, unsignedInteger } from "./schema_parts.ts";
 
 /** Headers in order; a name may occur more than once. */
 const headers = z.array(z.object({ name: z.string(), value: z.string() }));
@@ -12,7 +12,7 @@ export const httpRequestParams = lazy(() =>
     headers: defaulted(headers, []),
     bodyBase64: optional(base64Bytes),
     /** Milliseconds for the whole request. Default: no limit. */
-    timeoutMs: optional(unsignedInteger),
+    timeoutMs: optional(limit),
     redirectPolicy: defaulted(z.enum(["follow", "stop"]), "follow"),
     /** Names the body stream; reserved on its connection until the last delta. */
     requestId: z.string(),

@@ -32,6 +32,7 @@ export const methods = {
   "process/start": { family: "exec", params: process.startParams, result: process.startResult },
   "process/read": { family: "exec", params: process.readParams, result: process.readResult },
   "process/write": { family: "exec", params: process.writeParams, result: process.writeResult },
+  "process/closeStdin": { family: "exec", params: process.closeStdinParams, result: empty },
   "process/signal": { family: "exec", params: process.signalParams, result: empty },
   "process/terminate": {
     family: "exec",

@@ -1,7 +1,15 @@
 import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
-import { base64Bytes, defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
+import {
+  base64Bytes,
+  defaulted,
+  lazy,
+  limit,
+  optional,
+  textRecord,
+  unsignedInteger,
+} from "./schema_parts.ts";
 
 /** The client's own name for a process, unique in its session. */
 const processId = z.string();
@@ -12,10 +20,14 @@ export const environmentPolicy = lazy(() =>
     inherit: z.enum(["all", "core", "none"]),
     ignoreDefaultExcludes: z.boolean(),
     exclude: z.array(z.string()),
-    set: z.record(z.string(), z.string()),
+    set: textRecord,
     includeOnly: z.array(z.string()),
   })
 );
+
+/** The size of a pseudo-terminal in character cells. */
+const cells = z.int().check(z.gte(1), z.lte(65535));
+const terminalSize = { rows: cells, cols: cells };
 
 /** Parameters of `process/start`. */
 export const startParams = lazy(() =>
@@ -23,9 +35,11 @@ export const startParams = lazy(() =>
     processId,
     argv: z.array(z.string()).check(z.minLength(1, "must not be empty")),
     cwd: pathUriSchema,
-    env: z.record(z.string(), z.string()),
+    env: textRecord,
     envPolicy: optional(environmentPolicy),
     tty: z.boolean(),
+    /** The terminal's first size, an addition. Default: 24 rows and 80 columns. */
+    terminalSize: optional(z.object(terminalSize)),
     pipeStdin: defaulted(z.boolean(), false),
     arg0: optional(z.string()),
     sandbox: optional(sandboxContext),
@@ -52,11 +66,11 @@ export const readParams = lazy(() =>
   z.object({
     processId,
     /** Only chunks with a greater sequence number. Default 0: everything retained. */
-    afterSeq: defaulted(unsignedInteger, 0),
+    afterSeq: defaulted(limit, 0),
     /** Bytes of output at the most, but always one chunk if there is one. Default: no limit. */
-    maxBytes: optional(unsignedInteger),
+    maxBytes: optional(limit),
     /** How long to wait for something to report, in milliseconds. Default 0: answer at once. */
-    waitMs: defaulted(unsignedInteger, 0),
+    waitMs: defaulted(limit, 0),
   })
 );
 
@@ -90,6 +104,9 @@ export const writeResult = lazy(() =>
   })
 );
 
+/** Parameters of `process/closeStdin`, an addition announced as capability `processCloseStdin`. */
+export const closeStdinParams = lazy(() => z.object({ processId }));
+
 /** Parameters of `process/signal`. */
 export const signalParams = lazy(() => z.object({ processId, signal: z.enum(["interrupt"]) }));
 
@@ -99,11 +116,8 @@ export const terminateParams = lazy(() => z.object({ processId }));
 /** Answer to `process/terminate`: whether the process was running and is now being killed. */
 export const terminateResult = lazy(() => z.object({ running: z.boolean() }));
 
-/** The size of a pseudo-terminal in character cells. */
-const cells = z.int().check(z.gte(1), z.lte(65535));
-
 /** Parameters of `process/resize`, an addition announced as capability `processResize`. */
-export const resizeParams = lazy(() => z.object({ processId, rows: cells, cols: cells }));
+export const resizeParams = lazy(() => z.object({ processId, ...terminalSize }));
 
 /** `process/output`: one chunk of what the process wrote. */
 export const outputNotification = lazy(() =>

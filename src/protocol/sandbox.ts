@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
-import { defaulted, lazy, optional, unsignedInteger } from "./schema_parts.ts";
+import { defaulted, lazy, limit, optional } from "./schema_parts.ts";
 
 /** `deny` has the older name `none`. */
 const access = z.pipe(
@@ -8,26 +8,31 @@ const access = z.pipe(
   z.transform((value) => value === "none" ? "deny" : value),
 );
 
+const specialKind = z.enum([
+  "root",
+  "minimal",
+  "project_roots",
+  "current_working_directory",
+  "tmpdir",
+  "slash_tmp",
+]);
+
 const knownSpecial = lazy(() =>
   z.object({
     kind: z.pipe(
-      z.enum([
-        "root",
-        "minimal",
-        "project_roots",
-        "current_working_directory",
-        "tmpdir",
-        "slash_tmp",
-      ]),
+      specialKind,
       z.transform((kind) => kind === "current_working_directory" ? "project_roots" : kind),
     ),
     subpath: optional(z.string()),
   })
 );
 
-/** A kind that a newer client knows: it grants nothing and is no error. */
+/**
+ * A kind that a newer client knows: it grants nothing and is no error. A known one with something
+ * wrong about it is an error, as what it denies would be left open.
+ */
 const unknownSpecial = z.pipe(
-  z.object({ kind: z.string() }),
+  z.object({ kind: z.string().check(z.refine((kind) => !specialKind.safeParse(kind).success)) }),
   z.transform(() => ({ kind: "unknown" as const, subpath: undefined })),
 );
 
@@ -63,7 +68,7 @@ const fileSystemPermissions = lazy(() =>
     z.object({
       type: z.literal("restricted"),
       entries: z.array(fileSystemEntry),
-      glob_scan_max_depth: optional(unsignedInteger),
+      glob_scan_max_depth: optional(limit),
     }),
   ])
 );

@@ -30,6 +30,34 @@ export function defaulted<S extends z.ZodMiniType>(schema: S, value: z.output<S>
 /** A whole number from 0 to 2^53 − 1. */
 export const unsignedInteger = z.int().check(z.gte(0));
 
+/**
+ * A whole number from 0 to 2^64 − 1 that limits something; clients write the greatest for no limit.
+ * Past 2^53 it becomes a number nearby, which limits no less.
+ */
+export const limit = z.number().check(
+  z.refine(Number.isInteger, "must be of type int"),
+  z.gte(0),
+  z.lte(2 ** 64),
+);
+
+/**
+ * An object whose members are texts, whatever their names.
+ *
+ * The library's own record leaves out `__proto__`, which is a name like others to the system.
+ */
+export const textRecord = z.custom<Readonly<Record<string, string>>>().check((context) => {
+  const { issues } = context;
+  const value: unknown = context.value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    issues.push({ code: "invalid_type", expected: "record", input: value });
+    return;
+  }
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text === "string") continue;
+    issues.push({ code: "invalid_type", expected: "string", input: text, path: [name] });
+  }
+});
+
 /** Bytes on the wire; see {@linkcode decodeBase64}. */
 export const base64Bytes = z.pipe(
   z.string(),

@@ -70,12 +70,14 @@ export class Connection {
 
   #drained(): void {
     this.#session?.resume();
-    while (!this.#transport.saturated) {
-      const frame = this.#backlog.shift();
-      if (frame === undefined) return;
+    let handled = 0;
+    for (const frame of this.#backlog) {
+      if (this.#transport.saturated) break;
+      handled++;
       this.#backlogBytes -= frame.length;
       this.#handle(frame);
     }
+    this.#backlog.splice(0, handled);
   }
 
   #handle(frame: string): void {
@@ -116,7 +118,7 @@ export class Connection {
         ? this.#initialize(params)
         : this.#call(method, params);
       if (!(result instanceof Promise)) return this.#succeed(id, result);
-      result.then((value) => this.#succeed(id, value), (error) => this.#fail(id, error));
+      result.then((value) => this.#succeed(id, value)).catch((error) => this.#fail(id, error));
     } catch (error) {
       this.#fail(id, error);
     }

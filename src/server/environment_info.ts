@@ -1,20 +1,20 @@
 import { userInfo } from "node:os";
 import { basename } from "node:path";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
-import { PathUri } from "../protocol/path_uri.ts";
+import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { VERSION } from "../version.ts";
 
 /** What this executor can do beyond the base protocol. */
-const CAPABILITIES = { processResize: true };
+const CAPABILITIES = { processResize: true, processCloseStdin: true };
 
 /** Tells of the machine and the user that commands run as. */
 export function describeEnvironment(): EnvironmentInfo {
-  const user = userInfo();
+  const user = databaseEntry();
   return {
-    shell: loginShell(user.shell ?? undefined),
+    shell: loginShell(user?.shell),
     cwd: uri(Deno.cwd()),
     executorVersion: VERSION,
-    userHomeDir: uri(Deno.env.get("HOME") ?? user.homedir),
+    userHomeDir: uri(Deno.env.get("HOME") ?? user?.homedir ?? ""),
     platformOs: platformOs(),
     tempDir: uri(temporaryDirectory()),
     temporaryDirectories: [],
@@ -23,10 +23,19 @@ export function describeEnvironment(): EnvironmentInfo {
   };
 }
 
+/** What the user database says; containers run programs as users that it does not know. */
+function databaseEntry(): { readonly shell: string | null; readonly homedir: string } | undefined {
+  try {
+    return userInfo();
+  } catch {
+    return undefined;
+  }
+}
+
 /** The shell that the user database names; `sh` where it names none. */
-function loginShell(path: string | undefined): EnvironmentInfo["shell"] {
+function loginShell(path: string | null | undefined): EnvironmentInfo["shell"] {
   if (Deno.build.os === "windows") return { name: "powershell", path: "powershell.exe" };
-  const shell = path === undefined || path === "" ? "/bin/sh" : path;
+  const shell = path ? path : "/bin/sh";
   return { name: basename(shell), path: shell };
 }
 
@@ -40,6 +49,12 @@ function temporaryDirectory(): string {
     : Deno.env.get("TMPDIR") ?? "/tmp";
 }
 
+/** Variables may hold anything; what is no absolute path is not told. */
 function uri(path: string): string | undefined {
-  return path === "" ? undefined : PathUri.fromNativePath(path).toString();
+  try {
+    return PathUri.fromNativePath(path).toString();
+  } catch (error) {
+    if (error instanceof PathUriError) return undefined;
+    throw error;
+  }
 }

@@ -35,11 +35,17 @@ export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   };
 }
 
-/** Parses parameters. @throws {RpcError} -32602, naming every member that is wrong */
+/** Wrong members that an answer names; a list can have millions. */
+const MAX_NAMED = 20;
+
+/** Parses parameters. @throws {RpcError} -32602, naming the members that are wrong */
 export function parseParams<P extends z.ZodMiniType>(schema: P, raw: unknown): z.output<P> {
   const parsed = safeParse(schema, raw);
   if (parsed.success) return parsed.data;
-  throw invalidParams(parsed.error.issues.map(describeIssue).join("; "));
+  const { issues } = parsed.error;
+  const named = issues.slice(0, MAX_NAMED).map(describeIssue).join("; ");
+  const others = issues.length - MAX_NAMED;
+  throw invalidParams(others > 0 ? `${named}; and ${others} more` : named);
 }
 
 /** The parser recurses, and JSON can be nested deeper than there is room for. */

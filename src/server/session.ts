@@ -26,8 +26,9 @@ export interface SessionOptions {
 export class Session {
   readonly id: string = crypto.randomUUID();
   readonly #options: SessionOptions;
-  /** Undefined while the process is starting. */
-  readonly #processes = new Map<string, Process | undefined>();
+  readonly #processes = new Map<string, Process>();
+  /** Those about to join the others; undefined when they could not be started after all. */
+  readonly #starting = new Map<string, Promise<Process | undefined>>();
   readonly #evictions = new Set<number>();
   #sink: NotificationSink | undefined;
   #paused = false;
@@ -62,7 +63,11 @@ export class Session {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const process of this.#all()) process.resume();
+    for (const process of this.#all()) {
+      // What the first had to tell may have been as much as the client takes: all are paused again.
+      if (this.#paused) return;
+      process.resume();
+    }
   }
 
   /**
@@ -72,28 +77,21 @@ export class Session {
    * @throws {StartError} when the operating system refuses; the name is free again
    */
   async start(processId: string, command: ChildCommand): Promise<void> {
-    if (this.#processes.has(processId)) {
+    if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
-    this.#processes.set(processId, undefined);
+    const started = this.#launch(processId, command);
+    this.#starting.set(processId, started.catch(() => undefined));
     try {
-      const process = await Process.start(
-        command,
-        this.#options.startChild,
-        new EventLog(this.#options.retainedBytes),
-        (event) => this.#tell(processId, event),
-      );
-      this.#started(processId, process);
-    } catch (error) {
-      this.#processes.delete(processId);
-      throw error;
+      await started;
+    } finally {
+      this.#starting.delete(processId);
     }
   }
 
-  /** The process of that name, `"starting"` while it has not started, or undefined. */
-  find(processId: string): Process | "starting" | undefined {
-    return this.#processes.get(processId) ??
-      (this.#processes.has(processId) ? "starting" : undefined);
+  /** The process of that name, or undefined; a promise while it is being started. */
+  find(processId: string): Process | Promise<Process | undefined> | undefined {
+    return this.#processes.get(processId) ?? this.#starting.get(processId);
   }
 
   /** Asks every running process to end (SIGTERM). */
@@ -115,7 +113,18 @@ export class Session {
   }
 
   #all(): Process[] {
-    return [...this.#processes.values()].filter((process) => process !== undefined);
+    return [...this.#processes.values()];
+  }
+
+  async #launch(processId: string, command: ChildCommand): Promise<Process> {
+    const process = await Process.start(
+      command,
+      this.#options.startChild,
+      new EventLog(this.#options.retainedBytes),
+      (event) => this.#tell(processId, event),
+    );
+    this.#started(processId, process);
+    return process;
   }
 
   #started(processId: string, process: Process): void {

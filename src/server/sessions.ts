@@ -70,7 +70,8 @@ export class Sessions {
   /** The connection of a session is gone; the session waits for another until its deadline. */
   detach(session: Session, sink: NotificationSink): void {
     session.detach(sink);
-    if (session.attached || !this.#sessions.has(session.id)) return;
+    if (session.attached || this.#detachments.has(session)) return;
+    if (!this.#sessions.has(session.id)) return;
     const timer = setTimeout(() => this.#expire(session), this.#options.detachedLifeMs);
     const deadline = performance.now() + this.#options.detachedLifeMs;
     this.#detachments.set(session, { deadline, timer });
@@ -78,10 +79,9 @@ export class Sessions {
 
   /** Asks every process to end, waits so many milliseconds at the most, and kills the rest. */
   async endAll(graceMs: number): Promise<void> {
-    const sessions = this.#all();
-    for (const session of sessions) session.requestEnd();
+    for (const session of this.#all()) session.requestEnd();
     await this.#quiet(graceMs);
-    for (const session of sessions) this.#expire(session);
+    for (const session of this.#all()) this.#expire(session);
   }
 
   #all(): Session[] {

@@ -15,12 +15,13 @@ export function isLogLevel(text: string): text is LogLevel {
 /**
  * Writes one line to stderr if `REMEX_LOG` asks for its level. The environment is looked at once.
  *
+ * Control characters become spaces, so that what a client sends cannot pass for lines of its own.
  * Never to be given what users run: no command, path, environment or output.
  */
 export function log(level: LogLevel, message: string): void {
   threshold ??= LOG_LEVELS.indexOf(configuredLevel());
   if (LOG_LEVELS.indexOf(level) > threshold) return;
-  console.error(`${new Date().toISOString()} ${level} ${message.replaceAll("\n", " ")}`);
+  console.error(`${new Date().toISOString()} ${level} ${message.replaceAll(/\p{Cc}/gu, " ")}`);
 }
 
 function configuredLevel(): LogLevel {

@@ -4,9 +4,13 @@ export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "stdio" };
 
-/** Reads `ws://IP:PORT`, `unix:PATH` or `stdio`. @throws {Error} naming what is wrong */
+/**
+ * Reads `ws://HOST:PORT`, `unix:PATH` or `stdio`, which may be written as a URL too.
+ *
+ * @throws {Error} naming what is wrong
+ */
 export function parseListenAddress(text: string): ListenAddress {
-  if (text === "stdio") return { kind: "stdio" };
+  if (text === "stdio" || text === "stdio://") return { kind: "stdio" };
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
     if (path === "") throw new Error(`\`${text}\` names no path`);
@@ -23,4 +27,12 @@ export function parseListenAddress(text: string): ListenAddress {
 /** Whether only this machine can connect to an address. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** An address as it is written on the command line. */
+export function formatListenAddress(address: ListenAddress): string {
+  if (address.kind === "stdio") return "stdio";
+  if (address.kind === "unix") return `unix:${address.path}`;
+  const { hostname, port } = address;
+  return `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

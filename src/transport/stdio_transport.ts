@@ -57,8 +57,12 @@ export class StdioTransport implements Transport {
 
   async #read(): Promise<void> {
     const lines = new LineSplitter(MAX_MESSAGE_BYTES, {
-      line: (text) => this.#observer?.message(text),
-      unreadable: (reason) => this.#observer?.unreadable(reason),
+      line: (text) => {
+        if (!this.#over) this.#observer?.message(text);
+      },
+      unreadable: (reason) => {
+        if (!this.#over) this.#observer?.unreadable(reason);
+      },
     });
     try {
       for await (const chunk of this.#input) {
@@ -73,7 +77,7 @@ export class StdioTransport implements Transport {
 
   #written(bytes: number): void {
     this.#queuedBytes -= bytes;
-    if (!this.#wasSaturated || this.#queuedBytes > SATURATED_BYTES / 2) return;
+    if (this.#over || !this.#wasSaturated || this.#queuedBytes > SATURATED_BYTES / 2) return;
     this.#wasSaturated = false;
     this.#observer?.drained();
   }

@@ -30,6 +30,9 @@ export type CloseReason =
   | { readonly kind: "overload"; readonly message: string }
   | { readonly kind: "shutdown"; readonly message: string };
 
+/** The close frame's code of an executor that shuts down, and its sessions with it. */
+export const SHUTDOWN_CLOSE_CODE = 4503;
+
 /** Bytes waiting to be sent past which a transport is saturated. */
 export const SATURATED_BYTES = 4 * 1024 * 1024;
 

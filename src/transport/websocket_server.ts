@@ -1,5 +1,5 @@
 import { tuneListeningSocket } from "./socket_options.ts";
-import type { ListenAddress } from "./listen_address.ts";
+import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { WebSocketTransport } from "./websocket_transport.ts";
 
@@ -19,13 +19,34 @@ export interface WebSocketServerOptions {
   readonly ready: () => boolean;
 }
 
+/** Where a WebSocket server can listen. */
+type SocketAddress = Exclude<ListenAddress, { kind: "stdio" }>;
+
+/** Why an address cannot be had: it is in use, not this machine's, or not allowed. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
 /**
  * Accepts WebSocket connections on an address, on any path but those of health checks.
  *
- * @throws {Deno.errors.AddrInUse | Error} when the address cannot be had
+ * @throws {ListenError} when the address cannot be had
  */
 export async function serveWebSocket(
-  address: Exclude<ListenAddress, { kind: "stdio" }>,
+  address: SocketAddress,
+  options: WebSocketServerOptions,
+): Promise<WebSocketServer> {
+  try {
+    return await listen(address, options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `cannot listen on ${formatListenAddress(address)}: ${reason}`;
+    throw new ListenError(message, { cause: error });
+  }
+}
+
+async function listen(
+  address: SocketAddress,
   options: WebSocketServerOptions,
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
@@ -34,30 +55,42 @@ export async function serveWebSocket(
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
     withPrivateFiles(() => Deno.serve({ ...settings, path: address.path }, handler));
-    return { url: `unix:${address.path}`, stop: () => stopped.abort() };
+    return { url: formatListenAddress(address), stop: () => stopped.abort() };
   }
   const { hostname, port } = address;
   const server = Deno.serve({ ...settings, hostname, port }, handler);
   tuneListeningSocket(server.addr.port);
-  const host = server.addr.hostname.includes(":")
-    ? `[${server.addr.hostname}]`
-    : server.addr.hostname;
-  return { url: `ws://${host}:${server.addr.port}`, stop: () => stopped.abort() };
+  const url = formatListenAddress({
+    kind: "websocket",
+    hostname: server.addr.hostname,
+    port: server.addr.port,
+  });
+  return { url, stop: () => stopped.abort() };
 }
 
+/** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
+const WEBSOCKET_VERSION = "13";
+
 function respond(request: Request, options: WebSocketServerOptions): Response {
-  const path = new URL(request.url).pathname;
+  if (request.headers.has("origin")) {
+    return new Response("connections from web pages are refused\n", { status: 403 });
+  }
+  const path = URL.parse(request.url)?.pathname;
+  if (path === undefined) return new Response("not a valid Host header\n", { status: 400 });
   if (path === "/livez" || path === "/healthz") return new Response("ok\n");
   if (path === "/readyz") {
     return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
-  }
-  if (request.headers.has("origin")) {
-    return new Response("connections from web pages are refused\n", { status: 403 });
   }
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return new Response("this is a WebSocket server\n", {
       status: 426,
       headers: { upgrade: "websocket" },
+    });
+  }
+  if (request.headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
+    return new Response(`only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken\n`, {
+      status: 400,
+      headers: { "sec-websocket-version": WEBSOCKET_VERSION },
     });
   }
   if (!options.ready()) return new Response("shutting down\n", { status: 503 });
@@ -86,12 +119,24 @@ function withPrivateFiles(action: () => void): void {
   }
 }
 
-/** A socket file that an executor left when it was killed is in the way of the next one. */
+/**
+ * A socket file that an executor left when it was killed is in the way of the next one. Any other
+ * file stays: a connection to it is refused too (connect(2)).
+ */
 async function removeStaleSocket(path: string): Promise<void> {
+  if (!isSocket(path)) return;
   try {
     const connection = await Deno.connect({ transport: "unix", path });
     connection.close();
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) Deno.removeSync(path);
+  }
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket === true;
+  } catch {
+    return false;
   }
 }

@@ -1,7 +1,10 @@
+import { log } from "../telemetry/log.ts";
 import { utf8Text } from "./text.ts";
 import {
   type CloseReason,
+  MAX_MESSAGE_BYTES,
   SATURATED_BYTES,
+  SHUTDOWN_CLOSE_CODE,
   type Transport,
   type TransportObserver,
 } from "./transport.ts";
@@ -11,11 +14,17 @@ const DRAIN_CHECK_MS = 1;
 /** A close frame holds so many bytes of reason (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
 
+/**
+ * Deno's words for a frame of 64 MiB or more. It reads longer messages in fragments: those come
+ * here whole.
+ */
+const FRAME_TOO_LARGE = "Frame too large";
+
 /** Codes of close frames, from the range that RFC 6455, section 7.4.2, leaves to applications. */
 const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
   protocolError: 4400,
   overload: 4429,
-  shutdown: 4503,
+  shutdown: SHUTDOWN_CLOSE_CODE,
 };
 
 /** Messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
@@ -41,7 +50,7 @@ export class WebSocketTransport implements Transport {
     this.#observer = observer;
     this.#socket.onmessage = ({ data }) => this.#received(data);
     this.#socket.onclose = () => this.#ended();
-    this.#socket.onerror = () => this.#ended();
+    this.#socket.onerror = (event) => this.#failed(event);
   }
 
   send(message: string): void {
@@ -56,9 +65,22 @@ export class WebSocketTransport implements Transport {
 
   #received(data: unknown): void {
     if (this.#over) return;
+    const size = sizeOf(data);
+    if (size > MAX_MESSAGE_BYTES) {
+      this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${MAX_MESSAGE_BYTES}`);
+      return;
+    }
     const text = data instanceof ArrayBuffer ? utf8Text(data) : data;
     if (typeof text === "string") this.#observer?.message(text);
     else this.#observer?.unreadable("a binary frame that is not UTF-8");
+  }
+
+  /** Deno has ended the connection by now; its client can no longer be told why. */
+  #failed(event: Event): void {
+    const reason = event instanceof ErrorEvent ? event.message : "";
+    const level = reason === FRAME_TOO_LARGE ? "warn" : "debug";
+    log(level, `connection lost: ${reason}`);
+    this.#ended();
   }
 
   #awaitDrain(): void {
@@ -76,6 +98,12 @@ export class WebSocketTransport implements Transport {
     clearInterval(this.#drainCheck);
     this.#observer?.closed();
   }
+}
+
+/** Bytes of a message; of a text at least so many, as counting them would cost a pass over it. */
+function sizeOf(data: unknown): number {
+  if (data instanceof ArrayBuffer) return data.byteLength;
+  return typeof data === "string" ? data.length : 0;
 }
 
 /** As much of a text as fits, cut between characters. */

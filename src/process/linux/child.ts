@@ -3,15 +3,11 @@ import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
 import { closeDescriptor, type Descriptor } from "./descriptors.ts";
-import { libc } from "./libc.ts";
 import { type Poller, Ready } from "./poller.ts";
-import { descendantsOf } from "./procfs.ts";
+import { killTree } from "./process_tree.ts";
 import { resizePseudoTerminal } from "./pseudo_terminal.ts";
-import { reap, Signal, signalGroup, signalProcess } from "./signals.ts";
-
-const SYS_PIDFD_OPEN = 434n;
-/** How long a terminal may take to hang up once its command has exited, in milliseconds. */
-const HANG_UP_GRACE_MS = 10;
+import { reap, Signal, signalGroup } from "./signals.ts";
+import type { StartedProcess } from "./spawn.ts";
 
 /** Our ends of a command's pipes or terminal. */
 export interface ChildDescriptors {
@@ -32,8 +28,13 @@ export class LinuxChild implements Child {
   #exitTold = false;
   #over = false;
 
-  constructor(pid: number, poller: Poller, ours: ChildDescriptors, observer: ChildObserver) {
-    this.pid = pid;
+  constructor(
+    process: StartedProcess,
+    poller: Poller,
+    ours: ChildDescriptors,
+    observer: ChildObserver,
+  ) {
+    this.pid = process.pid;
     this.#poller = poller;
     this.#observer = observer;
     this.#input = ours.input === undefined ? undefined : new ChildInput(poller, ours.input);
@@ -41,10 +42,10 @@ export class LinuxChild implements Child {
     this.#outputs = ours.outputs.map(({ stream, descriptor }) =>
       new ChildOutput(poller, descriptor, {
         bytes: (bytes) => observer.output(stream, bytes),
-        ended: () => this.#outputEnded(),
+        ended: () => this.#tellEnd(),
       })
     );
-    this.#watchExit();
+    this.#watchExit(process.descriptor);
   }
 
   get #outputEnds(): boolean {
@@ -53,6 +54,10 @@ export class LinuxChild implements Child {
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
     return this.#input?.write(bytes) ?? Promise.resolve("closed");
+  }
+
+  closeInput(): void {
+    if (this.#terminal === undefined) this.#input?.closeWhenWritten();
   }
 
   pause(): void {
@@ -76,9 +81,8 @@ export class LinuxChild implements Child {
 
   kill(): void {
     if (this.#exitCode !== undefined) return;
-    const descendants = descendantsOf(this.pid);
+    killTree(this.pid);
     signalGroup(this.pid, Signal.Kill);
-    for (const pid of descendants) signalProcess(pid, Signal.Kill);
   }
 
   resize(size: TerminalSize): void {
@@ -93,44 +97,25 @@ export class LinuxChild implements Child {
     for (const output of this.#outputs) output.close();
   }
 
-  /** A process descriptor becomes readable when its process has ended (pidfd_open(2)). */
-  #watchExit(): void {
-    const pidfd = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(this.pid), 0n, 0n));
-    this.#poller.watch(pidfd, Ready.Input, () => {
+  #watchExit(processDescriptor: Descriptor): void {
+    this.#poller.watch(processDescriptor, Ready.Input, () => {
       const exitCode = reap(this.pid);
       if (exitCode === undefined) return;
-      this.#poller.unwatch(pidfd);
-      closeDescriptor(pidfd);
+      this.#poller.unwatch(processDescriptor);
+      closeDescriptor(processDescriptor);
       this.#exitCode = exitCode;
       this.#input?.close();
       this.#tellExit();
     });
   }
 
-  /**
-   * Tells the exit after the output that came before it. What a terminal has taken in reaches us
-   * through a queue of the kernel's, so its hang-up, which the exit brings about, is awaited.
-   */
+  /** Tells the exit after the output that came before it. */
   #tellExit(): void {
-    if (this.#exitCode === undefined || this.#exitTold || this.#paused || this.#over) return;
-    if (this.#terminal !== undefined && !this.#outputEnds) {
-      setTimeout(() => this.#drainAndTellExit(), HANG_UP_GRACE_MS);
-    } else {
-      this.#drainAndTellExit();
-    }
-  }
-
-  #drainAndTellExit(): void {
-    if (this.#exitCode === undefined || this.#exitTold || this.#paused || this.#over) return;
+    if (this.#exitCode === undefined || this.#exitTold) return;
     for (const output of this.#outputs) output.drain();
-    if (this.#exitTold) return;
+    if (this.#exitTold || this.#paused || this.#over) return;
     this.#exitTold = true;
     this.#observer.exited(this.#exitCode);
-    this.#tellEnd();
-  }
-
-  #outputEnded(): void {
-    if (this.#terminal !== undefined) this.#drainAndTellExit();
     this.#tellEnd();
   }
 

@@ -13,6 +13,7 @@ export class ChildInput {
   readonly #poller: Poller;
   readonly #descriptor: Descriptor;
   readonly #pending: PendingWrite[] = [];
+  #ending = false;
   #closed = false;
 
   constructor(poller: Poller, descriptor: Descriptor) {
@@ -23,11 +24,17 @@ export class ChildInput {
 
   /** Settles when the pipe has taken all bytes, or when nobody reads it any more. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
-    if (this.#closed) return Promise.resolve("closed");
+    if (this.#closed || this.#ending) return Promise.resolve("closed");
     return new Promise((settle) => {
       this.#pending.push({ rest: bytes, settle });
       if (this.#pending.length === 1 && this.#flush() === "full") this.#waitForRoom();
     });
+  }
+
+  /** Ends the child's input behind the writes that wait; later ones are answered `closed`. */
+  closeWhenWritten(): void {
+    this.#ending = true;
+    if (this.#pending.length === 0) this.close();
   }
 
   /** Ends the child's input; writes that wait are answered `closed`. */
@@ -50,6 +57,7 @@ export class ChildInput {
       this.#pending.shift();
       write.settle("written");
     }
+    if (this.#ending) this.close();
     return "done";
   }
 

@@ -1,9 +1,11 @@
-import { closeDescriptor, type Descriptor, readableBytes, setNonBlocking } from "./descriptors.ts";
+import { closeDescriptor, type Descriptor, setNonBlocking } from "./descriptors.ts";
 import { libc } from "./libc.ts";
 import { type Poller, Ready } from "./poller.ts";
 
 /** Bytes in one event at the most: large enough for throughput, small beside the retention. */
 const READ_BYTES = 128 * 1024;
+/** What a pipe can hold at the most, unless root has made it larger (pipe(7)). */
+const PIPE_MAX_BYTES = 1024 * 1024;
 
 /** Shared by all streams: callbacks copy what they keep before they return. */
 const buffer = new Uint8Array(READ_BYTES);
@@ -49,18 +51,19 @@ export class ChildOutput {
   }
 
   /**
-   * Reads what is in the pipe at this moment, though not all that a writer adds meanwhile, and
-   * notices at once if nobody is left to write.
+   * Reads all that has been written by now, unless a callback pauses or closes, and notices at once
+   * if nobody is left to write. The limit is for writers that never pause.
+   *
+   * The kernel brings what a terminal has taken in up to date before it says that there is nothing
+   * to read (n_tty), but tells of no more than one buffer beforehand; so reading shows, not FIONREAD.
    */
   drain(): void {
-    if (this.ended) return;
-    let remaining = readableBytes(this.#descriptor);
-    while (remaining > 0) {
+    for (let read = 0; read < PIPE_MAX_BYTES && this.#state === "reading";) {
       const count = this.#read();
-      if (count <= 0) return;
-      remaining -= count;
+      if (count === 0) return this.#end();
+      if (count < 0) return;
+      read += count;
     }
-    if (this.#read() === 0) this.#end();
   }
 
   /** Stops reading for good. */

@@ -8,7 +8,6 @@ const O_NONBLOCK = 0o4000;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
-const FIONREAD = 0x541bn;
 const SYS_CLOSE_RANGE = 436n;
 const CLOSE_RANGE_CLOEXEC = 4n;
 
@@ -53,11 +52,6 @@ export function setNonBlocking(descriptor: Descriptor): void {
  */
 export function growPipe(descriptor: Descriptor, bytes: number): void {
   libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
-}
-
-/** Bytes that can be read from a pipe or terminal at once. */
-export function readableBytes(descriptor: Descriptor): number {
-  return libc().ioctl(descriptor, FIONREAD, pairBytes) === 0 ? pair[0] ?? 0 : 0;
 }
 
 /**

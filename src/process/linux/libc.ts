@@ -89,7 +89,8 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
 export function cStringArray(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   const text = cString(texts.join("\0"));
   const pointersBytes = (texts.length + 1) * 8;
-  const block = new Uint8Array(pointersBytes + text.length);
+  // A small array made without a buffer of its own may still be moved by the garbage collector.
+  const block = new Uint8Array(new ArrayBuffer(pointersBytes + text.length));
   block.set(text, pointersBytes);
   const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(block)));
   const pointers = new BigUint64Array(block.buffer, 0, texts.length);

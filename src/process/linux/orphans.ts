@@ -1,11 +1,14 @@
 import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
-import { childrenOf, descendantsOf, processStatus } from "./procfs.ts";
+import { killTree } from "./process_tree.ts";
+import { childrenOfMainThread, descendantsOf, processStatus } from "./procfs.ts";
 import { reap, Signal, signalProcess } from "./signals.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
+/** The kernel tells when a child ends, but not when one is adopted: how often to look for those. */
+const LOOK_MS = 250;
 
 /** A process whose parent has ended, now a child of the executor. */
 interface Orphan {
@@ -26,8 +29,8 @@ export interface SessionObserver {
  * As their subreaper (prctl(2)) the executor becomes the parent of every descendant whose own
  * parent ends. So none is lost from sight, none stays a zombie, and no process id is used again
  * while it is on these lists. An orphan belongs to whoever started its session; one that opened a
- * session of its own and whose origin cannot be told belongs to all who had a command running when
- * it was found, and ends with the last of them.
+ * session of its own and whose origin cannot be told belongs to all who had a process here when it
+ * was found, and ends with the last of them.
  */
 export class Orphans {
   readonly #observer: SessionObserver;
@@ -35,6 +38,7 @@ export class Orphans {
   readonly #sessions = new Map<number, Set<object>>();
   readonly #ended = new WeakSet<object>();
   #sweepPlanned = false;
+  #lookout: number | undefined;
 
   constructor(observer: SessionObserver) {
     this.#observer = observer;
@@ -45,6 +49,11 @@ export class Orphans {
   /** A command was started, leader of its own session. */
   started(pid: number, owner: object): void {
     this.#enter(pid, new Set([owner]));
+  }
+
+  /** A command has ended: what it left behind is found before its end is told. */
+  exited(): void {
+    this.#sweep();
   }
 
   /** Kills what an owner's commands left behind, now and from now on, with all its descendants. */
@@ -62,28 +71,38 @@ export class Orphans {
     setTimeout(() => this.#sweep(), SWEEP_DELAY_MS);
   }
 
+  /** What is reaped has ended before the look, so that the look finds all that it left behind. */
   #sweep(): void {
     this.#sweepPlanned = false;
-    const adopted = childrenOf(Deno.pid).filter((pid) => !ownChildren.has(pid));
-    for (const pid of adopted) this.#adopt(pid);
-    for (const pid of adopted) {
+    for (const pid of this.#orphans.keys()) {
       if (reap(pid) !== undefined) this.#orphans.delete(pid);
+    }
+    for (const pid of childrenOfMainThread(Deno.pid)) {
+      if (!ownChildren.has(pid)) this.#adopt(pid);
     }
     this.#leaveEmptySessions();
   }
 
+  /**
+   * One that was adopted before may have opened a session of its own since, and one adopted now may
+   * do so next, under its own id.
+   */
   #adopt(pid: number): void {
-    const session = processStatus(pid)?.session;
-    if (session === undefined || this.#orphans.has(pid)) return;
-    const owners = this.#sessions.get(session) ?? this.#ownersOfRunning();
+    const status = processStatus(pid);
+    if (status === undefined) return;
+    const { session, zombie } = status;
+    const owners = this.#orphans.get(pid)?.owners ?? this.#sessions.get(session) ??
+      this.#allOwners();
     this.#orphans.set(pid, { session, owners });
     this.#enter(session, owners);
-    if (this.#haveEnded(owners)) killTree(pid);
+    this.#enter(pid, owners);
+    if (zombie) this.#planSweep();
+    else if (this.#haveEnded(owners)) killTree(pid);
   }
 
-  #ownersOfRunning(): Set<object> {
-    const running = [...this.#sessions].filter(([session]) => ownChildren.has(session));
-    return new Set(running.flatMap(([, owners]) => [...owners]));
+  /** A session stays listed until the first look after its end, which finds what it left behind. */
+  #allOwners(): Set<object> {
+    return new Set([...this.#sessions.values()].flatMap((owners) => [...owners]));
   }
 
   #haveEnded(owners: Set<object>): boolean {
@@ -94,16 +113,20 @@ export class Orphans {
     if (this.#sessions.has(session)) return;
     this.#sessions.set(session, owners);
     this.#observer.watchOver(session);
+    this.#lookout ??= setInterval(() => this.#sweep(), LOOK_MS);
   }
 
   #leaveEmptySessions(): void {
     const held = new Set(ownChildren);
-    for (const { session } of this.#orphans.values()) held.add(session);
+    for (const [pid, { session }] of this.#orphans) held.add(session).add(pid);
     for (const session of this.#sessions.keys()) {
       if (held.has(session)) continue;
       this.#sessions.delete(session);
       this.#observer.release(session);
     }
+    if (this.#sessions.size > 0) return;
+    clearInterval(this.#lookout);
+    this.#lookout = undefined;
   }
 }
 
@@ -113,10 +136,4 @@ export function killDescendants(spared: number | undefined): number {
     .filter((pid) => pid !== spared && processStatus(pid)?.zombie === false);
   for (const pid of doomed) signalProcess(pid, Signal.Kill);
   return doomed.length;
-}
-
-function killTree(pid: number): void {
-  const descendants = descendantsOf(pid);
-  signalProcess(pid, Signal.Kill);
-  for (const descendant of descendants) signalProcess(descendant, Signal.Kill);
 }

@@ -6,10 +6,13 @@
  */
 export function childrenOf(pid: number): number[] {
   const children: number[] = [];
-  for (const thread of threadsOf(pid)) {
-    children.push(...numbersIn(readProc(`${pid}/task/${thread}/children`)));
-  }
+  for (const thread of threadsOf(pid)) children.push(...childrenOfThread(pid, thread));
   return children;
+}
+
+/** The same for the first thread alone, which is the one that adopts orphans (prctl(2)). */
+export function childrenOfMainThread(pid: number): number[] {
+  return childrenOfThread(pid, pid);
 }
 
 /** All that descend from a process, nearest first, without the process itself. */
@@ -45,9 +48,13 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   return { zombie: state === "Z", session: Number(session) };
 }
 
-function threadsOf(pid: number): string[] {
+function childrenOfThread(pid: number, thread: number): number[] {
+  return numbersIn(readProc(`${pid}/task/${thread}/children`));
+}
+
+function threadsOf(pid: number): number[] {
   try {
-    return Array.from(Deno.readDirSync(`/proc/${pid}/task`), (entry) => entry.name);
+    return Array.from(Deno.readDirSync(`/proc/${pid}/task`), ({ name }) => Number(name));
   } catch {
     return [];
   }

@@ -2,7 +2,7 @@ import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
-export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15 } as const;
+export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
 
 /** Sends a signal to one process; nothing happens when it is gone. */
 export function signalProcess(pid: number, signal: number): void {
@@ -23,7 +23,17 @@ const statusBytes = new Uint8Array(status.buffer);
  * the process table; undefined while it runs (waitpid(2)).
  */
 export function reap(pid: number): number | undefined {
-  if (libc().waitpid(pid, statusBytes, WNOHANG) !== pid) return undefined;
+  return waitFor(pid, WNOHANG);
+}
+
+/** Kills a process group whose leader is a child of this program, and reaps the leader. */
+export function killAndReap(leader: number): void {
+  signalGroup(leader, Signal.Kill);
+  waitFor(leader, 0);
+}
+
+function waitFor(pid: number, options: number): number | undefined {
+  if (libc().waitpid(pid, statusBytes, options) !== pid) return undefined;
   ownChildren.delete(pid);
   const value = status[0] ?? 0;
   const signal = value & 0x7f;

@@ -1,6 +1,7 @@
 import type { Descriptor } from "./descriptors.ts";
+import { cString, cStringArray, describeErrno, lastErrno, libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
-import { cString, cStringArray, describeErrno, libc } from "./libc.ts";
+import { killAndReap } from "./signals.ts";
 
 /** What the new program finds on a descriptor number. */
 export interface DescriptorSetup {
@@ -22,6 +23,13 @@ export interface ProgramLaunch {
   readonly env: Readonly<Record<string, string>>;
   /** Set up in order; every other descriptor stays closed. */
   readonly descriptors: readonly DescriptorSetup[];
+}
+
+/** A program that has been started. */
+export interface StartedProcess {
+  readonly pid: number;
+  /** Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. */
+  readonly descriptor: Descriptor;
 }
 
 /** The kernel's refusal to start a program. */
@@ -49,11 +57,13 @@ const ACTIONS_BYTES = 128;
 const ATTRIBUTES_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
 
+const SYS_PIDFD_OPEN = 434n;
+
 let attributes: Uint8Array<ArrayBuffer> | undefined;
 
 /**
  * Starts a program as the leader of its own session and process group, with every signal at its
- * default and none blocked, and returns its process id.
+ * default and none blocked.
  *
  * posix_spawn(3) shares memory with the child until it has become the program, so that the cost
  * does not grow with the executor's memory as that of fork(2) does.
@@ -61,17 +71,14 @@ let attributes: Uint8Array<ArrayBuffer> | undefined;
  * @throws {SpawnError} when no candidate is there, or one is that cannot be executed; as with
  * execvp(3), one that may not be executed is passed over as long as others follow
  */
-export function spawnProgram(launch: ProgramLaunch): number {
+export function spawnProgram(launch: ProgramLaunch): StartedProcess {
   const env = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
   const actions = fileActions(launch);
   try {
     let failure = ENOENT;
     for (const candidate of launch.candidates) {
       const { errno, pid } = spawnFile(candidate, launch.argv, env, actions);
-      if (errno === 0) {
-        ownChildren.add(pid);
-        return pid;
-      }
+      if (errno === 0) return started(pid);
       if (errno === EACCES) failure = EACCES;
       else if (errno !== ENOENT && errno !== ENOTDIR) throw new SpawnError(errno);
     }
@@ -79,6 +86,18 @@ export function spawnProgram(launch: ProgramLaunch): number {
   } finally {
     libc().posix_spawn_file_actions_destroy(actions);
   }
+}
+
+/** A process that cannot be watched, for want of a descriptor, does not stay. */
+function started(pid: number): StartedProcess {
+  const descriptor = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
+  if (descriptor < 0) {
+    const errno = lastErrno();
+    killAndReap(pid);
+    throw new SpawnError(errno);
+  }
+  ownChildren.add(pid);
+  return { pid, descriptor };
 }
 
 /** Tries one file. */

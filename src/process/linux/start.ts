@@ -28,18 +28,18 @@ let poller: Poller | undefined;
 export function startLinuxChild(command: ChildCommand, observer: ChildObserver): Child {
   const prepared = prepareStdio(command);
   try {
-    const pid = spawnProgram({
+    poller ??= new Poller();
+    const process = spawnProgram({
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
       cwd: command.cwd,
       env: command.env,
       descriptors: prepared.setup,
     });
-    return new LinuxChild(pid, poller ??= new Poller(), prepared.ours, observer);
+    return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
-    if (error instanceof SpawnError) throw startError(command, error);
-    throw error;
+    throw startError(command, error);
   } finally {
     prepared.childs.forEach(closeDescriptor);
   }
@@ -53,7 +53,7 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
       : preparePipes(command.stdio.stdin, opened);
   } catch (error) {
     opened.forEach(closeDescriptor);
-    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw startError(command, error);
   }
 }
 
@@ -110,7 +110,10 @@ function allDescriptors(ours: ChildDescriptors): Descriptor[] {
 }
 
 /** The kernel says what went wrong but not with which path; a look at the directory tells. */
-function startError(command: ChildCommand, cause: SpawnError): StartError {
+function startError(command: ChildCommand, cause: unknown): StartError {
+  if (!(cause instanceof SpawnError)) {
+    return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
   const culprit = isDirectory(command.cwd) ? command.argv[0] : command.cwd;
   return new StartError(`${culprit}: ${cause.message}`, { cause });
 }

@@ -1,5 +1,6 @@
 import { type ChildCommand, StartError } from "../../process/child.ts";
 import { commandEnvironment, type Environment } from "../../process/environment.ts";
+import type { Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
@@ -8,8 +9,10 @@ import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
-/** The size of a pseudo-terminal until its client says otherwise. */
+/** The size of a pseudo-terminal whose client does not say. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
+
+const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
 /** Handlers of all process/* requests. */
 export function processHandlers(environment: () => Environment): Record<string, RequestHandler> {
@@ -27,24 +30,39 @@ export function processHandlers(environment: () => Environment): Record<string, 
       (params, { session }) => write(params, session),
     ),
 
-    "process/signal": handler(methods["process/signal"], ({ processId }, { session }) => {
-      const process = session.find(processId);
-      if (process !== undefined && process !== "starting") process.interrupt();
-      return {};
-    }),
+    "process/closeStdin": handler(
+      methods["process/closeStdin"],
+      ({ processId }, { session }) =>
+        whenStarted(session, processId, (process) => {
+          if (known(process, processId).onTerminal) throw invalidRequest(NO_END_OF_INPUT);
+          process?.closeInput();
+          return {};
+        }),
+    ),
 
-    "process/terminate": handler(methods["process/terminate"], ({ processId }, { session }) => {
-      const process = session.find(processId);
-      if (process === undefined || process === "starting") return { running: false };
-      return { running: process.terminate() };
-    }),
+    "process/signal": handler(
+      methods["process/signal"],
+      ({ processId }, { session }) =>
+        whenStarted(session, processId, (process) => {
+          process?.interrupt();
+          return {};
+        }),
+    ),
 
-    "process/resize": handler(methods["process/resize"], (params, { session }) => {
-      const process = session.find(params.processId);
-      if (process === undefined) throw invalidRequest(`unknown process id ${params.processId}`);
-      if (process !== "starting") process.resize(params);
-      return {};
-    }),
+    "process/terminate": handler(
+      methods["process/terminate"],
+      ({ processId }, { session }) =>
+        whenStarted(session, processId, (process) => ({ running: process?.terminate() ?? false })),
+    ),
+
+    "process/resize": handler(
+      methods["process/resize"],
+      ({ processId, ...size }, { session }) =>
+        whenStarted(session, processId, (process) => {
+          known(process, processId).resize(size);
+          return {};
+        }),
+    ),
   };
 }
 
@@ -66,26 +84,44 @@ async function start(
 
 /** Answers at once if it can: answers that pile up unseen could not be held back. */
 function read(
-  params: ReadParams,
+  { processId, waitMs, ...range }: ReadParams,
   session: Session,
   signal: AbortSignal,
 ): ResultInput<"process/read"> | Promise<ResultInput<"process/read">> {
-  const process = session.find(params.processId);
-  if (process === undefined) throw invalidRequest(`unknown process id ${params.processId}`);
-  if (process === "starting") throw invalidRequest(`process ${params.processId} is starting`);
-  const { log } = process;
-  if (params.waitMs === 0 || log.hasNews(params.afterSeq)) return log.read(params);
-  return log.waitForNews(params.afterSeq, params.waitMs, signal).then(() => log.read(params));
+  return whenStarted(session, processId, (process) => {
+    const { log } = known(process, processId);
+    if (waitMs === 0 || log.hasNews(range.afterSeq)) return log.read(range);
+    return log.waitForNews(range.afterSeq, waitMs, signal).then(() => log.read(range));
+  });
 }
 
-async function write(
-  params: WriteParams,
+function write(
+  { processId, chunk, writeId }: WriteParams,
   session: Session,
-): Promise<ResultInput<"process/write">> {
-  const process = session.find(params.processId);
-  if (process === undefined) return { status: "unknownProcess" };
-  if (process === "starting") return { status: "starting" };
-  return { status: await process.write(params.chunk, params.writeId) };
+): ResultInput<"process/write"> | Promise<ResultInput<"process/write">> {
+  return whenStarted(
+    session,
+    processId,
+    async (process) => ({ status: await process?.write(chunk, writeId) ?? "unknownProcess" }),
+  );
+}
+
+/**
+ * Does something with a process, at once or when it has started: a client need not wait for the
+ * answer to its start before it sends what comes next.
+ */
+function whenStarted<R>(
+  session: Session,
+  processId: string,
+  action: (found: Process | undefined) => R | Promise<R>,
+): R | Promise<R> {
+  const process = session.find(processId);
+  return process instanceof Promise ? process.then(action) : action(process);
+}
+
+function known(process: Process | undefined, processId: string): Process {
+  if (process === undefined) throw invalidRequest(`unknown process id ${processId}`);
+  return process;
 }
 
 /** The operating system's terms for what the client asks. */
@@ -96,7 +132,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
     cwd: nativePath("cwd", params.cwd),
     env: commandEnvironment(params.env, params.envPolicy, environment),
     stdio: params.tty
-      ? { kind: "pty", size: INITIAL_TERMINAL_SIZE }
+      ? { kind: "pty", size: params.terminalSize ?? INITIAL_TERMINAL_SIZE }
       : { kind: "pipes", stdin: params.pipeStdin ? "pipe" : "empty" },
   };
 }

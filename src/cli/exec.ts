@@ -1,0 +1,147 @@
+import { ErrorCode, RpcError } from "../protocol/errors.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import {
+  ConnectionError,
+  type Endpoint,
+  type ExecProcess,
+  ExecServerClient,
+  ProcessError,
+} from "../client/mod.ts";
+import { forwardInput } from "./exec_input.ts";
+import { EXEC_USAGE, type ExecOptions, parseExecOptions } from "./exec_options.ts";
+import { forwardOutput, OutputClosed } from "./exec_output.ts";
+import { sandboxIntent } from "./exec_sandbox.ts";
+import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
+import { LocalTerminal } from "./exec_terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The executor is out of reach, or was lost; ssh(1) has the same. */
+const OUT_OF_REACH = 255;
+/** As shells have it (POSIX, Shell Command Language, 2.8.2). */
+const NOT_FOUND = 127;
+const NOT_STARTED = 126;
+/** 128 + SIGPIPE: nobody reads the output any more. */
+const OUTPUT_CLOSED = 141;
+
+/** `remex exec`: runs a command on an executor. Returns its exit code. */
+export async function exec(args: string[]): Promise<number> {
+  const options = parseExecOptions(args);
+  if (options === "help") {
+    await Deno.stdout.write(new TextEncoder().encode(EXEC_USAGE));
+    return 0;
+  }
+  using terminal = new LocalTerminal();
+  using signals = new ForwardedSignals();
+  try {
+    return await run(options, terminal, signals);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    terminal.restore();
+    return explain(error, (message) => terminal.say(message));
+  }
+}
+
+async function run(
+  options: ExecOptions,
+  terminal: LocalTerminal,
+  signals: ForwardedSignals,
+): Promise<number> {
+  const endpoint = endpointOf(options);
+  const client = await signals.orGivenUp(connect(endpoint, options, terminal));
+  try {
+    const process = await signals.orGivenUp(start(client, options, terminal));
+    signals.forwardTo(process);
+    if (options.tty) terminal.follow(process);
+    if (options.stdin) {
+      const giveUp = (reason: GivenUp) => client.state !== "connected" && signals.giveUp(reason);
+      forwardInput(process, { tty: options.tty, say: (text) => terminal.say(text), giveUp });
+    }
+    return await signals.orGivenUp(forwardOutput(process, signals));
+  } finally {
+    await client.close();
+  }
+}
+
+function endpointOf({ executor }: ExecOptions): Endpoint {
+  if (executor.kind === "url") return executor.url;
+  const self = Deno.build.standalone
+    ? [Deno.execPath()] as const
+    : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
+  const [program, ...args] = self;
+  return { command: [program, ...args, "serve", "--listen", "stdio"] };
+}
+
+async function connect(
+  endpoint: Endpoint,
+  { executor, connectTimeoutMs }: ExecOptions,
+  terminal: LocalTerminal,
+): Promise<ExecServerClient> {
+  const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
+  try {
+    return await ExecServerClient.connect(endpoint, {
+      pipelined: true,
+      connectTimeoutMs,
+      slowConsumer: "wait",
+      onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),
+      ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
+    });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(`--url: ${error.message}`);
+    throw error;
+  }
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    const token = (await Deno.readTextFile(path)).trim();
+    if (/^[\x21-\x7e]+$/.test(token)) return token;
+  } catch (error) {
+    throw new UsageError(`--token-file: ${error instanceof Error ? error.message : error}`);
+  }
+  throw new UsageError(`--token-file: ${path} holds no token: one line of printable ASCII`);
+}
+
+async function start(
+  client: ExecServerClient,
+  options: ExecOptions,
+  terminal: LocalTerminal,
+): Promise<ExecProcess> {
+  const cwd = options.cwd ?? await executorsDirectory(client);
+  const { sandbox, workspaces, tty } = options;
+  const size = tty ? terminal.size : undefined;
+  return await client.start({
+    argv: [...options.command],
+    cwd,
+    env: { ...tty ? terminal.environment : {}, ...options.env },
+    envPolicy: {
+      inherit: "all",
+      ignoreDefaultExcludes: false,
+      exclude: [],
+      set: {},
+      includeOnly: [],
+    },
+    tty,
+    pipeStdin: options.stdin && !tty,
+    ...size === undefined ? {} : { terminalSize: size },
+    ...sandbox === undefined ? {} : { sandbox: await sandboxIntent(sandbox, cwd, workspaces) },
+  });
+}
+
+async function executorsDirectory(client: ExecServerClient): Promise<PathUri> {
+  const { environmentInfo } = await client.opened;
+  const { cwd } = environmentInfo ?? await client.environmentInfo();
+  if (cwd === undefined) throw new UsageError("this executor does not tell where it is; use --cwd");
+  return cwd;
+}
+
+/** Tells people what went wrong, and the shell by an exit code. */
+function explain(error: unknown, say: (message: string) => void): number {
+  if (error instanceof GivenUp) return error.exitCode;
+  if (error instanceof OutputClosed) return OUTPUT_CLOSED;
+  const message = error instanceof Error ? error.message : String(error);
+  say(message);
+  if (error instanceof ConnectionError || error instanceof ProcessError) return OUT_OF_REACH;
+  if (!(error instanceof RpcError) || error.code !== ErrorCode.Internal) return NOT_STARTED;
+  // ENOENT is 2 on every Unix system, and executors pass on the system's words.
+  return message.includes("(os error 2)") ? NOT_FOUND : NOT_STARTED;
+}

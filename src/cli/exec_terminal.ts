@@ -1,0 +1,64 @@
+import type { ExecProcess, TerminalSize } from "../client/mod.ts";
+
+/** The terminal that this program runs on, if it does, and what was done to it. */
+export class LocalTerminal implements Disposable {
+  #raw = false;
+  #resized: (() => void) | undefined;
+
+  /** Its size; undefined where there is no terminal. */
+  get size(): TerminalSize | undefined {
+    try {
+      const { rows, columns } = Deno.consoleSize();
+      return rows > 0 && columns > 0 ? { rows, cols: columns } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What programs on a terminal have to know of it. */
+  get environment(): Record<string, string> {
+    return { TERM: Deno.env.get("TERM") ?? "xterm-256color" };
+  }
+
+  /**
+   * Makes it the terminal of a process elsewhere: keys go there as they are typed, and the process
+   * learns of changes of the size.
+   */
+  follow(process: ExecProcess): void {
+    if (Deno.stdin.isTerminal()) {
+      // Also when the program ends by a way that nobody foresaw.
+      globalThis.addEventListener("unload", () => this.restore());
+      Deno.stdin.setRaw(true);
+      this.#raw = true;
+    }
+    if (Deno.build.os === "windows") return;
+    this.#resized = () => {
+      const { size } = this;
+      if (size !== undefined) process.resize(size).catch(() => {});
+    };
+    Deno.addSignalListener("SIGWINCH", this.#resized);
+  }
+
+  /** Tells the user something, on a line of its own. */
+  say(message: string): void {
+    const end = this.#raw ? "\r\n" : "\n";
+    const line = `remex: ${message.replaceAll("\n", " ")}${end}`;
+    try {
+      Deno.stderr.writeSync(new TextEncoder().encode(line));
+    } catch {
+      // There is nobody to be told.
+    }
+  }
+
+  /** Leaves the terminal as it was found. */
+  restore(): void {
+    if (this.#raw) Deno.stdin.setRaw(false);
+    this.#raw = false;
+    if (this.#resized !== undefined) Deno.removeSignalListener("SIGWINCH", this.#resized);
+    this.#resized = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.restore();
+  }
+}

@@ -1,0 +1,154 @@
+import type { ExecEvent } from "./exec_process.ts";
+import { ProcessError } from "./process_error.ts";
+
+type OutputEvent = Extract<ExecEvent, { kind: "output" }>;
+
+/** Output that was let go, to be fetched again when its turn comes. Both ends included. */
+interface Skipped {
+  readonly kind: "skipped";
+  readonly from: number;
+  to: number;
+}
+
+/** What to do when a consumer is slower than its process. */
+export type OverflowPolicy =
+  /** Let output go, and fetch it again by this function when its turn comes. */
+  | {
+    readonly kind: "fetchAgain";
+    readonly fetch: (from: number, to: number) => Promise<OutputEvent[]>;
+    /** Told when output could not be had again. */
+    readonly failed: (error: ProcessError) => void;
+  }
+  /** Make the process wait. */
+  | { readonly kind: "wait"; readonly hold: () => void; readonly release: () => void };
+
+/** Events on their way to one consumer, which takes them when it likes. */
+export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
+  readonly #limit: number;
+  readonly #policy: OverflowPolicy;
+  #items: (ExecEvent | Skipped)[] = [];
+  #bytes = 0;
+  #holding = false;
+  #discarding = false;
+  #ended = false;
+  #wake: PromiseWithResolvers<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param limit output waiting for the consumer, in bytes, past which the policy applies */
+  constructor(limit: number, policy: OverflowPolicy) {
+    this.#limit = limit;
+    this.#policy = policy;
+  }
+
+  push(event: ExecEvent): void {
+    if (this.#ended) return;
+    this.#ended = event.kind === "closed" || event.kind === "failed";
+    if (event.kind === "output") this.#pushOutput(event);
+    else this.#items.push(event);
+    this.#wake?.resolve();
+  }
+
+  /** Calls that do not wait for each other are answered in their order. */
+  next(): Promise<IteratorResult<ExecEvent, void>> {
+    const result = this.#turn.then(() => this.#take());
+    this.#turn = result;
+    return result;
+  }
+
+  /** The consumer wants no more. What waits is let go, and so is what comes. */
+  return(): Promise<IteratorResult<ExecEvent, void>> {
+    this.#discarding = true;
+    this.#items = [];
+    this.#bytes = 0;
+    this.#release();
+    this.#wake?.resolve();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #take(): Promise<IteratorResult<ExecEvent, void>> {
+    while (true) {
+      const item = this.#items.shift();
+      if (item === undefined) {
+        if (this.#ended || this.#discarding) return { done: true, value: undefined };
+        this.#wake = Promise.withResolvers();
+        await this.#wake.promise;
+      } else if (item.kind === "skipped") {
+        await this.#fetch(item);
+      } else {
+        if (item.kind === "output") this.#taken(item);
+        return { done: false, value: item };
+      }
+    }
+  }
+
+  #pushOutput(event: OutputEvent): void {
+    if (this.#discarding) return;
+    const full = this.#bytes > 0 && this.#bytes + event.bytes.length > this.#limit;
+    if (full && this.#policy.kind === "fetchAgain") return this.#skip(event.seq);
+    this.#items.push(event);
+    this.#bytes += event.bytes.length;
+    if (!full || this.#policy.kind !== "wait" || this.#holding) return;
+    this.#holding = true;
+    this.#policy.hold();
+  }
+
+  #skip(seq: number): void {
+    const last = this.#items.at(-1);
+    if (last?.kind === "skipped") last.to = seq;
+    else this.#items.push({ kind: "skipped", from: seq, to: seq });
+  }
+
+  #taken({ bytes }: OutputEvent): void {
+    this.#bytes -= bytes.length;
+    if (this.#bytes <= this.#limit / 2) this.#release();
+  }
+
+  #release(): void {
+    if (!this.#holding || this.#policy.kind !== "wait") return;
+    this.#holding = false;
+    this.#policy.release();
+  }
+
+  /** Fetches everything that was let go so far, at once, and puts it where it belongs. */
+  async #fetch(first: Skipped): Promise<void> {
+    if (this.#policy.kind !== "fetchAgain") return;
+    const skipped = [first, ...this.#items.filter((item) => item.kind === "skipped")];
+    this.#items = this.#items.filter((item) => item.kind !== "skipped");
+    const fetched = await this.#policy.fetch(first.from, skipped.at(-1)?.to ?? first.to)
+      .catch(() => []);
+    const events = fetched.filter(({ seq }) =>
+      skipped.some(({ from, to }) => from <= seq && seq <= to)
+    );
+    const wanted = skipped.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    if (events.length !== wanted) return this.#lost(this.#policy.failed);
+    this.#bytes += events.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    this.#items = [...events, ...this.#items].sort((a, b) => position(a) - position(b));
+  }
+
+  /** What would come next is not to be had any more; what follows it is of no use then. */
+  #lost(failed: (error: ProcessError) => void): void {
+    const error = new ProcessError(
+      "outputLost",
+      "output was lost: the consumer was slower than the process, by more than is retained",
+    );
+    this.#items = [{ kind: "failed", error }];
+    this.#ended = true;
+    failed(error);
+  }
+}
+
+/** Where an item belongs among others. */
+function position(item: ExecEvent | Skipped): number {
+  switch (item.kind) {
+    case "skipped":
+      return item.from;
+    case "failed":
+      return Infinity;
+    default:
+      return item.seq;
+  }
+}

@@ -1,0 +1,301 @@
+import { invalidRequest } from "../protocol/errors.ts";
+import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import { ConnectionError } from "../transport/client_transport.ts";
+import { connectorFor, type Endpoint } from "./connector.ts";
+import type { ExecProcess } from "./exec_process.ts";
+import { HttpBodies } from "./http_bodies.ts";
+import { type EventOptions, RemoteProcess } from "./remote_process.ts";
+import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
+import { SessionLink } from "./session_link.ts";
+
+/** How a client connects, and what it does when the connection breaks. */
+export interface ClientOptions {
+  /** What the executor's logs call this client. @default "remex" */
+  readonly clientName?: string;
+  /** Sent as `Authorization: Bearer` over sockets. */
+  readonly token?: string;
+  /** Certificates to be trusted besides the usual ones, in PEM format. */
+  readonly caCerts?: string[];
+  /**
+   * Do not wait for the executor's consent: requests made at once go out behind the request for a
+   * session, and the first answer comes a round trip earlier. If there is no session they reject.
+   *
+   * @default false
+   */
+  readonly pipelined?: boolean;
+  /** How long connecting may take, in milliseconds. @default 10 s */
+  readonly connectTimeoutMs?: number;
+  /** How long a lost connection is looked for, in milliseconds. @default 25 s */
+  readonly recoveryTimeoutMs?: number;
+  /** How long to wait between attempts, in milliseconds. @default 100 */
+  readonly retryDelayMs?: number;
+  /**
+   * How long the executor may say nothing, not even answer a ping, before the connection is taken
+   * for lost, in milliseconds.
+   *
+   * @default 15 s
+   */
+  readonly silenceLimitMs?: number;
+  /** Output waiting for a process's consumer, in bytes. @default 4 MiB */
+  readonly maxBufferedBytes?: number;
+  /**
+   * What to do past that: let output go and fetch it again later, which fails when the executor
+   * does not retain it any more, or make the executor wait, with all that this client runs there.
+   *
+   * @default "fetchAgain"
+   */
+  readonly slowConsumer?: "fetchAgain" | "wait";
+  /** Told when the connection has broken and another is being looked for. */
+  readonly onInterrupted?: (reason: ConnectionError) => void;
+  /** Told when there is a connection again. */
+  readonly onRestored?: () => void;
+}
+
+/** What to run. `processId` is made up unless given; `cwd` is a path URI. */
+export type StartParams =
+  & Omit<ParamsInput<"process/start">, "processId" | "cwd" | "tty">
+  & {
+    readonly processId?: string;
+    readonly cwd: string | PathUri;
+    /** @default false */
+    readonly tty?: boolean;
+  };
+
+/** A response whose body is still coming. */
+export interface StreamedResponse {
+  readonly status: number;
+  readonly headers: Result<"http/request">["headers"];
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+const DEFAULTS = {
+  clientName: "remex",
+  connectTimeoutMs: 10_000,
+  recoveryTimeoutMs: 25_000,
+  retryDelayMs: 100,
+  silenceLimitMs: 15_000,
+  maxBufferedBytes: 4 * 1024 * 1024,
+  slowConsumer: "fetchAgain",
+} as const;
+
+/**
+ * A session with an executor.
+ *
+ * A connection that breaks is looked for again; processes and their output survive that, and calls
+ * made meanwhile wait. Calls whose answer was under way reject, since the executor may have acted;
+ * input alone is repeated, which the executor notices.
+ *
+ * @example
+ * ```ts
+ * await using client = await ExecServerClient.connect("ws://127.0.0.1:7777");
+ * const process = await client.start({ argv: ["uname", "-a"], cwd: "file:///", env: {} });
+ * const { exitCode } = await process.completion;
+ * ```
+ */
+export class ExecServerClient implements AsyncDisposable {
+  readonly #options: ClientOptions;
+  readonly #eventOptions: EventOptions;
+  readonly #link: SessionLink;
+  readonly #processes = new Map<string, RemoteProcess>();
+  readonly #starts = new Set<Promise<ExecProcess>>();
+  /** Ids whose start had no answer. What was started, if anything was, is nobody's. */
+  readonly #lostStarts = new Set<string>();
+  readonly #bodies = new HttpBodies();
+  readonly #holding = new Set<RemoteProcess>();
+
+  private constructor(endpoint: Endpoint, options: ClientOptions) {
+    const settings = { ...DEFAULTS, ...options };
+    const { token, caCerts } = options;
+    const { silenceLimitMs } = settings;
+    const connector = connectorFor(endpoint, { token, caCerts, silenceLimitMs });
+    this.#options = options;
+    this.#eventOptions = settings;
+    this.#link = new SessionLink({ ...settings, connector }, {
+      notified: (notification) => this.#notified(notification),
+      interrupted: (reason) => this.#interrupted(reason),
+      catchUp: (connection) => this.#catchUp(connection),
+      restored: (connection) => this.#restored(connection),
+      ended: (reason) => this.#ended(reason),
+    });
+  }
+
+  /**
+   * Opens a session with an executor.
+   *
+   * @param endpoint `ws://HOST:PORT`, `wss://…`, `unix:PATH`, or a command that starts an executor
+   * and serves it on standard input and output
+   * @throws {TypeError} for text that is no endpoint
+   * @throws {ConnectionError} when there is no session to be had
+   */
+  static async connect(endpoint: Endpoint, options: ClientOptions = {}): Promise<ExecServerClient> {
+    const client = new ExecServerClient(endpoint, options);
+    await client.#link.open();
+    if (options.pipelined !== true) await client.opened;
+    return client;
+  }
+
+  /** Settles when the executor has given a session. @throws {ConnectionError} when it does not */
+  get opened(): Promise<Result<"initialize">> {
+    return this.#link.opened;
+  }
+
+  /** Where the session stands: a client that recovers has lost its connection for the moment. */
+  get state(): "connecting" | "connected" | "recovering" | "ended" {
+    return this.#link.state;
+  }
+
+  /**
+   * Starts a command. Settles when it runs.
+   *
+   * @throws {RpcError} when the executor refuses or the command cannot be started
+   * @throws {ConnectionError} when the connection is lost before the answer; should the command
+   * have been started nevertheless, it is terminated when the connection is back
+   */
+  start(params: StartParams): Promise<ExecProcess> {
+    const processId = params.processId ?? crypto.randomUUID();
+    return this.#link.use((connection) => {
+      const start = this.#start(connection, { tty: false, ...params, processId });
+      this.#starts.add(start);
+      const over = () => this.#starts.delete(start);
+      start.then(over, over);
+      return start;
+    });
+  }
+
+  /**
+   * Makes any other request.
+   *
+   * @throws {RpcError} what the executor answered
+   * @throws {ConnectionError} when the connection is lost before the answer, or there is no session
+   */
+  call<M extends Exclude<Method, "initialize" | "process/start">>(
+    method: M,
+    params: ParamsInput<M>,
+  ): Promise<Result<M>> {
+    return this.#link.use((connection) => connection.call(method, params));
+  }
+
+  /** What the executor's machine is like. */
+  environmentInfo(): Promise<Result<"environment/info">> {
+    return this.call("environment/info", {});
+  }
+
+  /** Makes an HTTP request from the executor's side and streams the response's body. */
+  streamHttp(
+    request: Omit<ParamsInput<"http/request">, "requestId" | "streamResponse">,
+  ): Promise<StreamedResponse> {
+    const requestId = crypto.randomUUID();
+    return this.#link.use(async (connection) => {
+      const body = this.#bodies.open(requestId);
+      try {
+        const params = { ...request, requestId, streamResponse: true };
+        const { status, headers } = await connection.call("http/request", params);
+        return { status, headers, body };
+      } catch (error) {
+        this.#bodies.forget(requestId);
+        throw error;
+      }
+    });
+  }
+
+  /** Terminates what runs and ends the session. Settles when the executor has been told. */
+  async close(): Promise<void> {
+    for (const { processId } of this.#processes.values()) {
+      this.#link.connection?.call("process/terminate", { processId }).catch(() => {});
+    }
+    await this.#link.end(new ConnectionError("closed", "the client was closed"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(
+    connection: RpcConnection,
+    params: StartParams & { readonly processId: string; readonly tty: boolean },
+  ): Promise<ExecProcess> {
+    const { processId } = params;
+    if (this.#processes.has(processId)) {
+      throw invalidRequest(`process ${processId} already exists`);
+    }
+    const process = this.#newProcess(processId);
+    this.#processes.set(processId, process);
+    try {
+      const cwd = params.cwd.toString();
+      const { sandboxType } = await connection.call("process/start", { ...params, cwd });
+      process.started(sandboxType, connection);
+      return process;
+    } catch (error) {
+      this.#forget(process);
+      if (error instanceof ConnectionError) this.#lostStarts.add(processId);
+      throw error;
+    }
+  }
+
+  #newProcess(processId: string): RemoteProcess {
+    return new RemoteProcess(processId, {
+      use: (action) => this.#link.use(action),
+      finished: (process) => this.#forget(process),
+      hold: (process) => this.#hold(process),
+      release: (process) => this.#release(process),
+    }, this.#eventOptions);
+  }
+
+  /** The name may be another process's by now. */
+  #forget(process: RemoteProcess): void {
+    if (this.#processes.get(process.processId) === process) {
+      this.#processes.delete(process.processId);
+    }
+    this.#release(process);
+  }
+
+  #hold(process: RemoteProcess): void {
+    this.#holding.add(process);
+    this.#link.connection?.hold();
+  }
+
+  #release(process: RemoteProcess): void {
+    if (this.#holding.delete(process) && this.#holding.size === 0) {
+      this.#link.connection?.release();
+    }
+  }
+
+  #notified(notification: ExecutorNotification): void {
+    if (notification.method === "http/request/bodyDelta") {
+      this.#bodies.notified(notification.params);
+    } else {
+      this.#processes.get(notification.params.processId)?.notified(notification);
+    }
+  }
+
+  #interrupted(reason: ConnectionError): void {
+    for (const process of this.#processes.values()) process.interrupted();
+    this.#bodies.fail(reason);
+    this.#options.onInterrupted?.(reason);
+  }
+
+  async #catchUp(connection: RpcConnection): Promise<void> {
+    await Promise.allSettled(this.#starts);
+    await Promise.all([
+      ...this.#lostStarts.values().map((processId) => this.#clearAway(processId, connection)),
+      ...this.#processes.values().map((process) => process.catchUp(connection)),
+    ]);
+  }
+
+  async #clearAway(processId: string, connection: RpcConnection): Promise<void> {
+    await connection.call("process/terminate", { processId });
+    this.#lostStarts.delete(processId);
+  }
+
+  #restored(connection: RpcConnection): void {
+    if (this.#holding.size > 0) connection.hold();
+    for (const process of this.#processes.values()) process.restored(connection);
+    this.#options.onRestored?.();
+  }
+
+  #ended(reason: ConnectionError): void {
+    for (const process of [...this.#processes.values()]) process.fail(reason);
+    this.#bodies.fail(reason);
+  }
+}

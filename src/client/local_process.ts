@@ -1,0 +1,165 @@
+import type { ChildCommand } from "../process/child.ts";
+import { StartError } from "../process/child.ts";
+import { commandEnvironment } from "../process/environment.ts";
+import { EventLog, type ProcessEvent as LoggedEvent } from "../process/event_log.ts";
+import { Process } from "../process/process.ts";
+import { startChild } from "../process/start_child.ts";
+import { internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
+import { describeIssue } from "../protocol/issue.ts";
+import { type PathUri, PathUriError } from "../protocol/path_uri.ts";
+import { readResult, type StartParams as ParsedParams, startParams } from "../protocol/process.ts";
+import { requiresSandbox } from "../sandbox/requires_sandbox.ts";
+import { EventBuffer } from "./event_buffer.ts";
+import type {
+  Completion,
+  ExecEvent,
+  ExecProcess,
+  ProcessEvent,
+  ReadOptions,
+  ReadOutcome,
+  TerminalSize,
+  WriteStatus,
+} from "./exec_process.ts";
+import type { StartParams } from "./exec_server_client.ts";
+
+/** Output waiting for the consumer, in bytes, past which the process waits. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** A terminal's size until someone says otherwise. */
+const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
+
+/**
+ * Starts a command in this program, on this machine, without an executor.
+ *
+ * Nothing but the command itself is looked after: there is no sandbox, and what it leaves behind
+ * runs on.
+ *
+ * @throws {RpcError} as an executor would: -32602 for wrong parameters, -32603 when the command
+ * cannot be started
+ */
+export async function startLocalProcess(params: StartParams): Promise<ExecProcess> {
+  const processId = params.processId ?? crypto.randomUUID();
+  const parsed = startParams.safeParse({
+    tty: false,
+    ...params,
+    processId,
+    cwd: params.cwd.toString(),
+  });
+  if (!parsed.success) {
+    throw invalidParams(parsed.error.issues.map(describeIssue).join("; "));
+  }
+  if (requiresSandbox(parsed.data)) {
+    throw internalError("a local process has no sandbox; the command was not started");
+  }
+  return await LocalProcess.start(processId, localCommand(parsed.data));
+}
+
+/** A command run by this program itself. */
+class LocalProcess implements ExecProcess {
+  readonly processId: string;
+  readonly sandboxType = "none";
+  readonly #log = new EventLog();
+  readonly #completion = Promise.withResolvers<Completion>();
+  readonly #events = new EventBuffer(MAX_BUFFERED_BYTES, {
+    kind: "wait",
+    hold: () => this.#process?.pause(),
+    release: () => this.#process?.resume(),
+  });
+  #process: Process | undefined;
+  #exit: Completion | undefined;
+  #lastWrite = 0;
+
+  private constructor(processId: string) {
+    this.processId = processId;
+  }
+
+  static async start(processId: string, command: ChildCommand): Promise<LocalProcess> {
+    const local = new LocalProcess(processId);
+    try {
+      local.#process = await Process.start(
+        command,
+        startChild,
+        local.#log,
+        (event) => local.#told(event),
+      );
+      return local;
+    } catch (error) {
+      throw error instanceof StartError ? internalError(error.message, error) : error;
+    }
+  }
+
+  get completion(): Promise<Completion> {
+    return this.#completion.promise;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ExecEvent, void> {
+    return this.#events;
+  }
+
+  async read({ afterSeq = 0, maxBytes, waitMs = 0 }: ReadOptions = {}): Promise<ReadOutcome> {
+    await this.#log.waitForNews(afterSeq, waitMs, new AbortController().signal);
+    return readResult.parse(this.#log.read({ afterSeq, maxBytes }));
+  }
+
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus> {
+    return await this.#process?.write(bytes, String(++this.#lastWrite)) ?? "unknownProcess";
+  }
+
+  closeStdin(): Promise<void> {
+    if (this.#process?.onTerminal) {
+      return Promise.reject(invalidRequest("a terminal has no end of input"));
+    }
+    this.#process?.closeInput();
+    return Promise.resolve();
+  }
+
+  signal(_signal: "interrupt"): Promise<void> {
+    this.#process?.interrupt();
+    return Promise.resolve();
+  }
+
+  terminate(): Promise<boolean> {
+    return Promise.resolve(this.#process?.terminate() ?? false);
+  }
+
+  resize(size: TerminalSize): Promise<void> {
+    this.#process?.resize(size);
+    return Promise.resolve();
+  }
+
+  #told(logged: LoggedEvent): void {
+    const event = unlogged(logged);
+    if (event.kind === "exited") this.#exit = event;
+    this.#events.push(event);
+    if (event.kind === "closed" && this.#exit !== undefined) {
+      const { exitCode, sandboxDenied } = this.#exit;
+      this.#completion.resolve({ exitCode, sandboxDenied });
+    }
+  }
+}
+
+function unlogged(event: LoggedEvent): ProcessEvent {
+  if (event.kind !== "output") return event;
+  const { kind, seq, stream, base64 } = event;
+  return { kind, seq, stream, bytes: Uint8Array.fromBase64(base64) };
+}
+
+function localCommand(params: ParsedParams): ChildCommand {
+  return {
+    argv: params.argv,
+    arg0: params.arg0,
+    cwd: nativePath(params.cwd),
+    env: commandEnvironment(params.env, params.envPolicy, Deno.env.toObject()),
+    stdio: params.tty
+      ? { kind: "pty", size: params.terminalSize ?? INITIAL_TERMINAL_SIZE }
+      : { kind: "pipes", stdin: params.pipeStdin ? "pipe" : "empty" },
+  };
+}
+
+function nativePath(uri: PathUri): string {
+  try {
+    return uri.toNativePath();
+  } catch (error) {
+    if (error instanceof PathUriError) throw invalidParams(`\`cwd\` ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * A client for executors that speak the exec-server protocol.
+ *
+ * @module
+ */
+export { ErrorCode, RpcError } from "../protocol/errors.ts";
+export { PathUri, PathUriError } from "../protocol/path_uri.ts";
+export { ConnectionError, type ConnectionErrorCode } from "../transport/client_transport.ts";
+export type { Endpoint, ExecutorCommand } from "./connector.ts";
+export type {
+  Completion,
+  ExecEvent,
+  ExecProcess,
+  OutputStream,
+  ProcessEvent,
+  ReadOptions,
+  ReadOutcome,
+  SandboxType,
+  TerminalSize,
+  WriteStatus,
+} from "./exec_process.ts";
+export {
+  type ClientOptions,
+  ExecServerClient,
+  type StartParams,
+  type StreamedResponse,
+} from "./exec_server_client.ts";
+export { startLocalProcess } from "./local_process.ts";
+export { ProcessError, type ProcessErrorCode } from "./process_error.ts";

@@ -1,0 +1,19 @@
+/** Why a process is lost though the connection is not. */
+export type ProcessErrorCode =
+  /** Output was produced faster than it could be passed on, and is not retained any more. */
+  | "outputLost"
+  /** The executor does not know the process any more. */
+  | "unknownProcess"
+  /** The executor reports that it cannot follow the process. */
+  | "executorFailure";
+
+/** A process that this client had to give up. */
+export class ProcessError extends Error {
+  override readonly name = "ProcessError";
+  readonly code: ProcessErrorCode;
+
+  constructor(code: ProcessErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,185 @@
+import type * as z from "zod/mini";
+import { encodeNotification, encodeRequest, parseMessage } from "../protocol/envelope.ts";
+import { RpcError } from "../protocol/errors.ts";
+import {
+  isNotification,
+  type Method,
+  methods,
+  type Notification,
+  type NotificationParams,
+  notifications,
+  type ParamsInput,
+  type Result,
+} from "../protocol/methods.ts";
+import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
+
+/** A notification, its parameters parsed. */
+export type ExecutorNotification =
+  | { readonly method: "process/output"; readonly params: NotificationParams<"process/output"> }
+  | { readonly method: "process/exited"; readonly params: NotificationParams<"process/exited"> }
+  | { readonly method: "process/closed"; readonly params: NotificationParams<"process/closed"> }
+  | {
+    readonly method: "http/request/bodyDelta";
+    readonly params: NotificationParams<"http/request/bodyDelta">;
+  };
+
+/** What a connection tells. */
+export interface RpcObserver {
+  notified(connection: RpcConnection, notification: ExecutorNotification): void;
+  /** The connection has ended; its calls have been rejected. Told once, last. */
+  closed(connection: RpcConnection, reason: ConnectionError): void;
+}
+
+/** The method table as seen through a method's name, so that its answer has the type that it says. */
+const contracts: { readonly [M in Method]: { readonly result: z.ZodMiniType<Result<M>> } } =
+  methods;
+
+interface PendingCall {
+  readonly method: Method;
+  settle(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Requests and their answers over one transport; it ends with the transport. */
+export class RpcConnection {
+  readonly #transport: ClientTransport;
+  readonly #observer: RpcObserver;
+  readonly #pending = new Map<number, PendingCall>();
+  #lastId = 0;
+  #ending: ConnectionError | undefined;
+
+  constructor(transport: ClientTransport, observer: RpcObserver) {
+    this.#transport = transport;
+    this.#observer = observer;
+    transport.open({
+      message: (frame) => this.#receive(frame),
+      unreadable: (reason) => this.close(notTheProtocol(reason)),
+      drained: () => {},
+      closed: () =>
+        this.#closed(transport.ending ?? new ConnectionError("lost", "the connection ended")),
+    });
+  }
+
+  /** Whether the connection has ended. */
+  get over(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /**
+   * Sends a request, at once, and gives its answer, parsed.
+   *
+   * @throws {RpcError} what the executor answered
+   * @throws {ConnectionError} when the connection ends first; the request may have been carried out
+   */
+  async call<M extends Method>(method: M, params: ParamsInput<M>): Promise<Result<M>> {
+    const answer = await this.#request(method, params);
+    const parsed = contracts[method].result.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    throw notTheProtocol(`its answer to ${method} has another form`);
+  }
+
+  notify(method: "initialized"): void {
+    this.#transport.send(encodeNotification(method, {}));
+  }
+
+  /** Stops taking in what the executor sends. */
+  hold(): void {
+    this.#transport.hold();
+  }
+
+  release(): void {
+    this.#transport.release();
+  }
+
+  /** Ends the connection; calls that wait are rejected. Settles when all that was sent has left. */
+  async close(reason: ConnectionError): Promise<void> {
+    this.#ending ??= reason;
+    this.#transport.close({ kind: "shutdown", message: reason.message });
+    await this.#transport.flushed();
+  }
+
+  #request(method: Method, params: unknown): Promise<unknown> {
+    if (this.#ending !== undefined) return Promise.reject(this.#ending);
+    const id = ++this.#lastId;
+    return new Promise((settle, reject) => {
+      this.#pending.set(id, { method, settle, reject });
+      this.#transport.send(encodeRequest(id, method, params));
+    });
+  }
+
+  #receive(frame: string): void {
+    const message = parseMessage(frame);
+    switch (message.kind) {
+      case "result":
+        return this.#take(message.id)?.settle(message.result);
+      case "error": {
+        const { code, message: words } = message.error;
+        return this.#take(message.id)?.reject(new RpcError(code, words));
+      }
+      case "notification":
+        return this.#notified(message.method, message.params);
+      case "request":
+        this.close(notTheProtocol(`a request, ${message.method}`));
+        return;
+      case "malformed":
+        this.close(notTheProtocol(message.reason));
+        return;
+    }
+  }
+
+  /** The call that an answer belongs to. An answer to nothing is of no use, and no harm. */
+  #take(id: unknown): PendingCall | undefined {
+    if (typeof id !== "number") return undefined;
+    const call = this.#pending.get(id);
+    this.#pending.delete(id);
+    return call;
+  }
+
+  /** Notifications of other names are from newer executors. */
+  #notified(method: string, params: unknown): void {
+    if (!isNotification(method)) return;
+    const notification = parseNotification(method, params);
+    if (notification !== undefined) return this.#observer.notified(this, notification);
+    this.close(notTheProtocol(`a notification ${method} of another form`));
+  }
+
+  #closed(ending: ConnectionError): void {
+    const reason = this.#ending ??= ending;
+    for (const { method, reject } of this.#pending.values()) {
+      const words = `no answer to ${method} before the connection ended: ${reason.message}`;
+      reject(new ConnectionError(reason.code, words, { cause: reason }));
+    }
+    this.#pending.clear();
+    this.#observer.closed(this, reason);
+  }
+}
+
+function parseNotification(
+  method: Notification,
+  params: unknown,
+): ExecutorNotification | undefined {
+  switch (method) {
+    case "process/output":
+      return named(method, notifications[method].safeParse(params));
+    case "process/exited":
+      return named(method, notifications[method].safeParse(params));
+    case "process/closed":
+      return named(method, notifications[method].safeParse(params));
+    case "http/request/bodyDelta":
+      return named(method, notifications[method].safeParse(params));
+  }
+}
+
+function named<N extends Notification, P>(
+  method: N,
+  { data }: { readonly data?: P | undefined },
+): { readonly method: N; readonly params: P } | undefined {
+  return data === undefined ? undefined : { method, params: data };
+}
+
+function notTheProtocol(what: string): ConnectionError {
+  return new ConnectionError(
+    "notAnExecutor",
+    `the server does not speak the exec-server protocol: it sent ${what}`,
+  );
+}

@@ -1,0 +1,296 @@
+import { delay } from "@std/async/delay";
+import { ErrorCode, RpcError } from "../protocol/errors.ts";
+import type { Result } from "../protocol/methods.ts";
+import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
+import type { Connector } from "./connector.ts";
+import { type ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
+
+/** How a link keeps its session. All times in milliseconds. */
+export interface LinkOptions {
+  readonly connector: Connector;
+  readonly clientName: string;
+  readonly connectTimeoutMs: number;
+  readonly recoveryTimeoutMs: number;
+  readonly retryDelayMs: number;
+}
+
+/** What a link tells of its session. */
+export interface LinkObserver {
+  notified(notification: ExecutorNotification): void;
+  /** The connection is gone and another one is being looked for. */
+  interrupted(reason: ConnectionError): void;
+  /** Brings everything up to date over a connection that is not yet in use. */
+  catchUp(connection: RpcConnection): Promise<void>;
+  /** The new connection is in use. */
+  restored(connection: RpcConnection): void;
+  /** There is no session any more. Told once, last. */
+  ended(reason: ConnectionError): void;
+}
+
+type State =
+  | { readonly kind: "connected"; readonly connection: RpcConnection }
+  | { readonly kind: "connecting" | "recovering"; readonly over: Promise<void> }
+  | { readonly kind: "ended"; readonly reason: ConnectionError };
+
+/** How long one attempt to reconnect may take up to the executor's consent. */
+const ATTEMPT_TIMEOUT_MS = 5000;
+
+/**
+ * One session with an executor, over as many connections as it takes.
+ *
+ * Every connection is a generation of its own: what one tells that is not, or no longer, in use
+ * changes nothing.
+ */
+export class SessionLink {
+  readonly #options: LinkOptions;
+  readonly #observer: LinkObserver;
+  readonly #over = new AbortController();
+  readonly #opened = Promise.withResolvers<Result<"initialize">>();
+  #state: State;
+  #candidate: RpcConnection | undefined;
+  #sessionId: string | undefined;
+
+  constructor(options: LinkOptions, observer: LinkObserver) {
+    this.#options = options;
+    this.#observer = observer;
+    this.#opened.promise.catch(() => {});
+    this.#state = { kind: "connecting", over: this.#opened.promise.then(() => {}, () => {}) };
+  }
+
+  /**
+   * Connects and asks for a session, without waiting for the answer. To be called once, first.
+   *
+   * @throws {ConnectionError} when the executor cannot be reached
+   */
+  async open(): Promise<void> {
+    const { connector, connectTimeoutMs } = this.#options;
+    const seconds = connectTimeoutMs / 1000;
+    const deadline = new Deadline(
+      connectTimeoutMs,
+      () => new ConnectionError("timeout", `${connector.name} did not answer within ${seconds} s`),
+    );
+    try {
+      const connection = this.#connectionOver(await connector.connect(deadline.signal));
+      this.#state = { kind: "connected", connection };
+      this.#askForSession(connection, deadline);
+    } catch (error) {
+      deadline.clear();
+      this.#end(refusal(error));
+      this.#opened.reject(error);
+      throw error;
+    }
+  }
+
+  /** Settles when the executor has given a session. @throws {ConnectionError} when it does not */
+  get opened(): Promise<Result<"initialize">> {
+    return this.#opened.promise;
+  }
+
+  get sessionId(): string | undefined {
+    return this.#sessionId;
+  }
+
+  get state(): State["kind"] {
+    return this.#state.kind;
+  }
+
+  /** The connection in use, if there is one at this moment. */
+  get connection(): RpcConnection | undefined {
+    return this.#state.kind === "connected" ? this.#state.connection : undefined;
+  }
+
+  /**
+   * Does something with the connection: at once if there is one, else when there is one again.
+   *
+   * @throws {ConnectionError} always the same, once the session has ended
+   */
+  async use<T>(action: (connection: RpcConnection) => Promise<T>): Promise<T> {
+    while (true) {
+      const state = this.#state;
+      if (state.kind === "ended") throw state.reason;
+      if (state.kind === "connected") return await action(state.connection);
+      await state.over;
+    }
+  }
+
+  /** Ends the session's connection for good. Settles when all that was sent has left. */
+  async end(reason: ConnectionError): Promise<void> {
+    const { connection } = this;
+    this.#end(reason);
+    await connection?.close(reason);
+  }
+
+  async #askForSession(connection: RpcConnection, deadline: Deadline): Promise<void> {
+    const { clientName } = this.#options;
+    const giveUp = () => connection.close(deadline.reason);
+    deadline.signal.addEventListener("abort", giveUp);
+    const answer = connection.call("initialize", { clientName });
+    connection.notify("initialized");
+    try {
+      const result = await answer;
+      this.#sessionId = result.sessionId;
+      this.#opened.resolve(result);
+    } catch (error) {
+      const reason = refusal(error);
+      this.#end(reason);
+      await connection.close(reason);
+      this.#opened.reject(reason);
+    } finally {
+      deadline.clear();
+      deadline.signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #connectionOver(transport: ClientTransport): RpcConnection {
+    return new RpcConnection(transport, {
+      notified: (connection, notification) => {
+        if (this.#isCurrent(connection)) this.#observer.notified(notification);
+      },
+      closed: (connection, reason) => this.#closed(connection, reason),
+    });
+  }
+
+  /**
+   * A candidate's notifications count: they begin as soon as the executor has attached it, and a
+   * process with much to say must not hold up the rest.
+   */
+  #isCurrent(connection: RpcConnection): boolean {
+    return connection === this.#candidate ||
+      (this.#state.kind === "connected" && this.#state.connection === connection);
+  }
+
+  #closed(connection: RpcConnection, reason: ConnectionError): void {
+    if (this.#state.kind !== "connected" || this.#state.connection !== connection) return;
+    const sessionId = this.#sessionId;
+    const gone = reason.code === "sessionExpired" || !this.#options.connector.resumable;
+    if (gone || sessionId === undefined) return this.#end(reason);
+    this.#state = { kind: "recovering", over: this.#recover(sessionId, reason) };
+    this.#observer.interrupted(reason);
+  }
+
+  async #recover(sessionId: string, cause: ConnectionError): Promise<void> {
+    const { recoveryTimeoutMs, retryDelayMs } = this.#options;
+    let last: unknown = cause;
+    const deadline = new Deadline(recoveryTimeoutMs, () => timedOut(recoveryTimeoutMs, last));
+    const signal = AbortSignal.any([deadline.signal, this.#over.signal]);
+    // Whoever is told of the interruption comes first.
+    await Promise.resolve();
+    while (!signal.aborted) {
+      try {
+        this.#install(await this.#attempt(sessionId, signal));
+        break;
+      } catch (error) {
+        last = error;
+        if (isPermanent(error)) this.#end(permanent(error));
+        else await delay(retryDelayMs, { signal }).catch(() => {});
+      }
+    }
+    deadline.clear();
+    if (deadline.signal.aborted) this.#end(deadline.reason);
+  }
+
+  async #attempt(sessionId: string, signal: AbortSignal): Promise<RpcConnection> {
+    const { connector, clientName } = this.#options;
+    const deadline = new Deadline(
+      ATTEMPT_TIMEOUT_MS,
+      () => new ConnectionError("timeout", `${connector.name} did not answer`),
+    );
+    const attempt = AbortSignal.any([signal, deadline.signal]);
+    let connection: RpcConnection | undefined;
+    const giveUp = () => connection?.close(new ConnectionError("timeout", "given up"));
+    attempt.addEventListener("abort", giveUp);
+    try {
+      connection = this.#connectionOver(await connector.connect(attempt));
+      this.#candidate = connection;
+      attempt.throwIfAborted();
+      await connection.call("initialize", { clientName, resumeSessionId: sessionId });
+      deadline.clear();
+      connection.notify("initialized");
+      await this.#observer.catchUp(connection);
+      if (connection.over) throw new ConnectionError("lost", "the connection was lost again");
+      return connection;
+    } catch (error) {
+      this.#candidate = undefined;
+      connection?.close(new ConnectionError("closed", "the session was not resumed"));
+      throw error;
+    } finally {
+      deadline.clear();
+      attempt.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #install(connection: RpcConnection): void {
+    this.#candidate = undefined;
+    this.#state = { kind: "connected", connection };
+    this.#observer.restored(connection);
+  }
+
+  #end(reason: ConnectionError): void {
+    if (this.#state.kind === "ended") return;
+    this.#state = { kind: "ended", reason };
+    this.#over.abort(reason);
+    this.#observer.ended(reason);
+  }
+}
+
+/** Aborts its signal after so many milliseconds, unless it is cleared first. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #reason: () => ConnectionError;
+  readonly #timer: number;
+
+  constructor(milliseconds: number, reason: () => ConnectionError) {
+    this.#reason = reason;
+    this.#timer = setTimeout(() => this.#controller.abort(reason()), milliseconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get reason(): ConnectionError {
+    const { reason } = this.signal;
+    return reason instanceof ConnectionError ? reason : this.#reason();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Why there is no session to begin with. */
+function refusal(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) {
+    return error.cause instanceof ConnectionError ? error.cause : error;
+  }
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("notAnExecutor", `the executor refused a session: ${words}`, {
+    cause: error,
+  });
+}
+
+/** Whether another attempt would end the same way. */
+function isPermanent(error: unknown): boolean {
+  if (error instanceof RpcError) return error.code !== ErrorCode.SessionAttached;
+  return error instanceof ConnectionError &&
+    ["unauthorized", "notAnExecutor", "sessionExpired"].includes(error.code);
+}
+
+function permanent(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError(
+    "sessionExpired",
+    `the executor no longer knows the session, it was restarted or the outage was long: ${words}`,
+    { cause: error },
+  );
+}
+
+function timedOut(milliseconds: number, last: unknown): ConnectionError {
+  const words = last instanceof Error ? last.message : String(last);
+  return new ConnectionError(
+    "recoveryTimedOut",
+    `the connection did not come back within ${milliseconds / 1000} s: ${words}`,
+    { cause: last },
+  );
+}

@@ -1,0 +1,35 @@
+import type { Stats } from "node:fs";
+import { lstat } from "node:fs/promises";
+import { dirname, isAbsolute } from "node:path";
+
+/** So many links the kernel follows at the most (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/**
+ * Where the file is to be that a path without one leads to: the path itself, or the end of the
+ * links that dangle there.
+ */
+export async function danglingTarget(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const link = await Deno.readLink(target).catch(() => undefined);
+    if (link === undefined) break;
+    // Not normalized: `..` behind another link leads elsewhere than the text tells.
+    target = isAbsolute(link) ? link : `${dirname(target)}/${link}`;
+  }
+  return target;
+}
+
+/**
+ * The name, free of links, of the file that a path leads to, or undefined if it has none: one that
+ * was deleted while open is still reached through /proc/self/fd.
+ */
+export async function nameOf(path: string, file: Stats): Promise<string | undefined> {
+  try {
+    const name = await Deno.realPath(path);
+    const named = await lstat(name);
+    return named.dev === file.dev && named.ino === file.ino ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { delay } from "@std/async/delay";
+import { invalidRequest } from "../protocol/errors.ts";
+import { isNotFound, systemErrorCode } from "./io_error.ts";
+
+/** How often a FIFO is looked at that has no reader, in milliseconds. */
+const READER_CHECK_MS = 10;
+
+// Deno.open waits for the other end of a FIFO, and the whole program waits with it. Whether a path
+// leads to one cannot be told before without somebody changing it: so no opening here waits.
+
+/**
+ * Opens a file for reading, through symbolic links.
+ *
+ * @throws {RpcError} -32600 if the path leads to something else than a regular file
+ */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  // To open a device may already do something to it.
+  if ((await Deno.stat(path)).isFile) {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+  }
+  throw invalidRequest(`path \`${path}\` is not a file`);
+}
+
+/**
+ * Opens what a path leads to for writing, and waits for a FIFO's reader.
+ *
+ * @returns undefined if there is nothing
+ */
+export async function openForWriting(
+  path: string,
+  signal?: AbortSignal,
+): Promise<FileHandle | undefined> {
+  for (;;) {
+    try {
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      if (systemErrorCode(error) !== "ENXIO" || !(await Deno.stat(path)).isFifo) throw error;
+    }
+    await delay(READER_CHECK_MS, { ...(signal && { signal }) });
+  }
+}

@@ -1,0 +1,43 @@
+import { invalidRequest } from "../protocol/errors.ts";
+import type { Params, ResultInput } from "../protocol/methods.ts";
+import { openRegularFile } from "./open.ts";
+import { readFully } from "./transfer.ts";
+
+/** Bytes of the largest file that is read whole: as base64 it must fit one string of the runtime. */
+export const MAX_READ_FILE_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Bytes that are read and encoded at a time, so that other requests get their turn in between.
+ * A multiple of three: the base64 of each piece then continues that of the one before.
+ */
+const PIECE_BYTES = 1536 * 1024;
+/** The same for small files, among them those of /proc, which say that their size is 0. */
+const SMALL_PIECE_BYTES = 60 * 1024;
+
+/** `fs/readFile`: all of a regular file. */
+export async function readFile(
+  { path }: Params<"fs/readFile">,
+  signal?: AbortSignal,
+): Promise<ResultInput<"fs/readFile">> {
+  await using file = await openRegularFile(path.toNativePath());
+  const { size } = await file.stat();
+  refuseLarge(size);
+  // One byte more than there is, if it fits, so that the end is seen at once.
+  const whole = Math.max(SMALL_PIECE_BYTES, Math.ceil((size + 1) / 3) * 3);
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, whole));
+  let dataBase64 = "";
+  for (let total = 0;;) {
+    signal?.throwIfAborted();
+    const count = await readFully(file, piece);
+    total += count;
+    // Files grow, and those of /proc do not know how long they are.
+    refuseLarge(total);
+    dataBase64 += piece.subarray(0, count).toBase64();
+    if (count < piece.length) return { dataBase64 };
+  }
+}
+
+function refuseLarge(size: number): void {
+  if (size <= MAX_READ_FILE_BYTES) return;
+  throw invalidRequest(`file is too large to read: limit is ${MAX_READ_FILE_BYTES} bytes`);
+}

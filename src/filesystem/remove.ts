@@ -1,0 +1,17 @@
+import type { Params, ResultInput } from "../protocol/methods.ts";
+import { isNotFound } from "./io_error.ts";
+
+/**
+ * `fs/remove`: a file, a symbolic link (never its target) or a directory; one that is not empty
+ * only with `recursive`. With `force` there need not be anything.
+ */
+export async function remove(
+  { path, recursive, force }: Params<"fs/remove">,
+): Promise<ResultInput<"fs/remove">> {
+  try {
+    await Deno.remove(path.toNativePath(), { recursive });
+  } catch (error) {
+    if (!force || !isNotFound(error)) throw error;
+  }
+  return {};
+}

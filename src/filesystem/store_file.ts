@@ -1,0 +1,89 @@
+import type { Stats } from "node:fs";
+import { danglingTarget, nameOf } from "./link_target.ts";
+import { openForWriting } from "./open.ts";
+import { overwriteFile } from "./overwrite_file.ts";
+import { createSubstitute } from "./substitute.ts";
+import { writeFully, writePatiently } from "./transfer.ts";
+import { NEW_FILE_MODE, UnfinishedFile } from "./unfinished_file.ts";
+
+/** What a file is to hold. */
+export type FileContent =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** That of the file at a path, whose mode comes along. */
+  | { readonly kind: "copy"; readonly source: string };
+
+/** Set-user-ID, set-group-ID and sticky: whether they outlast a write is the kernel's matter. */
+const SPECIAL_MODE_BITS = 0o7000;
+
+/**
+ * Makes the file that a path leads to hold this content, and creates it if there is none.
+ *
+ * A regular file is written beside its name and then takes the name over in one step, so that a
+ * reader, or whoever comes after a crash, finds the old content or the new one. It keeps owner,
+ * mode, access control list and extended attributes, and a symbolic link stays one. What cannot be
+ * replaced without a loss is written in place: a file with several names, one whose directory takes
+ * no new entry or whose owner cannot be kept, one that is mounted by itself, a device, a FIFO.
+ *
+ * Nothing waits for the disk: whether a loss of power leaves the old content or the new one is up to
+ * the file system, of which ext4 and btrfs keep the order of data and rename.
+ *
+ * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
+ * also in place
+ */
+export async function storeFile(
+  path: string,
+  content: FileContent,
+  signal?: AbortSignal,
+): Promise<void> {
+  // Replacing a file would not find out whether it may be written.
+  await using file = await openForWriting(path, signal);
+  if (file === undefined) return await createFile(await danglingTarget(path), content);
+  const old = await file.stat();
+  if (isReplaceable(old)) {
+    const name = await nameOf(path, old);
+    if (name !== undefined && await replaceFile(name, old, content)) return;
+  }
+  if (content.kind === "copy") await Deno.copyFile(content.source, path);
+  else if (old.isFile()) await overwriteFile(file, content.bytes);
+  else await writePatiently(file, content.bytes, signal);
+}
+
+function isReplaceable(file: Stats): boolean {
+  return file.isFile() && file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
+}
+
+async function createFile(name: string, content: FileContent): Promise<void> {
+  await using substitute = await createSubstitute(name);
+  if (substitute !== undefined) {
+    await fill(substitute, content);
+    return await substitute.moveTo(name);
+  }
+  // What keeps a file from being created beside the name mostly does so at the name, too, and then
+  // the system says it best. If not, the content at least does not stay there half.
+  await using file = await UnfinishedFile.create(name, NEW_FILE_MODE);
+  await fill(file, content);
+  file.keep();
+}
+
+/** Returns false, leaving no trace, if the file has to be written in place. */
+async function replaceFile(
+  name: string,
+  old: Stats,
+  content: FileContent,
+): Promise<boolean> {
+  await using substitute = await createSubstitute(name, old);
+  if (substitute === undefined) return false;
+  await fill(substitute, content);
+  try {
+    await substitute.moveTo(name);
+    return true;
+  } catch {
+    // A mount point, or someone else's file in a directory with the sticky bit.
+    return false;
+  }
+}
+
+async function fill(unfinished: UnfinishedFile, content: FileContent): Promise<void> {
+  if (content.kind === "copy") return await Deno.copyFile(content.source, unfinished.path);
+  await writeFully(unfinished.file, content.bytes, 0);
+}

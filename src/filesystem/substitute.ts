@@ -1,0 +1,41 @@
+import type { Stats } from "node:fs";
+import { dirname } from "node:path";
+import { copyExtendedAttributes } from "./linux/extended_attributes.ts";
+import { NEW_FILE_MODE, UnfinishedFile } from "./unfinished_file.ts";
+
+/** Nobody else may read what is to replace a private file, not even until it has its mode. */
+const PRIVATE_MODE = 0o600;
+
+/**
+ * Creates the empty file that is to take a name over, in the same directory.
+ *
+ * @param old the file that has the name now, if one has it: its owner, mode, access control list
+ * and extended attributes are passed on
+ * @returns undefined, leaving no trace, if that cannot be done
+ */
+export async function createSubstitute(
+  name: string,
+  old?: Stats,
+): Promise<UnfinishedFile | undefined> {
+  // Not normalized: `..` behind a link leads elsewhere than the text tells.
+  const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
+  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const substitute = await UnfinishedFile.create(path, mode).catch(() => undefined);
+  if (substitute === undefined || old === undefined) return substitute;
+  try {
+    await passOn(name, old, substitute);
+    return substitute;
+  } catch {
+    await substitute[Symbol.asyncDispose]();
+    return undefined;
+  }
+}
+
+/** @throws if the substitute would differ from the old file in more than its content */
+async function passOn(name: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const { uid, gid } = await substitute.file.stat();
+  if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
+  if (Deno.build.os === "linux") copyExtendedAttributes(name, substitute.path);
+  await Deno.chmod(substitute.path, old.mode & 0o777);
+}

@@ -1,0 +1,56 @@
+import type { FileHandle } from "node:fs/promises";
+import { delay } from "@std/async/delay";
+import { systemErrorCode } from "./io_error.ts";
+
+/** So much a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)). */
+const PIPE_PIECE_BYTES = 4096;
+/** How often a full pipe is looked at, in milliseconds. */
+const ROOM_CHECK_MS = 1;
+
+/**
+ * Reads until the buffer is full or the file ends, from a position, or else from where the last
+ * read ended. Returns how many bytes were read.
+ */
+export async function readFully(
+  file: FileHandle,
+  buffer: Uint8Array,
+  position?: number,
+): Promise<number> {
+  let count = 0;
+  while (count < buffer.length) {
+    const from = position === undefined ? null : position + count;
+    const { bytesRead } = await file.read(buffer, count, buffer.length - count, from);
+    if (bytesRead === 0) break;
+    count += bytesRead;
+  }
+  return count;
+}
+
+/** Writes all of the bytes to a regular file, from a position on. */
+export async function writeFully(
+  file: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
+  for (let count = 0; count < bytes.length;) {
+    const rest = bytes.length - count;
+    count += (await file.write(bytes, count, rest, position + count)).bytesWritten;
+  }
+}
+
+/** Writes all of the bytes to a pipe or a device that was opened not to wait, and does wait. */
+export async function writePatiently(
+  file: FileHandle,
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let count = 0; count < bytes.length;) {
+    try {
+      const piece = Math.min(PIPE_PIECE_BYTES, bytes.length - count);
+      count += (await file.write(bytes, count, piece, null)).bytesWritten;
+    } catch (error) {
+      if (systemErrorCode(error) !== "EAGAIN") throw error;
+      await delay(ROOM_CHECK_MS, { ...(signal && { signal }) });
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A program that prepares what Deno.Command cannot, and then becomes the command.
+ *
+ * Perl is part of macOS and of most Linux systems. Unlike a shell it hands the environment on as
+ * it got it.
+ */
+const PERL = "/usr/bin/perl";
+
+/** Keeps perl from complaining about locales; withdrawn before the command starts. */
+const QUIET = "PERL_BADLANG";
+
+/** TIOCSWINSZ (tty(4), tty_ioctl(2)): four unsigned shorts, of which the last two are unused. */
+const SET_SIZE = Deno.build.os === "darwin" ? 0x80087467 : 0x5414;
+
+const SET_NAME = "my $file = shift; exec {$file} @ARGV or exit 127;";
+
+/** A session leader gets the first terminal it opens as its controlling terminal. */
+const OPEN_TERMINAL = `
+  my ($terminal, $rows, $cols) = splice @ARGV, 0, 3;
+  open STDIN, "+<", $terminal or exit 126;
+  ioctl STDIN, ${SET_SIZE}, pack "S4", $rows, $cols, 0, 0;
+  open STDOUT, ">&STDIN" or exit 126;
+  open STDERR, ">&STDIN" or exit 126;
+`;
+
+/** A program with its arguments and its environment. */
+export interface Launch {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A pseudo-terminal to become the controlling terminal of a command. */
+export interface LaunchTerminal {
+  readonly path: string;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** Runs a file under a name of choice. */
+export function launchNamed(launch: Launch, name: string): Launch {
+  return throughPerl(SET_NAME, [launch.file, name, ...launch.args], launch.env);
+}
+
+/** Runs a file under a name of choice on a terminal. Its process must lead a new session. */
+export function launchOnTerminal(launch: Launch, name: string, terminal: LaunchTerminal): Launch {
+  const { path, rows, cols } = terminal;
+  const args = [path, String(rows), String(cols), launch.file, name, ...launch.args];
+  return throughPerl(OPEN_TERMINAL + SET_NAME, args, launch.env);
+}
+
+/** Sets the size of a terminal; the system tells the foreground process group with SIGWINCH. */
+export function launchResize(terminal: LaunchTerminal): Launch {
+  const { path, rows, cols } = terminal;
+  const script = `open my $terminal, "+<", shift or exit 1;
+    ioctl $terminal, ${SET_SIZE}, pack "S4", @ARGV, 0, 0;`;
+  return throughPerl(script, [path, String(rows), String(cols)], {});
+}
+
+function throughPerl(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Launch {
+  if (QUIET in env) return { file: PERL, args: ["-e", script, "--", ...args], env };
+  const restoring = `delete $ENV{${QUIET}}; ${script}`;
+  return { file: PERL, args: ["-e", restoring, "--", ...args], env: { ...env, [QUIET]: "0" } };
+}

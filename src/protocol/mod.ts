@@ -1,0 +1,10 @@
+/**
+ * The exec-server protocol: messages, methods with the schemas of their parameters and results,
+ * error codes, and the paths that cross operating systems.
+ *
+ * @module
+ */
+export * from "./envelope.ts";
+export * from "./errors.ts";
+export * from "./methods.ts";
+export * from "./path_uri.ts";

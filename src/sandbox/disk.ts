@@ -1,0 +1,89 @@
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import type { Dirent, Stats } from "node:fs";
+
+/**
+ * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
+ * `unreachable` what this user has no way to look at.
+ */
+export type PathKind = "directory" | "file" | "link" | "other" | "missing" | "unreachable";
+
+/** One name in a directory. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: PathKind;
+}
+
+/** What binding has to know of this machine's files; an interface, so that tests need no files. */
+export interface Disk {
+  kindOf(path: string): PathKind;
+  /** What a link says, word for word. Empty if it is gone. */
+  readLink(path: string): string;
+  /** The first 4096 bytes of a regular file as text. Empty if it cannot be read. */
+  readStart(path: string): string;
+  /** What is in a directory. Empty if it cannot be read. */
+  list(path: string): readonly DirectoryEntry[];
+}
+
+const START_BYTES = 4096;
+
+/** This machine's files. */
+export const hostDisk: Disk = {
+  kindOf(path) {
+    try {
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      return found === undefined ? "missing" : kindOf(found);
+    } catch (error) {
+      return isErrorCode(error, "ENOTDIR") ? "missing" : "unreachable";
+    }
+  },
+  readLink: (path) => orElse("", () => readlinkSync(path)),
+  readStart: (path) =>
+    orElse("", () => {
+      const descriptor = openSync(path, "r");
+      try {
+        const bytes = new Uint8Array(START_BYTES);
+        return new TextDecoder().decode(bytes.subarray(0, readSync(descriptor, bytes)));
+      } finally {
+        closeSync(descriptor);
+      }
+    }),
+  list: (path) =>
+    orElse([], () =>
+      readdirSync(path, { withFileTypes: true }).map((entry) => ({
+        name: entry.name,
+        kind: kindOf(entry),
+      }))),
+};
+
+/** A disk that is asked once for each path, for as long as nothing is meant to change. */
+export function rememberingDisk(disk: Disk): Disk {
+  const kinds = new Map<string, PathKind>();
+  return {
+    ...disk,
+    kindOf(path) {
+      const known = kinds.get(path);
+      if (known !== undefined) return known;
+      const kind = disk.kindOf(path);
+      kinds.set(path, kind);
+      return kind;
+    },
+  };
+}
+
+function kindOf(found: Stats | Dirent): PathKind {
+  if (found.isSymbolicLink()) return "link";
+  if (found.isDirectory()) return "directory";
+  return found.isFile() ? "file" : "other";
+}
+
+function orElse<T>(otherwise: T, action: () => T): T {
+  try {
+    return action();
+  } catch {
+    return otherwise;
+  }
+}
+
+function isErrorCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

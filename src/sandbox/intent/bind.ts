@@ -1,0 +1,170 @@
+import { invalidParams } from "../../protocol/errors.ts";
+import type { PathUri } from "../../protocol/path_uri.ts";
+import type { SandboxContext } from "../../protocol/sandbox.ts";
+import { type Disk, rememberingDisk } from "../disk.ts";
+import {
+  accessTo,
+  type BoundFiles,
+  type BoundIntent,
+  type BoundNetwork,
+  type DeniedGlob,
+  type Grant,
+  takesPrecedence,
+} from "../grants.ts";
+import { compareDepth } from "../native_path.ts";
+import type { SandboxIntent } from "../requires_sandbox.ts";
+import { deniedGlobs } from "./denied_glob.ts";
+import {
+  bindEntry,
+  type BindingFacts,
+  type BoundPath,
+  type IntentPaths,
+  nativePath,
+} from "./entries.ts";
+import { GlobSyntaxError } from "./glob_syntax.ts";
+import { protectedPaths } from "./protected_paths.ts";
+import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
+
+/**
+ * Puts a client's intent in this machine's terms.
+ *
+ * An intent without a sandbox grants all files; a managed network is enforced all the same.
+ *
+ * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a workspace root
+ * that does not exist, or something else that cannot be bound
+ */
+export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
+  const remembering = rememberingDisk(disk);
+  const paths = nativePaths(intent.sandbox, facts);
+  const roots = (paths.workspaceRoots ?? []).map((path) => ({
+    given: path,
+    ...resolvePath(path, remembering),
+  }));
+  const files = bindFiles(intent.sandbox, paths, remembering);
+  if (files.kind === "granted") roots.forEach(refuseUnlessDirectory);
+  return {
+    files,
+    network: bindNetwork(intent),
+    workspaceRoots: roots.map(({ path }) => path),
+  };
+}
+
+function nativePaths(sandbox: SandboxContext | undefined, facts: BindingFacts): IntentPaths {
+  const native = (what: string, uri: PathUri) => nativePath(what, uri, facts.convention);
+  const cwd = sandbox?.cwd && native("the sandbox's cwd", sandbox.cwd);
+  const roots = sandbox?.workspaceRoots?.map((root) => native("a workspace root", root));
+  return { ...facts, cwd, workspaceRoots: roots ?? (cwd === undefined ? undefined : [cwd]) };
+}
+
+function refuseUnlessDirectory({ given, kind }: ResolvedPath & { readonly given: string }): void {
+  if (kind === "missing") throw invalidParams(`the workspace root '${given}' does not exist`);
+  if (kind === "directory") return;
+  throw invalidParams(`the workspace root '${given}' is not a directory that can be reached`);
+}
+
+function bindNetwork(
+  { sandbox, managedNetwork, enforceManagedNetwork }: SandboxIntent,
+): BoundNetwork {
+  if (managedNetwork !== undefined) {
+    const { loopbackPorts, allowLocalBinding } = managedNetwork;
+    return { kind: "loopback", ports: loopbackPorts, localBinding: allowLocalBinding };
+  }
+  if (enforceManagedNetwork) return { kind: "none" };
+  const permissions = sandbox?.permissions;
+  const open = permissions === undefined || permissions.type === "disabled" ||
+    permissions.network === "enabled";
+  return { kind: open ? "host" : "none" };
+}
+
+function bindFiles(
+  sandbox: SandboxContext | undefined,
+  paths: IntentPaths,
+  disk: Disk,
+): BoundFiles {
+  const permissions = sandbox?.permissions;
+  if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
+    return { kind: "all" };
+  }
+  const { entries, glob_scan_max_depth } = permissions.file_system;
+  const bound = entries.map((entry) => bindEntry(entry, paths));
+  const grants = grantPaths(bound.flatMap((entry) => entry.paths), disk);
+  const globs = bound.flatMap((entry) => entry.patterns)
+    .flatMap((pattern) => readGlob(pattern, disk));
+  if (grantsEverything(grants, globs)) return { kind: "all" };
+  return {
+    kind: "granted",
+    grants: withProtection(grants, disk),
+    deniedGlobs: globs,
+    globMaxDepth: glob_scan_max_depth,
+  };
+}
+
+/** One grant for each path: the strictest of those that were asked for. */
+function grantPaths(paths: readonly BoundPath[], disk: Disk): Grant[] {
+  const claimed = mergeGrants(paths.filter((path) => !path.onlyIfUnclaimed), disk);
+  const files = { kind: "granted", grants: claimed, deniedGlobs: [], globMaxDepth: 0 } as const;
+  const unclaimed = mergeGrants(paths.filter((path) => path.onlyIfUnclaimed), disk)
+    .filter(({ path }) =>
+      accessTo(files, path) === "deny" && !claimed.some((grant) => grant.path === path)
+    );
+  return inOrder([...claimed, ...unclaimed]);
+}
+
+function mergeGrants(paths: readonly BoundPath[], disk: Disk): Grant[] {
+  const merged = new Map<string, Grant>();
+  for (const { path, access } of paths) {
+    const resolved = resolvePath(path, disk);
+    const other = merged.get(resolved.path);
+    merged.set(resolved.path, {
+      ...resolved,
+      links: [...(other?.links ?? []), ...resolved.links],
+      access: other !== undefined && takesPrecedence(other.access, access) ? other.access : access,
+    });
+  }
+  return inOrder([...merged.values()]);
+}
+
+/** Whether nothing takes anything back from a grant of the whole disk. */
+function grantsEverything(grants: readonly Grant[], globs: readonly DeniedGlob[]): boolean {
+  return globs.length === 0 && grants[0]?.path === "/" &&
+    grants.every((grant) => grant.access === "write");
+}
+
+/**
+ * Adds what stays read-only below writable directories, unless an entry names that very path, and
+ * the links that lead to what may not be written: whoever replaces one has written there after all.
+ */
+function withProtection(grants: readonly Grant[], disk: Disk): Grant[] {
+  const files = { kind: "granted", grants, deniedGlobs: [], globMaxDepth: 0 } as const;
+  const isWritable = (path: string) => accessTo(files, path) === "write";
+  const named = new Set(grants.map((grant) => grant.path));
+  const guarded = grants
+    .filter((grant) => grant.access === "write" && grant.kind === "directory")
+    .flatMap((grant) => protectedPaths(grant.path, disk))
+    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read" }))
+    .filter(({ path }) => !named.has(path));
+  const links = [...grants.filter((grant) => grant.access !== "write"), ...guarded]
+    .flatMap((grant) => grant.links)
+    .map(({ path }): Grant => ({ path, access: "read", kind: "link", links: [] }));
+  const added = new Map(
+    [...guarded, ...links]
+      // What nothing makes writable needs no protection, and must not become readable by it.
+      .filter(({ path }) => isWritable(path) && !named.has(path))
+      .map((grant) => [grant.path, grant]),
+  );
+  return inOrder([...grants, ...added.values()]);
+}
+
+function readGlob(pattern: string, disk: Disk): DeniedGlob[] {
+  try {
+    return deniedGlobs(pattern, disk);
+  } catch (error) {
+    if (!(error instanceof GlobSyntaxError)) throw error;
+    throw invalidParams(`the glob pattern '${pattern}' cannot be read: ${error.message}`);
+  }
+}
+
+/** Each after those above it, so that the last one that applies to a path is the most specific. */
+function inOrder(grants: readonly Grant[]): Grant[] {
+  return grants.toSorted((left, right) => compareDepth(left.path, right.path));
+}

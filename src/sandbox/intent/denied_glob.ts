@@ -1,0 +1,81 @@
+import type { Disk } from "../disk.ts";
+import type { DeniedGlob } from "../grants.ts";
+import { type GlobPart, literalName, parseGlobName, unfoldBraces } from "./glob_syntax.ts";
+import { resolvePath } from "./resolve_path.ts";
+
+/**
+ * Reads an absolute pattern that denies what it matches: as in `.gitignore`, `*` and `?` stay in
+ * one name and `**` stands for any number of directories.
+ *
+ * Links on the way to the first wild character are followed, as the paths that are compared with
+ * the pattern have none.
+ *
+ * @throws {GlobSyntaxError}
+ */
+export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
+  return unfoldBraces(pattern).map((unfolded) => {
+    const names = unfolded.split("/").filter((name) => name !== "" && name !== ".");
+    const literals = names.map(literalName);
+    const wild = literals.indexOf(undefined);
+    // The last name is left to the pattern, for it is the path itself that is denied, not a target.
+    const literal = literals.slice(0, wild === -1 ? -1 : wild);
+    const base = resolvePath(`/${literal.join("/")}`, disk).path;
+    return deniedGlob(pattern, base, names.slice(literal.length).map(parseGlobName));
+  });
+}
+
+function deniedGlob(pattern: string, base: string, parts: readonly GlobPart[]): DeniedGlob {
+  const baseNames = namesOf(base);
+  const below = (path: string): string[] | undefined => {
+    const names = namesOf(path);
+    return baseNames.every((name, at) => names[at] === name)
+      ? names.slice(baseNames.length)
+      : undefined;
+  };
+  return {
+    pattern,
+    base,
+    matches(path) {
+      const names = below(path);
+      return names !== undefined && matchesFrom(names, 0, parts, 0);
+    },
+    mayMatchBelow(directory) {
+      const names = below(directory);
+      return names !== undefined && mayContinue(names, parts);
+    },
+  };
+}
+
+function matchesFrom(
+  names: readonly string[],
+  name: number,
+  parts: readonly GlobPart[],
+  part: number,
+): boolean {
+  const [given, wanted] = [names[name], parts[part]];
+  if (wanted === undefined) return given === undefined;
+  if (wanted.kind === "name") {
+    return given !== undefined && wanted.like.test(given) &&
+      matchesFrom(names, name + 1, parts, part + 1);
+  }
+  // At its end `**` is for what is below a directory, not for the directory itself.
+  if (part === parts.length - 1) return given !== undefined;
+  for (let skip = name; skip <= names.length; skip++) {
+    if (matchesFrom(names, skip, parts, part + 1)) return true;
+  }
+  return false;
+}
+
+function mayContinue(names: readonly string[], parts: readonly GlobPart[]): boolean {
+  for (const [at, name] of names.entries()) {
+    const part = parts[at];
+    if (part === undefined) return false;
+    if (part.kind === "anyDepth") return true;
+    if (!part.like.test(name)) return false;
+  }
+  return names.length < parts.length;
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "");
+}

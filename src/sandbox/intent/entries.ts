@@ -1,0 +1,154 @@
+import { isAbsolute, join } from "node:path/posix";
+import { invalidParams, type RpcError } from "../../protocol/errors.ts";
+import { type PathConvention, type PathUri, PathUriError } from "../../protocol/path_uri.ts";
+import type { FileSystemEntry } from "../../protocol/sandbox.ts";
+import type { Access } from "../grants.ts";
+import { MINIMAL_PATHS, SHARED_TEMPORARY_DIRECTORY } from "./system_paths.ts";
+
+/** What the symbols in an intent stand for on this machine and for this command. */
+export interface BindingFacts {
+  readonly convention: PathConvention;
+  /** The user's home directory, for patterns that start with `~/`. */
+  readonly home: string | undefined;
+  /** TMPDIR in the command's environment. */
+  readonly temporaryDirectory: string | undefined;
+}
+
+/** The intent's own native paths, as they were given. */
+export interface IntentPaths extends BindingFacts {
+  readonly cwd: string | undefined;
+  /** Undefined if the intent names neither roots nor a working directory. */
+  readonly workspaceRoots: readonly string[] | undefined;
+}
+
+/** One native path that an entry is about, as it is written. */
+export interface BoundPath {
+  readonly path: string;
+  readonly access: Access;
+  /** Granted only where nothing else speaks for the path. */
+  readonly onlyIfUnclaimed: boolean;
+}
+
+/** What an entry says in native terms: paths, or patterns of paths. */
+export interface BoundEntry {
+  readonly paths: readonly BoundPath[];
+  readonly patterns: readonly string[];
+}
+
+const NOTHING: BoundEntry = { paths: [], patterns: [] };
+
+/** A pattern that begins so starts at each workspace root. */
+const WORKSPACE_ROOTS_PATTERN = "codex-project-roots://";
+
+/**
+ * Binds one entry.
+ *
+ * @throws {RpcError} -32602 for a foreign path, a subpath that leads out of its root, and a symbol
+ * that stands for nothing here
+ */
+export function bindEntry({ path, access }: FileSystemEntry, facts: IntentPaths): BoundEntry {
+  switch (path.type) {
+    case "path":
+      return about([nativePath("a sandbox entry", path.path, facts.convention)], access);
+    case "glob_pattern":
+      return { paths: [], patterns: absolutePatterns(path.pattern, facts) };
+    case "special":
+      return bindSpecial(path.value, access, facts);
+  }
+}
+
+/** @throws {RpcError} -32602 if the path is not one of this machine's */
+export function nativePath(subject: string, uri: PathUri, convention: PathConvention): string {
+  try {
+    const path = uri.toNativePath(convention);
+    if (!path.includes("\0")) return path;
+  } catch (error) {
+    if (error instanceof PathUriError) throw invalidParams(`${subject}: ${error.message}`);
+    throw error;
+  }
+  throw invalidParams(`${subject}: '${uri}' contains a NUL`);
+}
+
+type SpecialPath = Extract<FileSystemEntry["path"], { type: "special" }>["value"];
+
+function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: IntentPaths) {
+  if (subpath !== undefined && kind !== "project_roots") {
+    throw invalidParams(`the special path '${kind}' takes no subpath`);
+  }
+  switch (kind) {
+    case "root":
+      return about(["/"], access);
+    case "minimal":
+      return minimal(access);
+    case "project_roots":
+      return about(rootsOf(facts).map((root) => joinSubpath(root, subpath)), access);
+    case "tmpdir":
+      return about(absoluteOnly(facts.temporaryDirectory), access);
+    case "slash_tmp":
+      return about([SHARED_TEMPORARY_DIRECTORY], access);
+    case "unknown":
+      return NOTHING;
+  }
+}
+
+function about(paths: readonly string[], access: Access): BoundEntry {
+  return {
+    paths: paths.map((path) => ({ path, access, onlyIfUnclaimed: false })),
+    patterns: [],
+  };
+}
+
+/** Nobody means to write to the system's files by asking for what a program needs to start. */
+function minimal(access: Access): BoundEntry {
+  if (access === "deny") return about(MINIMAL_PATHS, access);
+  return {
+    paths: MINIMAL_PATHS.map((path) => ({ path, access: "read", onlyIfUnclaimed: true })),
+    patterns: [],
+  };
+}
+
+function rootsOf({ workspaceRoots }: IntentPaths): readonly string[] {
+  if (workspaceRoots !== undefined) return workspaceRoots;
+  throw invalidParams("the sandbox speaks of workspace roots, but names neither roots nor a cwd");
+}
+
+/** Every name of a subpath stays below its root, as it is written. */
+function joinSubpath(root: string, subpath: string | undefined): string {
+  if (subpath === undefined) return root;
+  if (isAbsolute(subpath)) throw badSubpath(subpath, "is absolute");
+  if (subpath.includes("\0")) throw badSubpath(subpath, "contains a NUL");
+  if (subpath.split("/").includes("..")) throw badSubpath(subpath, "contains '..'");
+  return join(root, subpath);
+}
+
+function badSubpath(subpath: string, problem: string): RpcError {
+  return invalidParams(`the subpath '${subpath}' of a sandbox entry ${problem}`);
+}
+
+/** An environment variable can hold anything; only an absolute path says where files may be. */
+function absoluteOnly(path: string | undefined): string[] {
+  return path !== undefined && isAbsolute(path) ? [path] : [];
+}
+
+function absolutePatterns(pattern: string, facts: IntentPaths): string[] {
+  if (pattern.includes("\0")) throw invalidParams("a glob pattern contains a NUL");
+  if (pattern.startsWith(WORKSPACE_ROOTS_PATTERN)) {
+    const rest = pattern.slice(WORKSPACE_ROOTS_PATTERN.length);
+    return rootsOf(facts).map((root) => below(root, rest));
+  }
+  if (isAbsolute(pattern)) return [below("/", pattern)];
+  if (pattern.startsWith("~/")) {
+    if (facts.home !== undefined) return [below(facts.home, pattern.slice(2))];
+    throw invalidParams(`no home directory is known for the glob pattern '${pattern}'`);
+  }
+  if (facts.cwd !== undefined) return [below(facts.cwd, pattern)];
+  throw invalidParams(`the glob pattern '${pattern}' is relative, but the sandbox has no cwd`);
+}
+
+/** The directory's own characters stand for themselves, whatever they mean in a pattern. */
+function below(directory: string, pattern: string): string {
+  if (pattern.split("/").includes("..")) {
+    throw invalidParams(`the glob pattern '${pattern}' contains '..'`);
+  }
+  return `${directory.replace(/[*?[\]{}\\]/g, "\\$&")}/${pattern}`;
+}

@@ -1,0 +1,26 @@
+import type { HelperTools } from "./final_stage.ts";
+import type { Architecture } from "./seccomp_profile.ts";
+
+/** What bubblewrap can do here. */
+export type BubblewrapAbility =
+  | {
+    readonly kind: "usable";
+    /** Its absolute path, links resolved. */
+    readonly path: string;
+    /** Whether a fresh /proc can be mounted. */
+    readonly freshProc: boolean;
+    /** Whether it can give the command another name (since 0.9). */
+    readonly canSetArg0: boolean;
+  }
+  | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
+
+/** What a Linux machine offers for enclosing commands. */
+export interface LinuxAbilities {
+  readonly architecture: Architecture | undefined;
+  readonly bubblewrap: BubblewrapAbility;
+  /** The version of the Landlock interface, 0 if there is none (landlock(7)). */
+  readonly landlock: number;
+  /** Whether the kernel filters system calls (seccomp(2)). */
+  readonly seccomp: boolean;
+  readonly tools: HelperTools;
+}

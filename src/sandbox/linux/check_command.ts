@@ -1,0 +1,72 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { resolve } from "node:path/posix";
+import { executableCandidates } from "../../process/executable.ts";
+import { internalError } from "../../protocol/errors.ts";
+import type { Disk } from "../disk.ts";
+import { accessTo, type BoundFiles } from "../grants.ts";
+import { resolvePath } from "../intent/resolve_path.ts";
+import type { CommandToWrap } from "./final_stage.ts";
+
+/**
+ * Refuses a command that could not be started in its sandbox, in the words of the system or of the
+ * intent: once the wrapper runs, its failure is hard to tell from the command's own.
+ *
+ * @returns the command's directory, with links resolved
+ * @throws {RpcError} -32603
+ */
+export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Disk): string {
+  const cwd = resolvePath(command.cwd, disk);
+  if (cwd.kind === "missing") throw notThere(command.cwd);
+  if (cwd.kind !== "directory") {
+    throw internalError(`${command.cwd}: Not a directory (os error 20)`);
+  }
+  if (!canRead(files, cwd.path)) throw notReadable(command.cwd);
+  checkProgram(command, cwd.path, files, disk);
+  return cwd.path;
+}
+
+function checkProgram({ argv, env }: CommandToWrap, cwd: string, files: BoundFiles, disk: Disk) {
+  const [name = ""] = argv;
+  const candidates = executableCandidates(name, env).map((candidate) => resolve(cwd, candidate));
+  let refusal = notThere(name);
+  for (const candidate of candidates) {
+    if (!isFile(candidate)) continue;
+    if (!isExecutable(candidate)) {
+      refusal = internalError(`${name}: Permission denied (os error 13)`);
+    } else if (canRead(files, resolvePath(candidate, disk).path)) {
+      return;
+    } else {
+      refusal = notReadable(candidate);
+    }
+  }
+  throw refusal;
+}
+
+function canRead(files: BoundFiles, path: string): boolean {
+  return accessTo(files, path) !== "deny";
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function notThere(path: string) {
+  return internalError(`${path}: No such file or directory (os error 2)`);
+}
+
+function notReadable(path: string) {
+  return internalError(`${path}: the sandbox does not let the command read it`);
+}

@@ -1,0 +1,73 @@
+import type { BoundFiles, Grant } from "../grants.ts";
+import { isWithin } from "../native_path.ts";
+
+/** A right that Landlock adds for a path and all below it; writing includes reading. */
+export interface LandlockRule {
+  readonly path: string;
+  readonly access: "read" | "write";
+}
+
+/** The rules that enforce a grant of files, or why there can be none. */
+export type LandlockRulesResult =
+  | { readonly kind: "rules"; readonly rules: readonly LandlockRule[] }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Before this version of the interface files could be emptied that may not be written (truncate). */
+export const OLDEST_LANDLOCK = 3;
+
+/** Devices without which few programs run, and each process's own terminal. */
+const DEVICES = [
+  "/dev/null",
+  "/dev/zero",
+  "/dev/full",
+  "/dev/random",
+  "/dev/urandom",
+  "/dev/tty",
+  "/dev/pts",
+  "/dev/ptmx",
+];
+
+/**
+ * Puts grants in Landlock's terms (landlock(7)).
+ *
+ * A rule adds rights to a whole tree, and nothing takes them back below. So whatever is more
+ * restricted than a directory above it cannot be expressed, the names that stay read-only below
+ * every writable directory among it.
+ */
+export function landlockRules(files: BoundFiles): LandlockRulesResult {
+  if (files.kind === "all") return { kind: "rules", rules: [{ path: "/", access: "write" }] };
+  const [glob] = files.deniedGlobs;
+  if (glob !== undefined) {
+    return refused(`what matches '${glob.pattern}' denied`, glob.base);
+  }
+  for (const [index, grant] of files.grants.entries()) {
+    const above = files.grants.slice(0, index).findLast(({ path }) => isWithin(grant.path, path));
+    if (above !== undefined && rights[grant.access] < rights[above.access]) {
+      const kept = grant.access === "deny" ? "denied" : "read-only";
+      return refused(`'${grant.path}' ${kept}`, above.path);
+    }
+  }
+  return { kind: "rules", rules: [...files.grants.flatMap(ruleFor), ...standardRules()] };
+}
+
+const rights = { deny: 0, read: 1, write: 2 };
+
+function refused(kept: string, below: string): LandlockRulesResult {
+  return {
+    kind: "refused",
+    reason: `Landlock cannot keep ${kept} while '${below}' above it is granted as a whole`,
+  };
+}
+
+/** There is nothing to grant where nothing is. */
+function ruleFor({ path, access, kind }: Grant): LandlockRule[] {
+  if (access === "deny" || kind === "missing" || kind === "unreachable") return [];
+  return [{ path, access }];
+}
+
+function standardRules(): LandlockRule[] {
+  return [
+    { path: "/proc", access: "read" },
+    ...DEVICES.map((path): LandlockRule => ({ path, access: "write" })),
+  ];
+}

@@ -1,0 +1,104 @@
+import { internalError } from "../../protocol/errors.ts";
+import { hostDisk } from "../disk.ts";
+import { accessTo, type BoundIntent, type BoundNetwork } from "../grants.ts";
+import type { LinuxAbilities } from "./abilities.ts";
+import {
+  type BubblewrapCall,
+  bubblewrapCall,
+  UnwrappableError,
+  type WrappedDescriptor,
+} from "./bubblewrap.ts";
+import { checkCommand } from "./check_command.ts";
+import type { FileView } from "./file_view.ts";
+import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.ts";
+import { holdInPlace } from "./hold_in_place.ts";
+import { type NetworkMode, seccompFilter } from "./seccomp_filter.ts";
+import type { Architecture } from "./seccomp_profile.ts";
+
+/** A command in its wrapper. */
+export interface BubblewrappedCommand {
+  readonly argv: readonly string[];
+  readonly descriptors: readonly WrappedDescriptor[];
+  /** Whether the command takes the terminal for itself: its wrapper must be started without. */
+  readonly takesTerminal: boolean;
+  /** Gives back what the wrapped command needed on the disk; once is enough. */
+  release(): void;
+}
+
+/** What a plan for bubblewrap holds. */
+export interface BubblewrapPlan {
+  readonly view: FileView;
+  readonly network: BoundNetwork;
+}
+
+/** Programs for the kernel, by network: they take a while to build and are always the same. */
+const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
+
+/**
+ * Wraps a command and makes ready what its view needs on the disk, which is held until it is
+ * released.
+ *
+ * @throws {RpcError} -32603 if the command could not be started so, or not in full
+ */
+export function prepareBubblewrap(
+  { view, network }: BubblewrapPlan,
+  command: CommandToWrap,
+  intent: BoundIntent,
+  abilities: LinuxAbilities,
+): BubblewrappedCommand {
+  const { bubblewrap, architecture } = abilities;
+  if (bubblewrap.kind === "unusable" || architecture === undefined) {
+    throw internalError("bubblewrap cannot be used here");
+  }
+  const cwd = checkCommand(command, intent.files, hostDisk);
+  const tools = readableTools(abilities.tools, intent);
+  const { canSetArg0 } = bubblewrap;
+  const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
+  if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
+
+  const held = holdInPlace(view);
+  try {
+    const takesTerminal = command.terminal && tools.setsid !== undefined;
+    const call: BubblewrapCall = bubblewrapCall({
+      program: bubblewrap.path,
+      view: held.view,
+      freshProc: bubblewrap.freshProc,
+      hostNetwork: network.kind === "host",
+      seccompProgram: filterFor(network, architecture),
+      cwd,
+      env: command.env,
+      newSession: !command.terminal || takesTerminal,
+      stage,
+    });
+    return { ...call, takesTerminal, release: held.release };
+  } catch (error) {
+    held.release();
+    if (error instanceof UnwrappableError) throw internalError(error.message, error);
+    throw error;
+  }
+}
+
+/** Only what the command may read can run before it. */
+function readableTools(tools: HelperTools, { files }: BoundIntent): HelperTools {
+  const readable = Object.entries(tools)
+    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
+  return Object.fromEntries(readable);
+}
+
+function filterFor(network: BoundNetwork, architecture: Architecture): Uint8Array<ArrayBuffer> {
+  const mode = filterMode(network);
+  const filter = filters.get(mode) ?? seccompFilter({ architecture, network: mode });
+  filters.set(mode, filter);
+  return filter;
+}
+
+function filterMode(network: BoundNetwork): NetworkMode {
+  switch (network.kind) {
+    case "host":
+      return "enabled";
+    case "none":
+      return "restricted";
+    case "loopback":
+      return network.localBinding ? "proxiedWithBinding" : "proxied";
+  }
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from "node:fs";
+import { libc } from "../../process/linux/libc.ts";
+import type { BubblewrapAbility, LinuxAbilities } from "./abilities.ts";
+import {
+  diagnoseBubblewrap,
+  type NamespaceSettings,
+  NOT_INSTALLED,
+} from "./diagnose_bubblewrap.ts";
+import { findHelperTools, findProgram } from "./find_programs.ts";
+import type { HelperTools } from "./final_stage.ts";
+
+const SYS_LANDLOCK_CREATE_RULESET = 444n;
+const LANDLOCK_CREATE_RULESET_VERSION = 1n;
+
+/** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
+const trials = new Map<string, Promise<BubblewrapAbility>>();
+let tools: HelperTools | undefined;
+let landlock: number | undefined;
+let seccomp: boolean | undefined;
+
+/**
+ * Finds out what this machine offers; bubblewrap is tried once and remembered.
+ *
+ * @param outside directories from which no program is run
+ */
+export async function probeLinux(outside: readonly string[]): Promise<LinuxAbilities> {
+  return {
+    architecture: Deno.build.arch,
+    bubblewrap: await probeBubblewrap(outside),
+    landlock: landlock ??= landlockVersion(),
+    seccomp: seccomp ??= hasSeccomp(),
+    tools: tools ??= findHelperTools(),
+  };
+}
+
+function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility> {
+  const path = findProgram("bwrap", Deno.env.get("PATH") ?? "", outside);
+  if (path === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
+  const trial = trials.get(path) ?? tryBubblewrap(path);
+  trials.set(path, trial);
+  return trial;
+}
+
+/** Whoever has a fresh /proc refused may still get along without. */
+async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
+  const whole = await runTrial(path, ["--proc", "/proc"]);
+  if (whole.success) return usable(path, true, whole.stdout);
+  const withoutProc = await runTrial(path, []);
+  if (withoutProc.success) return usable(path, false, withoutProc.stdout);
+  return { kind: "unusable", ...diagnoseBubblewrap(whole.stderr, namespaceSettings()) };
+}
+
+function usable(path: string, freshProc: boolean, help: string): BubblewrapAbility {
+  return { kind: "usable", path, freshProc, canSetArg0: help.includes("--argv0 ") };
+}
+
+/** Runs bubblewrap inside of itself, to print its options: two questions for the cost of one. */
+async function runTrial(
+  path: string,
+  proc: readonly string[],
+): Promise<{ readonly success: boolean; readonly stdout: string; readonly stderr: string }> {
+  const isolation = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-net"];
+  const view = ["--ro-bind", "/", "/", "--dev", "/dev", ...proc];
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(path, {
+      args: [...isolation, "--cap-drop", "ALL", "--die-with-parent", ...view, "--", path, "--help"],
+      clearEnv: true,
+      cwd: "/",
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    const text = new TextDecoder();
+    return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  } catch (error) {
+    return { success: false, stdout: "", stderr: error instanceof Error ? error.message : "" };
+  }
+}
+
+/** landlock_create_ruleset(2) without a ruleset answers the version. */
+function landlockVersion(): number {
+  const version = libc().syscall(
+    SYS_LANDLOCK_CREATE_RULESET,
+    0n,
+    0n,
+    LANDLOCK_CREATE_RULESET_VERSION,
+  );
+  return Math.max(0, Number(version));
+}
+
+/** There since Linux 4.14 where the kernel can filter (seccomp(2)). */
+function hasSeccomp(): boolean {
+  return readSetting("/proc/sys/kernel/seccomp/actions_avail")?.includes("errno") ?? false;
+}
+
+/** The kernel's settings about user namespaces. */
+export function namespaceSettings(): NamespaceSettings {
+  const flag = (name: string) => {
+    const value = readSetting(`/proc/sys/kernel/${name}`);
+    return value === undefined ? undefined : value.trim() !== "0";
+  };
+  const max = readSetting("/proc/sys/user/max_user_namespaces");
+  return {
+    appArmorRestricted: flag("apparmor_restrict_unprivileged_userns"),
+    unprivilegedAllowed: flag("unprivileged_userns_clone"),
+    maxUserNamespaces: max === undefined ? undefined : Number(max),
+  };
+}
+
+function readSetting(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+import { internalError } from "../protocol/errors.ts";
+import { hostConvention } from "../protocol/path_uri.ts";
+import type { SandboxType } from "../protocol/sandbox.ts";
+import { hostDisk } from "./disk.ts";
+import type { BoundIntent } from "./grants.ts";
+import { hostAbilities } from "./host.ts";
+import { bindIntent } from "./intent/bind.ts";
+import { denyFound } from "./intent/deny_found.ts";
+import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
+import type { CommandToWrap } from "./linux/final_stage.ts";
+import { planSandbox } from "./plan.ts";
+import type { SandboxIntent } from "./requires_sandbox.ts";
+
+/** A command as it is to be started. */
+export type PreparedSandbox =
+  /** As it is: there is nothing to enforce. */
+  | { readonly kind: "none" }
+  | WrappedCommand;
+
+/** A command inside of another that encloses it. */
+export interface WrappedCommand {
+  readonly kind: "wrapped";
+  readonly sandboxType: Exclude<SandboxType, "none">;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** The wrapper's own environment: the command's is among what the wrapper is told. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly descriptors: readonly WrappedDescriptor[];
+  /** Whether the command takes the terminal for itself: its wrapper must be started without. */
+  readonly takesTerminal: boolean;
+  /**
+   * Gives back what was needed on the disk. To be called when every process of the sandbox has
+   * ended, or the wrapper was not started; once is enough.
+   */
+  release(): void;
+}
+
+/**
+ * Encloses a command as a client intends.
+ *
+ * @param home the home directory of the user that commands run as
+ * @throws {RpcError} -32602 if the intent cannot be understood here, -32603 if nothing on this
+ * machine enforces it in full: the command must then not be started at all
+ */
+export async function prepareSandbox(
+  intent: SandboxIntent,
+  command: CommandToWrap,
+  home: string | undefined,
+): Promise<PreparedSandbox> {
+  const facts = { convention: hostConvention(), home, temporaryDirectory: command.env.TMPDIR };
+  const asked = bindIntent(intent, facts, hostDisk);
+  if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };
+  const bound = { ...asked, files: denyFound(asked.files, hostDisk) };
+  const abilities = await hostAbilities(writableTrees(bound));
+  const plan = planSandbox(bound, abilities, {
+    landlockFirst: intent.sandbox?.useLegacyLandlock ?? false,
+  });
+  switch (plan.kind) {
+    case "none":
+      return { kind: "none" };
+    case "refused":
+      throw cannotEnforce(plan.reason, plan.fix);
+    case "bubblewrap": {
+      if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
+      const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
+      const wrapped = prepareBubblewrap(plan, command, bound, abilities);
+      return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
+    }
+    case "landlock":
+    case "seatbelt":
+      throw cannotEnforce(`${plan.kind} cannot be used yet`);
+  }
+}
+
+/** Where a client's commands may have left programs. */
+function writableTrees({ files, workspaceRoots }: BoundIntent): string[] {
+  const granted = files.kind === "all"
+    ? []
+    : files.grants.filter(({ access }) => access === "write").map(({ path }) => path);
+  return [...workspaceRoots, ...granted].filter((path) => path !== "/");
+}
+
+function cannotEnforce(reason: string, fix?: string) {
+  const how = fix === undefined ? "" : ` (${fix})`;
+  return internalError(`the sandbox cannot be enforced here: ${reason}${how}; nothing was started`);
+}

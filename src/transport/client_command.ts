@@ -1,0 +1,134 @@
+import { ConnectionError } from "./client_transport.ts";
+import type { ClientTransport } from "./client_transport.ts";
+import { StdioTransport } from "./stdio_transport.ts";
+import type { CloseReason, TransportObserver } from "./transport.ts";
+
+/** An executor to be started, spoken to over its standard input and output. */
+export interface ExecutorCommand {
+  /** The program and its arguments. */
+  readonly command: readonly [string, ...string[]];
+  /** Variables added to this program's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A native path. @default this program's working directory */
+  readonly cwd?: string;
+  /** Where its logs go. @default "inherit" */
+  readonly stderr?: "inherit" | "null";
+}
+
+/** How long an executor has to end once its input has, in milliseconds. */
+const END_MS = 5000;
+
+/**
+ * Starts an executor.
+ *
+ * It gets a session of its own, so that a Ctrl-C at the terminal is this program's to pass on.
+ *
+ * @throws {ConnectionError} when the program cannot be started
+ */
+export function startExecutor(executor: ExecutorCommand): ClientTransport {
+  const [program, ...args] = executor.command;
+  try {
+    const child = new Deno.Command(program, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: executor.stderr ?? "inherit",
+      detached: true,
+      ...executor.env === undefined ? {} : { env: { ...executor.env } },
+      ...executor.cwd === undefined ? {} : { cwd: executor.cwd },
+    }).spawn();
+    return new CommandTransport(child);
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new ConnectionError("unreachable", `cannot start ${program}: ${words}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A connection to a started executor, which lives as long as the connection. */
+class CommandTransport implements ClientTransport {
+  readonly kind = "stdio";
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: StdioTransport;
+  readonly #gate = new Gate();
+  #ending: ConnectionError | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#lines = new StdioTransport(child.stdout.pipeThrough(this.#gate.stream), child.stdin);
+  }
+
+  get ending(): ConnectionError | undefined {
+    return this.#ending;
+  }
+
+  get saturated(): boolean {
+    return this.#lines.saturated;
+  }
+
+  open(observer: TransportObserver): void {
+    this.#lines.open({
+      message: (frame) => observer.message(frame),
+      unreadable: (reason) => observer.unreadable(reason),
+      drained: () => observer.drained(),
+      closed: () => {
+        this.#ending ??= new ConnectionError("lost", "the executor has ended");
+        this.#gate.release();
+        this.#ended ??= this.#end();
+        observer.closed();
+      },
+    });
+  }
+
+  send(message: string): void {
+    this.#lines.send(message);
+  }
+
+  hold(): void {
+    this.#gate.hold();
+  }
+
+  release(): void {
+    this.#gate.release();
+  }
+
+  close(reason: CloseReason): void {
+    this.#ending ??= new ConnectionError("closed", reason.message);
+    this.#lines.close(reason);
+  }
+
+  flushed(): Promise<void> {
+    return this.#ended ?? Promise.resolve();
+  }
+
+  /** At the end of its input an executor ends its processes and itself. */
+  async #end(): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_MS);
+    await this.#lines.flushed();
+    await this.#child.status;
+    clearTimeout(timer);
+  }
+}
+
+/** Lets a stream's chunks through, or not for now. */
+class Gate {
+  #held: PromiseWithResolvers<void> | undefined;
+
+  readonly stream = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform: async (chunk, controller) => {
+      await this.#held?.promise;
+      controller.enqueue(chunk);
+    },
+  });
+
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import { ConnectionError } from "./client_transport.ts";
+import { upgrade } from "./client_upgrade.ts";
+import { ClientWebSocket } from "./client_websocket.ts";
+
+/** Where an executor serves WebSockets. */
+export type SocketAddress =
+  | { readonly kind: "url"; readonly url: URL }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** How to connect to an executor over a socket. */
+export interface SocketOptions {
+  /** Sent as `Authorization: Bearer`. */
+  readonly token: string | undefined;
+  /** Certificates to be trusted besides the usual ones, in PEM format. */
+  readonly caCerts: string[] | undefined;
+  /** How long the executor may say nothing, not even answer a ping, in milliseconds. */
+  readonly silenceLimitMs: number;
+}
+
+/**
+ * Connects and upgrades to a WebSocket.
+ *
+ * @throws {ConnectionError} when it does not come about, also because the signal was aborted
+ */
+export async function connectSocket(
+  address: SocketAddress,
+  options: SocketOptions,
+  signal: AbortSignal,
+): Promise<ClientWebSocket> {
+  const connection = await reach(address, options, signal);
+  const giveUp = () => connection.close();
+  signal.addEventListener("abort", giveUp);
+  try {
+    signal.throwIfAborted();
+    const early = await upgrade(connection, {
+      host: address.kind === "url" ? address.url.host : "localhost",
+      target: address.kind === "url" ? `${address.url.pathname}${address.url.search}` : "/",
+      token: options.token,
+    });
+    return new ClientWebSocket(connection, early, options.silenceLimitMs);
+  } catch (error) {
+    closeQuietly(connection);
+    throw connectionError(address, error, signal);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+async function reach(
+  address: SocketAddress,
+  options: SocketOptions,
+  signal: AbortSignal,
+): Promise<Deno.Conn> {
+  try {
+    if (address.kind === "unix") {
+      return await Deno.connect({ transport: "unix", path: address.path });
+    }
+    const { url } = address;
+    const hostname = url.hostname.replace(/^\[|\]$/g, "");
+    const port = Number(url.port || (url.protocol === "wss:" ? 443 : 80));
+    const connection = await Deno.connect({ hostname, port, signal });
+    connection.setNoDelay();
+    connection.setKeepAlive();
+    if (url.protocol === "ws:") return connection;
+    const { caCerts } = options;
+    return await Deno.startTls(connection, {
+      hostname,
+      alpnProtocols: ["http/1.1"],
+      ...caCerts === undefined ? {} : { caCerts },
+    });
+  } catch (error) {
+    throw connectionError(address, error, signal);
+  }
+}
+
+function connectionError(
+  address: SocketAddress,
+  error: unknown,
+  signal: AbortSignal,
+): ConnectionError {
+  if (signal.aborted && signal.reason instanceof ConnectionError) return signal.reason;
+  const where = address.kind === "url" ? address.url.host : address.path;
+  if (error instanceof ConnectionError) {
+    return new ConnectionError(error.code, `${where}: ${error.message}`, { cause: error });
+  }
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("unreachable", `cannot reach ${where}: ${words}`, { cause: error });
+}
+
+function closeQuietly(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // Closed already, when the signal was aborted.
+  }
+}

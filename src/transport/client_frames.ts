@@ -1,0 +1,196 @@
+import { MAX_MESSAGE_BYTES } from "./transport.ts";
+
+/** What a WebSocket peer sends (RFC 6455, section 5). */
+export type Frame =
+  | { readonly kind: "text" | "binary" | "ping" | "pong"; readonly payload: Uint8Array }
+  | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string };
+
+/** What a peer sent is no WebSocket frame, or one that is not allowed where it came. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}
+
+const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
+
+const FINAL = 0x80;
+const RESERVED = 0x70;
+const MASKED = 0x80;
+const MASK_BYTES = 4;
+/** Lengths past this have two or eight bytes of their own. */
+const MAX_SHORT_LENGTH = 125;
+const TWO_BYTES = 126;
+const EIGHT_BYTES = 127;
+
+interface Header {
+  readonly final: boolean;
+  readonly opcode: number;
+  readonly headerBytes: number;
+  readonly payloadBytes: number;
+}
+
+/** Puts a server's frames together from a stream of bytes, and messages from fragments. */
+export class FrameDecoder {
+  #parts: Uint8Array[] = [];
+  #available = 0;
+  /** Bytes without which nothing more can be decoded. */
+  #needed = 2;
+  #fragments: { readonly opcode: number; readonly parts: Uint8Array[]; bytes: number } | undefined;
+
+  /** Takes in bytes and gives what they complete. @throws {FrameError} */
+  push(chunk: Uint8Array): Frame[] {
+    if (chunk.length > 0) this.#parts.push(chunk);
+    this.#available += chunk.length;
+    if (this.#available < this.#needed) return [];
+    const frames: Frame[] = [];
+    let rest = joined(this.#parts);
+    while (true) {
+      const header = readHeader(rest);
+      this.#needed = typeof header === "number" ? header : header.headerBytes + header.payloadBytes;
+      if (typeof header === "number" || rest.length < this.#needed) break;
+      const frame = this.#assemble(header, rest.subarray(header.headerBytes, this.#needed));
+      if (frame !== undefined) frames.push(frame);
+      rest = rest.subarray(this.#needed);
+    }
+    this.#parts = [rest];
+    this.#available = rest.length;
+    return frames;
+  }
+
+  #assemble({ final, opcode }: Header, payload: Uint8Array): Frame | undefined {
+    switch (opcode) {
+      case Opcode.Close:
+        return closeFrame(payload);
+      case Opcode.Ping:
+        return { kind: "ping", payload };
+      case Opcode.Pong:
+        return { kind: "pong", payload };
+      case Opcode.Text:
+      case Opcode.Binary:
+        if (this.#fragments !== undefined) throw new FrameError("a message within a message");
+        if (final) return message(opcode, payload);
+        this.#fragments = { opcode, parts: [payload], bytes: payload.length };
+        return undefined;
+      case Opcode.Continuation:
+        return this.#continue(final, payload);
+      default:
+        throw new FrameError(`a frame of unknown kind ${opcode}`);
+    }
+  }
+
+  #continue(final: boolean, payload: Uint8Array): Frame | undefined {
+    const fragments = this.#fragments;
+    if (fragments === undefined) throw new FrameError("a continuation of nothing");
+    fragments.parts.push(payload);
+    fragments.bytes += payload.length;
+    checkLength(fragments.bytes);
+    if (!final) return undefined;
+    this.#fragments = undefined;
+    return message(fragments.opcode, joined(fragments.parts));
+  }
+}
+
+/** Encodes a frame as a client sends it: masked (RFC 6455, section 5.3). */
+export function encodeFrame(
+  kind: "text" | "ping" | "pong" | "close",
+  payload: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const length = payload.length;
+  const lengthBytes = length <= MAX_SHORT_LENGTH ? 0 : length <= 0xffff ? 2 : 8;
+  const headerBytes = 2 + lengthBytes + MASK_BYTES;
+  const frame = new Uint8Array(headerBytes + length);
+  const view = new DataView(frame.buffer);
+  frame[0] = FINAL | opcodeOf(kind);
+  frame[1] = MASKED | (lengthBytes === 0 ? length : lengthBytes === 2 ? TWO_BYTES : EIGHT_BYTES);
+  if (lengthBytes === 2) view.setUint16(2, length);
+  if (lengthBytes === 8) view.setBigUint64(2, BigInt(length));
+  const mask = crypto.getRandomValues(new Uint8Array(MASK_BYTES));
+  frame.set(mask, headerBytes - MASK_BYTES);
+  frame.set(payload, headerBytes);
+  applyMask(frame.subarray(headerBytes), mask);
+  return frame;
+}
+
+/** The payload of a close frame. The reason must be short: 123 bytes at the most. */
+export function closePayload(code: number, reason: string): Uint8Array {
+  const text = new TextEncoder().encode(reason);
+  const payload = new Uint8Array(2 + text.length);
+  new DataView(payload.buffer).setUint16(0, code);
+  payload.set(text, 2);
+  return payload;
+}
+
+function opcodeOf(kind: "text" | "ping" | "pong" | "close"): number {
+  switch (kind) {
+    case "text":
+      return Opcode.Text;
+    case "ping":
+      return Opcode.Ping;
+    case "pong":
+      return Opcode.Pong;
+    case "close":
+      return Opcode.Close;
+  }
+}
+
+function applyMask(bytes: Uint8Array, mask: Uint8Array): void {
+  const [a = 0, b = 0, c = 0, d = 0] = mask;
+  const whole = bytes.length - bytes.length % 4;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const word = (a << 24 | b << 16 | c << 8 | d) >>> 0;
+  for (let index = 0; index < whole; index += 4) {
+    view.setUint32(index, view.getUint32(index) ^ word);
+  }
+  for (let index = whole; index < bytes.length; index++) {
+    view.setUint8(index, view.getUint8(index) ^ (mask[index % 4] ?? 0));
+  }
+}
+
+/** The header at the start of some bytes, or how many bytes it takes to tell. */
+function readHeader(bytes: Uint8Array): Header | number {
+  if (bytes.length < 2) return 2;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const first = view.getUint8(0);
+  const second = view.getUint8(1);
+  if ((first & RESERVED) !== 0) throw new FrameError("a frame of an extension nobody asked for");
+  if ((second & MASKED) !== 0) throw new FrameError("a masked frame from a server");
+  const final = (first & FINAL) !== 0;
+  const opcode = first & 0x0f;
+  const short = second & 0x7f;
+  if (opcode >= Opcode.Close && (!final || short > MAX_SHORT_LENGTH)) {
+    throw new FrameError("a control frame in fragments or of more than 125 bytes");
+  }
+  if (short <= MAX_SHORT_LENGTH) return { final, opcode, headerBytes: 2, payloadBytes: short };
+  const headerBytes = short === TWO_BYTES ? 4 : 10;
+  if (bytes.length < headerBytes) return headerBytes;
+  const length = short === TWO_BYTES ? view.getUint16(2) : Number(view.getBigUint64(2));
+  checkLength(length);
+  return { final, opcode, headerBytes, payloadBytes: length };
+}
+
+function checkLength(bytes: number): void {
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw new FrameError(`a message of ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`);
+  }
+}
+
+function message(opcode: number, payload: Uint8Array): Frame {
+  return { kind: opcode === Opcode.Text ? "text" : "binary", payload };
+}
+
+function closeFrame(payload: Uint8Array): Frame {
+  if (payload.length < 2) return { kind: "close", code: undefined, reason: "" };
+  const code = new DataView(payload.buffer, payload.byteOffset).getUint16(0);
+  return { kind: "close", code, reason: new TextDecoder().decode(payload.subarray(2)) };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

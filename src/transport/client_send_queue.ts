@@ -1,0 +1,105 @@
+/** What a queue tells. */
+export interface SendQueueObserver {
+  /** Some of what was queued has gone. */
+  written(): void;
+  failed(error: unknown): void;
+}
+
+/** Bytes handed to the system in one call at the most. */
+const WRITE_BYTES = 256 * 1024;
+
+/** Writes to a connection in order, small pieces together, and closes it in the end. */
+export class SendQueue {
+  readonly #connection: Deno.Conn;
+  readonly #observer: SendQueueObserver;
+  readonly #closed = Promise.withResolvers<void>();
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #writing = false;
+  #ending = false;
+
+  constructor(connection: Deno.Conn, observer: SendQueueObserver) {
+    this.#connection = connection;
+    this.#observer = observer;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Settles when the connection has been closed. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#ending) return;
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    if (!this.#writing) this.#write();
+  }
+
+  /** Closes the connection when all has been written, or after so many milliseconds. */
+  close(milliseconds: number): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    if (milliseconds === 0 || !this.#writing) return this.#closeNow();
+    const timer = setTimeout(() => this.#closeNow(), milliseconds);
+    this.closed.then(() => clearTimeout(timer));
+  }
+
+  /** Starts in the next round, so that what is sent in this one goes together. */
+  async #write(): Promise<void> {
+    this.#writing = true;
+    try {
+      await Promise.resolve();
+      for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+        await this.#writeAll(batch);
+      }
+    } catch (error) {
+      this.#observer.failed(error);
+    }
+    this.#writing = false;
+    if (this.#ending) this.#closeNow();
+  }
+
+  async #writeAll(batch: Uint8Array): Promise<void> {
+    for (let rest = batch; rest.length > 0;) {
+      const count = await this.#connection.write(rest);
+      rest = rest.subarray(count);
+      this.#bytes -= count;
+      this.#observer.written();
+    }
+  }
+
+  /** The first of the waiting pieces, as many as go into one write. */
+  #take(): Uint8Array {
+    const [first = new Uint8Array()] = this.#pieces;
+    let count = 1;
+    let length = first.length;
+    for (const piece of this.#pieces.slice(1, 64)) {
+      if (length + piece.length > WRITE_BYTES) break;
+      length += piece.length;
+      count++;
+    }
+    const taken = this.#pieces.splice(0, count);
+    if (taken.length <= 1) return first;
+    const batch = new Uint8Array(length);
+    let offset = 0;
+    for (const piece of taken) {
+      batch.set(piece, offset);
+      offset += piece.length;
+    }
+    return batch;
+  }
+
+  #closeNow(): void {
+    try {
+      this.#connection.close();
+    } catch {
+      // Closed already, by an error.
+    }
+    this.#closed.resolve();
+  }
+}

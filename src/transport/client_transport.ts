@@ -1,0 +1,43 @@
+import type { Transport } from "./transport.ts";
+
+/** What became of a connection, or of the attempt to make one. */
+export type ConnectionErrorCode =
+  /** Nobody answers there: refused, no such host, no route, no such program. */
+  | "unreachable"
+  /** No answer within the time allowed. */
+  | "timeout"
+  /** The executor wants a token, or another one. */
+  | "unauthorized"
+  /** Somebody answers, but does not speak the protocol. */
+  | "notAnExecutor"
+  /** The connection was there and is gone; what was asked may or may not have been done. */
+  | "lost"
+  /** The executor does not know the session any more: it was away too long, or was restarted. */
+  | "sessionExpired"
+  /** The connection did not come back in time. */
+  | "recoveryTimedOut"
+  /** This side has closed the connection. */
+  | "closed";
+
+/** Why there is no connection to an executor. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  readonly code: ConnectionErrorCode;
+
+  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A client's end of a connection. */
+export interface ClientTransport extends Transport {
+  /** Why the connection has ended; undefined while it has not. */
+  readonly ending: ConnectionError | undefined;
+  /** Stops taking in messages, so that the executor waits. Messages under way may still come. */
+  hold(): void;
+  /** Takes in messages again. */
+  release(): void;
+  /** Settles when what was sent before {@linkcode Transport.close} has left, or has been given up. */
+  flushed(): Promise<void>;
+}

@@ -1,0 +1,113 @@
+import { ConnectionError } from "./client_transport.ts";
+
+/** How an upgrade to the WebSocket protocol is asked for. */
+export interface UpgradeRequest {
+  /** The Host header: name and port. */
+  readonly host: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Sent as `Authorization: Bearer`. */
+  readonly token: string | undefined;
+}
+
+/** The key that RFC 6455, section 1.3, has both sides mix into the handshake. */
+const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** A response's head past this size is not from a WebSocket server. */
+const MAX_HEAD_BYTES = 16 * 1024;
+/** How much of a refusal's body is shown. */
+const MAX_SHOWN_BODY = 200;
+
+/**
+ * Asks the server at the other end for a WebSocket (RFC 6455, section 4.1). Gives what it sent
+ * behind its consent.
+ *
+ * @throws {ConnectionError} when it refuses, or is no WebSocket server
+ */
+export async function upgrade(connection: Deno.Conn, request: UpgradeRequest): Promise<Uint8Array> {
+  const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
+  await writeAll(connection, new TextEncoder().encode(requestHead(request, key)));
+  const { head, rest } = await readHead(connection);
+  const { status, headers } = parseHead(head);
+  if (status !== 101) throw refusal(status, rest);
+  const accepted = headers.get("sec-websocket-accept");
+  if (accepted !== await expectedAccept(key)) {
+    throw new ConnectionError("notAnExecutor", "the server's WebSocket handshake is wrong");
+  }
+  return rest;
+}
+
+/** Writes all of it; one write of Deno's may take a part only. */
+export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) {
+    rest = rest.subarray(await connection.write(rest));
+  }
+}
+
+function requestHead({ host, target, token }: UpgradeRequest, key: string): string {
+  const lines = [
+    `GET ${target} HTTP/1.1`,
+    `Host: ${host}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Key: ${key}`,
+  ];
+  if (token !== undefined) lines.push(`Authorization: Bearer ${token}`);
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+async function readHead(connection: Deno.Conn): Promise<{ head: string; rest: Uint8Array }> {
+  const buffer = new Uint8Array(MAX_HEAD_BYTES);
+  let length = 0;
+  while (length < buffer.length) {
+    const count = await connection.read(buffer.subarray(length));
+    if (count === null) {
+      throw new ConnectionError("unreachable", "the server closed the connection at once");
+    }
+    length += count;
+    // One character a byte, so that positions in the text are positions in the buffer.
+    const text = new TextDecoder("latin1").decode(buffer.subarray(0, length));
+    const end = text.indexOf("\r\n\r\n");
+    if (end >= 0) return { head: text.slice(0, end), rest: buffer.slice(end + 4, length) };
+    if (!"HTTP/1.".startsWith(text.slice(0, 7))) break;
+  }
+  throw new ConnectionError("notAnExecutor", "the server answered something else than HTTP");
+}
+
+function parseHead(head: string): { status: number; headers: Map<string, string> } {
+  const [statusLine = "", ...lines] = head.split("\r\n");
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
+  }
+  return { status: Number(/^HTTP\/1\.\d (\d{3})/.exec(statusLine)?.[1] ?? 0), headers };
+}
+
+/** What a server's refusal means. One that is only busy or draining may be asked again. */
+function refusal(status: number, body: Uint8Array): ConnectionError {
+  const words = new TextDecoder().decode(body).trim().slice(0, MAX_SHOWN_BODY);
+  const said = words === "" ? "" : `: ${words}`;
+  if (status === 401) {
+    return new ConnectionError(
+      "unauthorized",
+      `the executor did not accept the token (401)${said}`,
+    );
+  }
+  if (status === 403) {
+    return new ConnectionError("unauthorized", `the executor refused the connection (403)${said}`);
+  }
+  const retriable = status === 408 || status === 429 || status >= 500;
+  return new ConnectionError(
+    retriable ? "unreachable" : "notAnExecutor",
+    `the server answered with HTTP status ${status} instead of a WebSocket${said}`,
+  );
+}
+
+async function expectedAccept(key: string): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    "SHA-1",
+    new TextEncoder().encode(`${key}${HANDSHAKE_GUID}`),
+  );
+  return new Uint8Array(digest).toBase64();
+}

@@ -1,0 +1,183 @@
+import {
+  closePayload,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  FrameError,
+} from "./client_frames.ts";
+import { ConnectionError } from "./client_transport.ts";
+import type { ClientTransport } from "./client_transport.ts";
+import { SendQueue } from "./client_send_queue.ts";
+import { utf8Text } from "./text.ts";
+import {
+  type CloseReason,
+  SATURATED_BYTES,
+  SHUTDOWN_CLOSE_CODE,
+  type TransportObserver,
+} from "./transport.ts";
+
+const READ_BYTES = 64 * 1024;
+/** Of so many looks in a row that found silence, the second asks and the last gives up. */
+const SILENT_LOOKS = 4;
+/** Normal closure (RFC 6455, section 7.4.1). */
+const NORMAL_CLOSURE = 1000;
+/** How long the last messages may take to leave after a close, in milliseconds. */
+const FLUSH_MS = 1000;
+
+/**
+ * The client's end of a WebSocket, over any connection that has been upgraded.
+ *
+ * Deno's own WebSocket leaves Nagle's algorithm on, which holds pipelined requests back for a round
+ * trip, cannot stop reading, and tells neither silence nor the reason of a failure.
+ */
+export class ClientWebSocket implements ClientTransport {
+  readonly kind = "websocket";
+  readonly #connection: Deno.Conn;
+  readonly #decoder = new FrameDecoder();
+  readonly #queue: SendQueue;
+  readonly #silenceLimitMs: number;
+  #early: Uint8Array | undefined;
+  #observer: TransportObserver | undefined;
+  #ending: ConnectionError | undefined;
+  #silenceTimer: number | undefined;
+  #silentLooks = 0;
+  #held: PromiseWithResolvers<void> | undefined;
+  #wasSaturated = false;
+
+  /**
+   * @param early what the server sent behind its consent to the upgrade
+   * @param silenceLimitMs how long the server may say nothing, not even answer a ping
+   */
+  constructor(connection: Deno.Conn, early: Uint8Array, silenceLimitMs: number) {
+    this.#connection = connection;
+    this.#early = early;
+    this.#silenceLimitMs = silenceLimitMs;
+    this.#queue = new SendQueue(connection, {
+      written: () => this.#written(),
+      failed: (error) => this.#end(lost(error)),
+    });
+  }
+
+  get ending(): ConnectionError | undefined {
+    return this.#ending;
+  }
+
+  get saturated(): boolean {
+    const saturated = this.#ending === undefined && this.#queue.bytes > SATURATED_BYTES;
+    this.#wasSaturated ||= saturated;
+    return saturated;
+  }
+
+  open(observer: TransportObserver): void {
+    this.#observer = observer;
+    this.#silenceTimer = setInterval(() => this.#listen(), this.#silenceLimitMs / SILENT_LOOKS);
+    Deno.unrefTimer(this.#silenceTimer);
+    Promise.resolve().then(() => this.#read()).catch((error) => this.#end(lost(error)));
+  }
+
+  send(message: string): void {
+    if (this.#ending !== undefined) return;
+    this.#queue.push(encodeFrame("text", new TextEncoder().encode(message)));
+  }
+
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  close({ message }: CloseReason): void {
+    if (this.#ending !== undefined) return;
+    this.#queue.push(encodeFrame("close", closePayload(NORMAL_CLOSURE, "")));
+    this.#end(new ConnectionError("closed", message));
+  }
+
+  flushed(): Promise<void> {
+    return this.#queue.closed;
+  }
+
+  async #read(): Promise<void> {
+    if (this.#early !== undefined) this.#received(this.#early);
+    this.#early = undefined;
+    while (this.#ending === undefined) {
+      if (this.#held !== undefined) await this.#held.promise;
+      const buffer = new Uint8Array(READ_BYTES);
+      const count = await this.#connection.read(buffer);
+      if (count === null) return this.#end(new ConnectionError("lost", "the connection was cut"));
+      this.#silentLooks = 0;
+      this.#received(buffer.subarray(0, count));
+    }
+  }
+
+  #received(bytes: Uint8Array): void {
+    for (const frame of this.#decoder.push(bytes)) {
+      if (this.#ending !== undefined) return;
+      this.#take(frame);
+    }
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.kind) {
+      case "text":
+      case "binary": {
+        const text = utf8Text(frame.payload);
+        if (text === undefined) this.#observer?.unreadable("a message that is not UTF-8");
+        else this.#observer?.message(text);
+        return;
+      }
+      case "ping":
+        return this.#queue.push(encodeFrame("pong", frame.payload));
+      case "pong":
+        return;
+      case "close":
+        return this.#end(closedByServer(frame.code, frame.reason));
+    }
+  }
+
+  /** A connection whose other side vanished without a word looks like one that is quiet. */
+  #listen(): void {
+    if (this.#held !== undefined) return;
+    this.#silentLooks++;
+    if (this.#silentLooks === 2) this.#queue.push(encodeFrame("ping", new Uint8Array()));
+    if (this.#silentLooks < SILENT_LOOKS) return;
+    const seconds = this.#silenceLimitMs / 1000;
+    this.#end(new ConnectionError("lost", `the executor was silent for ${seconds} s`));
+  }
+
+  #written(): void {
+    if (!this.#wasSaturated || this.#queue.bytes > SATURATED_BYTES / 2) return;
+    this.#wasSaturated = false;
+    this.#observer?.drained();
+  }
+
+  #end(ending: ConnectionError): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
+    clearInterval(this.#silenceTimer);
+    this.release();
+    this.#queue.close(ending.code === "closed" ? FLUSH_MS : 0);
+    this.#observer?.closed();
+  }
+}
+
+/** What comes out of reading: a broken rule of the WebSocket protocol, or the system's words. */
+function lost(error: unknown): ConnectionError {
+  if (error instanceof FrameError) {
+    return new ConnectionError("notAnExecutor", `the server sent ${error.message}`, {
+      cause: error,
+    });
+  }
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("lost", `the connection broke: ${words}`, { cause: error });
+}
+
+function closedByServer(code: number | undefined, reason: string): ConnectionError {
+  const words = reason === "" ? `code ${code ?? "none"}` : reason;
+  return new ConnectionError(
+    code === SHUTDOWN_CLOSE_CODE ? "sessionExpired" : "lost",
+    `the executor closed the connection: ${words}`,
+  );
+}

@@ -1,0 +1,4 @@
+import { startLocalProcess } from "../../src/client/mod.ts";
+import { execProcessBehaviour } from "./exec_process_behaviour.ts";
+
+execProcessBehaviour("local process", (test) => () => test(startLocalProcess));

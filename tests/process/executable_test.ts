@@ -1,0 +1,22 @@
+import { assertEquals } from "@std/assert";
+import { executableCandidates } from "../../src/process/executable.ts";
+
+for (
+  const [name, env, candidates] of [
+    ["ls", { PATH: "/a:/b" }, ["/a/ls", "/b/ls"]],
+    ["ls", { PATH: "/a/" }, ["/a//ls"]],
+    ["ls", { PATH: "relative" }, ["relative/ls"]],
+    ["ls", { PATH: ":/a" }, ["ls", "/a/ls"]],
+    ["ls", { PATH: "/a::/b:" }, ["/a/ls", "ls", "/b/ls", "ls"]],
+    ["ls", { PATH: "" }, ["ls"]],
+    ["ls", {}, ["/bin/ls", "/usr/bin/ls"]],
+    ["/x/ls", { PATH: "/a" }, ["/x/ls"]],
+    ["./ls", { PATH: "/a" }, ["./ls"]],
+    ["x/ls", { PATH: "/a" }, ["x/ls"]],
+    ["", { PATH: "/a" }, []],
+  ] as const
+) {
+  Deno.test(`candidates for '${name}' with ${JSON.stringify(env)}`, () => {
+    assertEquals(executableCandidates(name, env), candidates);
+  });
+}

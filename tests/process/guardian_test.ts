@@ -1,0 +1,77 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { eventually } from "../e2e/support/patience.ts";
+import { tryKill, WatchedExecutor } from "./watched_executor.ts";
+
+/** What `sleep` processes each command leads to. */
+const COMMANDS: readonly [script: string, sleeping: number][] = [
+  ["sleep 600", 1],
+  ["trap '' HUP INT TERM; sleep 600; true", 1],
+  ["sleep 600 & sleep 600; true", 2],
+  ["sleep 600 & kill -STOP $$", 1],
+  // The command itself has ended.
+  ["nohup sleep 600 &", 1],
+  // In a session of their own, while the command runs and when it has ended.
+  ["setsid sleep 600 & wait", 1],
+  ["setsid sh -c 'sleep 600 & setsid sleep 600; true' & wait", 2],
+  ["setsid sleep 600 &", 1],
+  // Daemons: nobody is left to tell where they came from.
+  ["(setsid sleep 600 &); sleep 600; true", 2],
+  ["(setsid sh -c 'sleep 600; true' &); true", 1],
+];
+
+Deno.test("guardian: nothing outlives an executor that is killed", async () => {
+  await using executor = new WatchedExecutor();
+  for (const [script] of COMMANDS) await executor.order(`run owner ${script}`);
+  await executor.runs("sleep 600", COMMANDS.reduce((sum, [, sleeping]) => sum + sleeping, 0));
+  await executor.watchesAll();
+  await executor.kill();
+  await eventually(() => executor.descendants().length === 0, "the end of all descendants");
+});
+
+Deno.test("guardian: what starts others all the time does not get away", async () => {
+  await using executor = new WatchedExecutor();
+  const starter = "while :; do sleep 600 & sleep 0.01; done";
+  await executor.order(`run owner setsid sh -c '${starter}' & wait`);
+  await eventually(() => executor.count("sleep 600") > 10, "the first ten");
+  await executor.kill();
+  await eventually(() => executor.descendants().length === 0, "the end of all descendants");
+});
+
+Deno.test("guardian: a session that was released is not killed", async () => {
+  await using executor = new WatchedExecutor();
+  const sessions = [0, 1, 2].map(() =>
+    new Deno.Command("setsid", { args: ["sleep", "600"] }).spawn()
+  );
+  const [kept, released, never] = sessions;
+  await executor.order(`watch ${kept?.pid}`);
+  await executor.order(`watch ${released?.pid}`);
+  await executor.order(`release ${released?.pid}`);
+  await executor.kill();
+  assertEquals((await kept?.status)?.signal, "SIGKILL");
+  for (const session of [released, never]) {
+    session?.kill("SIGTERM");
+    assertEquals((await session?.status)?.signal, "SIGTERM");
+  }
+});
+
+Deno.test("guardian: one that is killed is replaced, and the new one knows all", async () => {
+  await using executor = new WatchedExecutor();
+  await executor.order("run owner sleep 600 & sleep 600");
+  await executor.runs("sleep 600", 2);
+  const first = await executor.order("guardian");
+  tryKill(first, "SIGKILL");
+  await eventually(() => executor.hasSaidSomething("lost"), "the loss to be noticed");
+  await eventually(async () => (await executor.order("guardian")) > 0, "a new guardian");
+  assertNotEquals(await executor.order("guardian"), first);
+  await executor.kill();
+  await eventually(() => executor.descendants().length === 0, "the end of all descendants");
+});
+
+Deno.test("guardian: signals that end an executor do not end its guardian", async () => {
+  await using executor = new WatchedExecutor();
+  await executor.order("run owner sleep 600");
+  const guardian = await executor.order("guardian");
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) tryKill(guardian, signal);
+  await executor.kill();
+  await eventually(() => executor.descendants().length === 0, "the end of all descendants");
+});

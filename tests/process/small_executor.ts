@@ -1,0 +1,69 @@
+// A small executor, for tests that kill it or that must not adopt processes themselves. It obeys
+// lines of standard input, one after another, and prints an answer to each:
+//
+//     run OWNER SCRIPT   starts a shell command; its process id
+//     end OWNER          kills what the owner's commands left behind
+//     watch SESSION      puts a session into the guardian's care
+//     release SESSION    takes it out again
+//     guardian           the guardian's process id
+//
+// Besides, it prints `watching SESSION`, `released SESSION` and `lost REASON` when that happens.
+
+import { stdin } from "node:process";
+import { createInterface } from "node:readline";
+import { Guardian } from "../../src/process/guardian.ts";
+import { Orphans } from "../../src/process/linux/orphans.ts";
+import { startChild } from "../../src/process/start_child.ts";
+
+const guardian = new Guardian((reason) => console.log(`lost ${reason}`));
+const orphans = new Orphans({
+  watchOver(session) {
+    guardian.watchOver(session);
+    console.log(`watching ${session}`);
+  },
+  release(session) {
+    guardian.release(session);
+    console.log(`released ${session}`);
+  },
+});
+const owners = new Map<string, object>();
+
+function ownerNamed(name: string): object {
+  const owner = owners.get(name) ?? {};
+  owners.set(name, owner);
+  return owner;
+}
+
+async function run(owner: object, script: string): Promise<number> {
+  const child = await startChild({
+    argv: ["/bin/sh", "-c", script],
+    cwd: "/",
+    env: Deno.env.toObject(),
+    stdio: { kind: "pipes", stdin: "empty" },
+  }, { output() {}, exited() {}, ended() {} });
+  orphans.started(child.pid, owner);
+  return child.pid;
+}
+
+async function obey([order, object = "", ...rest]: string[]): Promise<number | undefined> {
+  switch (order) {
+    case "run":
+      return await run(ownerNamed(object), rest.join(" "));
+    case "end":
+      orphans.killAllOf(ownerNamed(object));
+      return 0;
+    case "watch":
+      guardian.watchOver(Number(object));
+      return 0;
+    case "release":
+      guardian.release(Number(object));
+      return 0;
+    case "guardian":
+      return guardian.pid;
+  }
+}
+
+await guardian.start();
+for await (const line of createInterface({ input: stdin })) {
+  console.log(`answer ${await obey(line.split(" ")) ?? "none"}`);
+}

@@ -1,0 +1,25 @@
+import type { ProcessKeeper } from "../../src/process/process_keeper.ts";
+
+/** Answers for no processes, but remembers what it was told. */
+export class FakeKeeper implements ProcessKeeper {
+  readonly calls: string[] = [];
+  readonly ended = new Set<object>();
+
+  started(pid: number): void {
+    this.calls.push(`started ${pid}`);
+  }
+
+  exited(pid: number): void {
+    this.calls.push(`exited ${pid}`);
+  }
+
+  killAllOf(owner: object): void {
+    this.calls.push("killAllOf");
+    this.ended.add(owner);
+  }
+
+  killAll(): Promise<void> {
+    this.calls.push("killAll");
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,207 @@
+import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
+import { Sessions } from "../../src/server/sessions.ts";
+import { eventually } from "../e2e/support/patience.ts";
+import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
+import { FakeKeeper } from "./fake_keeper.ts";
+import { FakeSink } from "./fake_transport.ts";
+
+const LONG_MS = 3_600_000;
+
+interface Setting {
+  readonly sessions: Sessions;
+  readonly system: FakeSystem;
+  readonly keeper: FakeKeeper;
+}
+
+function setUp(detachedLifeMs = LONG_MS): Setting {
+  const [system, keeper] = [new FakeSystem(), new FakeKeeper()];
+  const sessions = new Sessions({
+    startChild: system.start,
+    keeper,
+    retainedBytes: 1024,
+    closedRetentionMs: LONG_MS,
+    detachedLifeMs,
+  });
+  return { sessions, system, keeper };
+}
+
+/** The code of the error that resuming a session answers, or undefined if it can be resumed. */
+function resumeError(sessions: Sessions, id: string): number | undefined {
+  try {
+    sessions.resume(id, new FakeSink());
+    return undefined;
+  } catch (error) {
+    return error instanceof RpcError ? error.code : NaN;
+  }
+}
+
+Deno.test("every connection gets a session of its own", async () => {
+  const { sessions } = setUp();
+  const [one, other] = [sessions.open(new FakeSink()), sessions.open(new FakeSink())];
+  assertNotEquals(one.id, other.id);
+  await one.start("p", fakeCommand());
+  assertEquals(other.find("p"), undefined);
+  assertEquals([sessions.size, sessions.runningProcesses], [2, 1]);
+});
+
+Deno.test("a session can be resumed once its connection is gone, and once only", async () => {
+  const { sessions, system } = setUp();
+  const [old, next] = [new FakeSink(), new FakeSink()];
+  const session = sessions.open(old);
+  await session.start("p", fakeCommand());
+  assertEquals(resumeError(sessions, session.id), ErrorCode.SessionAttached);
+  sessions.detach(session, old);
+  assertStrictEquals(sessions.resume(session.id, next), session);
+  assertEquals(resumeError(sessions, session.id), ErrorCode.SessionAttached);
+  system.newest.say("x");
+  assertEquals([old.take(), next.take()], [[], ["process/output p 1"]]);
+});
+
+Deno.test("of many connections that resume a session at once one gets it", () => {
+  const { sessions } = setUp();
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  sessions.detach(session, sink);
+  const answers = Array.from({ length: 5 }, () => resumeError(sessions, session.id));
+  assertEquals(answers, [undefined, ...Array(4).fill(ErrorCode.SessionAttached)]);
+});
+
+Deno.test("an id that is no session's is refused and named", () => {
+  const { sessions } = setUp();
+  const { id } = sessions.open(new FakeSink());
+  for (const wrong of ["", "nope", id.toUpperCase(), `${id} `, "__proto__", "constructor"]) {
+    const error = assertThrows(() => sessions.resume(wrong, new FakeSink()), RpcError);
+    assertEquals(error.code, ErrorCode.InvalidRequest);
+    assertEquals(error.message, `unknown session id ${wrong}`);
+  }
+});
+
+Deno.test("at its deadline a session has ended, whether or not its timer has run", async () => {
+  const { sessions, system, keeper } = setUp(0);
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  sessions.detach(session, sink);
+  // No timer can have run: nothing has been awaited since.
+  assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+  assertEquals(system.newest.calls, ["kill", "abandon"]);
+  assertEquals([keeper.ended.has(session), sessions.size], [true, 0]);
+});
+
+Deno.test("a session that nobody resumes ends by itself", async () => {
+  const { sessions, system, keeper } = setUp(1);
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  sessions.detach(session, sink);
+  assertEquals(system.newest.calls, []);
+  await eventually(() => sessions.size === 0, "the session to expire");
+  assertEquals(system.newest.calls, ["kill", "abandon"]);
+  assertEquals(keeper.ended.has(session), true);
+  assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+});
+
+Deno.test("each time a session is detached it has the whole time again", () => {
+  const clock = new Clock();
+  try {
+    const { sessions } = setUp(30_000);
+    let sink = new FakeSink();
+    const session = sessions.open(sink);
+    for (let time = 0; time < 3; time++) {
+      sessions.detach(session, sink);
+      clock.now += 29_999;
+      sink = new FakeSink();
+      assertStrictEquals(sessions.resume(session.id, sink), session);
+      clock.now += 60_000;
+    }
+    sessions.detach(session, sink);
+    clock.now += 30_000;
+    assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+  } finally {
+    clock.restore();
+  }
+});
+
+Deno.test("the late end of an old connection neither detaches nor ends a session", async () => {
+  const { sessions, system } = setUp();
+  const [old, next] = [new FakeSink(), new FakeSink()];
+  const session = sessions.open(old);
+  await session.start("p", fakeCommand());
+  sessions.detach(session, old);
+  sessions.resume(session.id, next);
+  sessions.detach(session, old);
+  system.newest.say("x");
+  assertEquals([session.attached, next.take()], [true, ["process/output p 1"]]);
+  assertEquals(resumeError(sessions, session.id), ErrorCode.SessionAttached);
+});
+
+Deno.test("a connection that ends twice leaves no deadline for the next one", async () => {
+  const { sessions } = setUp();
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  sessions.detach(session, sink);
+  sessions.detach(session, sink);
+  assertStrictEquals(sessions.resume(session.id, sink), session);
+  // Deno.test fails when a timer is left.
+  await sessions.endAll(0);
+});
+
+Deno.test("a connection that ends after its session changes nothing", async () => {
+  const { sessions } = setUp();
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await sessions.endAll(0);
+  sessions.detach(session, sink);
+  assertEquals([sessions.size, resumeError(sessions, session.id)], [0, ErrorCode.InvalidRequest]);
+});
+
+Deno.test("when all end, processes are asked first and killed when the time is up", async () => {
+  const { sessions, system } = setUp();
+  const session = sessions.open(new FakeSink());
+  await session.start("p", fakeCommand());
+  await sessions.endAll(1);
+  assertEquals(system.newest.calls, ["requestEnd", "kill", "abandon"]);
+  assertEquals(sessions.size, 0);
+});
+
+Deno.test("when all end, processes that end by themselves are waited for and told of", async () => {
+  const { sessions, system } = setUp();
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  const { newest } = system;
+  newest.requestEnd = () => newest.finish(143);
+  await sessions.endAll(LONG_MS);
+  assertEquals(sink.take(), ["process/exited p 1", "process/closed p 2"]);
+  assertEquals(newest.calls, ["abandon"]);
+});
+
+Deno.test("when all end, so do detached sessions and those opened meanwhile", async () => {
+  const { sessions, system, keeper } = setUp();
+  const sink = new FakeSink();
+  const detached = sessions.open(sink);
+  await detached.start("p", fakeCommand());
+  sessions.detach(detached, sink);
+  const { newest: first } = system;
+  const ended = sessions.endAll(LONG_MS);
+  const late = sessions.open(new FakeSink());
+  first.finish(0);
+  await ended;
+  assertEquals([keeper.ended.has(detached), keeper.ended.has(late)], [true, true]);
+  assertEquals(sessions.size, 0);
+});
+
+/** A clock that a test sets. Timers, which do not look at it, run as ever. */
+class Clock {
+  now = performance.now();
+  readonly #real = performance.now;
+
+  constructor() {
+    performance.now = () => this.now;
+  }
+
+  restore(): void {
+    performance.now = this.#real;
+  }
+}

@@ -1,0 +1,164 @@
+import { assertEquals } from "@std/assert";
+import { StdioTransport } from "../../src/transport/stdio_transport.ts";
+import { SATURATED_BYTES } from "../../src/transport/transport.ts";
+import { RecordedObserver } from "./recorded_observer.ts";
+
+const SHUTDOWN = { kind: "shutdown", message: "" } as const;
+
+/** A pair of streams with the test at the other end. */
+class OtherSide {
+  readonly written: string[] = [];
+  readonly input: ReadableStream<Uint8Array>;
+  readonly output: WritableStream<Uint8Array>;
+  /** What a write waits for; replaced by tests of a slow reader. */
+  reads: Promise<void> = Promise.resolve();
+  #input: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  constructor() {
+    this.input = new ReadableStream({
+      start: (controller) => {
+        this.#input = controller;
+      },
+    });
+    this.output = new WritableStream({
+      write: async (chunk) => {
+        await this.reads;
+        this.written.push(new TextDecoder().decode(chunk));
+      },
+    });
+  }
+
+  say(text: string | Uint8Array): void {
+    this.#input?.enqueue(typeof text === "string" ? new TextEncoder().encode(text) : text);
+  }
+
+  hangUp(): void {
+    this.#input?.close();
+  }
+
+  fail(): void {
+    this.#input?.error(new Error("broken"));
+  }
+}
+
+function setUp(): { transport: StdioTransport; side: OtherSide; observer: RecordedObserver } {
+  const [side, observer] = [new OtherSide(), new RecordedObserver()];
+  const transport = new StdioTransport(side.input, side.output);
+  transport.open(observer);
+  return { transport, side, observer };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+Deno.test("every line is a message, the last one too without its end", async () => {
+  const { transport, side, observer } = setUp();
+  side.say('{"a"');
+  side.say(':1}\n\n{"b":2}\r\nlast');
+  side.hangUp();
+  await observer.over;
+  assertEquals(observer.told, ['{"a":1}', '{"b":2}\r', "last", "[closed]"]);
+  assertEquals(transport.over, true);
+});
+
+Deno.test("every message is a line", async () => {
+  const { transport, side } = setUp();
+  transport.send('{"a":1}');
+  transport.send('{"b":"ä"}');
+  transport.close(SHUTDOWN);
+  await transport.flushed();
+  assertEquals(side.written.join(""), '{"a":1}\n{"b":"ä"}\n');
+  side.hangUp();
+});
+
+Deno.test("what is no text is told of", async () => {
+  const { side, observer } = setUp();
+  side.say(Uint8Array.of(0xff, 0x0a));
+  side.say("a\n");
+  side.hangUp();
+  await observer.over;
+  assertEquals(observer.told, ["[a line that is not UTF-8]", "a", "[closed]"]);
+});
+
+Deno.test("a broken input ends the connection like one that is at its end", async () => {
+  const { side, observer } = setUp();
+  side.say("a\n");
+  await turn();
+  side.fail();
+  await observer.over;
+  assertEquals(observer.told, ["a", "[closed]"]);
+});
+
+Deno.test("the end is told once and last, and nothing is sent after it", async () => {
+  const { transport, side, observer } = setUp();
+  transport.close(SHUTDOWN);
+  transport.close(SHUTDOWN);
+  transport.send("late");
+  side.say("late\n");
+  side.hangUp();
+  await transport.flushed();
+  await turn();
+  assertEquals([observer.told, side.written], [["[closed]"], []]);
+});
+
+Deno.test("what came with the line that closed the connection is not delivered", async () => {
+  const { transport, side, observer } = setUp();
+  const deliver = observer.message.bind(observer);
+  observer.message = (frame) => {
+    deliver(frame);
+    if (frame === "close") transport.close({ kind: "protocolError", message: "" });
+  };
+  side.say("first\nclose\nlate\n");
+  side.hangUp();
+  await turn();
+  assertEquals(observer.told, ["first", "close", "[closed]"]);
+});
+
+Deno.test("the connection ends when the other side reads no more", async () => {
+  const { transport, side, observer } = setUp();
+  side.reads = Promise.reject(new Error("broken pipe"));
+  transport.send("a");
+  await observer.over;
+  transport.send("b");
+  await transport.flushed();
+  assertEquals(side.written, []);
+  side.hangUp();
+});
+
+Deno.test("a slow reader saturates it, and is told of when it has caught up by half", async () => {
+  const { transport, side, observer } = setUp();
+  const slow = Promise.withResolvers<void>();
+  side.reads = slow.promise;
+  const half = "x".repeat(SATURATED_BYTES / 2 - 1);
+  transport.send(half);
+  transport.send(half);
+  assertEquals(transport.saturated, false);
+  transport.send("");
+  assertEquals(transport.saturated, true);
+  await turn();
+  assertEquals(observer.told, []);
+  slow.resolve();
+  await turn();
+  assertEquals([observer.told, transport.saturated], [["[drained]"], false]);
+  transport.send("more");
+  await turn();
+  assertEquals(observer.told, ["[drained]"]);
+  side.hangUp();
+  await observer.over;
+});
+
+Deno.test("nobody waits for a connection that has ended", async () => {
+  const { transport, side, observer } = setUp();
+  const slow = Promise.withResolvers<void>();
+  side.reads = slow.promise;
+  transport.send("x".repeat(SATURATED_BYTES));
+  assertEquals(transport.saturated, true);
+  transport.close(SHUTDOWN);
+  assertEquals(transport.saturated, false);
+  slow.resolve();
+  await transport.flushed();
+  side.hangUp();
+  await turn();
+  assertEquals(observer.told, ["[closed]"]);
+});
