@@ -1,6 +1,8 @@
+import { atMost } from "./at_most.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
+  FLUSH_PATIENCE_MS,
   MAX_MESSAGE_BYTES,
   SATURATED_BYTES,
   type Transport,
@@ -50,9 +52,8 @@ export class StdioTransport implements Transport {
     this.#ended();
   }
 
-  /** Settles when everything sent has been written, or cannot be any more. */
   async flushed(): Promise<void> {
-    await this.#output.close().catch(() => {});
+    await atMost(FLUSH_PATIENCE_MS, this.#output.close());
   }
 
   async #read(): Promise<void> {

@@ -22,6 +22,11 @@ export interface Transport {
   readonly saturated: boolean;
   /** Ends the connection; the reason is for people. */
   close(reason: CloseReason): void;
+  /**
+   * Settles when the other side has what was sent to it, the end included, or is gone, or takes
+   * longer than {@linkcode FLUSH_PATIENCE_MS}. To be called once the connection has ended.
+   */
+  flushed(): Promise<void>;
 }
 
 /** Why this side ends a connection. */
@@ -32,6 +37,9 @@ export type CloseReason =
 
 /** The close frame's code of an executor that shuts down, and its sessions with it. */
 export const SHUTDOWN_CLOSE_CODE = 4503;
+
+/** How long a program that ends waits for what it has sent, in milliseconds. */
+export const FLUSH_PATIENCE_MS = 3000;
 
 /** Bytes waiting to be sent past which a transport is saturated. */
 export const SATURATED_BYTES = 4 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { tuneListeningSocket } from "./socket_options.ts";
+import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { WebSocketTransport } from "./websocket_transport.ts";
@@ -50,7 +50,8 @@ async function listen(
   options: WebSocketServerOptions,
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
-  const handler = (request: Request) => respond(request, options);
+  const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
+    respond(request, remoteAddr, options);
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -71,7 +72,7 @@ async function listen(
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
 const WEBSOCKET_VERSION = "13";
 
-function respond(request: Request, options: WebSocketServerOptions): Response {
+function respond(request: Request, peer: Deno.Addr, options: WebSocketServerOptions): Response {
   if (request.headers.has("origin")) {
     return new Response("connections from web pages are refused\n", { status: 403 });
   }
@@ -94,14 +95,16 @@ function respond(request: Request, options: WebSocketServerOptions): Response {
     });
   }
   if (!options.ready()) return new Response("shutting down\n", { status: 503 });
-  return upgrade(request, options);
+  return upgrade(request, peer, options);
 }
 
-function upgrade(request: Request, options: WebSocketServerOptions): Response {
+function upgrade(request: Request, peer: Deno.Addr, options: WebSocketServerOptions): Response {
   try {
     // Deno's own check for silence would also cut off a client that merely reads slowly.
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-    options.accept(new WebSocketTransport(socket));
+    // The kernel names no peer of a unix socket; those are this user's own programs.
+    const cut = () => peer.transport === "tcp" && cutConnection(peer);
+    options.accept(new WebSocketTransport(socket, cut));
     return response;
   } catch (error) {
     const reason = error instanceof Error ? error.message : "not a valid upgrade request";

@@ -1,7 +1,9 @@
 import { log } from "../telemetry/log.ts";
+import { atMost } from "./at_most.ts";
 import { utf8Text } from "./text.ts";
 import {
   type CloseReason,
+  FLUSH_PATIENCE_MS,
   MAX_MESSAGE_BYTES,
   SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
@@ -31,12 +33,16 @@ const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
 export class WebSocketTransport implements Transport {
   readonly kind = "websocket";
   readonly #socket: WebSocket;
+  readonly #cut: () => void;
   #observer: TransportObserver | undefined;
   #drainCheck: number | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   #over = false;
 
-  constructor(socket: WebSocket) {
+  /** @param cut ends the connection below the WebSocket */
+  constructor(socket: WebSocket, cut: () => void) {
     this.#socket = socket;
+    this.#cut = cut;
     socket.binaryType = "arraybuffer";
   }
 
@@ -49,7 +55,10 @@ export class WebSocketTransport implements Transport {
   open(observer: TransportObserver): void {
     this.#observer = observer;
     this.#socket.onmessage = ({ data }) => this.#received(data);
-    this.#socket.onclose = () => this.#ended();
+    this.#socket.onclose = () => {
+      this.#gone.resolve();
+      this.#ended();
+    };
     this.#socket.onerror = (event) => this.#failed(event);
   }
 
@@ -60,7 +69,13 @@ export class WebSocketTransport implements Transport {
   close(reason: CloseReason): void {
     if (this.#over) return;
     this.#socket.close(CLOSE_CODES[reason.kind], shortened(reason.message));
+    // A client that reads nothing answers no close frame: it would keep the connection for ever.
+    if (reason.kind === "overload") this.#cut();
     this.#ended();
+  }
+
+  async flushed(): Promise<void> {
+    await atMost(FLUSH_PATIENCE_MS, this.#gone.promise);
   }
 
   #received(data: unknown): void {
@@ -80,6 +95,7 @@ export class WebSocketTransport implements Transport {
     const reason = event instanceof ErrorEvent ? event.message : "";
     const level = reason === FRAME_TOO_LARGE ? "warn" : "debug";
     log(level, `connection lost: ${reason}`);
+    this.#gone.resolve();
     this.#ended();
   }
 

@@ -18,22 +18,48 @@ export type TransportTest = (connector: Connector, t: Deno.TestContext) => Promi
  * Registers a test twice: over WebSocket, where all connections lead to one executor, and over
  * stdio, where each has its own.
  */
-export function testBoth(name: string, body: TransportTest, options: LaunchOptions = {}): void {
+export function testBoth(name: string, body: TransportTest, options?: LaunchOptions): void {
   testWebSocket(name, body, options);
   Deno.test(`stdio: ${name}`, (t) =>
     body(connector(() => Promise.resolve(connectStdio(options))), t));
 }
 
-/** Registers a test that only makes sense over WebSocket. */
-export function testWebSocket(
-  name: string,
-  body: TransportTest,
-  options: LaunchOptions = {},
-): void {
+/**
+ * Registers a test that only makes sense over WebSocket. Tests of one file share an executor unless
+ * they need a special one: sessions keep them apart.
+ */
+export function testWebSocket(name: string, body: TransportTest, options?: LaunchOptions): void {
+  const shared = options === undefined ? shareExecutor() : undefined;
   Deno.test(`websocket: ${name}`, async (t) => {
-    await using executor = await ListeningExecutor.start(options);
-    await body(connector(() => connectWebSocket(executor.url)), t);
+    await using own = shared === undefined ? await ListeningExecutor.start(options) : undefined;
+    const url = own?.url ?? shared?.url ?? "";
+    await body(connector(() => connectWebSocket(url)), t);
   });
+}
+
+/** Stands in for the executor of this file's tests, which runs from before the first to the last. */
+interface SharedExecutor {
+  readonly url: string;
+}
+
+let sharedExecutor: SharedExecutor | undefined;
+
+function shareExecutor(): SharedExecutor {
+  if (sharedExecutor !== undefined) return sharedExecutor;
+  let executor: ListeningExecutor | undefined;
+  Deno.test.beforeAll(async () => {
+    executor = await ListeningExecutor.start();
+  });
+  Deno.test.afterAll(async () => {
+    await executor?.[Symbol.asyncDispose]();
+  });
+  sharedExecutor = {
+    get url() {
+      if (executor === undefined) throw new Error("the shared executor has not been started");
+      return executor.url;
+    },
+  };
+  return sharedExecutor;
 }
 
 function connector(connect: () => Promise<RawClient>): Connector {

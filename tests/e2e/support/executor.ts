@@ -57,7 +57,7 @@ export class ListeningExecutor implements AsyncDisposable {
   }
 
   static async start(options: LaunchOptions = {}): Promise<ListeningExecutor> {
-    const child = remex(["serve", "--grace", "0"], options);
+    const child = remex(["serve", "--grace", "0", "--exit-on-stdin-close"], options);
     const url = await settled(firstLine(child.stdout), "the URL");
     return new ListeningExecutor(url, child);
   }

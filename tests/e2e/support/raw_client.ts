@@ -1,4 +1,5 @@
 import { type Ending, Inbox, isRecord, type Message } from "./inbox.ts";
+import { settled } from "./patience.ts";
 
 /** How messages leave, and how the connection is given up. */
 export interface Link {
@@ -26,9 +27,9 @@ export class RawClient implements AsyncDisposable {
     return this.#link.kind;
   }
 
-  /** Settles when the connection has ended, whoever ended it. */
+  /** The connection's end, whoever ends it; to be awaited. */
   get ended(): Promise<Ending> {
-    return this.inbox.ended;
+    return settled(this.inbox.ended, "the connection's end");
   }
 
   /** Sends a frame or line as it is. */

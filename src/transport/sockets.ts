@@ -1,0 +1,85 @@
+const functions = {
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The C library's functions for sockets. */
+export type SocketFunctions = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+const LIBRARIES: Readonly<Record<string, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.dylib",
+};
+
+/** Which end of a socket's connection. */
+export type SocketEnd = "own" | "peer";
+
+/** struct sockaddr_in6 is the larger of the two. */
+const ADDRESS_BYTES = 28;
+
+/**
+ * Does something with this program's internet sockets of which one end has a port and, if given, an
+ * address. Deno opens them but does not tell their descriptors.
+ *
+ * @returns how many there were; 0 where there is no library for it
+ */
+export function withSockets(
+  end: SocketEnd,
+  { port, hostname }: { readonly port: number; readonly hostname?: string },
+  action: (libc: SocketFunctions, descriptor: number) => void,
+): number {
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined) return 0;
+  const { symbols, close } = openLibrary(library);
+  try {
+    const nameOf = end === "own" ? symbols.getsockname : symbols.getpeername;
+    const found = descriptors().filter((descriptor) => {
+      const address = addressOf(nameOf, descriptor);
+      return address?.port === port &&
+        (hostname === undefined || address.host === normalizedHost(hostname));
+    });
+    for (const descriptor of found) action(symbols, descriptor);
+    return found.length;
+  } finally {
+    close();
+  }
+}
+
+function openLibrary(path: string) {
+  const library = Deno.dlopen(path, functions);
+  return { symbols: library.symbols, close: () => library.close() };
+}
+
+function descriptors(): number[] {
+  return Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
+}
+
+function addressOf(
+  nameOf: SocketFunctions["getsockname"],
+  descriptor: number,
+): { readonly host: string; readonly port: number } | undefined {
+  const view = new DataView(new ArrayBuffer(ADDRESS_BYTES));
+  const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
+  if (nameOf(descriptor, new Uint8Array(view.buffer), length) !== 0) return undefined;
+  const host = hostOf(view);
+  return host === undefined ? undefined : { host, port: view.getUint16(2) };
+}
+
+/** The family is a byte behind the structure's length on macOS, and the first 16 bits on Linux. */
+function hostOf(address: DataView): string | undefined {
+  const macos = Deno.build.os === "darwin";
+  const family = macos ? address.getUint8(1) : address.getUint16(0, true);
+  if (family === 2) {
+    return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
+  }
+  if (family !== (macos ? 30 : 10)) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
+  return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
+}
+
+/** One spelling for each address. */
+function normalizedHost(host: string): string {
+  return host.includes(":") ? new URL(`http://[${host}]`).hostname : host;
+}
