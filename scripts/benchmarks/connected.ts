@@ -35,6 +35,14 @@ export const connectedMeasurements: readonly Measurement[] = [
     },
   },
   {
+    name: "fs/readFile, 8 MiB",
+    measure: (client) => fileThroughput(client, "fs/readFile"),
+  },
+  {
+    name: "fs/writeFile, 8 MiB",
+    measure: (client) => fileThroughput(client, "fs/writeFile"),
+  },
+  {
     name: "200 commands at once",
     measure: async (client) => {
       const milliseconds = await once(() =>
@@ -75,6 +83,29 @@ export const connectedMeasurements: readonly Measurement[] = [
     },
   },
 ];
+
+/** Reads or writes a file of the temporary directory, one request after the other. */
+async function fileThroughput(
+  client: BenchmarkClient,
+  method: "fs/readFile" | "fs/writeFile",
+): Promise<string> {
+  const file = await Deno.makeTempFile({ prefix: "remex-bench-" });
+  try {
+    const bytes = crypto.getRandomValues(new Uint8Array(65536));
+    const content = new Uint8Array(8 * MIB);
+    for (let offset = 0; offset < content.length; offset += bytes.length) {
+      content.set(bytes, offset);
+    }
+    await Deno.writeFile(file, content);
+    const params = method === "fs/readFile"
+      ? { path: `file://${file}` }
+      : { path: `file://${file}`, dataBase64: content.toBase64() };
+    const samples = await time(20, () => client.call(method, params));
+    return `${(8 / quantile(samples, 0.5) * 1000).toFixed(0)} MiB/s`;
+  } finally {
+    await Deno.remove(file);
+  }
+}
 
 /** Times from a line of input to its echo. */
 async function echoes(client: BenchmarkClient, times: number): Promise<number[]> {

@@ -73,7 +73,7 @@ function endpointOf({ executor }: ExecOptions): Endpoint {
 
 async function connect(
   endpoint: Endpoint,
-  { executor, connectTimeoutMs }: ExecOptions,
+  { executor, connectTimeoutMs, reconnectTimeoutMs }: ExecOptions,
   terminal: LocalTerminal,
 ): Promise<ExecServerClient> {
   const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
@@ -81,6 +81,7 @@ async function connect(
     return await ExecServerClient.connect(endpoint, {
       pipelined: true,
       connectTimeoutMs,
+      recoveryTimeoutMs: reconnectTimeoutMs,
       slowConsumer: "wait",
       onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),
       ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },

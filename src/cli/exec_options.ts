@@ -18,6 +18,7 @@ export interface ExecOptions {
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
   readonly connectTimeoutMs: number;
+  readonly reconnectTimeoutMs: number;
   readonly command: readonly [string, ...string[]];
 }
 
@@ -39,6 +40,7 @@ Runs a command on an executor as if it ran here: its output, its exit code, its 
   --workspace DIR       where workspace-write may write (default: the working directory); may be
                         repeated
   --connect-timeout S   seconds to wait for the executor (default 10)
+  --reconnect-timeout S seconds to look for a connection that broke (default 25)
   --help                this text
 
 The exit code is the command's, 128 + n if signal n ended it; 255 if the executor is out of reach,
@@ -67,6 +69,7 @@ export function parseExecOptions(args: string[]): ExecOptions | "help" {
     sandbox,
     workspaces,
     connectTimeoutMs: seconds("--connect-timeout", values["connect-timeout"]) * 1000,
+    reconnectTimeoutMs: seconds("--reconnect-timeout", values["reconnect-timeout"]) * 1000,
     command: [program, ...rest],
   };
 }
@@ -86,6 +89,7 @@ function parse(args: string[]) {
         sandbox: { type: "string" },
         workspace: { type: "string", multiple: true, default: [] },
         "connect-timeout": { type: "string", default: "10" },
+        "reconnect-timeout": { type: "string", default: "25" },
         help: { type: "boolean", default: false },
       },
     });

@@ -24,6 +24,8 @@ export async function sandboxIntent(
   return {
     permissions: value,
     cwd: cwd.toString(),
+    windowsSandboxLevel: "disabled",
+    useLegacyLandlock: false,
     workspaceRoots: (workspaces.length === 0 ? [cwd] : workspaces).map(String),
   };
 }

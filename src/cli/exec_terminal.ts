@@ -30,6 +30,7 @@ export class LocalTerminal implements Disposable {
       globalThis.addEventListener("unload", () => this.restore());
       Deno.stdin.setRaw(true);
       this.#raw = true;
+      passOutputUnchanged();
     }
     if (Deno.build.os === "windows") return;
     this.#resized = () => {
@@ -60,5 +61,18 @@ export class LocalTerminal implements Disposable {
 
   [Symbol.dispose](): void {
     this.restore();
+  }
+}
+
+/**
+ * Keeps the terminal from turning every line feed into a new line, which Deno's raw mode leaves it
+ * to do: programs that move the cursor mean what they send. Leaving raw mode undoes it.
+ */
+function passOutputUnchanged(): void {
+  if (Deno.build.os === "windows") return;
+  try {
+    new Deno.Command("stty", { args: ["-opost"], stdin: "inherit", stderr: "null" }).outputSync();
+  } catch {
+    // Without stty(1) simple output still looks right.
   }
 }

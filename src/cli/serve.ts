@@ -29,9 +29,21 @@ interface Service {
 }
 
 function startService(): Service {
+  surviveStrayRejections();
   if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
   const keeper = keepProcesses();
   return { keeper, executor: new Executor({ startChild, keeper }) };
+}
+
+/**
+ * Keeps the executor up when something fails that nobody waits for, as Deno does inside itself when
+ * a client sends a message that is too long for a string: the others' commands must not end by it.
+ */
+function surviveStrayRejections(): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log("error", `unexpected failure: ${event.reason}`);
+  });
 }
 
 /** Leaves no connection and no process behind. */

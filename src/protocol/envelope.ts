@@ -76,8 +76,19 @@ export function encodeNotification(method: string, params: unknown): string {
   return `{"method":${JSON.stringify(method)},"params":${encode(params)}}`;
 }
 
+/** A value that is JSON text already, and goes into a message as it is. */
+export class JsonText {
+  readonly text: string;
+
+  /** @param text valid JSON; nobody looks at it again */
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** `undefined`, which JSON does not know, is left out inside objects and null on its own. */
 function encode(value: unknown): string {
+  if (value instanceof JsonText) return value.text;
   return JSON.stringify(value) ?? "null";
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
-import type { Dirent, Stats } from "node:fs";
+import { closeSync, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
+import type { Stats } from "node:fs";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -49,9 +49,9 @@ export const hostDisk: Disk = {
     }),
   list: (path) =>
     orElse([], () =>
-      readdirSync(path, { withFileTypes: true }).map((entry) => ({
+      Array.from(Deno.readDirSync(path), (entry) => ({
         name: entry.name,
-        kind: kindOf(entry),
+        kind: kindOfEntry(entry),
       }))),
 };
 
@@ -70,10 +70,16 @@ export function rememberingDisk(disk: Disk): Disk {
   };
 }
 
-function kindOf(found: Stats | Dirent): PathKind {
+function kindOf(found: Stats): PathKind {
   if (found.isSymbolicLink()) return "link";
   if (found.isDirectory()) return "directory";
   return found.isFile() ? "file" : "other";
+}
+
+function kindOfEntry({ isSymlink, isDirectory, isFile }: Deno.DirEntry): PathKind {
+  if (isSymlink) return "link";
+  if (isDirectory) return "directory";
+  return isFile ? "file" : "other";
 }
 
 function orElse<T>(otherwise: T, action: () => T): T {

@@ -9,7 +9,7 @@ import { denyFound } from "./intent/deny_found.ts";
 import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
 import type { CommandToWrap } from "./linux/final_stage.ts";
 import { planSandbox } from "./plan.ts";
-import type { SandboxIntent } from "./requires_sandbox.ts";
+import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
 
 /** A command as it is to be started. */
 export type PreparedSandbox =
@@ -47,6 +47,9 @@ export async function prepareSandbox(
   command: CommandToWrap,
   home: string | undefined,
 ): Promise<PreparedSandbox> {
+  if (Deno.build.os === "windows" && requiresSandbox(intent)) {
+    throw cannotEnforce("commands cannot be enclosed on Windows");
+  }
   const facts = { convention: hostConvention(), home, temporaryDirectory: command.env.TMPDIR };
   const asked = bindIntent(intent, facts, hostDisk);
   if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };

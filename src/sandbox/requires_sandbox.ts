@@ -10,12 +10,14 @@ export interface SandboxIntent {
 /**
  * Whether the intent asks for anything that has to be enforced here.
  *
- * Nothing is asked without a sandbox, with one that is disabled, with one that leaves files and
- * network alone, and where someone outside isolates. A managed network is always enforced.
+ * Nothing is asked without a sandbox, with one that is disabled, and with one that leaves files and
+ * network alone. Where someone outside isolates, only the network is left to enforce. A managed
+ * network always is.
  */
 export function requiresSandbox(intent: SandboxIntent): boolean {
   if (intent.enforceManagedNetwork || intent.managedNetwork !== undefined) return true;
   const permissions = intent.sandbox?.permissions;
-  if (permissions?.type !== "managed") return false;
-  return permissions.file_system.type === "restricted" || permissions.network === "restricted";
+  if (permissions === undefined || permissions.type === "disabled") return false;
+  if (permissions.network === "restricted") return true;
+  return permissions.type === "managed" && permissions.file_system.type === "restricted";
 }

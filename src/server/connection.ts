@@ -5,9 +5,11 @@ import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
 import { MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
+import { FileHandles } from "../filesystem/file_handles.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
+import { Turns } from "./turns.ts";
 
 /** What a connection needs from the executor. */
 export interface ConnectionOptions {
@@ -15,6 +17,9 @@ export interface ConnectionOptions {
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly environmentInfo: () => EnvironmentInfo;
 }
+
+/** Requests of a connection that may move contents of files at the same time. */
+const HEAVY_REQUESTS_AT_ONCE = 4;
 
 /**
  * One client's conversation: requests in, answers out, as each is ready.
@@ -26,6 +31,8 @@ export class Connection {
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
   readonly #ended = new AbortController();
+  readonly #files = new FileHandles();
+  readonly #turns: Turns;
   /** Frames that came while the client had much to read, so that answers do not pile up. */
   readonly #backlog: string[] = [];
   #backlogBytes = 0;
@@ -35,6 +42,7 @@ export class Connection {
   constructor(transport: Transport, options: ConnectionOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#turns = new Turns(HEAVY_REQUESTS_AT_ONCE, () => transport.saturated);
   }
 
   /** Starts the conversation. The promise settles when it is over. */
@@ -70,6 +78,7 @@ export class Connection {
 
   #drained(): void {
     this.#session?.resume();
+    this.#turns.proceed();
     let handled = 0;
     for (const frame of this.#backlog) {
       if (this.#transport.saturated) break;
@@ -146,7 +155,12 @@ export class Connection {
       const missing = this.#session === undefined ? "call initialize" : "send initialized";
       throw invalidRequest(`client must ${missing} before using ${handler.family} methods`);
     }
-    return call({ session: this.#session, signal: this.#ended.signal });
+    return call({
+      session: this.#session,
+      files: this.#files,
+      turns: this.#turns,
+      signal: this.#ended.signal,
+    });
   }
 
   #succeed(id: RequestId, result: unknown): void {
@@ -164,6 +178,7 @@ export class Connection {
 
   #close(): void {
     this.#backlog.length = 0;
+    void this.#files[Symbol.asyncDispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
   }

@@ -5,6 +5,7 @@ import { methods } from "../protocol/methods.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
+import { fileHandlers } from "./handlers/filesystem.ts";
 import { processHandlers } from "./handlers/process.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
@@ -44,6 +45,7 @@ export class Executor {
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         ...processHandlers(() => Deno.env.toObject()),
+        ...fileHandlers(),
       })),
     };
   }
@@ -57,12 +59,15 @@ export class Executor {
 
   /**
    * Ends every process, asking first and killing what runs after so many milliseconds, and then
-   * every connection, so that clients are still told how their processes ended.
+   * every connection, so that clients are still told how their processes ended and why nothing
+   * more comes.
    */
   async shutDown(graceMs: number): Promise<void> {
     await this.#sessions.endAll(graceMs);
-    for (const transport of this.#transports) {
+    const transports = [...this.#transports];
+    for (const transport of transports) {
       transport.close({ kind: "shutdown", message: "the executor is shutting down" });
     }
+    await Promise.all(transports.map((transport) => transport.flushed()));
   }
 }

@@ -1,12 +1,19 @@
 import type * as z from "zod/mini";
+import type { FileHandles } from "../filesystem/file_handles.ts";
+import type { JsonText } from "../protocol/envelope.ts";
 import { invalidParams } from "../protocol/errors.ts";
 import { describeIssue } from "../protocol/issue.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
 import type { Session } from "./session.ts";
+import type { Turns } from "./turns.ts";
 
 /** What a handler may use besides its parameters. */
 export interface RequestContext {
   readonly session: Session;
+  /** The files that the connection has open. */
+  readonly files: FileHandles;
+  /** Orders the connection's heavy work. */
+  readonly turns: Turns;
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
 }
@@ -24,7 +31,7 @@ export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   handle: (
     params: z.output<P>,
     context: RequestContext,
-  ) => z.input<R> | Promise<z.input<R>>,
+  ) => z.input<R> | Promise<z.input<R> | JsonText>,
 ): RequestHandler {
   return {
     family: contract.family,

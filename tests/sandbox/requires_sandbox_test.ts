@@ -9,7 +9,7 @@ Deno.test("only what asks for no limits at all runs without a sandbox", () => {
   const cases: [permissions: unknown, required: boolean][] = [
     [{ type: "disabled" }, false],
     [{ type: "external", network: "enabled" }, false],
-    [{ type: "external", network: "restricted" }, false],
+    [{ type: "external", network: "restricted" }, true],
     [unlimited, false],
     [{ ...unlimited, network: "restricted" }, true],
     [{ ...unlimited, file_system: { type: "restricted", entries: [] } }, true],

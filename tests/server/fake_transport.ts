@@ -27,6 +27,13 @@ export class FakeTransport implements Transport {
     this.#observer?.closed();
   }
 
+  /** What {@linkcode flushed} waits for. */
+  flushing: Promise<void> = Promise.resolve();
+
+  flushed(): Promise<void> {
+    return this.flushing;
+  }
+
   /** Delivers one message, or a text as it is. */
   receive(message: object | string): void {
     this.#observer?.message(typeof message === "string" ? message : JSON.stringify(message));

@@ -1,3 +1,4 @@
+import { dirname } from "node:path/posix";
 import { invalidParams } from "../../protocol/errors.ts";
 import type { PathUri } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
@@ -22,7 +23,7 @@ import {
   nativePath,
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
-import { protectedPaths } from "./protected_paths.ts";
+import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
 /**
@@ -138,8 +139,12 @@ function withProtection(grants: readonly Grant[], disk: Disk): Grant[] {
   const files = { kind: "granted", grants, deniedGlobs: [], globMaxDepth: 0 } as const;
   const isWritable = (path: string) => accessTo(files, path) === "write";
   const named = new Set(grants.map((grant) => grant.path));
+  // A repository or configuration that may be written by name is not a workspace of its own.
+  const isWorkspace = (path: string) => !hasProtectedName(path) || !isWritable(dirname(path));
   const guarded = grants
-    .filter((grant) => grant.access === "write" && grant.kind === "directory")
+    .filter(({ access, kind, path }) =>
+      access === "write" && kind === "directory" && isWorkspace(path)
+    )
     .flatMap((grant) => protectedPaths(grant.path, disk))
     .map((path): Grant => ({ ...resolvePath(path, disk), access: "read" }))
     .filter(({ path }) => !named.has(path));

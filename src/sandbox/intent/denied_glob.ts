@@ -1,3 +1,4 @@
+import { basename } from "node:path/posix";
 import type { Disk } from "../disk.ts";
 import type { DeniedGlob } from "../grants.ts";
 import { type GlobPart, literalName, parseGlobName, unfoldBraces } from "./glob_syntax.ts";
@@ -26,6 +27,7 @@ export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
 
 function deniedGlob(pattern: string, base: string, parts: readonly GlobPart[]): DeniedGlob {
   const baseNames = namesOf(base);
+  const last = parts.at(-1);
   const below = (path: string): string[] | undefined => {
     const names = namesOf(path);
     return baseNames.every((name, at) => names[at] === name)
@@ -36,6 +38,8 @@ function deniedGlob(pattern: string, base: string, parts: readonly GlobPart[]): 
     pattern,
     base,
     matches(path) {
+      // Almost no name on a disk is like the last one of a pattern: this is about the rest.
+      if (last?.kind === "name" && !last.like.test(basename(path))) return false;
       const names = below(path);
       return names !== undefined && matchesFrom(names, 0, parts, 0);
     },

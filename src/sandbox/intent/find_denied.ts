@@ -11,7 +11,7 @@ export interface DeniedPath {
 }
 
 /** How many names are looked at for one command, so that a pattern cannot hold it up for long. */
-const MAX_NAMES = 100_000;
+const MAX_NAMES = 300_000;
 /** How many paths can be denied one by one: each is a mount of its own. */
 const MAX_MATCHES = 1000;
 

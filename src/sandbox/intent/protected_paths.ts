@@ -14,12 +14,15 @@ const PROTECTED_NAMES = [".git", ".agents", ".codex"];
  * that it shares with others.
  */
 export function protectedPaths(root: string, disk: Disk): string[] {
-  // One that is writable by name is a repository or a configuration itself.
-  if (PROTECTED_NAMES.includes(basename(root))) return [];
   return [
     ...PROTECTED_NAMES.map((name) => join(root, name)),
     ...repositoryDirectories(root, disk),
   ];
+}
+
+/** Whether a path has a name that is protected in the directory above it. */
+export function hasProtectedName(path: string): boolean {
+  return PROTECTED_NAMES.includes(basename(path));
 }
 
 function repositoryDirectories(root: string, disk: Disk): string[] {

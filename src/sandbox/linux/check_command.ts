@@ -5,6 +5,7 @@ import { internalError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
 import { accessTo, type BoundFiles } from "../grants.ts";
 import { resolvePath } from "../intent/resolve_path.ts";
+import { isWithin } from "../native_path.ts";
 import type { CommandToWrap } from "./final_stage.ts";
 
 /**
@@ -20,7 +21,7 @@ export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Di
   if (cwd.kind !== "directory") {
     throw internalError(`${command.cwd}: Not a directory (os error 20)`);
   }
-  if (!canRead(files, cwd.path)) throw notReadable(command.cwd);
+  if (!canRead(files, cwd.path) && !leadsToGrant(files, cwd.path)) throw notReadable(command.cwd);
   checkProgram(command, cwd.path, files, disk);
   return cwd.path;
 }
@@ -44,6 +45,14 @@ function checkProgram({ argv, env }: CommandToWrap, cwd: string, files: BoundFil
 
 function canRead(files: BoundFiles, path: string): boolean {
   return accessTo(files, path) !== "deny";
+}
+
+/** Directories above what is granted are there, though nothing else is in them. */
+function leadsToGrant(files: BoundFiles, path: string): boolean {
+  return path === "/" || files.kind === "granted" &&
+      files.grants.some(({ path: granted, access, kind }) =>
+        access !== "deny" && kind !== "missing" && kind !== "unreachable" && isWithin(granted, path)
+      );
 }
 
 function isFile(path: string): boolean {

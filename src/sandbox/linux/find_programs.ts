@@ -6,25 +6,27 @@ import type { HelperTools } from "./final_stage.ts";
 /** Directories of the system's own programs, in which helpers are looked for. */
 const SYSTEM_DIRECTORIES = ["/usr/bin", "/bin", "/run/current-system/sw/bin"];
 
+/** An executable file, by the name it was found under and by what that leads to. */
+export interface FoundProgram {
+  readonly file: string;
+  readonly target: string;
+}
+
 /**
- * Finds an executable file of this name, outside of the directories named: what a client's commands
- * may have written must not be run unenclosed.
- *
- * @param path the directories to look in, as in PATH; relative ones are passed over
- * @returns an absolute path, with links resolved
+ * Finds the executable files of a name in the directories of PATH, first to last. Relative
+ * directories are passed over: they are somewhere else each time.
  */
-export function findProgram(
-  name: string,
-  path: string,
-  outside: readonly string[],
-): string | undefined {
-  for (const directory of path.split(":").filter(isAbsolute)) {
+export function findPrograms(name: string, path: string): FoundProgram[] {
+  return path.split(":").filter(isAbsolute).flatMap((directory) => {
     const file = join(directory, name);
-    const found = executableAt(file);
-    if (found === undefined) continue;
-    if (!outside.some((tree) => isWithin(found, tree) || isWithin(file, tree))) return found;
-  }
-  return undefined;
+    const target = executableAt(file);
+    return target === undefined ? [] : [{ file, target }];
+  });
+}
+
+/** Whether a program lies in a directory, by either of its names. */
+export function isInside({ file, target }: FoundProgram, directory: string): boolean {
+  return isWithin(file, directory) || isWithin(target, directory);
 }
 
 /** The helpers that this machine has. */

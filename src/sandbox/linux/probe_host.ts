@@ -6,7 +6,7 @@ import {
   type NamespaceSettings,
   NOT_INSTALLED,
 } from "./diagnose_bubblewrap.ts";
-import { findHelperTools, findProgram } from "./find_programs.ts";
+import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "./final_stage.ts";
 
 const SYS_LANDLOCK_CREATE_RULESET = 444n;
@@ -14,14 +14,16 @@ const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
 /** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
 const trials = new Map<string, Promise<BubblewrapAbility>>();
+let installed: readonly FoundProgram[] | undefined;
 let tools: HelperTools | undefined;
 let landlock: number | undefined;
 let seccomp: boolean | undefined;
 
 /**
- * Finds out what this machine offers; bubblewrap is tried once and remembered.
+ * Finds out what this machine offers; what has been found out once is remembered.
  *
- * @param outside directories from which no program is run
+ * @param outside directories from which no program is run unenclosed: a client's commands may have
+ * written it
  */
 export async function probeLinux(outside: readonly string[]): Promise<LinuxAbilities> {
   return {
@@ -34,10 +36,11 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
 }
 
 function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility> {
-  const path = findProgram("bwrap", Deno.env.get("PATH") ?? "", outside);
-  if (path === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
-  const trial = trials.get(path) ?? tryBubblewrap(path);
-  trials.set(path, trial);
+  installed ??= findPrograms("bwrap", Deno.env.get("PATH") ?? "");
+  const safe = installed.find((found) => !outside.some((tree) => isInside(found, tree)));
+  if (safe === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
+  const trial = trials.get(safe.target) ?? tryBubblewrap(safe.target);
+  trials.set(safe.target, trial);
   return trial;
 }
 

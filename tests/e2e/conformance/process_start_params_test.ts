@@ -96,7 +96,6 @@ const HARMLESS: readonly Message[] = [
   { envPolicy: { ...POLICY, foo: 1 } },
   { sandbox: null },
   { sandbox: SANDBOX },
-  { sandbox: { ...SANDBOX, permissions: { type: "external", network: "restricted" } } },
   { sandbox: { ...SANDBOX, permissions: { type: "external", network: "enabled" } } },
   {
     sandbox: {

@@ -77,7 +77,7 @@ Deno.test(`${LAST_SEED - FIRST_SEED + 1} random schedules of faults`, async () =
     try {
       await carryOut(executor.url, scheduleOf(seed));
     } catch (cause) {
-      console.error(`seed ${seed}: ${cause}`); throw new Error(`with seed ${seed}: ${cause}`, { cause });
+      throw new Error(`with seed ${seed}: ${cause}`, { cause });
     }
   });
 });

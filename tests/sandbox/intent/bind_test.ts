@@ -92,6 +92,20 @@ Deno.test("an entry for a protected name itself decides about it", () => {
   }
 });
 
+Deno.test("a workspace that happens to have such a name is protected like any other", () => {
+  assertEquals(
+    grants({ cwd: "/home/u/.codex", entries: [special("project_roots", "write")] }, {
+      disk: { "/home/u/.codex": "directory" },
+    }).slice(1),
+    ["read /home/u/.codex/.agents", "read /home/u/.codex/.codex", "read /home/u/.codex/.git"],
+  );
+  const disk = { "/ws/.git": "directory" } as const;
+  assertEquals(
+    ofWorkspace([special("project_roots", "write"), path("/ws/.git", "write")], { disk }),
+    ["write /ws", "read /ws/.agents", "read /ws/.codex", "write /ws/.git"],
+  );
+});
+
 Deno.test("an entry below a protected name does not open the name", () => {
   assertEquals(
     ofWorkspace([special("project_roots", "write"), path("/ws/.git/refs", "write")], {

@@ -37,20 +37,25 @@ export class FaultyPath implements AsyncDisposable {
   /** What was carried, a line a connection. */
   readonly traffic: Traffic[] = [];
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #target: number;
+  #target: number;
   readonly #carriage: (connection: number) => Carriage;
   readonly #ended: Promise<void>;
   readonly #carried = new Set<CarriedConnection>();
 
   /** @param carriage what happens to a connection, counted from 1 */
   constructor(target: string, carriage: (connection: number) => Carriage) {
-    this.#target = Number(new URL(target).port);
+    this.#target = portOf(target);
     this.#carriage = carriage;
     this.#ended = this.#accept();
   }
 
   get url(): string {
     return `ws://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  /** Lets new connections lead to another server. */
+  leadTo(target: string): void {
+    this.#target = portOf(target);
   }
 
   /** Breaks all connections that there are. */
@@ -154,18 +159,22 @@ class CarriedConnection {
         break;
       case "cut":
         this.#isCut = true;
-        if (fault.where === "within") await write(to, unit.subarray(0, unit.length / 2));
-        if (fault.where === "after") await write(to, unit);
+        if (fault.where === "within") await this.#write(to, unit.subarray(0, unit.length / 2));
+        if (fault.where === "after") await this.#write(to, unit);
         return this.cut();
     }
-    if (!this.#vanished) await write(to, unit);
+    await this.#write(to, unit);
+  }
+
+  async #write(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0 && !this.#vanished;) {
+      rest = rest.subarray(await to.write(rest));
+    }
   }
 }
 
-async function write(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await connection.write(rest));
-  }
+function portOf(url: string): number {
+  return Number(new URL(url).port);
 }
 
 function closeQuietly(connection: Deno.Conn): void {

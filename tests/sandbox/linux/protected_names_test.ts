@@ -1,0 +1,201 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { RpcError } from "../../../src/protocol/errors.ts";
+import { path, special, workspaceWrite } from "../context.ts";
+import { type Scene, testScene } from "./scene.ts";
+import { runScript, startWrapped, wrap } from "./sandboxed_run.ts";
+
+const REPOSITORY =
+  "mkdir -p ws/.git/hooks && echo ref > ws/.git/HEAD && mkdir ws/src && touch ws/src/a";
+
+/** Everything in the scene that is not a plain workspace file, with its content. */
+function state(scene: Scene): Promise<string> {
+  return scene.host(
+    "find . -mindepth 1 ! -path './ws/free*' -printf '%p %y %m %l\\n' | sort; " +
+      "find . -path '*.git*' -type f | sort | xargs -r cat",
+  );
+}
+
+/** Tests that every one of these commands fails, and that together they change nothing. */
+function testRefused(
+  name: string,
+  setUp: string,
+  commands: readonly string[],
+  entries: (scene: Scene) => readonly ReturnType<typeof special>[] = () => workspaceWrite,
+): void {
+  testScene(name, setUp, async (scene) => {
+    const before = await state(scene);
+    const script = commands.map((command, at) => `(${command}) 2>/dev/null && echo "${at} worked"`);
+    const { stdout } = await scene.script(script.join("\n"), { entries: entries(scene) });
+    assertEquals(stdout, "");
+    assertEquals(await state(scene), before);
+  });
+}
+
+testRefused("a repository cannot be changed", REPOSITORY, [
+  "echo x > .git/HEAD",
+  "echo x >> .git/HEAD",
+  "touch .git/hooks/pre-commit",
+  "rm .git/HEAD",
+  "rm -rf .git",
+  "mv .git moved",
+  "mv src .git/src",
+  "mkdir free && mv -T free .git",
+  "rmdir .git/hooks",
+  "chmod 777 .git",
+  "ln .git/HEAD free1",
+  "ln src/a .git/a",
+  "ln -s .git free2 && touch free2/x",
+  "ln -sfn src .git && test -L .git",
+  "cd .git && touch ../.git/x",
+  "touch /proc/self/cwd/.git/x",
+]);
+
+testRefused("protected names that are missing cannot be made", "touch ws/file", [
+  "mkdir .git",
+  "mkdir .agents",
+  "mkdir -p .codex/x",
+  "touch .codex",
+  "ln -s /tmp .git",
+  "ln file .agents",
+  "mv -T file .codex",
+  "mkdir free && mv -T free .git",
+  "rmdir .git",
+  "mv .git free3",
+  "touch .git/x",
+  "mknod .codex p",
+  "cp -r . free4 && mv -T free4/.git .git",
+]);
+
+testRefused(
+  "what a .git file points to cannot be changed",
+  `mkdir -p ws/main/.git/worktrees/w ws/tree && echo 'gitdir: ../main/.git/worktrees/w' > ws/tree/.git &&
+   echo ../.. > ws/main/.git/worktrees/w/commondir && echo ref > ws/main/.git/HEAD`,
+  [
+    "echo x > .git",
+    "rm .git",
+    "mv .git free",
+    "touch ../main/.git/worktrees/w/index",
+    "echo x > ../main/.git/HEAD",
+    "touch ../main/.git/config",
+    "mv ../main ../free-main",
+    "mv ../main/.git ../free-git",
+    "mv ../../ws ../../free-ws",
+    "mkdir .agents",
+  ],
+  (
+    { workspace },
+  ) => [special("root", "read"), path(workspace, "write"), path(`${workspace}/tree`, "write")],
+);
+
+testRefused(
+  "directories above what is protected cannot be moved out of the way",
+  "mkdir -p ws/a/b/c && echo keep > ws/a/b/c/keep && mkdir -p ws/r/s && touch ws/r/s/x",
+  [
+    "mv a free1",
+    "mv a/b free2",
+    "mv a/b/c free3",
+    "mv a/b/c/keep free4",
+    "rm -rf a",
+    "mkdir free && mv -T free a",
+    "echo x > a/b/c/keep",
+    "mv r free5",
+    "ls r/s",
+  ],
+  ({ workspace }) => [
+    ...workspaceWrite,
+    path(`${workspace}/a/b/c/keep`, "read"),
+    path(`${workspace}/r/s`, "deny"),
+  ],
+);
+
+testRefused(
+  "a workspace in a writable directory cannot be moved out of the way",
+  "mkdir -p ws/x/project/.git",
+  ["mv x free1", "mv x/project free2", "touch x/project/.git/y", "mkdir x/project/.codex"],
+  (
+    { workspace },
+  ) => [special("root", "read"), path(workspace, "write"), path(`${workspace}/x/project`, "write")],
+);
+
+testScene("what an entry grants by name can be written", REPOSITORY, async (scene) => {
+  const { exitCode, stderr } = await scene.script(
+    "echo x > .git/HEAD && mkdir .codex && touch .codex/y",
+    {
+      entries: [
+        ...workspaceWrite,
+        ...[".git", ".codex"].map((name) => special("project_roots", "write", name)),
+      ],
+    },
+  );
+  assertEquals([exitCode, stderr], [0, ""]);
+  assertEquals(await scene.host("ls -A ws ws/.codex"), "ws:\n.codex\n.git\nsrc\n\nws/.codex:\ny\n");
+});
+
+testScene("nothing is left behind, however a command ends", "", async (scene) => {
+  for (const script of ["true", "exit 7", "kill -9 $$", "touch x & exec sleep 0", "rm -rf ./*"]) {
+    await scene.script(script, { entries: [...workspaceWrite, special("slash_tmp", "write")] });
+    assertEquals(await scene.host("ls -A ws | grep -v x || true"), "");
+  }
+  const options = { cwd: scene.workspace, user: scene.user, entries: workspaceWrite };
+  const wrapped = await wrap(["/bin/sh", "-c", "echo ready > x; exec sleep 100"], options);
+  const started = await startWrapped(wrapped, scene.user);
+  await scene.host("until [ -s ws/x ]; do sleep 0.01; done");
+  assertEquals(await scene.host("ls -A ws"), ".agents\n.codex\n.git\nx\n");
+  Deno.kill(started.pid, "SIGKILL");
+  assertEquals((await started.result).reportedExitCode, undefined);
+  wrapped.release();
+  assertEquals(await scene.host("ls -A ws"), "x\n");
+});
+
+testScene("commands that share a workspace protect it for each other", "", async (scene) => {
+  const attempt = "for i in 1 2 3 4 5 6 7 8; do mkdir .git .codex 2>/dev/null && echo made; done";
+  const results = await Promise.all(
+    Array.from(
+      { length: 12 },
+      (_, at) => scene.script(`sleep 0.0${at % 4}; ${attempt}`, { entries: workspaceWrite }),
+    ),
+  );
+  assertEquals(results.map(({ stdout }) => stdout).join(""), "");
+  assertEquals(await scene.host("ls -A ws"), "");
+});
+
+testScene("a process that outlives the command cannot use the gap", "", async (scene) => {
+  for (let round = 0; round < 5; round++) {
+    const { exitCode } = await scene.script(
+      "for i in 1 2 3 4; do (while :; do mkdir .git; done) 2>/dev/null & done; sleep 0.01",
+      { entries: workspaceWrite },
+    );
+    assertEquals(exitCode, 0);
+    assertEquals(await scene.host("ls -A ws"), "");
+  }
+});
+
+testScene("a directory that the user made meanwhile is kept", "", async (scene) => {
+  const wrapped = await wrap(["/bin/true"], { cwd: scene.workspace, entries: workspaceWrite });
+  await scene.host("echo ref > ws/.git/HEAD");
+  wrapped.release();
+  assertEquals(await scene.host("ls -A ws ws/.git"), "ws:\n.git\n\nws/.git:\nHEAD\n");
+});
+
+testScene("a link where a protected name belongs is refused", "", async (scene) => {
+  await scene.host("mkdir ws/real && ln -s real ws/.codex");
+  const error = await assertRejects(
+    () => runScript("true", { cwd: scene.workspace, entries: workspaceWrite }),
+    RpcError,
+  );
+  assertEquals(error.code, -32603);
+  assertMatch(error.message, /\.codex' has to stay as it is, but it is a symbolic link/);
+  assertEquals(await scene.host("ls -A ws"), ".codex\nreal\n");
+});
+
+const COMMITTED = "cd ws && git init -q && " +
+  "git -c user.name=n -c user.email=e commit -q --allow-empty -m m && touch new; cd ..";
+
+testScene("git works on a repository that it cannot change", COMMITTED, async (scene) => {
+  const { exitCode, stdout, stderr } = await scene.script(
+    "git status --porcelain && git log --format=%s && ! git commit -q --allow-empty -m x",
+    { entries: workspaceWrite, env: { PATH: "/usr/bin:/bin", HOME: "/nonexistent" } },
+  );
+  assertEquals(stdout, "?? new\nm\n", stderr);
+  assertEquals(exitCode, 0);
+});

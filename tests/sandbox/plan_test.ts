@@ -1,0 +1,88 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { BoundIntent, Grant } from "../../src/sandbox/grants.ts";
+import type { LinuxAbilities } from "../../src/sandbox/linux/abilities.ts";
+import { type HostAbilities, planSandbox } from "../../src/sandbox/plan.ts";
+
+const LINUX: LinuxAbilities = {
+  architecture: "x86_64",
+  bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: false },
+  landlock: 7,
+  seccomp: true,
+  tools: {},
+};
+const NO_BUBBLEWRAP = { kind: "unusable", reason: "no bubblewrap", fix: "install it" } as const;
+
+function intent(changes: Partial<BoundIntent>): BoundIntent {
+  return { files: files(["read", "/"]), network: { kind: "none" }, workspaceRoots: [], ...changes };
+}
+
+function files(...grants: [Grant["access"], string][]): BoundIntent["files"] {
+  return {
+    kind: "granted",
+    grants: grants.map(([access, path]) => ({ access, path, kind: "directory", links: [] })),
+    deniedGlobs: [],
+    globMaxDepth: undefined,
+  };
+}
+
+const PROTECTED = files(["read", "/"], ["write", "/ws"], ["read", "/ws/.git"]);
+
+function plan(
+  changes: Partial<BoundIntent>,
+  abilities: Partial<LinuxAbilities> | HostAbilities = {},
+  landlockFirst = false,
+) {
+  const host = "os" in abilities ? abilities : { os: "linux", ...LINUX, ...abilities } as const;
+  return planSandbox(intent(changes), host, { landlockFirst });
+}
+
+function refusal(planned: ReturnType<typeof plan>): string {
+  return planned.kind === "refused" ? `${planned.reason} | ${planned.fix}` : planned.kind;
+}
+
+Deno.test("nothing to enforce needs no means, whatever the machine", () => {
+  const free = { files: { kind: "all" }, network: { kind: "host" } } as const;
+  assertEquals(plan(free, { os: "other", name: "windows" }), { kind: "none" });
+});
+
+Deno.test("bubblewrap comes first, unless the client wants Landlock and it is enough", () => {
+  assertEquals(plan({}).kind, "bubblewrap");
+  assertEquals(plan({}, {}, true).kind, "landlock");
+  assertEquals(plan({ files: PROTECTED }, {}, true).kind, "bubblewrap");
+  assertEquals(plan({ files: { kind: "all" } }).kind, "bubblewrap");
+});
+
+Deno.test("Landlock stands in where bubblewrap cannot be used and it is enough", () => {
+  assertEquals(plan({}, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
+});
+
+Deno.test("nothing is enforced in part: the refusal names each obstacle and what helps", () => {
+  const refused = refusal(plan({ files: PROTECTED }, { bubblewrap: NO_BUBBLEWRAP }));
+  assertStringIncludes(refused, "no bubblewrap; Landlock cannot keep '/ws/.git' read-only");
+  assertStringIncludes(refused, "| install it");
+});
+
+for (
+  const [what, abilities, reason] of [
+    ["no Landlock", { landlock: 0 }, "no Landlock"],
+    ["an old Landlock", { landlock: 2 }, "too old"],
+    ["no filter of system calls", { seccomp: false }, "seccomp"],
+    ["an unknown architecture", { architecture: undefined }, "seccomp"],
+  ] as const
+) {
+  Deno.test(`without bubblewrap and with ${what} nothing runs`, () => {
+    const refused = refusal(plan({}, { bubblewrap: NO_BUBBLEWRAP, ...abilities }));
+    assertStringIncludes(refused, reason);
+  });
+}
+
+Deno.test("ports of a managed network alone are not opened as the whole network", () => {
+  const network = { kind: "loopback", ports: [80], localBinding: false } as const;
+  assertEquals(plan({ network }).kind, "refused");
+});
+
+Deno.test("Seatbelt on macOS, nothing on Windows", () => {
+  assertEquals(plan({}, { os: "darwin", seatbelt: true }).kind, "seatbelt");
+  assertEquals(plan({}, { os: "darwin", seatbelt: false }).kind, "refused");
+  assertStringIncludes(refusal(plan({}, { os: "other", name: "windows" })), "windows");
+});
