@@ -2,10 +2,15 @@ import { userInfo } from "node:os";
 import { basename } from "node:path";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
+import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
 import { VERSION } from "../version.ts";
 
 /** What this executor can do beyond the base protocol. */
-const CAPABILITIES = { processResize: true, processCloseStdin: true };
+const CAPABILITIES = {
+  processResize: true,
+  processCloseStdin: true,
+  maxMessageBytes: MAX_MESSAGE_BYTES - 1,
+};
 
 /** Tells of the machine and the user that commands run as. */
 export function describeEnvironment(): EnvironmentInfo {

@@ -4,6 +4,7 @@ import {
   encodeNotification,
   encodeRequest,
   encodeResult,
+  JsonText,
   type Message,
   parseMessage,
   type RequestId,
@@ -152,4 +153,8 @@ Deno.test("what is encoded is valid JSON even where text is not valid Unicode", 
     String
       .raw`{"id":"\ud800","method":"a","params":"\udfff"}`,
   );
+});
+
+Deno.test("a result that is JSON text already goes into the answer as it is", () => {
+  assertEquals(encodeResult(7, new JsonText('{"a":"b"}')), '{"id":7,"result":{"a":"b"}}');
 });
