@@ -1,5 +1,5 @@
 import type { EventSequence } from "./event_sequence.ts";
-import type { ReadOutcome } from "./exec_process.ts";
+import type { ProcessEvent, ReadOutcome } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
 /** Output asked for in one read, in bytes; an answer stays well below what one message may hold. */
@@ -7,6 +7,8 @@ export const CATCH_UP_BYTES = 4 * 1024 * 1024;
 
 /** Reads what is retained after a sequence number, {@linkcode CATCH_UP_BYTES} at the most. */
 export type RetainedRead = (afterSeq: number) => Promise<ReadOutcome>;
+
+type OutputEvent = Extract<ProcessEvent, { kind: "output" }>;
 
 /**
  * Fills a sequence with what the executor has retained, while live events may go on coming in.
@@ -24,6 +26,25 @@ export async function catchUp(sequence: EventSequence, read: RetainedRead): Prom
     acceptOutput(sequence, answer);
   }
   acceptEnd(sequence, answer);
+}
+
+/** Output from one number up to another, both included, as far as it is retained. */
+export async function retainedOutput(
+  from: number,
+  to: number,
+  read: RetainedRead,
+): Promise<OutputEvent[]> {
+  const found: OutputEvent[] = [];
+  for (let after = from - 1; after < to;) {
+    const { chunks } = await read(after);
+    for (const { seq, stream, chunk } of chunks) {
+      if (seq <= to) found.push({ kind: "output", seq, stream, bytes: chunk });
+    }
+    const last = chunks.at(-1);
+    if (last === undefined) break;
+    after = last.seq;
+  }
+  return found;
 }
 
 function acceptOutput(sequence: EventSequence, answer: ReadOutcome): void {

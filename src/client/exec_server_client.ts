@@ -1,83 +1,18 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
-import type { PathUri } from "../protocol/path_uri.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
+import {
+  type ClientOptions,
+  DEFAULTS,
+  type StartParams,
+  type StreamedResponse,
+} from "./client_options.ts";
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
 import { HttpBodies } from "./http_bodies.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
-
-/** How a client connects, and what it does when the connection breaks. */
-export interface ClientOptions {
-  /** What the executor's logs call this client. @default "remex" */
-  readonly clientName?: string;
-  /** Sent as `Authorization: Bearer` over sockets. */
-  readonly token?: string;
-  /** Certificates to be trusted besides the usual ones, in PEM format. */
-  readonly caCerts?: string[];
-  /**
-   * Do not wait for the executor's consent: requests made at once go out behind the request for a
-   * session, and the first answer comes a round trip earlier. If there is no session they reject.
-   *
-   * @default false
-   */
-  readonly pipelined?: boolean;
-  /** How long connecting may take, in milliseconds. @default 10 s */
-  readonly connectTimeoutMs?: number;
-  /** How long a lost connection is looked for, in milliseconds. @default 25 s */
-  readonly recoveryTimeoutMs?: number;
-  /** How long to wait between attempts, in milliseconds. @default 100 */
-  readonly retryDelayMs?: number;
-  /**
-   * How long the executor may say nothing, not even answer a ping, before the connection is taken
-   * for lost, in milliseconds.
-   *
-   * @default 15 s
-   */
-  readonly silenceLimitMs?: number;
-  /** Output waiting for a process's consumer, in bytes. @default 4 MiB */
-  readonly maxBufferedBytes?: number;
-  /**
-   * What to do past that: let output go and fetch it again later, which fails when the executor
-   * does not retain it any more, or make the executor wait, with all that this client runs there.
-   *
-   * @default "fetchAgain"
-   */
-  readonly slowConsumer?: "fetchAgain" | "wait";
-  /** Told when the connection has broken and another is being looked for. */
-  readonly onInterrupted?: (reason: ConnectionError) => void;
-  /** Told when there is a connection again. */
-  readonly onRestored?: () => void;
-}
-
-/** What to run. `processId` is made up unless given; `cwd` is a path URI. */
-export type StartParams =
-  & Omit<ParamsInput<"process/start">, "processId" | "cwd" | "tty">
-  & {
-    readonly processId?: string;
-    readonly cwd: string | PathUri;
-    /** @default false */
-    readonly tty?: boolean;
-  };
-
-/** A response whose body is still coming. */
-export interface StreamedResponse {
-  readonly status: number;
-  readonly headers: Result<"http/request">["headers"];
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-}
-
-const DEFAULTS = {
-  clientName: "remex",
-  connectTimeoutMs: 10_000,
-  recoveryTimeoutMs: 25_000,
-  retryDelayMs: 100,
-  silenceLimitMs: 15_000,
-  maxBufferedBytes: 4 * 1024 * 1024,
-  slowConsumer: "fetchAgain",
-} as const;
 
 /**
  * A session with an executor.

@@ -20,7 +20,7 @@ import type {
   TerminalSize,
   WriteStatus,
 } from "./exec_process.ts";
-import type { StartParams } from "./exec_server_client.ts";
+import type { StartParams } from "./client_options.ts";
 
 /** Output waiting for the consumer, in bytes, past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;

@@ -6,6 +6,7 @@
 export { ErrorCode, RpcError } from "../protocol/errors.ts";
 export { PathUri, PathUriError } from "../protocol/path_uri.ts";
 export { ConnectionError, type ConnectionErrorCode } from "../transport/client_transport.ts";
+export type { ClientOptions, StartParams, StreamedResponse } from "./client_options.ts";
 export type { Endpoint, ExecutorCommand } from "./connector.ts";
 export type {
   Completion,
@@ -19,11 +20,6 @@ export type {
   TerminalSize,
   WriteStatus,
 } from "./exec_process.ts";
-export {
-  type ClientOptions,
-  ExecServerClient,
-  type StartParams,
-  type StreamedResponse,
-} from "./exec_server_client.ts";
+export { ExecServerClient } from "./exec_server_client.ts";
 export { startLocalProcess } from "./local_process.ts";
 export { ProcessError, type ProcessErrorCode } from "./process_error.ts";

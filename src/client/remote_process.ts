@@ -1,7 +1,7 @@
 import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
-import { CATCH_UP_BYTES, catchUp } from "./catch_up.ts";
+import { CATCH_UP_BYTES, catchUp, retainedOutput } from "./catch_up.ts";
 import { EventBuffer } from "./event_buffer.ts";
 import { EventSequence } from "./event_sequence.ts";
 import type {
@@ -45,8 +45,6 @@ export interface EventOptions {
   readonly slowConsumer: "fetchAgain" | "wait";
 }
 
-type OutputEvent = Extract<ProcessEvent, { kind: "output" }>;
-
 /** A process on an executor, followed by what the executor pushes. */
 export class RemoteProcess implements ExecProcess {
   readonly processId: string;
@@ -72,7 +70,7 @@ export class RemoteProcess implements ExecProcess {
         ? { kind: "wait", hold: () => host.hold(this), release: () => host.release(this) }
         : {
           kind: "fetchAgain",
-          fetch: (from, to) => this.#fetch(from, to),
+          fetch: (from, to) => retainedOutput(from, to, (after) => this.#readAgain(after)),
           failed: (error) => this.#giveUp(error),
         },
     );
@@ -253,21 +251,6 @@ export class RemoteProcess implements ExecProcess {
     this.#host.use((connection) => this.catchUp(connection)).catch(() => {
       // The connection is gone, and the next one begins with the same.
     });
-  }
-
-  /** Output from one number up to another, both included, as far as it is retained. */
-  async #fetch(from: number, to: number): Promise<OutputEvent[]> {
-    const found: OutputEvent[] = [];
-    for (let after = from - 1; after < to;) {
-      const { chunks } = await this.#readAgain(after);
-      for (const { seq, stream, chunk } of chunks) {
-        if (seq <= to) found.push({ kind: "output", seq, stream, bytes: chunk });
-      }
-      const last = chunks.at(-1);
-      if (last === undefined) break;
-      after = last.seq;
-    }
-    return found;
   }
 
   /** A read that is repeated when its connection is lost: reading twice does no harm. */

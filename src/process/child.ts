@@ -1,4 +1,5 @@
 import type { OutputStream } from "../protocol/process.ts";
+import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** The size of a pseudo-terminal in character cells. */
 export interface TerminalSize {
@@ -9,7 +10,24 @@ export interface TerminalSize {
 /** What a command reads from and writes to. */
 export type ChildStdio =
   | { readonly kind: "pipes"; readonly stdin: "pipe" | "empty" }
-  | { readonly kind: "pty"; readonly size: TerminalSize };
+  | {
+    readonly kind: "pty";
+    readonly size: TerminalSize;
+    /**
+     * Whether the terminal becomes the command's controlling terminal, or is left for a descendant
+     * to take.
+     *
+     * @default true
+     */
+    readonly controlling?: boolean;
+  };
+
+/** A descriptor besides the standard streams: the command gets a copy, under this number. */
+export interface ExtraDescriptor {
+  readonly number: number;
+  /** One of this program's own, which it has to keep open until the command has started. */
+  readonly source: number;
+}
 
 /** A command to run, as the operating system takes it. */
 export interface ChildCommand {
@@ -22,6 +40,8 @@ export interface ChildCommand {
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly stdio: ChildStdio;
+  /** Linux only. @default none */
+  readonly descriptors?: readonly ExtraDescriptor[];
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */
@@ -37,9 +57,18 @@ export interface ChildObserver {
 /** How an attempt to give a child input ended. */
 export type WriteOutcome = "written" | "closed";
 
+/** What keeps a command from what it must not do. */
+export interface Enclosure {
+  readonly sandboxType: Exclude<SandboxType, "none">;
+  /** Whether a command that ended so, and wrote this, most likely was denied something. */
+  isDenial(exitCode: number, output: string): boolean;
+}
+
 /** A started command, leader of its own session and process group. */
 export interface Child {
   readonly pid: number;
+  /** Missing when nothing encloses the command. */
+  readonly enclosure?: Enclosure;
   /**
    * Gives the child input, in the order of the calls. Settles when the system has taken all of it,
    * or when the child no longer reads.

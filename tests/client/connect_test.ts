@@ -8,6 +8,7 @@ import {
   ExecServerClient,
   RpcError,
 } from "../../src/client/mod.ts";
+import { CERTIFICATE, KEY } from "./support/localhost_certificate.ts";
 import { ScriptedExecutor, SILENCE } from "./support/scripted_executor.ts";
 
 async function refusalOf(
@@ -143,4 +144,24 @@ Deno.test("a program that ends at once is no executor for long", async () => {
 Deno.test("a program that says something else is no executor", async () => {
   const command: [string, ...string[]] = ["/bin/sh", "-c", "echo hello; cat >/dev/null"];
   assertEquals((await refusalOf({ command })).code, "notAnExecutor");
+});
+
+Deno.test("an executor behind TLS is reached by those who trust its certificate", async () => {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert: CERTIFICATE, key: KEY, onListen: () => {} },
+    (request) => {
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      socket.onmessage = ({ data }) => {
+        const { id } = JSON.parse(data);
+        if (id !== undefined) socket.send(JSON.stringify({ id, result: { sessionId: "s" } }));
+      };
+      return response;
+    },
+  );
+  const url = `wss://localhost:${server.addr.port}`;
+  const client = await ExecServerClient.connect(url, { caCerts: [CERTIFICATE] });
+  assertEquals((await client.opened).sessionId, "s");
+  await client.close();
+  assertEquals((await refusalOf(url)).code, "unreachable");
+  await server.shutdown();
 });

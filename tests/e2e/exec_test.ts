@@ -132,6 +132,25 @@ Deno.test("exec: without --cwd the command runs where the executor does", async 
   assertEquals(run.stdout, `${directory.path}\n`);
 });
 
+Deno.test("exec: an executor can be reached by a unix socket", async () => {
+  using directory = new TemporaryDirectory();
+  const address = `unix:${directory.path}/socket`;
+  await using executor = await ListeningExecutor.start({}, ["--listen", address]);
+  assertEquals(executor.url, address);
+  assertEquals(
+    await execToEnd(["--url", address, "--", "sh", "-c", "cat; exit 3"], "input\n"),
+    { code: 3, stdout: "input\n", stderr: "" },
+  );
+});
+
+Deno.test("exec --stdio: an executor that dies is told of", async () => {
+  await using run = new ExecRun(["--stdio", "--", "sh", "-c", "echo $PPID; exec sleep 60"]);
+  await run.says(/\d+\n/);
+  Deno.kill(Number(run.stdout), "SIGKILL");
+  assertEquals(await run.end(), 255);
+  assertEquals(run.stderr, "remex: the executor has ended\n");
+});
+
 Deno.test("exec: --no-stdin leaves the input alone", async () => {
   const run = await execToEnd(["--stdio", "--no-stdin", "--", "cat"], "not for cat");
   assertEquals([run.code, run.stdout], [0, ""]);

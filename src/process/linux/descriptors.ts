@@ -1,10 +1,12 @@
-import { describeErrno, lastErrno, libc } from "./libc.ts";
+import { cString, describeErrno, lastErrno, libc } from "./libc.ts";
 
 /** A number that the kernel knows an open file, pipe, terminal or process by. */
 export type Descriptor = number;
 
 const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
+const FIONREAD = 0x541bn;
+const MFD_CLOEXEC = 1;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
@@ -28,14 +30,45 @@ export function openPipe(): Pipe {
   return { readEnd: pair[0] ?? -1, writeEnd: pair[1] ?? -1 };
 }
 
+/**
+ * A file in memory that holds these bytes, to be read from its beginning (memfd_create(2)).
+ *
+ * @throws {Error} when there is no descriptor or no memory left
+ */
+export function openMemoryFile(bytes: Uint8Array<ArrayBuffer>): Descriptor {
+  const file = libc().memfd_create(cString("data"), MFD_CLOEXEC);
+  if (file < 0) throw new Error(`cannot open a file in memory: ${describeErrno(lastErrno())}`);
+  for (let offset = 0; offset < bytes.length;) {
+    const rest = bytes.subarray(offset);
+    const count = Number(libc().pwrite(file, rest, BigInt(rest.length), BigInt(offset)));
+    if (count <= 0) {
+      closeDescriptor(file);
+      throw new Error("cannot write a file in memory");
+    }
+    offset += count;
+  }
+  return file;
+}
+
+/** How many bytes a pipe holds, seen from either end (FIONREAD, pipe(7)). */
+export function unreadBytes(pipeEnd: Descriptor): number {
+  const count = new Int32Array(1);
+  libc().ioctl(pipeEnd, FIONREAD, new Uint8Array(count.buffer));
+  return count[0] ?? 0;
+}
+
 /** Closes a descriptor; the kernel frees it whatever the answer, so there is nothing to handle. */
 export function closeDescriptor(descriptor: Descriptor): void {
   libc().close(descriptor);
 }
 
-/** A second descriptor of the same open file, which can be watched on its own. */
-export function duplicate(descriptor: Descriptor): Descriptor {
-  const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+/**
+ * A second descriptor of the same open file, which can be watched on its own.
+ *
+ * @param lowest the smallest number that it may have
+ */
+export function duplicate(descriptor: Descriptor, lowest = 0): Descriptor {
+  const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
   if (copy < 0) throw new Error(`cannot duplicate a descriptor: ${describeErrno(lastErrno())}`);
   return copy;
 }

@@ -129,6 +129,13 @@ export class Poller {
   }
 }
 
+let shared: Poller | undefined;
+
+/** The one that waits for all commands. @throws {Error} when the process has no descriptors left */
+export function sharedPoller(): Poller {
+  return shared ??= new Poller();
+}
+
 function opened(descriptor: Descriptor): Descriptor {
   if (descriptor < 0) throw new Error(`cannot wait for events: ${describeErrno(lastErrno())}`);
   return descriptor;

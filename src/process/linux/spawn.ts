@@ -1,6 +1,7 @@
 import type { Descriptor } from "./descriptors.ts";
 import { cString, cStringArray, describeErrno, lastErrno, libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
+import { openProcessDescriptor } from "./process_descriptor.ts";
 import { killAndReap } from "./signals.ts";
 
 /** What the new program finds on a descriptor number. */
@@ -9,9 +10,12 @@ export interface DescriptorSetup {
   readonly source:
     /** A copy of ours. */
     | { readonly kind: "copy"; readonly descriptor: Descriptor }
-    /** A file opened by the program itself; a terminal becomes its controlling terminal. */
-    | { readonly kind: "open"; readonly path: string; readonly access: "read" | "readWrite" };
+    /** A file opened by the program itself. */
+    | { readonly kind: "open"; readonly path: string; readonly access: FileAccess };
 }
+
+/** How a file is opened. A terminal becomes the controlling terminal unless it is `borrowed`. */
+export type FileAccess = "read" | "readWrite" | "borrowed";
 
 /** A program to start, with nothing left to look up or decide. */
 export interface ProgramLaunch {
@@ -47,8 +51,9 @@ const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
 
-const O_RDONLY = 0;
 const O_RDWR = 0o2;
+const O_NOCTTY = 0o400;
+const OPEN_FLAGS = { read: 0, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
@@ -56,8 +61,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 const ACTIONS_BYTES = 128;
 const ATTRIBUTES_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
-
-const SYS_PIDFD_OPEN = 434n;
 
 let attributes: Uint8Array<ArrayBuffer> | undefined;
 
@@ -90,8 +93,8 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
 
 /** A process that cannot be watched, for want of a descriptor, does not stay. */
 function started(pid: number): StartedProcess {
-  const descriptor = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
-  if (descriptor < 0) {
+  const descriptor = openProcessDescriptor(pid);
+  if (descriptor === undefined) {
     const errno = lastErrno();
     killAndReap(pid);
     throw new SpawnError(errno);
@@ -127,7 +130,7 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
     if (source.kind === "copy") {
       libc().posix_spawn_file_actions_adddup2(actions, source.descriptor, number);
     } else {
-      const flags = source.access === "read" ? O_RDONLY : O_RDWR;
+      const flags = OPEN_FLAGS[source.access];
       libc().posix_spawn_file_actions_addopen(actions, number, cString(source.path), flags, 0);
     }
   }

@@ -2,13 +2,14 @@ import {
   type Child,
   type ChildCommand,
   type ChildObserver,
+  type ChildStdio,
+  type ExtraDescriptor,
   StartError,
-  type TerminalSize,
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { closeDescriptor, type Descriptor, duplicate, growPipe, openPipe } from "./descriptors.ts";
-import { Poller } from "./poller.ts";
+import { sharedPoller } from "./poller.ts";
 import { openPseudoTerminal } from "./pseudo_terminal.ts";
 import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
 
@@ -22,13 +23,10 @@ interface PreparedStdio {
   readonly setup: readonly DescriptorSetup[];
 }
 
-let poller: Poller | undefined;
-
 /** Starts a command. @throws {StartError} when the system refuses; nothing is left behind */
 export function startLinuxChild(command: ChildCommand, observer: ChildObserver): Child {
   const prepared = prepareStdio(command);
   try {
-    poller ??= new Poller();
     const process = spawnProgram({
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
@@ -36,7 +34,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
       env: command.env,
       descriptors: prepared.setup,
     });
-    return new LinuxChild(process, poller, prepared.ours, observer);
+    return new LinuxChild(process, sharedPoller(), prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
     throw startError(command, error);
@@ -48,9 +46,10 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
 function prepareStdio(command: ChildCommand): PreparedStdio {
   const opened: Descriptor[] = [];
   try {
-    return command.stdio.kind === "pty"
-      ? preparePseudoTerminal(command.stdio.size, opened)
+    const standard = command.stdio.kind === "pty"
+      ? preparePseudoTerminal(command.stdio, opened)
       : preparePipes(command.stdio.stdin, opened);
+    return withExtraDescriptors(standard, command.descriptors ?? []);
   } catch (error) {
     opened.forEach(closeDescriptor);
     throw startError(command, error);
@@ -87,7 +86,10 @@ function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedSt
 }
 
 /** A session leader without a terminal gets the first one it opens as its controlling terminal. */
-function preparePseudoTerminal(size: TerminalSize, opened: Descriptor[]): PreparedStdio {
+function preparePseudoTerminal(
+  { size, controlling = true }: Extract<ChildStdio, { kind: "pty" }>,
+  opened: Descriptor[],
+): PreparedStdio {
   const { master, terminalPath } = openPseudoTerminal(size);
   opened.push(master);
   return {
@@ -97,11 +99,33 @@ function preparePseudoTerminal(size: TerminalSize, opened: Descriptor[]): Prepar
     },
     childs: [],
     setup: [
-      { number: 0, source: { kind: "open", path: terminalPath, access: "readWrite" } },
+      {
+        number: 0,
+        source: {
+          kind: "open",
+          path: terminalPath,
+          access: controlling ? "readWrite" : "borrowed",
+        },
+      },
       { number: 1, source: { kind: "copy", descriptor: 0 } },
       { number: 2, source: { kind: "copy", descriptor: 0 } },
     ],
   };
+}
+
+/** Copied from numbers past all that are set up: setting up one must not overwrite another. */
+function withExtraDescriptors(
+  prepared: PreparedStdio,
+  extra: readonly ExtraDescriptor[],
+): PreparedStdio {
+  const lowest = Math.max(0, ...extra.map(({ number }) => number)) + 1;
+  const childs = [...prepared.childs];
+  const copyOf = (source: Descriptor): Descriptor => {
+    const copy = duplicate(source, lowest);
+    childs.push(copy);
+    return copy;
+  };
+  return null as never;
 }
 
 function allDescriptors(ours: ChildDescriptors): Descriptor[] {

@@ -56,8 +56,12 @@ export class ListeningExecutor implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start(options: LaunchOptions = {}): Promise<ListeningExecutor> {
-    const child = remex(["serve", "--grace", "0", "--exit-on-stdin-close"], options);
+  /** @param args more of its command line */
+  static async start(
+    options: LaunchOptions = {},
+    args: readonly string[] = [],
+  ): Promise<ListeningExecutor> {
+    const child = remex(["serve", "--grace", "0", "--exit-on-stdin-close", ...args], options);
     const url = await settled(firstLine(child.stdout), "the URL");
     return new ListeningExecutor(url, child);
   }
