@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly pipeStdin?: boolean;
   /** Called with each chunk of output, in base64. */
   readonly onOutput?: (chunk: string) => void;
+  /** Called when the process has exited, with the number of that event. */
+  readonly onExited?: (processId: string, seq: number) => void;
   /** Called with the process id once the command runs. */
   readonly onStarted?: (processId: string) => void;
 }
@@ -18,7 +20,7 @@ export interface CommandOptions {
 interface Message {
   readonly id?: number;
   readonly method?: string;
-  readonly params?: { processId: string; chunk: string; exitCode: number };
+  readonly params?: { processId: string; chunk: string; exitCode: number; seq: number };
   readonly result?: unknown;
   readonly error?: { message: string };
 }
@@ -28,6 +30,8 @@ export class BenchmarkClient {
   readonly #socket: WebSocket;
   readonly #answers = new Map<number, (message: Message) => void>();
   readonly #listeners = new Map<string, (message: Message) => void>();
+  /** How often each method has been called. */
+  readonly calls = new Map<string, number>();
   #lastId = 0;
   #lastProcess = 0;
 
@@ -51,6 +55,7 @@ export class BenchmarkClient {
 
   call(method: string, params: unknown): Promise<unknown> {
     const id = ++this.#lastId;
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
     this.#socket.send(JSON.stringify({ id, method, params }));
     return new Promise((resolve, reject) => {
       this.#answers.set(
@@ -73,6 +78,7 @@ export class BenchmarkClient {
           options.onOutput?.(params.chunk);
         } else if (method === "process/exited" && params !== undefined) {
           exitCode = params.exitCode;
+          options.onExited?.(processId, params.seq);
         } else if (method === "process/closed") {
           this.#listeners.delete(processId);
           resolve({ exitCode, outputBytes });

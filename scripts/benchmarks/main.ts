@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { measureBinary, startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements } from "./connected.ts";
+import { measureRoundTrips } from "./round_trips.ts";
 
 const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
 const { binary = "dist/remex", url } = values;
@@ -18,6 +19,11 @@ printRow(["---", ...columns.map(() => "---")]);
 for (const [name, results] of rows) {
   printRow([name, ...columns.map((_, index) => results[index] ?? "")]);
 }
+
+console.log(`\nOne-shot commands at a round trip of 80 ms, 3 × 30 each:\n`);
+printRow(["", "completion p50", "p95", "completion wait p50", "p95", "reads a command"]);
+printRow(Array.from({ length: 6 }, () => "---"));
+for (const row of await measureRoundTrips(executor.url)) printRow(row);
 
 async function measureConnected(address: string): Promise<void> {
   for (const { name, measure } of connectedMeasurements) {

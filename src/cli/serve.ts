@@ -1,6 +1,7 @@
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
+import { releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
 import { Executor } from "../server/executor.ts";
 import { log } from "../telemetry/log.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
@@ -28,11 +29,11 @@ interface Service {
   readonly keeper: ProcessKeeper;
 }
 
-function startService(): Service {
+function startService({ retainedBytes }: ServeOptions): Service {
   surviveStrayRejections();
   if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
   const keeper = keepProcesses();
-  return { keeper, executor: new Executor({ startChild, keeper }) };
+  return { keeper, executor: new Executor({ startChild, keeper, retainedBytes }) };
 }
 
 /**
@@ -51,11 +52,12 @@ async function stopService({ executor, keeper }: Service, graceMs: number): Prom
   log("info", "shutting down");
   await executor.shutDown(graceMs);
   await keeper.killAll();
+  releaseAllHeld();
 }
 
 /** Serves the one client at the other end of standard input and output. */
 async function serveStdio(options: ServeOptions): Promise<void> {
-  const service = startService();
+  const service = startService(options);
   const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, toldToEnd()]);
@@ -70,7 +72,7 @@ async function serveSocket(
 ): Promise<void> {
   let ready = true;
   let service: Service | undefined;
-  const running = () => service ??= startService();
+  const running = () => service ??= startService(options);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -8,7 +9,13 @@ export interface ServeOptions {
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
+  /** Output kept of each process, in bytes. */
+  readonly retainedBytes: number;
 }
+
+/** One chunk of output has to fit. */
+const MIN_RETAINED_BYTES = 256 * 1024;
+const MAX_RETAINED_BYTES = 256 * 1024 * 1024;
 
 export const SERVE_USAGE = `usage: remex serve [options]
 
@@ -17,6 +24,9 @@ Runs commands for a client that speaks the exec-server protocol.
   --listen ADDRESS        ws://HOST:PORT, unix:PATH or stdio (default ws://127.0.0.1:0)
   --insecure-no-auth      listen beyond this machine though anyone could run commands then
   --grace SECONDS         time for commands to end at shutdown before they are killed (default 5)
+  --retain-bytes N        output kept of each process for clients that lost their connection
+                          (default 1048576, at most 268435456); all processes together keep 512 MiB
+                          more than the default at the most
   --exit-on-stdin-close   shut down when standard input ends
   --help                  this text
 
@@ -41,6 +51,7 @@ export function parseServeOptions(args: string[]): ServeOptions | "help" {
     listen,
     graceMs: graceMs(values.grace),
     exitOnStdinClose: values["exit-on-stdin-close"],
+    retainedBytes: retainedBytes(values["retain-bytes"]),
   };
 }
 
@@ -52,6 +63,7 @@ function parse(args: string[]) {
         listen: { type: "string", default: "ws://127.0.0.1:0" },
         "insecure-no-auth": { type: "boolean", default: false },
         grace: { type: "string", default: "5" },
+        "retain-bytes": { type: "string", default: String(DEFAULT_RETAINED_BYTES) },
         "exit-on-stdin-close": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -75,4 +87,12 @@ function graceMs(text: string): number {
     throw new UsageError(`--grace: \`${text}\` is not a number of seconds`);
   }
   return seconds * 1000;
+}
+
+function retainedBytes(text: string): number {
+  const bytes = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (bytes >= MIN_RETAINED_BYTES && bytes <= MAX_RETAINED_BYTES) return bytes;
+  throw new UsageError(
+    `--retain-bytes: \`${text}\` is not a number from ${MIN_RETAINED_BYTES} to ${MAX_RETAINED_BYTES}`,
+  );
 }

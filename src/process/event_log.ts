@@ -1,4 +1,5 @@
 import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import { RetentionPool } from "./retention_pool.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
 export type ProcessEvent = OutputEvent | ExitedEvent | ClosedEvent;
@@ -42,6 +43,8 @@ export const DEFAULT_RETAINED_BYTES = 1024 * 1024;
  */
 export class EventLog {
   readonly #retainedLimit: number;
+  readonly #pool: RetentionPool;
+  #borrowed = 0;
   readonly #chunks: OutputEvent[] = [];
   /** How many of the oldest chunks are dropped, though not yet taken out of the list. */
   #dropped = 0;
@@ -51,8 +54,13 @@ export class EventLog {
   #exited: ExitedEvent | undefined;
   #closed: ClosedEvent | undefined;
 
-  constructor(retainedBytes = DEFAULT_RETAINED_BYTES) {
+  /**
+   * @param retainedBytes output retained at the most, in bytes
+   * @param pool where what exceeds the default comes from
+   */
+  constructor(retainedBytes = DEFAULT_RETAINED_BYTES, pool = new RetentionPool(retainedBytes)) {
     this.#retainedLimit = retainedBytes;
+    this.#pool = pool;
   }
 
   get exited(): boolean {
@@ -104,6 +112,25 @@ export class EventLog {
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
     };
+  }
+
+  /** Drops what is retained; nobody will read it any more. */
+  clear(): void {
+    this.#chunks.length = 0;
+    this.#dropped = 0;
+    this.#retainedBytes = 0;
+    this.#borrow();
+  }
+
+  /** All output that is retained, each stream's as one text. */
+  retainedText(): string {
+    const streams = new Map<OutputStream, { readonly decoder: TextDecoder; text: string }>();
+    for (const { stream, base64 } of this.#chunks.slice(this.#dropped)) {
+      const known = streams.get(stream) ?? { decoder: new TextDecoder(), text: "" };
+      known.text += known.decoder.decode(Uint8Array.fromBase64(base64), { stream: true });
+      streams.set(stream, known);
+    }
+    return Array.from(streams.values(), ({ text }) => text).join("\n");
   }
 
   /** Whether a reader that has seen everything up to a number has something new to see. */
@@ -167,10 +194,19 @@ export class EventLog {
   #retain(event: OutputEvent): void {
     this.#chunks.push(event);
     this.#retainedBytes += event.size;
-    while (this.#retainedBytes > this.#retainedLimit) {
+    while (this.#retainedBytes > this.#retainedLimit || !this.#borrow()) {
       this.#retainedBytes -= this.#chunks[this.#dropped++]?.size ?? 0;
     }
     this.#takeOutDropped();
+  }
+
+  /** Has from the pool what is retained beyond the default. Returns whether the pool had it. */
+  #borrow(): boolean {
+    const missing = Math.max(0, this.#retainedBytes - DEFAULT_RETAINED_BYTES) - this.#borrowed;
+    if (missing > 0 && !this.#pool.take(missing)) return false;
+    if (missing < 0) this.#pool.give(-missing);
+    this.#borrowed += missing;
+    return true;
   }
 
   /** Moves what is left to the front: of a short list at once, of a long one when that pays. */

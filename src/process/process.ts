@@ -1,9 +1,12 @@
 import type { WriteStatus } from "../protocol/process.ts";
+import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
 import { EventLog, type ProcessEvent } from "./event_log.ts";
 
 /** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+/** How long output may arrive after the exit before it is settled whether something was denied. */
+const DENIAL_GRACE_MS = 20;
 /** How many of a process's newest write ids are remembered, for writes repeated by a client. */
 const REMEMBERED_WRITES = 1024;
 
@@ -28,6 +31,8 @@ export class Process {
   #outcome: ProcessOutcome | undefined;
   #unwrittenBytes = 0;
   #paused = false;
+  /** The exit while it is not told yet. */
+  #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
 
   private constructor(command: ChildCommand, log: EventLog, observer: ProcessObserver) {
     this.log = log;
@@ -51,7 +56,10 @@ export class Process {
     process.#child = await start(command, {
       output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
       exited: (exitCode) => process.#exited(exitCode),
-      ended: () => observer(log.appendClosed()),
+      ended: () => {
+        process.#settleExit();
+        observer(log.appendClosed());
+      },
     });
     return process;
   }
@@ -59,6 +67,11 @@ export class Process {
   /** The operating system's id of the process. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** What encloses the process. */
+  get sandboxType(): SandboxType {
+    return this.#child?.enclosure?.sandboxType ?? "none";
   }
 
   get running(): boolean {
@@ -130,12 +143,37 @@ export class Process {
 
   /** Stops listening; nothing is told any more. */
   abandon(): void {
+    clearTimeout(this.#unsettledExit?.timer);
     this.#child?.abandon();
   }
 
+  /**
+   * Tells the exit, with whether it came of a denial. As long as that does not show and descendants
+   * may still say so, it waits for them a little.
+   */
   #exited(exitCode: number): void {
     this.#outcome ??= "exited";
-    this.#observer(this.log.appendExited(exitCode, false));
+    const settled = exitCode === 0 || this.#child?.enclosure === undefined;
+    const denied = !settled && this.#isDenial(exitCode);
+    if (settled || denied) return this.#tellExit(exitCode, denied);
+    const timer = setTimeout(() => this.#settleExit(), DENIAL_GRACE_MS);
+    this.#unsettledExit = { exitCode, timer };
+  }
+
+  #settleExit(): void {
+    if (this.#unsettledExit === undefined) return;
+    const { exitCode, timer } = this.#unsettledExit;
+    clearTimeout(timer);
+    this.#unsettledExit = undefined;
+    this.#tellExit(exitCode, this.#isDenial(exitCode));
+  }
+
+  #isDenial(exitCode: number): boolean {
+    return this.#child?.enclosure?.isDenial(exitCode, this.log.retainedText()) ?? false;
+  }
+
+  #tellExit(exitCode: number, denied: boolean): void {
+    this.#observer(this.log.appendExited(exitCode, denied));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

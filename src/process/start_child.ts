@@ -17,8 +17,12 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
 /**
  * Systems take texts up to the first NUL, and in UTF-8, which has no unpaired surrogates: a command
  * would get others than it was sent.
+ *
+ * @throws {StartError}
  */
-function refuseInexpressible({ argv, arg0 = "", cwd, env }: ChildCommand): void {
+export function refuseInexpressible(
+  { argv, arg0 = "", cwd, env }: Omit<ChildCommand, "stdio">,
+): void {
   const place = "in an argument, a variable or the working directory";
   for (const text of [...argv, arg0, cwd, ...Object.entries(env).flat()]) {
     if (text.includes("\0")) throw new StartError(`NUL ${place}`);

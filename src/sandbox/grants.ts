@@ -34,6 +34,8 @@ export interface DeniedGlob {
   readonly pattern: string;
   /** Where matching paths can be: the directories before the first wild character. */
   readonly base: string;
+  /** The names of the pattern that come after its base, without alternatives in braces. */
+  readonly names: readonly string[];
   /** Whether an absolute path matches as a whole. */
   matches(path: string): boolean;
   /** Whether anything below a directory could match. */

@@ -12,8 +12,12 @@ const CAPABILITIES = {
   maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 
-/** Tells of the machine and the user that commands run as. */
-export function describeEnvironment(): EnvironmentInfo {
+/**
+ * Tells of the machine and the user that commands run as.
+ *
+ * @param retainedBytes output that is kept of each process
+ */
+export function describeEnvironment(retainedBytes: number): EnvironmentInfo {
   const user = databaseEntry();
   return {
     shell: loginShell(user?.shell),
@@ -24,7 +28,7 @@ export function describeEnvironment(): EnvironmentInfo {
     tempDir: uri(temporaryDirectory()),
     temporaryDirectories: [],
     prependPathDirs: [],
-    capabilities: CAPABILITIES,
+    capabilities: { ...CAPABILITIES, retainedBytes },
   };
 }
 

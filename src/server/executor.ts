@@ -1,5 +1,6 @@
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
+import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { methods } from "../protocol/methods.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -22,6 +23,9 @@ export interface ExecutorOptions {
   readonly detachedLifeMs?: number;
 }
 
+/** What a larger retention may cost in all, though each process keeps the default besides. */
+const RETENTION_POOL_BYTES = 512 * 1024 * 1024;
+
 const THIRTY_SECONDS_MS = 30_000;
 
 /** Serves any number of connections, of whatever transport, until it is shut down. */
@@ -35,10 +39,11 @@ export class Executor {
       startChild: options.startChild,
       keeper: options.keeper,
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
       closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
     });
-    const environmentInfo = describeEnvironment();
+    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
     this.#connectionOptions = {
       sessions: this.#sessions,
       environmentInfo: () => environmentInfo,

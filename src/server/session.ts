@@ -1,5 +1,6 @@
 import { EventLog, type ProcessEvent } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
+import type { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { ChildCommand } from "../process/child.ts";
 import { invalidRequest } from "../protocol/errors.ts";
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly keeper: ProcessKeeper;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
+  /** What all processes together retain beyond the default. */
+  readonly retentionPool: RetentionPool;
   /** How long a process is remembered once closed, in milliseconds. */
   readonly closedRetentionMs: number;
 }
@@ -71,19 +74,23 @@ export class Session {
   }
 
   /**
-   * Starts a process under the client's name for it.
+   * Starts a process under the client's name for it, by other means than usual if some are given.
    *
    * @throws {RpcError} -32600 when the name is taken
    * @throws {StartError} when the operating system refuses; the name is free again
    */
-  async start(processId: string, command: ChildCommand): Promise<void> {
+  async start(
+    processId: string,
+    command: ChildCommand,
+    startChild: ChildStarter = this.#options.startChild,
+  ): Promise<Process> {
     if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
-    const started = this.#launch(processId, command);
+    const started = this.#launch(processId, command, startChild);
     this.#starting.set(processId, started.catch(() => undefined));
     try {
-      await started;
+      return await started;
     } finally {
       this.#starting.delete(processId);
     }
@@ -107,6 +114,7 @@ export class Session {
     for (const process of this.#all()) {
       process.end("shutdown");
       process.abandon();
+      process.log.clear();
     }
     this.#processes.clear();
     this.#options.keeper.killAllOf(this);
@@ -116,11 +124,15 @@ export class Session {
     return [...this.#processes.values()];
   }
 
-  async #launch(processId: string, command: ChildCommand): Promise<Process> {
+  async #launch(
+    processId: string,
+    command: ChildCommand,
+    startChild: ChildStarter,
+  ): Promise<Process> {
     const process = await Process.start(
       command,
-      this.#options.startChild,
-      new EventLog(this.#options.retainedBytes),
+      startChild,
+      new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
     );
     this.#started(processId, process);
@@ -160,6 +172,7 @@ export class Session {
   #planEviction(processId: string): void {
     const timer = setTimeout(() => {
       this.#evictions.delete(timer);
+      this.#processes.get(processId)?.log.clear();
       this.#processes.delete(processId);
     }, this.#options.closedRetentionMs);
     Deno.unrefTimer(timer);

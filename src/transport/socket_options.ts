@@ -6,9 +6,14 @@ const TCP_NODELAY = 1;
 const SHUT_RDWR = 2;
 const SOL_SOCKET = Deno.build.os === "darwin" ? 0xffff : 1;
 const SO_KEEPALIVE = Deno.build.os === "darwin" ? 8 : 9;
-/** Seconds of silence before the kernel asks whether the other side is still there (tcp(7)). */
-const KEEPALIVE_IDLE = { option: Deno.build.os === "darwin" ? 0x10 : 4, seconds: 15 };
-const KEEPALIVE_INTERVAL = { option: Deno.build.os === "darwin" ? 0x101 : 5, seconds: 5 };
+/**
+ * After so many seconds of silence the kernel asks whether the other side is still there, and after
+ * so many questions without an answer the connection has ended (tcp(7)): 18 s in all. A client that
+ * lost the path looks for its session for 25 s, and cannot have it back before.
+ */
+const KEEPALIVE_IDLE = { option: Deno.build.os === "darwin" ? 0x10 : 4, value: 10 };
+const KEEPALIVE_INTERVAL = { option: Deno.build.os === "darwin" ? 0x101 : 5, value: 4 };
+const KEEPALIVE_COUNT = { option: Deno.build.os === "darwin" ? 0x102 : 6, value: 2 };
 
 /**
  * Makes the connections that a listening socket will accept send small messages at once, and notice
@@ -44,6 +49,7 @@ function tune(libc: SocketFunctions, descriptor: number): void {
     libc.setsockopt(descriptor, level, option, new Uint8Array(Int32Array.of(value).buffer), 4);
   set(IPPROTO_TCP, TCP_NODELAY, 1);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(IPPROTO_TCP, KEEPALIVE_IDLE.option, KEEPALIVE_IDLE.seconds);
-  set(IPPROTO_TCP, KEEPALIVE_INTERVAL.option, KEEPALIVE_INTERVAL.seconds);
+  for (const { option, value } of [KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT]) {
+    set(IPPROTO_TCP, option, value);
+  }
 }

@@ -7,6 +7,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     listen: { kind: "websocket", hostname: "127.0.0.1", port: 0 },
     graceMs: 5000,
     exitOnStdinClose: false,
+    retainedBytes: 1024 * 1024,
   });
 });
 
@@ -15,8 +16,9 @@ Deno.test("every option is read, in both ways of writing it", () => {
     listen: { kind: "unix", path: "/run/a=b" },
     graceMs: 250,
     exitOnStdinClose: true,
+    retainedBytes: 33554432,
   } as const;
-  const rest = ["--exit-on-stdin-close"];
+  const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
   assertEquals(
     parseServeOptions(["--listen", "unix:/run/a=b", "--grace", "0.25", ...rest]),
     expected,
@@ -78,5 +80,11 @@ Deno.test("what cannot be understood is refused and named", () => {
   ];
   for (const [args, named] of cases) {
     assertThrows(() => parseServeOptions(args), UsageError, named);
+  }
+});
+
+Deno.test("a retention that is no number of bytes, too small or too large is refused", () => {
+  for (const text of ["", "1M", "-1", "1e6", "262143", "268435457"]) {
+    assertThrows(() => parseServeOptions(["--retain-bytes", text]), UsageError, "--retain-bytes");
   }
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { processHandlers } from "../../src/server/handlers/process.ts";
@@ -27,6 +28,7 @@ class Setting {
       startChild: this.system.start,
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
+      retentionPool: new RetentionPool(0),
       closedRetentionMs: 0,
       detachedLifeMs: 60_000,
     });

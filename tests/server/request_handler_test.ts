@@ -1,4 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { FileHandles } from "../../src/filesystem/file_handles.ts";
+import { Turns } from "../../src/server/turns.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
@@ -71,6 +74,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     startChild: new FakeSystem().start,
     keeper: new FakeKeeper(),
     retainedBytes: 0,
+    retentionPool: new RetentionPool(0),
     closedRetentionMs: 0,
   });
   const seen: unknown[] = [];
@@ -81,6 +85,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
   const call = prepare({ processId: "p", maxBytes: null, waitMs: 3, other: 4 });
   assertEquals([family, seen], ["exec", []]);
   const { signal } = new AbortController();
-  assertThrows(() => call({ session, signal }), Error, "has run");
+  const context = { session, signal, files: new FileHandles(), turns: new Turns(1, () => false) };
+  assertThrows(() => call(context), Error, "has run");
   assertEquals(seen, [{ processId: "p", afterSeq: 0, maxBytes: undefined, waitMs: 3 }]);
 });

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
@@ -21,6 +22,7 @@ function setUp(closedRetentionMs = 60_000): Setting {
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
+    retentionPool: new RetentionPool(0),
     closedRetentionMs,
   });
   session.attach(sink);

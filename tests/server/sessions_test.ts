@@ -1,4 +1,5 @@
 import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { eventually } from "../e2e/support/patience.ts";
@@ -20,6 +21,7 @@ function setUp(detachedLifeMs = LONG_MS): Setting {
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
+    retentionPool: new RetentionPool(0),
     closedRetentionMs: LONG_MS,
     detachedLifeMs,
   });

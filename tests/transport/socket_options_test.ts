@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { tuneConnectedSockets, tuneListeningSocket } from "../../src/transport/socket_options.ts";
 import { socketsOn } from "./socket_facts.ts";
 
-const TUNED = { noDelay: true, keepAlive: true, keepAliveIdle: 15, keepAliveInterval: 5 };
+const TUNED = { noDelay: true, keepAlive: true, keepAliveIdle: 10, keepAliveInterval: 4 };
 const linux = Deno.build.os === "linux";
 
 Deno.test({

@@ -9,9 +9,9 @@ export function signalProcess(pid: number, signal: number): void {
   libc().kill(pid, signal);
 }
 
-/** Sends a signal to a process group; nothing happens when it is gone. */
-export function signalGroup(leader: number, signal: number): void {
-  libc().kill(-leader, signal);
+/** Sends a signal to a process group. Returns whether there is one; nothing happens if not. */
+export function signalGroup(leader: number, signal: number): boolean {
+  return libc().kill(-leader, signal) === 0;
 }
 
 const WNOHANG = 1;

@@ -49,7 +49,8 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
     const standard = command.stdio.kind === "pty"
       ? preparePseudoTerminal(command.stdio, opened)
       : preparePipes(command.stdio.stdin, opened);
-    return withExtraDescriptors(standard, command.descriptors ?? []);
+    const { descriptors: extra = [] } = command;
+    return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
   } catch (error) {
     opened.forEach(closeDescriptor);
     throw startError(command, error);
@@ -113,19 +114,29 @@ function preparePseudoTerminal(
   };
 }
 
-/** Copied from numbers past all that are set up: setting up one must not overwrite another. */
-function withExtraDescriptors(
+/** Copied from numbers past all of theirs: to set one up must not overwrite another. */
+function addDescriptors(
   prepared: PreparedStdio,
   extra: readonly ExtraDescriptor[],
+  opened: Descriptor[],
 ): PreparedStdio {
-  const lowest = Math.max(0, ...extra.map(({ number }) => number)) + 1;
-  const childs = [...prepared.childs];
-  const copyOf = (source: Descriptor): Descriptor => {
-    const copy = duplicate(source, lowest);
-    childs.push(copy);
-    return copy;
+  const lowest = Math.max(...extra.map(({ number }) => number)) + 1;
+  const copies = extra.map(({ number, source }) => {
+    const descriptor = duplicate(source, lowest);
+    opened.push(descriptor);
+    return { number, descriptor };
+  });
+  return {
+    ours: prepared.ours,
+    childs: [...prepared.childs, ...copies.map(({ descriptor }) => descriptor)],
+    setup: [
+      ...prepared.setup,
+      ...copies.map(({ number, descriptor }): DescriptorSetup => ({
+        number,
+        source: { kind: "copy", descriptor },
+      })),
+    ],
   };
-  return null as never;
 }
 
 function allDescriptors(ours: ChildDescriptors): Descriptor[] {

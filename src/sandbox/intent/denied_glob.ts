@@ -21,11 +21,12 @@ export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
     // The last name is left to the pattern, for it is the path itself that is denied, not a target.
     const literal = literals.slice(0, wild === -1 ? -1 : wild);
     const base = resolvePath(`/${literal.join("/")}`, disk).path;
-    return deniedGlob(pattern, base, names.slice(literal.length).map(parseGlobName));
+    return deniedGlob(pattern, base, names.slice(literal.length));
   });
 }
 
-function deniedGlob(pattern: string, base: string, parts: readonly GlobPart[]): DeniedGlob {
+function deniedGlob(pattern: string, base: string, names: readonly string[]): DeniedGlob {
+  const parts = names.map(parseGlobName);
   const baseNames = namesOf(base);
   const last = parts.at(-1);
   const below = (path: string): string[] | undefined => {
@@ -37,15 +38,16 @@ function deniedGlob(pattern: string, base: string, parts: readonly GlobPart[]): 
   return {
     pattern,
     base,
+    names,
     matches(path) {
       // Almost no name on a disk is like the last one of a pattern: this is about the rest.
       if (last?.kind === "name" && !last.like.test(basename(path))) return false;
-      const names = below(path);
-      return names !== undefined && matchesFrom(names, 0, parts, 0);
+      const given = below(path);
+      return given !== undefined && matchesFrom(given, 0, parts, 0);
     },
     mayMatchBelow(directory) {
-      const names = below(directory);
-      return names !== undefined && mayContinue(names, parts);
+      const given = below(directory);
+      return given !== undefined && mayContinue(given, parts);
     },
   };
 }

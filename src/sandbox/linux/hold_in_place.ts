@@ -35,3 +35,8 @@ export function holdInPlace(view: FileView): HeldView {
   const mounts = view.mounts.filter(({ path }) => !impossible.has(path));
   return { view: { ...view, mounts }, release };
 }
+
+/** Releases what all commands hold, none of which runs any more, before this program ends. */
+export function releaseAllHeld(): void {
+  placeholders.releaseAll();
+}

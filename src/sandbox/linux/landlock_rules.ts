@@ -15,7 +15,10 @@ export type LandlockRulesResult =
 /** Before this version of the interface files could be emptied that may not be written (truncate). */
 export const OLDEST_LANDLOCK = 3;
 
-/** Devices without which few programs run, and each process's own terminal. */
+/**
+ * Devices without which few programs run, and each process's own terminal. Not the directory of all
+ * terminals: those of the user's other programs are among them.
+ */
 const DEVICES = [
   "/dev/null",
   "/dev/zero",
@@ -23,8 +26,6 @@ const DEVICES = [
   "/dev/random",
   "/dev/urandom",
   "/dev/tty",
-  "/dev/pts",
-  "/dev/ptmx",
 ];
 
 /**
@@ -59,9 +60,9 @@ function refused(kept: string, below: string): LandlockRulesResult {
   };
 }
 
-/** There is nothing to grant where nothing is. */
+/** There is nothing to grant where nothing is, nor in a link. */
 function ruleFor({ path, access, kind }: Grant): LandlockRule[] {
-  if (access === "deny" || kind === "missing" || kind === "unreachable") return [];
+  if (access === "deny" || kind === "missing" || kind === "unreachable" || kind === "link") return [];
   return [{ path, access }];
 }
 

@@ -74,6 +74,13 @@ export class Placeholders {
     removeIfUnused(path, held);
     held.file.close();
   }
+
+  /** Lets go of everything. */
+  releaseAll(): void {
+    for (const path of this.#held.keys()) {
+      for (let users = this.#held.get(path)?.users ?? 0; users > 0; users--) this.release(path);
+    }
+  }
 }
 
 /** An empty directory that was there before may be the placeholder of another executor. */

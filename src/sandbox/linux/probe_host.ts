@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { libc } from "../../process/linux/libc.ts";
+import { runChild, type RunResult } from "../../process/run_child.ts";
 import type { BubblewrapAbility, LinuxAbilities } from "./abilities.ts";
 import {
   diagnoseBubblewrap,
@@ -47,9 +48,9 @@ function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility>
 /** Whoever has a fresh /proc refused may still get along without. */
 async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
   const whole = await runTrial(path, ["--proc", "/proc"]);
-  if (whole.success) return usable(path, true, whole.stdout);
+  if (whole.exitCode === 0) return usable(path, true, whole.stdout);
   const withoutProc = await runTrial(path, []);
-  if (withoutProc.success) return usable(path, false, withoutProc.stdout);
+  if (withoutProc.exitCode === 0) return usable(path, false, withoutProc.stdout);
   return { kind: "unusable", ...diagnoseBubblewrap(whole.stderr, namespaceSettings()) };
 }
 
@@ -58,25 +59,14 @@ function usable(path: string, freshProc: boolean, help: string): BubblewrapAbili
 }
 
 /** Runs bubblewrap inside of itself, to print its options: two questions for the cost of one. */
-async function runTrial(
-  path: string,
-  proc: readonly string[],
-): Promise<{ readonly success: boolean; readonly stdout: string; readonly stderr: string }> {
+async function runTrial(path: string, proc: readonly string[]): Promise<RunResult> {
   const isolation = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-net"];
   const view = ["--ro-bind", "/", "/", "--dev", "/dev", ...proc];
+  const argv = [...isolation, "--cap-drop", "ALL", "--die-with-parent", ...view, "--", path];
   try {
-    const { success, stdout, stderr } = await new Deno.Command(path, {
-      args: [...isolation, "--cap-drop", "ALL", "--die-with-parent", ...view, "--", path, "--help"],
-      clearEnv: true,
-      cwd: "/",
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    const text = new TextDecoder();
-    return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    return await runChild({ argv: [path, ...argv, "--help"], cwd: "/", env: {} });
   } catch (error) {
-    return { success: false, stdout: "", stderr: error instanceof Error ? error.message : "" };
+    return { exitCode: 1, stdout: "", stderr: error instanceof Error ? error.message : "" };
   }
 }
 

@@ -23,6 +23,18 @@ export interface SeccompFilterOptions {
   /** The architecture of the machine that the program is to run on. */
   readonly architecture: Architecture;
   readonly network: NetworkMode;
+  /**
+   * Whether the command runs among the host's processes instead of in namespaces of its own.
+   *
+   * @default false
+   */
+  readonly sharedHost?: boolean;
+  /**
+   * Whether nothing may change modes, owners, attributes and times of files.
+   *
+   * @default false
+   */
+  readonly fixedMetadata?: boolean;
 }
 
 const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
@@ -66,9 +78,14 @@ export function seccompFilter(options: SeccompFilterOptions): Uint8Array<ArrayBu
 /** {@linkcode seccompFilter} from a list other than the shipped one. */
 export function buildSeccompFilter(
   profile: SeccompProfile,
-  { architecture, network }: SeccompFilterOptions,
+  { architecture, network, sharedHost, fixedMetadata }: SeccompFilterOptions,
 ): Uint8Array<ArrayBuffer> {
-  const rules = sectionsOf[network].flatMap((section) => profile.sections[section]);
+  const sections: SeccompSection[] = [
+    ...sectionsOf[network],
+    ...sharedHost ? ["sharedHost"] as const : [],
+    ...fixedMetadata ? ["fixedMetadata"] as const : [],
+  ];
+  const rules = sections.flatMap((section) => profile.sections[section]);
   return assembleBpf([
     load(ARCHITECTURE_OFFSET),
     unless("equal", auditArchitectures[architecture], "foreign"),

@@ -30,13 +30,15 @@ export interface SeccompRule {
 export interface SeccompProfile {
   /** The highest system call number that was looked at when the list was written. */
   newestKnown: number;
-  /** Which of them apply depends on the network that a command may use. */
+  /** Which of them apply depends on the network that a command may use and on what else encloses it. */
   sections: {
     always: SeccompRule[];
     notEnabled: SeccompRule[];
     restricted: SeccompRule[];
     proxied: SeccompRule[];
     noLocalBinding: SeccompRule[];
+    sharedHost: SeccompRule[];
+    fixedMetadata: SeccompRule[];
   };
 }
 
@@ -105,6 +107,8 @@ function profileSchema(constants: Record<string, number>) {
       restricted: z.array(rule),
       proxied: z.array(rule),
       noLocalBinding: z.array(rule),
+      sharedHost: z.array(rule),
+      fixedMetadata: z.array(rule),
     }),
   });
 }

@@ -1,11 +1,11 @@
 import { type ChildCommand, StartError } from "../../process/child.ts";
 import { commandEnvironment, type Environment } from "../../process/environment.ts";
-import type { Process } from "../../process/process.ts";
+import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
-import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
+import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
@@ -72,14 +72,14 @@ async function start(
   environment: Environment,
 ): Promise<ResultInput<"process/start">> {
   const command = commandOf(params, environment);
-  refuseSandbox(params);
+  const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
   try {
-    await session.start(params.processId, command);
+    const { sandboxType } = await session.start(params.processId, command, starter);
+    return { processId: params.processId, sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error);
     throw error;
   }
-  return { processId: params.processId, sandboxType: "none" };
 }
 
 /** Answers at once if it can: answers that pile up unseen could not be held back. */
@@ -146,9 +146,10 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What was asked to be enclosed never runs bare. */
-function refuseSandbox(params: StartParams): void {
-  if (requiresSandbox(params)) {
-    throw internalError("this executor cannot enforce a sandbox; the command was not started");
-  }
+/** What is asked to be enclosed never runs bare. */
+function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
+  return async (command, observer) => {
+    const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
+    return await startEnclosed(intent, home, command, observer);
+  };
 }

@@ -349,7 +349,15 @@ Deno.test("seccompFilter: programs are short", () => {
 function profileOf(always: SeccompRule[]): SeccompProfile {
   return {
     newestKnown: 5000,
-    sections: { always, notEnabled: [], restricted: [], proxied: [], noLocalBinding: [] },
+    sections: {
+      always,
+      notEnabled: [],
+      restricted: [],
+      proxied: [],
+      noLocalBinding: [],
+      sharedHost: [],
+      fixedMetadata: [],
+    },
   };
 }
 

@@ -1,0 +1,66 @@
+import type { LandlockRule } from "./landlock_rules.ts";
+import type { LandlockGoverned } from "./launcher_plan.ts";
+
+/** `LANDLOCK_ACCESS_FS_*` of linux/landlock.h. */
+export const FileRight = {
+  Execute: 1 << 0,
+  WriteFile: 1 << 1,
+  ReadFile: 1 << 2,
+  ReadDirectory: 1 << 3,
+  RemoveDirectory: 1 << 4,
+  RemoveFile: 1 << 5,
+  MakeCharacterDevice: 1 << 6,
+  MakeDirectory: 1 << 7,
+  MakeFile: 1 << 8,
+  MakeSocket: 1 << 9,
+  MakePipe: 1 << 10,
+  MakeBlockDevice: 1 << 11,
+  MakeLink: 1 << 12,
+  /** Moving and linking between directories; version 2. */
+  Refer: 1 << 13,
+  /** Version 3. */
+  Truncate: 1 << 14,
+  /** Version 5. */
+  DeviceControl: 1 << 15,
+} as const;
+
+/** The only rights that a rule for something else than a directory may have. */
+export const RIGHTS_OF_A_FILE = FileRight.Execute | FileRight.WriteFile | FileRight.ReadFile |
+  FileRight.Truncate | FileRight.DeviceControl;
+
+const READ = FileRight.Execute | FileRight.ReadFile | FileRight.ReadDirectory;
+const EVERYTHING = (FileRight.DeviceControl << 1) - 1;
+const NEW_DEVICES = FileRight.MakeCharacterDevice | FileRight.MakeBlockDevice;
+
+/** LANDLOCK_ACCESS_NET_BIND_TCP and LANDLOCK_ACCESS_NET_CONNECT_TCP. */
+const TCP = 0b11;
+const ABSTRACT_UNIX_SOCKETS = 0b01;
+const SIGNALS = 0b10;
+
+/** The versions of the interface that brought what is used here (landlock(7)). */
+const NETWORK_SINCE = 4;
+const DEVICE_CONTROL_SINCE = 5;
+const SCOPES_SINCE = 6;
+
+/**
+ * What a version of Landlock, 3 or newer, is to govern: all rights to files, signals to processes
+ * outside and, without network, TCP and abstract unix sockets.
+ */
+export function governedBy(version: number, hostNetwork: boolean): LandlockGoverned {
+  return {
+    files: knownTo(version, EVERYTHING),
+    ...version < NETWORK_SINCE ? {} : { network: hostNetwork ? 0 : TCP },
+    ...version < SCOPES_SINCE
+      ? {}
+      : { scopes: hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS },
+  };
+}
+
+/** The bits of a rule, for a directory; new devices may not be made anywhere. */
+export function rightsOf(access: LandlockRule["access"], version: number): number {
+  return knownTo(version, access === "read" ? READ : EVERYTHING & ~NEW_DEVICES);
+}
+
+function knownTo(version: number, rights: number): number {
+  return version < DEVICE_CONTROL_SINCE ? rights & ~FileRight.DeviceControl : rights;
+}

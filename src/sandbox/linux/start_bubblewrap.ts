@@ -1,0 +1,144 @@
+import { setImmediate } from "node:timers";
+import type { Child, ChildObserver, ChildStdio, Enclosure } from "../../process/child.ts";
+import { closeDescriptor } from "../../process/linux/descriptors.ts";
+import { Ready, sharedPoller } from "../../process/linux/poller.ts";
+import { openProcessDescriptor } from "../../process/linux/process_descriptor.ts";
+import { startLinuxChild } from "../../process/linux/start.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { isSandboxDenial } from "../denial.ts";
+import type { WrappedCommand } from "../prepare.ts";
+import { BubblewrappedChild } from "./bubblewrapped_child.ts";
+import { WrapperChannels } from "./wrapper_channels.ts";
+
+/**
+ * Starts a wrapped command and waits until its sandbox stands.
+ *
+ * The last event is told when no process of the sandbox is left and what it needed on the disk has
+ * been given back.
+ *
+ * @throws {StartError} when the wrapper could not be started
+ * @throws {RpcError} -32603 when the wrapper could not set the sandbox up, in the wrapper's words
+ */
+export async function startBubblewrap(
+  wrapped: WrappedCommand,
+  stdio: ChildStdio,
+  observer: ChildObserver,
+): Promise<Child> {
+  const listener = new Listener();
+  const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
+  const ready = await channels.setUp();
+  const { firstProcess } = channels.readStatus();
+  const released = ended(firstProcess).then(() => wrapped.release());
+  if (!ready || firstProcess === undefined) {
+    const complaint = await listener.collect(() => wrapper.resume());
+    wrapper.abandon();
+    channels[Symbol.dispose]();
+    await released;
+    throw internalError(`the sandbox could not be set up, nothing was started: ${complaint}`);
+  }
+  const child = new BubblewrappedChild({
+    wrapper,
+    firstProcess,
+    takesTerminal: wrapped.takesTerminal,
+    enclosure: enclosureOf(wrapped),
+  });
+  listener.tell({
+    output: (stream, bytes) => observer.output(stream, bytes),
+    exited: (exitCode) => {
+      channels[Symbol.dispose]();
+      observer.exited(exitCode);
+    },
+    ended: () => void released.then(() => observer.ended()),
+  });
+  // In a later turn, when whoever awaits the child has it.
+  setImmediate(() => child.letGo());
+  return child;
+}
+
+interface StartedWrapper {
+  /** Paused. */
+  readonly wrapper: Child;
+  readonly channels: WrapperChannels;
+}
+
+function startWrapper(
+  wrapped: WrappedCommand,
+  stdio: ChildStdio,
+  listener: Listener,
+): StartedWrapper {
+  let channels: WrapperChannels | undefined;
+  try {
+    channels = new WrapperChannels(wrapped.descriptors);
+    const wrapper = startLinuxChild({
+      argv: wrapped.argv,
+      cwd: wrapped.cwd,
+      env: wrapped.env,
+      stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
+      descriptors: channels.forWrapper,
+    }, listener);
+    wrapper.pause();
+    return { wrapper, channels };
+  } catch (error) {
+    channels?.[Symbol.dispose]();
+    wrapped.release();
+    throw error;
+  } finally {
+    channels?.handedOver();
+  }
+}
+
+function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
+  return {
+    sandboxType,
+    isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),
+  };
+}
+
+/** Waits until a process has ended, whoever its parent is; one that never was has. */
+function ended(pid: number | undefined): Promise<void> {
+  const descriptor = pid === undefined ? undefined : openProcessDescriptor(pid);
+  if (descriptor === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    sharedPoller().watch(descriptor, Ready.Input, () => {
+      sharedPoller().unwatch(descriptor);
+      closeDescriptor(descriptor);
+      resolve();
+    });
+  });
+}
+
+/** Hears a wrapper out, on its own behalf or on that of the command. */
+class Listener implements ChildObserver {
+  #observer: ChildObserver | undefined;
+
+  /** Tells this observer what is heard from now on. */
+  tell(observer: ChildObserver): void {
+    this.#observer = observer;
+  }
+
+  /** Collects what the wrapper says until its exit. */
+  collect(begin: () => void): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    return new Promise((resolve) => {
+      this.tell({
+        output: (_, bytes) => text += decoder.decode(bytes, { stream: true }),
+        exited: () => resolve(text.trim()),
+        ended: () => {},
+      });
+      begin();
+    });
+  }
+
+  output(...event: Parameters<ChildObserver["output"]>): void {
+    this.#observer?.output(...event);
+  }
+
+  exited(exitCode: number): void {
+    this.#observer?.exited(exitCode);
+  }
+
+  ended(): void {
+    this.#observer?.ended();
+  }
+}

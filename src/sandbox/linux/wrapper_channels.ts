@@ -1,0 +1,87 @@
+import type { ExtraDescriptor } from "../../process/child.ts";
+import {
+  closeDescriptor,
+  type Descriptor,
+  openMemoryFile,
+  openPipe,
+  setNonBlocking,
+  unreadBytes,
+} from "../../process/linux/descriptors.ts";
+import { libc } from "../../process/linux/libc.ts";
+import { sharedPoller } from "../../process/linux/poller.ts";
+import type { WrappedDescriptor } from "./bubblewrap.ts";
+import { type BubblewrapStatus, parseBubblewrapStatus } from "./bubblewrap_status.ts";
+
+/** bubblewrap reports a few short lines in all. */
+const STATUS_BYTES = 4096;
+
+/** What this program and a wrapper tell each other through, besides the standard streams. */
+export class WrapperChannels implements Disposable {
+  /** What the wrapper gets, until {@linkcode handedOver}. */
+  readonly forWrapper: readonly ExtraDescriptor[];
+  readonly #theirs: Descriptor[] = [];
+  readonly #ours: Descriptor[] = [];
+  #gate: Descriptor | undefined;
+  #status: Descriptor | undefined;
+
+  /** @throws {Error} when there are no descriptors left */
+  constructor(descriptors: readonly WrappedDescriptor[]) {
+    try {
+      this.forWrapper = descriptors.map(({ number, purpose }) => {
+        const source = this.#open(purpose);
+        this.#theirs.push(source);
+        return { number, source };
+      });
+    } catch (error) {
+      this.handedOver();
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The wrapper has its copies, or never will. */
+  handedOver(): void {
+    for (const descriptor of this.#theirs.splice(0)) closeDescriptor(descriptor);
+  }
+
+  /** Waits until the wrapper has set everything up, or cannot any more. Returns whether it has. */
+  setUp(): Promise<boolean> {
+    const gate = this.#gate;
+    if (gate === undefined) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      // Interest in nothing leaves errors: the last reader is gone (poll(2)).
+      sharedPoller().watch(gate, 0, () => {
+        sharedPoller().unwatch(gate);
+        resolve(unreadBytes(gate) === 0);
+      });
+    });
+  }
+
+  /** What the wrapper has reported since this was last asked. */
+  readStatus(): BubblewrapStatus {
+    const buffer = new Uint8Array(STATUS_BYTES);
+    const count = this.#status === undefined
+      ? 0
+      : Number(libc().read(this.#status, buffer, BigInt(buffer.length)));
+    return parseBubblewrapStatus(new TextDecoder().decode(buffer.subarray(0, Math.max(0, count))));
+  }
+
+  /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
+  [Symbol.dispose](): void {
+    for (const descriptor of this.#ours.splice(0)) closeDescriptor(descriptor);
+    this.#gate = this.#status = undefined;
+  }
+
+  #open(purpose: WrappedDescriptor["purpose"]): Descriptor {
+    if (purpose.kind === "data") return openMemoryFile(purpose.bytes);
+    const { readEnd, writeEnd } = openPipe();
+    if (purpose.kind === "status") {
+      setNonBlocking(readEnd);
+      this.#ours.push(this.#status = readEnd);
+      return writeEnd;
+    }
+    libc().write(writeEnd, new Uint8Array(1), 1n);
+    this.#ours.push(this.#gate = writeEnd);
+    return readEnd;
+  }
+}
