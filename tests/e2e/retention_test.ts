@@ -27,7 +27,7 @@ async function retained(client: RawClient, processId: string): Promise<Retained>
 
 /** Lets a command write while nobody is connected, and gives what is retained of it. */
 async function outputWithoutConnection(args: string[], bytes: number): Promise<Retained> {
-  await using executor = await ListeningExecutor.start({ args });
+  await using executor = await ListeningExecutor.start({}, args);
   const first = await connectWebSocket(executor.url);
   const sessionId = await first.initialize();
   const script = `read line; head -c ${bytes} /dev/zero`;
@@ -61,7 +61,7 @@ Deno.test("without it the newest mebibyte is kept", async () => {
 });
 
 Deno.test("clients are told how much is kept", async () => {
-  await using executor = await ListeningExecutor.start({ args: ["--retain-bytes", "2000000"] });
+  await using executor = await ListeningExecutor.start({}, ["--retain-bytes", "2000000"]);
   await using client = await connectWebSocket(executor.url);
   const { result } = await client.request("initialize", { clientName: "test" });
   assertObjectMatch({ result }, {
