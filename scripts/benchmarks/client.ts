@@ -9,6 +9,8 @@ export interface CommandRecord {
 export interface CommandOptions {
   readonly tty?: boolean;
   readonly pipeStdin?: boolean;
+  /** The intent to enclose the command by. */
+  readonly sandbox?: unknown;
   /** Called with each chunk of output, in base64. */
   readonly onOutput?: (chunk: string) => void;
   /** Called when the process has exited, with the number of that event. */
@@ -91,6 +93,7 @@ export class BenchmarkClient {
         env: { PATH: "/usr/bin:/bin" },
         tty: options.tty ?? false,
         pipeStdin: options.pipeStdin ?? false,
+        sandbox: options.sandbox,
       }).then(() => options.onStarted?.(processId), reject);
     });
   }

@@ -1,3 +1,5 @@
+import { sandboxIntent } from "../../src/cli/exec_sandbox.ts";
+import { PathUri } from "../../src/protocol/path_uri.ts";
 import { BenchmarkClient } from "./client.ts";
 import { once, quantile, time } from "./statistics.ts";
 
@@ -20,6 +22,14 @@ export const connectedMeasurements: readonly Measurement[] = [
     name: "the same on a tty",
     measure: async (client) =>
       latency(await time(200, () => client.run(["/usr/bin/true"], { tty: true }))),
+  },
+  {
+    name: "the same sandboxed (workspace-write, no network)",
+    measure: async (client) => latency(await sandboxed(client, false)),
+  },
+  {
+    name: "the same sandboxed on a tty",
+    measure: async (client) => latency(await sandboxed(client, true)),
   },
   { name: "stdin line to its echo", measure: async (client) => latency(await echoes(client, 200)) },
   {
@@ -83,6 +93,20 @@ export const connectedMeasurements: readonly Measurement[] = [
     },
   },
 ];
+
+/** Times a command that may write a directory of its own and the temporary ones. */
+async function sandboxed(client: BenchmarkClient, tty: boolean): Promise<number[]> {
+  const workspace = await Deno.makeTempDir({ prefix: "remex-bench-" });
+  try {
+    const sandbox = await sandboxIntent("workspace-write", PathUri.fromNativePath(workspace), []);
+    return await time(200, async () => {
+      const { exitCode } = await client.run(["/usr/bin/true"], { tty, sandbox });
+      if (exitCode !== 0) throw new Error(`exit code ${exitCode}`);
+    });
+  } finally {
+    await Deno.remove(workspace, { recursive: true });
+  }
+}
 
 /** Reads or writes a file of the temporary directory, one request after the other. */
 async function fileThroughput(

@@ -8,6 +8,7 @@ Runs commands on this machine for agents and their orchestrators.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for whatever starts \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  doctor       what this machine can enforce, each failing check with its fix
 
   --version    print the version
   --help       this text; after a command, that command's options
@@ -34,6 +35,15 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec": {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
+    }
+    case "doctor": {
+      const { doctor } = await import("./doctor.ts");
+      return await doctor(rest);
+    }
+    // Not for people: how this program becomes a command in a sandbox.
+    case "sandbox-launcher": {
+      const { runLauncher } = await import("../sandbox/linux/launcher.ts");
+      return runLauncher();
     }
     case "--version":
       console.log(`remex ${VERSION}`);

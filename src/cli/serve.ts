@@ -6,7 +6,11 @@ import { Executor } from "../server/executor.ts";
 import { log } from "../telemetry/log.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
-import { ListenError, serveWebSocket } from "../transport/websocket_server.ts";
+import {
+  ListenError,
+  serveWebSocket,
+  type WebSocketServerOptions,
+} from "../transport/websocket_server.ts";
 import { parseServeOptions, SERVE_USAGE, type ServeOptions } from "./serve_options.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -29,11 +33,11 @@ interface Service {
   readonly keeper: ProcessKeeper;
 }
 
-function startService({ retainedBytes }: ServeOptions): Service {
+function startService({ retainedBytes, limits }: ServeOptions): Service {
   surviveStrayRejections();
   if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
   const keeper = keepProcesses();
-  return { keeper, executor: new Executor({ startChild, keeper, retainedBytes }) };
+  return { keeper, executor: new Executor({ startChild, keeper, retainedBytes, limits }) };
 }
 
 /**
@@ -70,12 +74,15 @@ async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
 ): Promise<void> {
+  const access = await accessOf(options);
   let ready = true;
   let service: Service | undefined;
   const running = () => service ??= startService(options);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
+    full: () => running().executor.connections >= options.limits.connections,
+    ...access,
   }).catch((error) => {
     throw error instanceof ListenError ? new UsageError(error.message) : error;
   });
@@ -88,6 +95,18 @@ async function serveSocket(
   ready = false;
   await stopService(started, options.graceMs);
   server.stop();
+}
+
+/** What decides who gets in and reads along. @throws {UsageError} for files that are wrong */
+async function accessOf(
+  { authentication, tls }: ServeOptions,
+): Promise<Pick<WebSocketServerOptions, "checkToken" | "tls">> {
+  return {
+    checkToken: authentication.kind === "none"
+      ? undefined
+      : await (await import("./authenticator.ts")).tokenCheckFor(authentication),
+    tls: tls && await (await import("./tls_files.ts")).readTlsFiles(tls),
+  };
 }
 
 /** Settles at the first SIGTERM or SIGINT. */

@@ -1,7 +1,5 @@
 import type { HostAbilities } from "./plan.ts";
 
-const SEATBELT = "/usr/bin/sandbox-exec";
-
 /**
  * Finds out what this machine offers for enclosing commands.
  *
@@ -13,17 +11,11 @@ export async function hostAbilities(outside: readonly string[]): Promise<HostAbi
       const { probeLinux } = await import("./linux/probe_host.ts");
       return { os: "linux", ...await probeLinux(outside) };
     }
-    case "darwin":
-      return { os: "darwin", seatbelt: await isFile(SEATBELT) };
+    case "darwin": {
+      const { probeSeatbelt } = await import("./macos/probe_seatbelt.ts");
+      return { os: "darwin", seatbelt: await probeSeatbelt() };
+    }
     default:
       return { os: "other", name: Deno.build.os };
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
   }
 }

@@ -1,7 +1,12 @@
 import type { BoundIntent, BoundNetwork } from "./grants.ts";
 import type { LinuxAbilities } from "./linux/abilities.ts";
 import { type FileView, planFileView } from "./linux/file_view.ts";
-import { type LandlockRule, landlockRules, OLDEST_LANDLOCK } from "./linux/landlock_rules.ts";
+import {
+  type LandlockRule,
+  landlockRules,
+  OLDEST_LANDLOCK,
+  standardRules,
+} from "./linux/landlock_rules.ts";
 
 /** What a machine offers for enclosing commands. */
 export type HostAbilities =
@@ -23,10 +28,18 @@ export type SandboxPlan =
     readonly rules: readonly LandlockRule[];
     /** The version of the interface to use. */
     readonly version: number;
+    /**
+     * Whether modes, owners, attributes and times of all files have to stay as they are, of those
+     * that may be written too: Landlock leaves them to whoever owns a file, wherever it is.
+     */
+    readonly fixedMetadata: boolean;
     readonly network: BoundNetwork;
   }
   | { readonly kind: "seatbelt"; readonly intent: BoundIntent }
   | RefusedPlan;
+
+type BubblewrapPlan = Extract<SandboxPlan, { kind: "bubblewrap" }>;
+type LandlockPlan = Extract<SandboxPlan, { kind: "landlock" }>;
 
 /** Nothing here can enforce an intent in full. */
 export interface RefusedPlan {
@@ -56,7 +69,7 @@ export function planSandbox(
     case "darwin":
       return abilities.seatbelt
         ? { kind: "seatbelt", intent }
-        : refused("/usr/bin/sandbox-exec is missing");
+        : refused("/usr/bin/sandbox-exec is missing or fails, or runs in a sandbox itself");
     case "other":
       return refused(`commands cannot be enclosed on ${abilities.name}`);
   }
@@ -73,32 +86,46 @@ function planLinux(
   if (intent.network.kind === "loopback") {
     return refused("connections to the ports of a managed network alone cannot be enforced here");
   }
-  const means = landlockFirst ? [planLandlock, planBubblewrap] : [planBubblewrap, planLandlock];
-  const refusals: RefusedPlan[] = [];
-  for (const plan of means) {
-    const planned = plan(intent, abilities);
-    if (planned.kind !== "refused") return planned;
-    refusals.push(planned);
-  }
-  return refused(
-    refusals.map(({ reason }) => reason).join("; "),
-    refusals.find(({ fix }) => fix !== undefined)?.fix,
-  );
+  const bubblewrap = planBubblewrap(intent, abilities);
+  const landlock = planLandlock(intent, abilities);
+  if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
+  if (bubblewrap.kind !== "refused") return bubblewrap;
+  if (landlock.kind !== "refused") return landlock;
+  return refused(`${bubblewrap.reason}; ${landlock.reason}`, bubblewrap.fix ?? landlock.fix);
 }
 
-function planBubblewrap(intent: BoundIntent, { bubblewrap }: LinuxAbilities): SandboxPlan {
+/** Whether what may be written is not quite as free as it would be with bubblewrap. */
+function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
+  const devices = standardRules().map(({ path }) => path);
+  return fixedMetadata &&
+    rules.some(({ path, access }) => access === "write" && !devices.includes(path));
+}
+
+function planBubblewrap(
+  intent: BoundIntent,
+  { bubblewrap }: LinuxAbilities,
+): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
   const files = planFileView(intent.files);
   if (files.kind === "refused") return refused(files.reason);
   return { kind: "bubblewrap", view: files.view, network: intent.network };
 }
 
-function planLandlock(intent: BoundIntent, { landlock }: LinuxAbilities): SandboxPlan {
+function planLandlock(
+  intent: BoundIntent,
+  { landlock }: LinuxAbilities,
+): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) return refused("this kernel's Landlock is too old (Linux 6.2)");
   const files = landlockRules(intent.files);
   if (files.kind === "refused") return refused(files.reason);
-  return { kind: "landlock", rules: files.rules, version: landlock, network: intent.network };
+  return {
+    kind: "landlock",
+    rules: files.rules,
+    version: landlock,
+    fixedMetadata: !files.rules.some(({ path, access }) => path === "/" && access === "write"),
+    network: intent.network,
+  };
 }
 
 function refused(reason: string, fix?: string): RefusedPlan {

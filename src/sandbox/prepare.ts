@@ -39,6 +39,7 @@ export interface WrappedCommand {
  * Encloses a command as a client intends.
  *
  * @param home the home directory of the user that commands run as
+ * @param os the system that commands would run on
  * @throws {RpcError} -32602 if the intent cannot be understood here, -32603 if nothing on this
  * machine enforces it in full: the command must then not be started at all
  */
@@ -46,8 +47,9 @@ export async function prepareSandbox(
   intent: SandboxIntent,
   command: CommandToWrap,
   home: string | undefined,
+  os: typeof Deno.build.os = Deno.build.os,
 ): Promise<PreparedSandbox> {
-  if (Deno.build.os === "windows" && requiresSandbox(intent)) {
+  if (os === "windows" && requiresSandbox(intent)) {
     throw cannotEnforce("commands cannot be enclosed on Windows");
   }
   const facts = { convention: hostConvention(), home, temporaryDirectory: command.env.TMPDIR };
@@ -69,9 +71,20 @@ export async function prepareSandbox(
       const wrapped = prepareBubblewrap(plan, command, bound, abilities);
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
-    case "landlock":
-    case "seatbelt":
-      throw cannotEnforce(`${plan.kind} cannot be used yet`);
+    case "landlock": {
+      if (abilities.os !== "linux") throw cannotEnforce("Landlock is for Linux");
+      const { prepareLandlock } = await import("./linux/prepare_landlock.ts");
+      const wrapped = prepareLandlock(plan, command, bound, abilities, writableTrees(bound));
+      return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
+    }
+    case "seatbelt": {
+      const { prepareSeatbelt } = await import("./macos/prepare_seatbelt.ts");
+      const globs = asked.files.kind === "all" ? [] : asked.files.deniedGlobs;
+      const argv = prepareSeatbelt(plan.intent, globs, command);
+      const { cwd, env } = command;
+      const nothingHeld = { descriptors: [], takesTerminal: false, release: () => {} };
+      return { kind: "wrapped", sandboxType: "macosSeatbelt", argv, cwd, env, ...nothingHeld };
+    }
   }
 }
 

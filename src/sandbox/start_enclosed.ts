@@ -1,6 +1,8 @@
-import type { Child, ChildCommand, ChildObserver } from "../process/child.ts";
+import type { Child, ChildCommand, ChildObserver, Enclosure } from "../process/child.ts";
 import { refuseInexpressible, startChild } from "../process/start_child.ts";
-import { prepareSandbox } from "./prepare.ts";
+import { isSandboxDenial } from "./denial.ts";
+import { EnclosedChild } from "./enclosed_child.ts";
+import { prepareSandbox, type WrappedCommand } from "./prepare.ts";
 import type { SandboxIntent } from "./requires_sandbox.ts";
 
 /**
@@ -20,6 +22,21 @@ export async function startEnclosed(
   const terminal = command.stdio.kind === "pty";
   const prepared = await prepareSandbox(intent, { ...command, terminal }, home);
   if (prepared.kind === "none") return await startChild(command, observer);
-  const { startBubblewrap } = await import("./linux/start_bubblewrap.ts");
-  return await startBubblewrap(prepared, command.stdio, observer);
+  const enclosure = enclosureOf(prepared);
+  if (Deno.build.os === "linux") {
+    const { startWrapped } = await import("./linux/start_wrapped.ts");
+    return await startWrapped(prepared, enclosure, command.stdio, observer);
+  }
+  const { argv, cwd, env } = prepared;
+  return new EnclosedChild(
+    await startChild({ argv, cwd, env, stdio: command.stdio }, observer),
+    enclosure,
+  );
+}
+
+function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
+  return {
+    sandboxType,
+    isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),
+  };
 }

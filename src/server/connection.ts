@@ -6,6 +6,7 @@ import { methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
 import { MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
 import { FileHandles } from "../filesystem/file_handles.ts";
+import { HttpTraffic } from "./http_traffic.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
@@ -16,6 +17,8 @@ export interface ConnectionOptions {
   readonly sessions: Sessions;
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly environmentInfo: () => EnvironmentInfo;
+  /** Requests that are worked on at the same time. */
+  readonly concurrentRequests: number;
 }
 
 /** Requests of a connection that may move contents of files at the same time. */
@@ -25,7 +28,7 @@ const HEAVY_REQUESTS_AT_ONCE = 4;
  * One client's conversation: requests in, answers out, as each is ready.
  *
  * Handlers run up to their first wait in the order in which requests come, which keeps the order of
- * writes to a process; nothing else waits for anything.
+ * writes to a process; nothing else waits for anything while there are not too many of them.
  */
 export class Connection {
   readonly #transport: Transport;
@@ -33,9 +36,12 @@ export class Connection {
   readonly #ended = new AbortController();
   readonly #files = new FileHandles();
   readonly #turns: Turns;
+  readonly #http: HttpTraffic;
   /** Frames that came while the client had much to read, so that answers do not pile up. */
   readonly #backlog: string[] = [];
   #backlogBytes = 0;
+  /** How many requests are worked on. */
+  #inFlight = 0;
   #session: Session | undefined;
   #initialized = false;
 
@@ -43,6 +49,7 @@ export class Connection {
     this.#transport = transport;
     this.#options = options;
     this.#turns = new Turns(HEAVY_REQUESTS_AT_ONCE, () => transport.saturated);
+    this.#http = new HttpTraffic(transport);
   }
 
   /** Starts the conversation. The promise settles when it is over. */
@@ -61,8 +68,12 @@ export class Connection {
   }
 
   #receive(frame: string): void {
-    if (this.#transport.saturated || this.#backlog.length > 0) return this.#postpone(frame);
+    if (this.#busy || this.#backlog.length > 0) return this.#postpone(frame);
     this.#handle(frame);
+  }
+
+  get #busy(): boolean {
+    return this.#transport.saturated || this.#inFlight >= this.#options.concurrentRequests;
   }
 
   #postpone(frame: string): void {
@@ -72,16 +83,23 @@ export class Connection {
     this.#backlog.length = 0;
     this.#transport.close({
       kind: "overload",
-      message: "the client sends requests without reading answers",
+      message: this.#transport.saturated
+        ? "the client sends requests without reading answers"
+        : "the client sends more requests than can wait for their turn",
     });
   }
 
   #drained(): void {
     this.#session?.resume();
     this.#turns.proceed();
+    this.#http.proceed();
+    this.#handleBacklog();
+  }
+
+  #handleBacklog(): void {
     let handled = 0;
     for (const frame of this.#backlog) {
-      if (this.#transport.saturated) break;
+      if (this.#busy) break;
       handled++;
       this.#backlogBytes -= frame.length;
       this.#handle(frame);
@@ -127,10 +145,18 @@ export class Connection {
         ? this.#initialize(params)
         : this.#call(method, params);
       if (!(result instanceof Promise)) return this.#succeed(id, result);
-      result.then((value) => this.#succeed(id, value)).catch((error) => this.#fail(id, error));
+      this.#inFlight++;
+      result.then((value) => this.#succeed(id, value))
+        .catch((error) => this.#fail(id, error))
+        .finally(() => this.#settled());
     } catch (error) {
       this.#fail(id, error);
     }
+  }
+
+  #settled(): void {
+    this.#inFlight--;
+    if (this.#backlog.length > 0) this.#handleBacklog();
   }
 
   #initialize(raw: unknown): unknown {
@@ -159,6 +185,7 @@ export class Connection {
       session: this.#session,
       files: this.#files,
       turns: this.#turns,
+      http: this.#http,
       signal: this.#ended.signal,
     });
   }
@@ -180,6 +207,7 @@ export class Connection {
     this.#backlog.length = 0;
     void this.#files[Symbol.asyncDispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
+    this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
   }
 }

@@ -7,9 +7,12 @@ import type { Transport } from "../transport/transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
 import { fileHandlers } from "./handlers/filesystem.ts";
+import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
+import { Slots } from "./slots.ts";
 
 /** What whoever runs an executor decides. */
 export interface ExecutorOptions {
@@ -21,6 +24,8 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
+  readonly limits?: Limits;
 }
 
 /** What a larger retention may cost in all, though each process keeps the default besides. */
@@ -35,7 +40,10 @@ export class Executor {
   readonly #transports = new Set<Transport>();
 
   constructor(options: ExecutorOptions) {
+    const limits = options.limits ?? DEFAULT_LIMITS;
     this.#sessions = new Sessions({
+      maxSessions: limits.sessions,
+      processSlots: new Slots(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
@@ -46,13 +54,20 @@ export class Executor {
     const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
     this.#connectionOptions = {
       sessions: this.#sessions,
+      concurrentRequests: limits.concurrentRequests,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         ...processHandlers(() => Deno.env.toObject()),
         ...fileHandlers(),
+        ...httpHandlers(() => Deno.env.toObject()),
       })),
     };
+  }
+
+  /** How many clients are connected. */
+  get connections(): number {
+    return this.#transports.size;
   }
 
   /** Serves one client. Settles when its connection has ended. */

@@ -4,6 +4,7 @@ import type { JsonText } from "../protocol/envelope.ts";
 import { invalidParams } from "../protocol/errors.ts";
 import { describeIssue } from "../protocol/issue.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
+import type { HttpTraffic } from "./http_traffic.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
 
@@ -14,6 +15,8 @@ export interface RequestContext {
   readonly files: FileHandles;
   /** Orders the connection's heavy work. */
   readonly turns: Turns;
+  /** What the connection's HTTP requests share. */
+  readonly http: HttpTraffic;
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
 }

@@ -3,8 +3,9 @@ import { type ChildStarter, Process } from "../process/process.ts";
 import type { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { invalidRequest } from "../protocol/errors.ts";
+import { internalError, invalidRequest } from "../protocol/errors.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
+import type { Slots } from "./slots.ts";
 
 /** Where a session's notifications go while a client is attached. */
 export interface NotificationSink {
@@ -23,6 +24,8 @@ export interface SessionOptions {
   readonly retentionPool: RetentionPool;
   /** How long a process is remembered once closed, in milliseconds. */
   readonly closedRetentionMs: number;
+  /** One for each process of any session that may run. */
+  readonly processSlots: Slots;
 }
 
 /** The executor's memory of one client: its processes, and where to tell it of them. */
@@ -33,6 +36,8 @@ export class Session {
   /** Those about to join the others; undefined when they could not be started after all. */
   readonly #starting = new Map<string, Promise<Process | undefined>>();
   readonly #evictions = new Set<number>();
+  /** The names of processes that occupy a slot. */
+  readonly #slotHolders = new Set<string>();
   #sink: NotificationSink | undefined;
   #paused = false;
   #ended = false;
@@ -76,7 +81,7 @@ export class Session {
   /**
    * Starts a process under the client's name for it, by other means than usual if some are given.
    *
-   * @throws {RpcError} -32600 when the name is taken
+   * @throws {RpcError} -32600 when the name is taken, -32603 when too many processes run
    * @throws {StartError} when the operating system refuses; the name is free again
    */
   async start(
@@ -87,10 +92,14 @@ export class Session {
     if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
+    this.#takeSlot(processId);
     const started = this.#launch(processId, command, startChild);
     this.#starting.set(processId, started.catch(() => undefined));
     try {
       return await started;
+    } catch (error) {
+      this.#giveSlot(processId);
+      throw error;
     } finally {
       this.#starting.delete(processId);
     }
@@ -117,7 +126,22 @@ export class Session {
       process.log.clear();
     }
     this.#processes.clear();
+    for (const processId of this.#slotHolders) this.#giveSlot(processId);
     this.#options.keeper.killAllOf(this);
+  }
+
+  #takeSlot(processId: string): void {
+    const { processSlots } = this.#options;
+    if (!processSlots.take()) {
+      throw internalError(
+        `${processSlots.limit} processes are running on this executor already (--max-processes)`,
+      );
+    }
+    this.#slotHolders.add(processId);
+  }
+
+  #giveSlot(processId: string): void {
+    if (this.#slotHolders.delete(processId)) this.#options.processSlots.give();
   }
 
   #all(): Process[] {
@@ -159,6 +183,7 @@ export class Session {
   }
 
   #exited(processId: string): void {
+    this.#giveSlot(processId);
     const pid = this.#processes.get(processId)?.pid;
     if (pid !== undefined) this.#options.keeper.exited(pid);
   }

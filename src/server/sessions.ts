@@ -1,10 +1,12 @@
-import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
+import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** What the executor decides about sessions. */
 export interface SessionsOptions extends SessionOptions {
   /** How long a session without a connection lives, in milliseconds. */
   readonly detachedLifeMs: number;
+  /** How many there may be, attached or not. */
+  readonly maxSessions: number;
 }
 
 interface Detachment {
@@ -33,8 +35,14 @@ export class Sessions {
     return this.#all().reduce((sum, session) => sum + session.runningProcesses, 0);
   }
 
-  /** Opens a session for a connection. */
+  /** Opens a session for a connection. @throws {RpcError} -32603 when there are too many */
   open(sink: NotificationSink): Session {
+    const { maxSessions } = this.#options;
+    if (this.#sessions.size >= maxSessions) {
+      throw internalError(
+        `this executor has ${maxSessions} sessions already (--max-sessions); try again later`,
+      );
+    }
     const session = new Session(this.#options);
     this.#sessions.set(session.id, session);
     session.attach(sink);

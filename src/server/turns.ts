@@ -19,9 +19,13 @@ export class Turns {
     this.#held = held;
   }
 
-  /** Runs a piece of work when its turn has come. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    await this.#turn();
+  /**
+   * Runs a piece of work when its turn has come.
+   *
+   * @param signal gives the turn up while it has not come; the promise then rejects
+   */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#turn(signal);
     try {
       return await work();
     } finally {
@@ -45,11 +49,21 @@ export class Turns {
     return this.#running < this.#limit && !this.#held();
   }
 
-  #turn(): Promise<void> {
-    if (this.#waiting.length > 0 || !this.#free) {
-      return new Promise((resolve) => this.#waiting.push(resolve));
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.length === 0 && this.#free) {
+      this.#running++;
+      return;
     }
-    this.#running++;
-    return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const giveUp = () => {
+      const index = this.#waiting.indexOf(resolve);
+      if (index < 0) return;
+      this.#waiting.splice(index, 1);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", giveUp);
+    this.#waiting.push(resolve);
+    if (signal?.aborted) giveUp();
+    await promise.finally(() => signal?.removeEventListener("abort", giveUp));
   }
 }

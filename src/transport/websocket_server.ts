@@ -1,3 +1,4 @@
+import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
@@ -17,6 +18,18 @@ export interface WebSocketServerOptions {
   readonly accept: (transport: Transport) => void;
   /** Whether new work is taken. */
   readonly ready: () => boolean;
+  /** Whether there are as many connections as may be. @default never */
+  readonly full?: () => boolean;
+  /** Looks at the token of whoever connects. @default anyone may */
+  readonly checkToken?: TokenCheck | undefined;
+  /** Makes it a server of wss URLs. @default none */
+  readonly tls?: TlsKeyPair | undefined;
+}
+
+/** A server's certificate, followed by those that certify it, and its private key: PEM texts. */
+export interface TlsKeyPair {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** Where a WebSocket server can listen. */
@@ -59,20 +72,25 @@ async function listen(
     return { url: formatListenAddress(address), stop: () => stopped.abort() };
   }
   const { hostname, port } = address;
-  const server = Deno.serve({ ...settings, hostname, port }, handler);
+  const server = Deno.serve({ ...settings, ...options.tls, hostname, port }, handler);
   tuneListeningSocket(server.addr.port);
   const url = formatListenAddress({
     kind: "websocket",
     hostname: server.addr.hostname,
     port: server.addr.port,
   });
-  return { url, stop: () => stopped.abort() };
+  const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
+  return { url: secured, stop: () => stopped.abort() };
 }
 
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
 const WEBSOCKET_VERSION = "13";
 
-function respond(request: Request, peer: Deno.Addr, options: WebSocketServerOptions): Response {
+async function respond(
+  request: Request,
+  peer: Deno.Addr,
+  options: WebSocketServerOptions,
+): Promise<Response> {
   if (request.headers.has("origin")) {
     return new Response("connections from web pages are refused\n", { status: 403 });
   }
@@ -94,7 +112,13 @@ function respond(request: Request, peer: Deno.Addr, options: WebSocketServerOpti
       headers: { "sec-websocket-version": WEBSOCKET_VERSION },
     });
   }
+  const { checkToken } = options;
+  const refusal = checkToken && await refuseUnauthorized(request.headers, checkToken);
+  if (refusal !== undefined) return refusal;
   if (!options.ready()) return new Response("shutting down\n", { status: 503 });
+  if (options.full?.()) {
+    return new Response("as many clients are connected as may be\n", { status: 503 });
+  }
   return upgrade(request, peer, options);
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseServeOptions, SERVE_USAGE } from "../../src/cli/serve_options.ts";
+import { DEFAULT_LIMITS } from "../../src/server/limits.ts";
 import { UsageError } from "../../src/cli/usage_error.ts";
 
 Deno.test("without options it listens on a free port of this machine", () => {
@@ -8,6 +9,9 @@ Deno.test("without options it listens on a free port of this machine", () => {
     graceMs: 5000,
     exitOnStdinClose: false,
     retainedBytes: 1024 * 1024,
+    authentication: { kind: "none" },
+    tls: undefined,
+    limits: DEFAULT_LIMITS,
   });
 });
 
@@ -17,6 +21,9 @@ Deno.test("every option is read, in both ways of writing it", () => {
     graceMs: 250,
     exitOnStdinClose: true,
     retainedBytes: 33554432,
+    authentication: { kind: "none" },
+    tls: undefined,
+    limits: DEFAULT_LIMITS,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
   assertEquals(

@@ -2,6 +2,7 @@ import type {
   Child,
   ChildCommand,
   ChildObserver,
+  Enclosure,
   TerminalSize,
   WriteOutcome,
 } from "../../src/process/child.ts";
@@ -11,6 +12,8 @@ import type { ChildStarter } from "../../src/process/process.ts";
 export class FakeChild implements Child {
   readonly pid: number;
   readonly command: ChildCommand;
+  /** To be set by tests of enclosed children. */
+  enclosure?: Enclosure;
   /** The names of the calls so far, and what they were given. */
   readonly calls: string[] = [];
   /** Tells what happens to the child. */

@@ -56,6 +56,15 @@ Deno.test("Landlock stands in where bubblewrap cannot be used and it is enough",
   assertEquals(plan({}, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
 });
 
+Deno.test("Landlock, which has to keep all metadata as it is, does not go before what need not", () => {
+  const some = files(["read", "/"], ["write", "/ws"]);
+  assertEquals(plan({ files: some }, {}, true).kind, "bubblewrap");
+  const forced = plan({ files: some }, { bubblewrap: NO_BUBBLEWRAP });
+  assertEquals(forced.kind === "landlock" && forced.fixedMetadata, true);
+  const free = plan({ files: files(["write", "/"]) }, {}, true);
+  assertEquals(free.kind === "landlock" && free.fixedMetadata, false);
+});
+
 Deno.test("nothing is enforced in part: the refusal names each obstacle and what helps", () => {
   const refused = refusal(plan({ files: PROTECTED }, { bubblewrap: NO_BUBBLEWRAP }));
   assertStringIncludes(refused, "no bubblewrap; Landlock cannot keep '/ws/.git' read-only");

@@ -5,6 +5,7 @@ import { Connection } from "../../src/server/connection.ts";
 import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
+import { Slots } from "../../src/server/slots.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/transport/transport.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -29,8 +30,10 @@ class Setting {
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
       retentionPool: new RetentionPool(0),
+      processSlots: new Slots(1000),
       closedRetentionMs: 0,
       detachedLifeMs: 60_000,
+      maxSessions: 1000,
     });
     this.#handlers = new Map(Object.entries({ ...processHandlers(() => ({})), ...handlers }));
   }
@@ -42,6 +45,7 @@ class Setting {
       sessions: this.sessions,
       handlers: this.#handlers,
       environmentInfo: () => ENVIRONMENT_INFO,
+      concurrentRequests: 1000,
     }).run();
     return { transport, over };
   }

@@ -1,11 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
+import { HttpTraffic } from "../../src/server/http_traffic.ts";
 import { Turns } from "../../src/server/turns.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
+import { Slots } from "../../src/server/slots.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
 
@@ -75,6 +77,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     keeper: new FakeKeeper(),
     retainedBytes: 0,
     retentionPool: new RetentionPool(0),
+    processSlots: new Slots(1000),
     closedRetentionMs: 0,
   });
   const seen: unknown[] = [];
@@ -85,7 +88,13 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
   const call = prepare({ processId: "p", maxBytes: null, waitMs: 3, other: 4 });
   assertEquals([family, seen], ["exec", []]);
   const { signal } = new AbortController();
-  const context = { session, signal, files: new FileHandles(), turns: new Turns(1, () => false) };
+  const context = {
+    session,
+    signal,
+    files: new FileHandles(),
+    turns: new Turns(1, () => false),
+    http: new HttpTraffic({ send: () => {}, saturated: false }),
+  };
   assertThrows(() => call(context), Error, "has run");
   assertEquals(seen, [{ processId: "p", afterSeq: 0, maxBytes: undefined, waitMs: 3 }]);
 });

@@ -3,6 +3,7 @@ import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
+import { Slots } from "../../src/server/slots.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -23,6 +24,7 @@ function setUp(closedRetentionMs = 60_000): Setting {
     keeper,
     retainedBytes: 1024,
     retentionPool: new RetentionPool(0),
+    processSlots: new Slots(1000),
     closedRetentionMs,
   });
   session.attach(sink);

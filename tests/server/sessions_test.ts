@@ -2,6 +2,7 @@ import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from 
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
+import { Slots } from "../../src/server/slots.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -22,8 +23,10 @@ function setUp(detachedLifeMs = LONG_MS): Setting {
     keeper,
     retainedBytes: 1024,
     retentionPool: new RetentionPool(0),
+    processSlots: new Slots(1000),
     closedRetentionMs: LONG_MS,
     detachedLifeMs,
+    maxSessions: 1000,
   });
   return { sessions, system, keeper };
 }

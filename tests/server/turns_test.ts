@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Turns } from "../../src/server/turns.ts";
 
 /** Work that runs until it is told to end. */
@@ -66,5 +66,21 @@ Deno.test("work that fails gives its place to the next", async () => {
   const result = turns.run(next.work);
   next.end();
   assertEquals([await failed, await result], ["no", "done"]);
+  await settle();
+});
+
+Deno.test("a turn that has not come can be given up, and the next takes its place", async () => {
+  const turns = new Turns(1, () => false);
+  const all = jobs(3);
+  const controller = new AbortController();
+  const signals = [undefined, controller.signal, undefined];
+  const results = all.map((job, index) => turns.run(job.work, signals[index]));
+  await settle();
+  controller.abort();
+  assertEquals((await Promise.allSettled([results[1]])).map(({ status }) => status), ["rejected"]);
+  await assertRejects(() => turns.run(new Job().work, controller.signal), DOMException);
+  all.forEach((job) => job.end());
+  assertEquals(await Promise.all([results[0], results[2]]), ["done", "done"]);
+  assertEquals(started(all), [true, false, true]);
   await settle();
 });

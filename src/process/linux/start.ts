@@ -27,6 +27,7 @@ interface PreparedStdio {
 export function startLinuxChild(command: ChildCommand, observer: ChildObserver): Child {
   const prepared = prepareStdio(command);
   try {
+    const poller = sharedPoller();
     const process = spawnProgram({
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
@@ -34,7 +35,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
       env: command.env,
       descriptors: prepared.setup,
     });
-    return new LinuxChild(process, sharedPoller(), prepared.ours, observer);
+    return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
     throw startError(command, error);

@@ -3,7 +3,7 @@ import { invalidParams, type RpcError } from "../../protocol/errors.ts";
 import { type PathConvention, type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { FileSystemEntry } from "../../protocol/sandbox.ts";
 import type { Access } from "../grants.ts";
-import { MINIMAL_PATHS, SHARED_TEMPORARY_DIRECTORY } from "./system_paths.ts";
+import { minimalPaths, SHARED_TEMPORARY_DIRECTORY } from "./system_paths.ts";
 
 /** What the symbols in an intent stand for on this machine and for this command. */
 export interface BindingFacts {
@@ -100,9 +100,10 @@ function about(paths: readonly string[], access: Access): BoundEntry {
 
 /** Nobody means to write to the system's files by asking for what a program needs to start. */
 function minimal(access: Access): BoundEntry {
-  if (access === "deny") return about(MINIMAL_PATHS, access);
+  const system = minimalPaths(Deno.build.os);
+  if (access === "deny") return about(system, access);
   return {
-    paths: MINIMAL_PATHS.map((path) => ({ path, access: "read", onlyIfUnclaimed: true })),
+    paths: system.map((path) => ({ path, access: "read", onlyIfUnclaimed: true })),
     patterns: [],
   };
 }

@@ -1,6 +1,6 @@
-import { cString, lastErrno } from "../../process/linux/libc.ts";
-import { FileRight, RIGHTS_OF_A_FILE } from "./landlock_rights.ts";
-import { calls, refusedBySystem, succeeded } from "./launcher_calls.ts";
+import { cString } from "../../process/linux/libc.ts";
+import { RIGHTS_OF_A_FILE } from "./landlock_rights.ts";
+import { calls, lastErrno, refusedBySystem, succeeded } from "./launcher_calls.ts";
 import type { LandlockGoverned, LauncherRule } from "./launcher_plan.ts";
 
 /** The same numbers on all architectures. */
@@ -17,9 +17,8 @@ const O_DIRECTORY: bigint = Deno.build.arch === "aarch64" ? 0o40000n : 0o200000n
 const RESOLVE_NO_MAGICLINKS = 2n;
 const RESOLVE_NO_SYMLINKS = 4n;
 
-const ENOENT = 2;
-const EACCES = 13;
-const ENOTDIR = 20;
+/** ENOENT, EACCES and ENOTDIR. */
+const NOT_THERE: readonly number[] = [2, 13, 20];
 
 /**
  * A set of rules, not in force yet (landlock_create_ruleset(2), landlock_add_rule(2)).
@@ -86,23 +85,24 @@ function addRule(ruleset: number, { path, rights }: LauncherRule): void {
 function openPath(
   path: string,
 ): { readonly descriptor: number; readonly directory: boolean } | undefined {
-  for (const directory of [true, false]) {
-    const flags = O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY : 0n);
-    const how = BigUint64Array.of(flags, 0n, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-    const descriptor = Number(calls().openat2(
+  const asDirectory = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY);
+  if (asDirectory >= 0) return { descriptor: asDirectory, directory: true };
+  const descriptor = open(path, O_PATH | O_CLOEXEC);
+  if (descriptor >= 0) return { descriptor, directory: false };
+  const errno = lastErrno();
+  if (NOT_THERE.includes(errno)) return undefined;
+  throw refusedBySystem(path, errno);
+}
+
+function open(path: string, flags: bigint): number {
+  const how = BigUint64Array.of(flags, 0n, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  return Number(
+    calls().openat2(
       SYS_OPENAT2,
       AT_FDCWD,
       cString(path),
       new Uint8Array(how.buffer),
       BigInt(how.byteLength),
-    ));
-    if (descriptor >= 0) return { descriptor, directory };
-    const errno = lastErrno();
-    if (errno === ENOTDIR && directory) continue;
-    if ([ENOENT, EACCES, ENOTDIR].includes(errno)) return undefined;
-    throw refusedBySystem(path, errno);
-  }
+    ),
+  );
 }
-
-/** Writing to a terminal and controlling it, in a rule. */
-export const TERMINAL_RIGHTS = FileRight.ReadFile | FileRight.WriteFile | FileRight.DeviceControl;

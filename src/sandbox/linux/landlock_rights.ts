@@ -29,6 +29,9 @@ export const RIGHTS_OF_A_FILE = FileRight.Execute | FileRight.WriteFile | FileRi
   FileRight.Truncate | FileRight.DeviceControl;
 
 const READ = FileRight.Execute | FileRight.ReadFile | FileRight.ReadDirectory;
+/** What can be done with a terminal. */
+export const TERMINAL_RIGHTS = FileRight.ReadFile | FileRight.WriteFile | FileRight.DeviceControl;
+
 const EVERYTHING = (FileRight.DeviceControl << 1) - 1;
 const NEW_DEVICES = FileRight.MakeCharacterDevice | FileRight.MakeBlockDevice;
 
@@ -55,6 +58,9 @@ export function governedBy(version: number, hostNetwork: boolean): LandlockGover
       : { scopes: hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS },
   };
 }
+
+/** The bits of a rule by which a directory, and those below it, can be looked at. */
+export const RIGHT_TO_LIST: number = FileRight.ReadDirectory;
 
 /** The bits of a rule, for a directory; new devices may not be made anywhere. */
 export function rightsOf(access: LandlockRule["access"], version: number): number {

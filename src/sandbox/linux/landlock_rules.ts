@@ -62,11 +62,14 @@ function refused(kept: string, below: string): LandlockRulesResult {
 
 /** There is nothing to grant where nothing is, nor in a link. */
 function ruleFor({ path, access, kind }: Grant): LandlockRule[] {
-  if (access === "deny" || kind === "missing" || kind === "unreachable" || kind === "link") return [];
+  if (access === "deny" || kind === "missing" || kind === "unreachable" || kind === "link") {
+    return [];
+  }
   return [{ path, access }];
 }
 
-function standardRules(): LandlockRule[] {
+/** What every command may use. */
+export function standardRules(): LandlockRule[] {
   return [
     { path: "/proc", access: "read" },
     ...DEVICES.map((path): LandlockRule => ({ path, access: "write" })),

@@ -1,11 +1,13 @@
-import { cString, cStringArray, lastErrno } from "../../process/linux/libc.ts";
-import { createRuleset, enforceRuleset, TERMINAL_RIGHTS } from "./landlock.ts";
-import { calls, LauncherError, refusedBySystem, succeeded } from "./launcher_calls.ts";
+import { cString, cStringArray } from "../../process/linux/libc.ts";
+import { createRuleset, enforceRuleset } from "./landlock.ts";
+import { TERMINAL_RIGHTS } from "./landlock_rights.ts";
+import { calls, lastErrno, LauncherError, refusedBySystem, succeeded } from "./launcher_calls.ts";
 import { LauncherDescriptor, type LauncherPlan, type LauncherRule } from "./launcher_plan.ts";
 
 /** As shells have it for a command that cannot be executed. */
 const NOT_EXECUTED = 126;
 
+const STDERR = 2;
 const O_WRONLY = 1;
 const O_CLOEXEC = 0o2000000;
 const SYS_CLOSE_RANGE = 436n;
@@ -20,6 +22,9 @@ const SECCOMP_MODE_FILTER = 2n;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** All that a capability set has room for; the kernel knows fewer. */
 const MAX_CAPABILITIES = 64;
+
+const FILTER_HEADER_BYTES = 16;
+const FILTER_INSTRUCTION_BYTES = 8;
 
 const SIG_SETMASK = 2;
 const SIG_DFL = 0n;
@@ -41,7 +46,7 @@ export function runLauncher(): number {
     become(readPlan());
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    calls().write(2, new TextEncoder().encode(`${message}\n`), BigInt(message.length + 1));
+    write(STDERR, `${message}\n`);
     return NOT_EXECUTED;
   }
 }
@@ -50,9 +55,9 @@ export function runLauncher(): number {
 function become(plan: LauncherPlan): never {
   const program = cStringArray(plan.argv);
   const env = cStringArray(plan.env);
-  const seccomp = filterProgram(Uint8Array.fromBase64(plan.seccomp));
+  const seccomp = filterProgram(plan.seccomp);
   const gate = openGate();
-  const ruleset = createRuleset(plan.governed, [...plan.rules, ...ownTerminal(plan.rules)]);
+  const ruleset = createRuleset(plan.governed, [...plan.rules, ...ownTerminal()]);
   succeeded("no_new_privs", calls().prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n));
   dropCapabilities();
   succeeded(plan.cwd, calls().chdir(cString(plan.cwd)));
@@ -62,7 +67,7 @@ function become(plan: LauncherPlan): never {
   enforceRuleset(ruleset);
   succeeded(
     "the filter of system calls cannot be put in force",
-    calls().prctl_with_buffer(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, seccomp.program, 0n, 0n),
+    calls().prctl_with_buffer(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, seccomp, 0n, 0n),
   );
   gate.pass();
   const failure = execute(plan.candidates, program, env);
@@ -85,12 +90,16 @@ function readPlan(): LauncherPlan {
   return JSON.parse(text);
 }
 
-/** `struct sock_fprog`, and the program that it points to. */
-function filterProgram(instructions: Uint8Array<ArrayBuffer>) {
-  const program = new DataView(new ArrayBuffer(16));
-  program.setUint16(0, instructions.length / 8, true);
-  program.setBigUint64(8, Deno.UnsafePointer.value(Deno.UnsafePointer.of(instructions)), true);
-  return { program: new Uint8Array(program.buffer), instructions };
+/** `struct sock_fprog` with the program that it points to behind it, so that they live as long. */
+function filterProgram(base64: string): Uint8Array<ArrayBuffer> {
+  const instructions = Uint8Array.fromBase64(base64);
+  const block = new Uint8Array(new ArrayBuffer(FILTER_HEADER_BYTES + instructions.length));
+  block.set(instructions, FILTER_HEADER_BYTES);
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(block));
+  const header = new DataView(block.buffer);
+  header.setUint16(0, instructions.length / FILTER_INSTRUCTION_BYTES, true);
+  header.setBigUint64(8, BigInt(address) + BigInt(FILTER_HEADER_BYTES), true);
+  return block;
 }
 
 /** The gate can be taken back: closing it with the byte in it tells that nothing was executed. */
@@ -111,9 +120,7 @@ function openGate() {
 }
 
 /** The terminal that the command is on can be opened by its name too. */
-function ownTerminal(rules: readonly LauncherRule[]): LauncherRule[] {
-  const governed = rules.every(({ path }) => path !== "/");
-  if (!governed) return [];
+function ownTerminal(): LauncherRule[] {
   try {
     const path = Deno.readLinkSync("/proc/self/fd/0");
     return /^\/dev\/pts\/\d+$/.test(path) ? [{ path, rights: TERMINAL_RIGHTS }] : [];
@@ -143,8 +150,12 @@ function resetSignals(): void {
 }
 
 function reportNumber(): void {
-  const line = new TextEncoder().encode(`{"child-pid": ${Deno.pid}}\n`);
-  calls().write(LauncherDescriptor.Status, line, BigInt(line.length));
+  write(LauncherDescriptor.Status, `{"child-pid": ${Deno.pid}}\n`);
+}
+
+function write(descriptor: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  calls().write(descriptor, bytes, BigInt(bytes.length));
 }
 
 /** Tries the files like execvp(3). Returns the error number if there was none to execute. */

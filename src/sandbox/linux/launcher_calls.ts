@@ -1,4 +1,4 @@
-import { describeErrno, lastErrno } from "../../process/linux/libc.ts";
+import { describeErrno } from "../../process/linux/libc.ts";
 
 /** What restricting the own process and becoming another program takes of the C library. */
 const functions = {
@@ -33,6 +33,7 @@ const functions = {
     result: "i64",
   },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
@@ -49,14 +50,19 @@ export class LauncherError extends Error {
   override readonly name = "LauncherError";
 }
 
-/** The error for the last call, which failed. */
-export function refusedBySystem(what: string, errno = lastErrno()): LauncherError {
+/** The error number of the last call, which failed. */
+export function lastErrno(): number {
+  const location = calls().__errno_location();
+  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+}
+
+/** The kernel's refusal, in its words. */
+export function refusedBySystem(what: string, errno: number): LauncherError {
   return new LauncherError(`${what}: ${describeErrno(errno)}`);
 }
 
 /** @throws {LauncherError} if a call returned a negative number */
 export function succeeded(what: string, result: number | bigint): number {
-  const errno = result < 0 ? lastErrno() : 0;
-  if (result < 0) throw refusedBySystem(what, errno);
+  if (result < 0) throw refusedBySystem(what, lastErrno());
   return Number(result);
 }

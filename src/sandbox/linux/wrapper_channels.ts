@@ -20,7 +20,6 @@ export class WrapperChannels implements Disposable {
   /** What the wrapper gets, until {@linkcode handedOver}. */
   readonly forWrapper: readonly ExtraDescriptor[];
   readonly #theirs: Descriptor[] = [];
-  readonly #ours: Descriptor[] = [];
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
 
@@ -52,7 +51,9 @@ export class WrapperChannels implements Disposable {
       // Interest in nothing leaves errors: the last reader is gone (poll(2)).
       sharedPoller().watch(gate, 0, () => {
         sharedPoller().unwatch(gate);
-        resolve(unreadBytes(gate) === 0);
+        const taken = unreadBytes(gate) === 0;
+        this.#gate = close(gate);
+        resolve(taken);
       });
     });
   }
@@ -68,8 +69,8 @@ export class WrapperChannels implements Disposable {
 
   /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
   [Symbol.dispose](): void {
-    for (const descriptor of this.#ours.splice(0)) closeDescriptor(descriptor);
-    this.#gate = this.#status = undefined;
+    this.#gate = close(this.#gate);
+    this.#status = close(this.#status);
   }
 
   #open(purpose: WrappedDescriptor["purpose"]): Descriptor {
@@ -77,11 +78,15 @@ export class WrapperChannels implements Disposable {
     const { readEnd, writeEnd } = openPipe();
     if (purpose.kind === "status") {
       setNonBlocking(readEnd);
-      this.#ours.push(this.#status = readEnd);
+      this.#status = readEnd;
       return writeEnd;
     }
     libc().write(writeEnd, new Uint8Array(1), 1n);
-    this.#ours.push(this.#gate = writeEnd);
+    this.#gate = writeEnd;
     return readEnd;
   }
+}
+
+function close(descriptor: Descriptor | undefined): undefined {
+  if (descriptor !== undefined) closeDescriptor(descriptor);
 }

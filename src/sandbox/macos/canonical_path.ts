@@ -1,4 +1,3 @@
-import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path/posix";
 import type { Grant } from "../grants.ts";
 import { takesPrecedence } from "../grants.ts";
@@ -13,7 +12,7 @@ const DATA_VOLUME = "/System/Volumes/Data";
 /** This machine's names. */
 export function hostRealPath(path: string): string | undefined {
   try {
-    return realpathSync.native(path);
+    return Deno.realPathSync(path);
   } catch {
     return undefined;
   }

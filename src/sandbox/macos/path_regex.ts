@@ -7,11 +7,6 @@
 const ANY_CHARACTER = "([^/]|[^ -~]+)";
 const ANY_TEXT = "[^/]*";
 
-/** The path itself and whatever is below it, and nothing else. */
-export function treeRegex(path: string): string {
-  return `^${literalText(path === "/" ? "" : path)}(/.*)?$`;
-}
-
 /**
  * The path itself and whatever is below it, with the last name in capital or small letters: for a
  * name that is not there yet, which a volume may take for the same however it is written.
@@ -96,13 +91,11 @@ function classRegex(inside: readonly string[]): string {
   if (members === undefined) return ANY_CHARACTER;
   if (negated) {
     // A hyphen is itself at the end; what would need more care is left out.
-    const excluded = members.filter((member) => /[^\]\\"/-]/.test(member) && isPlain(member));
+    const excluded = members.filter((member) => /[^[\]\\"/-]/.test(member) && isPlain(member));
     const hyphen = members.includes("-") ? "-" : "";
     return `([^/${excluded.join("")}${hyphen}]|[^ -~]+)`;
   }
-  const usable = members.filter((member) => member !== "/");
-  // A class of nothing but a slash matches no name at all.
-  return usable.length === 0 ? "[^ -~]" : `(${usable.map(literalCharacter).join("|")})`;
+  return `(${members.filter((member) => member !== "/").map(literalCharacter).join("|")})`;
 }
 
 function isPlain(character: string): boolean {

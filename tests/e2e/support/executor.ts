@@ -10,14 +10,17 @@ export interface LaunchOptions {
   /** Its whole environment. @default the test's own PATH and HOME */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** A program, with arguments, that becomes the program under test. @default none */
+  readonly launcher?: readonly string[];
   /** @default inherit */
   readonly stderr?: "piped" | "inherit";
 }
 
 /** Starts the program. What goes wrong in it shows in the test's own output. */
 export function remex(args: readonly string[], options: LaunchOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(REMEX_BIN, {
-    args: [...args],
+  const [program = REMEX_BIN, ...rest] = [...options.launcher ?? [], REMEX_BIN, ...args];
+  return new Deno.Command(program, {
+    args: rest,
     clearEnv: true,
     env: { REMEX_LOG: "error", ...options.env ?? ownPathAndHome() },
     ...options.cwd === undefined ? {} : { cwd: options.cwd },

@@ -29,6 +29,14 @@ test("a placeholder is there until the last command lets go", (directory) => {
   placeholders.release(`${directory}/.git`);
 });
 
+test("all can be let go of at once", (directory) => {
+  const placeholders = new Placeholders();
+  for (const name of [".git", ".agents", ".git"]) placeholders.hold(`${directory}/${name}`);
+  placeholders.releaseAll();
+  assertEquals(names(directory), []);
+  placeholders.releaseAll();
+});
+
 test("executors wait for each other, whichever made it", (directory) => {
   const [first, second] = [new Placeholders(), new Placeholders()];
   first.hold(`${directory}/.git`);

@@ -1,17 +1,23 @@
 import { setImmediate } from "node:timers";
-import type { Child, ChildObserver, ChildStdio, Enclosure } from "../../process/child.ts";
+import {
+  type Child,
+  type ChildObserver,
+  type ChildStdio,
+  type Enclosure,
+  StartError,
+} from "../../process/child.ts";
 import { closeDescriptor } from "../../process/linux/descriptors.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { openProcessDescriptor } from "../../process/linux/process_descriptor.ts";
 import { startLinuxChild } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
-import { isSandboxDenial } from "../denial.ts";
+import { EnclosedChild } from "../enclosed_child.ts";
 import type { WrappedCommand } from "../prepare.ts";
-import { BubblewrappedChild } from "./bubblewrapped_child.ts";
+import { commandSignals } from "./command_signals.ts";
 import { WrapperChannels } from "./wrapper_channels.ts";
 
 /**
- * Starts a wrapped command and waits until its sandbox stands.
+ * Starts a wrapped command on Linux and waits until its sandbox stands.
  *
  * The last event is told when no process of the sandbox is left and what it needed on the disk has
  * been given back.
@@ -19,8 +25,9 @@ import { WrapperChannels } from "./wrapper_channels.ts";
  * @throws {StartError} when the wrapper could not be started
  * @throws {RpcError} -32603 when the wrapper could not set the sandbox up, in the wrapper's words
  */
-export async function startBubblewrap(
+export async function startWrapped(
   wrapped: WrappedCommand,
+  enclosure: Enclosure,
   stdio: ChildStdio,
   observer: ChildObserver,
 ): Promise<Child> {
@@ -30,18 +37,22 @@ export async function startBubblewrap(
   const { firstProcess } = channels.readStatus();
   const released = ended(firstProcess).then(() => wrapped.release());
   if (!ready || firstProcess === undefined) {
+    // It has said why before it let go of the gate.
+    wrapper.kill();
     const complaint = await listener.collect(() => wrapper.resume());
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
     throw internalError(`the sandbox could not be set up, nothing was started: ${complaint}`);
   }
-  const child = new BubblewrappedChild({
-    wrapper,
-    firstProcess,
-    takesTerminal: wrapped.takesTerminal,
-    enclosure: enclosureOf(wrapped),
+  const child = new EnclosedChild(wrapper, enclosure, {
+    ...commandSignals(firstProcess, wrapped.takesTerminal),
+    abandon: () => {
+      wrapper.abandon();
+      channels[Symbol.dispose]();
+    },
   });
+  child.hold();
   listener.tell({
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
@@ -81,17 +92,11 @@ function startWrapper(
   } catch (error) {
     channels?.[Symbol.dispose]();
     wrapped.release();
-    throw error;
+    if (error instanceof StartError) throw error;
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
     channels?.handedOver();
   }
-}
-
-function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
-  return {
-    sandboxType,
-    isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),
-  };
 }
 
 /** Waits until a process has ended, whoever its parent is; one that never was has. */

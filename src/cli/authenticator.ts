@@ -1,0 +1,46 @@
+import type { TokenCheck } from "../transport/authentication.ts";
+import { capabilityTokenCheck, digestOf } from "../transport/capability_token.ts";
+import type { AuthenticationOptions } from "./authentication_options.ts";
+import { readSecret } from "./secret_file.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A key shorter than its hash is weaker than it (RFC 7518, section 3.2). */
+const MIN_SECRET_BYTES = 32;
+
+/**
+ * The check that the options ask for, with the secrets that they name.
+ *
+ * @throws {UsageError} when a file cannot be read or does not hold what it should
+ */
+export async function tokenCheckFor(
+  options: Exclude<AuthenticationOptions, { kind: "none" }>,
+): Promise<TokenCheck> {
+  switch (options.kind) {
+    case "tokenDigest":
+      return capabilityTokenCheck(options.sha256);
+    case "tokenFile":
+      return capabilityTokenCheck(digestOf(await readToken(options.path)));
+    case "signedToken": {
+      const secret = await readSharedSecret(options.secretPath);
+      const { signedTokenCheck } = await import("../transport/signed_token.ts");
+      return await signedTokenCheck({ ...options, secret });
+    }
+  }
+}
+
+async function readToken(path: string): Promise<string> {
+  const token = await readSecret("--ws-token-file", path);
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UsageError(
+    `--ws-token-file: ${path} holds no token: one line of printable ASCII without blanks`,
+  );
+}
+
+async function readSharedSecret(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const secret = new TextEncoder().encode(await readSecret("--ws-shared-secret-file", path));
+  if (secret.length >= MIN_SECRET_BYTES) return secret;
+  throw new UsageError(
+    `--ws-shared-secret-file: ${path} holds ${secret.length} bytes, at least ${MIN_SECRET_BYTES} ` +
+      "are needed; `openssl rand -hex 32` makes a good one",
+  );
+}

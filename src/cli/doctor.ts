@@ -1,0 +1,71 @@
+import { parseArgs } from "node:util";
+import { PathUri } from "../protocol/path_uri.ts";
+import { sandboxContext } from "../protocol/sandbox.ts";
+import { examineHost } from "../sandbox/doctor.ts";
+import { reportText } from "../sandbox/doctor_report.ts";
+import type { Trial } from "../sandbox/doctor_trial.ts";
+import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
+import { UsageError } from "./usage_error.ts";
+
+const DOCTOR_USAGE = `usage: remex doctor [--json]
+
+Finds out what this machine can enforce, partly by trying it: which mechanism encloses commands and
+why, and what else running commands needs. Each check that fails comes with its fix.
+
+  --json   the report as JSON: version, os, architecture, mechanism (bubblewrap, landlock, seatbelt
+           or null), reason, and checks with name, status (ok, warning, failed), detail and fix
+  --help   this text
+
+The exit code is 1 if commands cannot be enclosed on this machine, or else 0.
+`;
+
+const PROFILES = [
+  { profile: "read-only", writable: false },
+  { profile: "workspace-write", writable: true },
+] as const;
+
+/** `remex doctor`: reports what this machine can enforce. Returns the exit code. */
+export async function doctor(args: string[]): Promise<number> {
+  const { json, help } = parse(args);
+  if (help) {
+    await print(DOCTOR_USAGE);
+    return 0;
+  }
+  const trials = PROFILES.map(({ profile, writable }): Trial => ({
+    profile,
+    writable,
+    intentFor: (workspace) => intentFor(profile, workspace),
+  }));
+  const report = await examineHost(trials);
+  await print(json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
+  return report.mechanism === null ? 1 : 0;
+}
+
+async function intentFor(profile: SandboxProfile, workspace: string) {
+  const intent = await sandboxIntent(profile, PathUri.fromNativePath(workspace), []);
+  return {
+    sandbox: sandboxContext.parse(intent),
+    enforceManagedNetwork: false,
+    managedNetwork: undefined,
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function print(text: string): Promise<void> {
+  const writer = Deno.stdout.writable.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  writer.releaseLock();
+}

@@ -1,0 +1,101 @@
+import { close, connect, writeAll } from "./connect.ts";
+import { ConnectionReader } from "./connection_reader.ts";
+import { basicAuthorization, type Proxy, proxyFor, type Variables } from "./proxy.ts";
+import { type Header, type HttpRequest, isNamed } from "./request.ts";
+import { type ResponseBody, responseBody } from "./response_body.ts";
+import { readResponseHead, type ResponseHead } from "./response_head.ts";
+import { portOf } from "./url.ts";
+
+/** A response whose body has not been read yet. Disposing of it ends the connection. */
+export interface HttpResponse extends ResponseHead, Disposable {
+  readonly body: ResponseBody;
+}
+
+/** Methods whose requests have a body, if only an empty one (RFC 9110, section 8.6). */
+const METHODS_WITH_BODY: readonly string[] = ["POST", "PUT", "PATCH"];
+
+/**
+ * Sends one request over a connection of its own and reads the response's head.
+ *
+ * @throws {Error} when there is no response, or the signal aborts; aborting it later breaks the body
+ */
+export async function exchange(
+  request: HttpRequest,
+  env: Variables,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  const proxy = proxyFor(request.url, env);
+  const connection = await connect(request.url, proxy, env, signal);
+  try {
+    const reader = new ConnectionReader(connection);
+    const sending = send(connection, request, proxy);
+    // A server may answer without reading all; one that is gone does not answer.
+    sending.catch(() => {});
+    const head = await readResponseHead(reader);
+    const body = responseBody(reader, request.method, head);
+    return { ...head, body, [Symbol.dispose]: () => close(connection) };
+  } catch (error) {
+    close(connection);
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function send(
+  connection: Deno.Conn,
+  request: HttpRequest,
+  proxy: Proxy | undefined,
+): Promise<void> {
+  const { body = new Uint8Array() } = request;
+  const encoder = new TextEncoder();
+  await writeAll(connection, encoder.encode(encodeHead(request, proxy)));
+  const chunked = request.headers.some((header) => isNamed(header, "transfer-encoding"));
+  if (!chunked) return await writeAll(connection, body);
+  if (body.length > 0) {
+    await writeAll(connection, encoder.encode(`${body.length.toString(16)}\r\n`));
+    await writeAll(connection, body);
+    await writeAll(connection, encoder.encode("\r\n"));
+  }
+  await writeAll(connection, encoder.encode("0\r\n\r\n"));
+}
+
+function encodeHead(request: HttpRequest, proxy: Proxy | undefined): string {
+  const tunnelled = request.url.protocol === "https:";
+  const headers = [
+    ...request.headers,
+    ...impliedHeaders(request, tunnelled ? undefined : proxy?.authorization),
+  ];
+  const target = targetOf(request, proxy !== undefined && !tunnelled);
+  const lines = headers.map(({ name, value }) => `${name}: ${value}\r\n`);
+  return `${request.method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
+
+/** RFC 9112, section 3.2. */
+function targetOf({ method, url }: HttpRequest, throughProxy: boolean): string {
+  if (method === "CONNECT") return `${url.hostname}:${portOf(url)}`;
+  const path = `${url.pathname}${url.search}`;
+  return throughProxy ? `${url.protocol}//${url.host}${path}` : path;
+}
+
+/** What a request needs besides its own headers; those go first. */
+function impliedHeaders(
+  { method, url, headers, body }: HttpRequest,
+  proxyAuthorization: string | undefined,
+): Header[] {
+  const implied: Header[] = [];
+  const add = (name: string, value: string | undefined, unless = [name]) => {
+    const given = headers.some((header) => unless.some((other) => isNamed(header, other)));
+    if (value !== undefined && !given) implied.push({ name, value });
+  };
+  add("authorization", basicAuthorization(url));
+  add("accept", "*/*");
+  add("proxy-authorization", proxyAuthorization);
+  add("host", url.host);
+  const length = body?.length ?? 0;
+  const tellsLength = length > 0 || METHODS_WITH_BODY.includes(method);
+  add("content-length", tellsLength ? String(length) : undefined, [
+    "content-length",
+    "transfer-encoding",
+  ]);
+  return implied;
+}

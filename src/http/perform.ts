@@ -1,0 +1,78 @@
+import { internalError, type RpcError } from "../protocol/errors.ts";
+import type { Params } from "../protocol/methods.ts";
+import { log } from "../telemetry/log.ts";
+import { exchange, type HttpResponse } from "./exchange.ts";
+import { describeFailure } from "./failure.ts";
+import type { Variables } from "./proxy.ts";
+import { follow, RedirectError } from "./redirects.ts";
+import type { HttpRequest } from "./request.ts";
+import { shownUrl } from "./url.ts";
+
+/** Bytes of a body that is answered whole: as base64 it leaves room in a client's largest message. */
+export const MAX_BUFFERED_BODY_BYTES = 32 * 1024 * 1024;
+
+/** What a client is told of a body that breaks off, for whatever reason. */
+export const BODY_BROKEN = "error decoding response body";
+
+/**
+ * Makes a request for a client. The response is to be disposed of.
+ *
+ * @param signal aborting it ends the request, and later its body
+ * @throws {RpcError} -32603 when there is no response
+ */
+export async function perform(
+  request: HttpRequest,
+  redirectPolicy: Params<"http/request">["redirectPolicy"],
+  env: Variables,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  try {
+    signal.throwIfAborted();
+    return await (redirectPolicy === "stop" ? exchange : follow)(request, env, signal);
+  } catch (error) {
+    throw failedRequest(request, error);
+  }
+}
+
+/** What a client is told when there is no response to its request. */
+export function failedRequest({ url }: HttpRequest, error: unknown): RpcError {
+  log("debug", `http/request failed: ${describeFailure(error)}`);
+  const reason = error instanceof RedirectError
+    ? error.reason
+    : `error sending request for url (${shownUrl(url)})`;
+  return internalError(`http/request failed: ${reason}`, error);
+}
+
+/** Reads a response's body. @throws {RpcError} -32603 when it breaks off or is too large */
+export async function wholeBody({ body }: HttpResponse): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  try {
+    for await (const piece of body) {
+      length += piece.length;
+      if (length > MAX_BUFFERED_BODY_BYTES) break;
+      pieces.push(piece);
+    }
+  } catch (error) {
+    log("debug", `a response's body broke off: ${describeFailure(error)}`);
+    throw unreadableBody(BODY_BROKEN);
+  }
+  if (length > MAX_BUFFERED_BODY_BYTES) {
+    throw unreadableBody(`larger than ${MAX_BUFFERED_BODY_BYTES} bytes; ask for it as a stream`);
+  }
+  return joined(pieces, length);
+}
+
+function unreadableBody(reason: string): RpcError {
+  return internalError(`failed to read http/request response body: ${reason}`);
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(length);
+  let position = 0;
+  for (const piece of pieces) {
+    whole.set(piece, position);
+    position += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,105 @@
+import { exchange, type HttpResponse } from "./exchange.ts";
+import { HttpFailure } from "./failure.ts";
+import type { Variables } from "./proxy.ts";
+import { type Header, type HttpRequest, isNamed } from "./request.ts";
+import { isHttp, shownUrl } from "./url.ts";
+
+/** Redirects that one request may lead through. */
+export const MAX_REDIRECTS = 10;
+
+const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
+/** Headers that are meant for one server only; a host of its own is the other's name. */
+const BOUND_TO_ORIGIN: readonly string[] = [
+  "authorization",
+  "cookie",
+  "cookie2",
+  "proxy-authorization",
+  "www-authenticate",
+  "host",
+];
+/** Headers that tell of a body. */
+const OF_BODY: readonly string[] = [
+  "content-type",
+  "content-length",
+  "content-encoding",
+  "transfer-encoding",
+];
+
+/** There is no following a redirect. */
+export class RedirectError extends HttpFailure {
+  /** @param reason for clients, with the address */
+  constructor(readonly reason: string) {
+    super("a redirect cannot be followed");
+  }
+}
+
+/**
+ * Sends a request and goes where redirects lead (RFC 9110, section 15.4).
+ *
+ * @throws {RedirectError} after {@linkcode MAX_REDIRECTS}, or when one leads away from http(s)
+ * @throws {Error} as {@linkcode exchange} does
+ */
+export async function follow(
+  first: HttpRequest,
+  env: Variables,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  let request = first;
+  for (let redirects = 0;; redirects++) {
+    const response = await exchange(request, env, signal);
+    const target = redirectTarget(response, request.url);
+    if (target === undefined) return response;
+    response[Symbol.dispose]();
+    if (redirects === MAX_REDIRECTS) {
+      throw new RedirectError(`error following redirect for url (${shownUrl(request.url)})`);
+    }
+    if (!isHttp(target)) throw new RedirectError(`builder error for url (${shownUrl(target)})`);
+    request = redirected(request, response.status, target);
+  }
+}
+
+/** Where a response leads, or undefined if nowhere. */
+function redirectTarget({ status, headers }: HttpResponse, base: URL): URL | undefined {
+  if (!REDIRECT_STATUSES.includes(status)) return undefined;
+  const location = headers.find(({ name }) => name === "location")?.value;
+  const target = location === undefined ? null : URL.parse(location, base);
+  return target === null || target.host === "" ? undefined : target;
+}
+
+/** The request that a redirect asks for. */
+export function redirected(request: HttpRequest, status: number, target: URL): HttpRequest {
+  const { url } = request;
+  const becomesGet = status === 303
+    ? request.method !== "HEAD"
+    : status < 303 && request.method === "POST";
+  const elsewhere = target.origin !== url.origin;
+  const dropped = [
+    "referer",
+    ...becomesGet ? OF_BODY : [],
+    ...elsewhere ? BOUND_TO_ORIGIN : [],
+  ];
+  const kept = request.headers.filter((header) => !dropped.some((name) => isNamed(header, name)));
+  return {
+    method: becomesGet ? "GET" : request.method,
+    url: elsewhere ? target : withUserOf(url, target),
+    headers: [...kept, ...referer(url, target)],
+    body: becomesGet ? undefined : request.body,
+  };
+}
+
+/** The name and password of an address hold for its whole server. */
+function withUserOf({ username, password }: URL, target: URL): URL {
+  if (target.username !== "" || target.password !== "") return target;
+  const url = new URL(target);
+  url.username = username;
+  url.password = password;
+  return url;
+}
+
+/** Where the redirect came from, unless that was encrypted and what follows is not. */
+function referer(from: URL, to: URL): Header[] {
+  if (from.protocol === "https:" && to.protocol === "http:") return [];
+  const value = new URL(shownUrl(from));
+  value.hash = "";
+  return [{ name: "referer", value: value.href }];
+}

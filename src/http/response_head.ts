@@ -1,0 +1,78 @@
+import type { ConnectionReader } from "./connection_reader.ts";
+import { HttpFailure } from "./failure.ts";
+import { type Header, isToken } from "./request.ts";
+
+/** What comes before a response's body. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Names in lower case; those of one name stand together, in their order. */
+  readonly headers: readonly Header[];
+}
+
+/** Bytes of a head, of whatever number of lines. */
+export const MAX_HEAD_BYTES = 1024 * 1024;
+
+/**
+ * Reads the head of a final response; informational ones before it are skipped (RFC 9112).
+ *
+ * @throws {HttpFailure} when what comes is no response of HTTP/1
+ */
+export async function readResponseHead(reader: ConnectionReader): Promise<ResponseHead> {
+  for (;;) {
+    const head = await readHead(reader);
+    // What follows 101 Switching Protocols is no HTTP any more, so nothing final comes behind it.
+    if (head.status >= 200 || head.status === 101) return head;
+  }
+}
+
+async function readHead(reader: ConnectionReader): Promise<ResponseHead> {
+  let room = MAX_HEAD_BYTES;
+  const nextLine = async () => {
+    const line = await reader.line(room);
+    room -= line.length;
+    return line;
+  };
+  const status = parseStatus(await nextLine());
+  const headers: Header[] = [];
+  for (let line = await nextLine(); line !== ""; line = await nextLine()) {
+    headers.push(parseHeader(line));
+  }
+  return { status, headers: byName(headers) };
+}
+
+function parseStatus(line: string): number {
+  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(line)?.[1];
+  if (status === undefined) throw new HttpFailure("the server answered something else than HTTP/1");
+  return Number(status);
+}
+
+function parseHeader(line: string): Header {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, Math.max(colon, 0));
+  const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+  if (!isToken(name) || /[\0\r]/.test(value)) {
+    throw new HttpFailure("a line of the response's head is malformed");
+  }
+  return { name: name.toLowerCase(), value: textOf(value) };
+}
+
+/** Values beyond ASCII have no encoding (RFC 9110, section 5.5): UTF-8 if it is, else Latin-1. */
+function textOf(value: string): string {
+  try {
+    const bytes = Uint8Array.from(value, (character) => character.charCodeAt(0));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return value;
+  }
+}
+
+/** Order matters among headers of one name only (RFC 9110, section 5.3). */
+function byName(headers: readonly Header[]): Header[] {
+  const groups = new Map<string, Header[]>();
+  for (const header of headers) {
+    const group = groups.get(header.name);
+    if (group === undefined) groups.set(header.name, [header]);
+    else group.push(header);
+  }
+  return [...groups.values()].flat();
+}

@@ -1,0 +1,73 @@
+import type { Child, Enclosure, TerminalSize, WriteOutcome } from "../process/child.ts";
+
+/** What has to be done otherwise than by the wrapper alone. */
+export type Detour = Pick<Child, "interrupt" | "requestEnd" | "abandon">;
+
+/**
+ * A command inside of a wrapper: its streams, exit and death are the wrapper's, which passes them
+ * on; signals, which it may not, can go another way.
+ */
+export class EnclosedChild implements Child {
+  readonly pid: number;
+  readonly enclosure: Enclosure;
+  readonly #wrapper: Child;
+  readonly #detour: Detour;
+  #held = false;
+  #paused = false;
+
+  constructor(wrapper: Child, enclosure: Enclosure, detour: Detour = wrapper) {
+    this.pid = wrapper.pid;
+    this.enclosure = enclosure;
+    this.#wrapper = wrapper;
+    this.#detour = detour;
+  }
+
+  /** Keeps output and exit back until {@linkcode letGo}, whoever resumes. */
+  hold(): void {
+    this.#held = true;
+    this.#wrapper.pause();
+  }
+
+  letGo(): void {
+    this.#held = false;
+    if (!this.#paused) this.#wrapper.resume();
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
+    return this.#wrapper.write(bytes);
+  }
+
+  closeInput(): void {
+    this.#wrapper.closeInput();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#wrapper.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#held) this.#wrapper.resume();
+  }
+
+  interrupt(): void {
+    this.#detour.interrupt();
+  }
+
+  requestEnd(): void {
+    this.#detour.requestEnd();
+  }
+
+  kill(): void {
+    this.#wrapper.kill();
+  }
+
+  resize(size: TerminalSize): void {
+    this.#wrapper.resize(size);
+  }
+
+  abandon(): void {
+    this.#detour.abandon();
+  }
+}

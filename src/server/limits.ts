@@ -1,0 +1,18 @@
+/** How much of each an executor takes on. What comes beyond is refused, and told so. */
+export interface Limits {
+  /** Clients connected at the same time. */
+  readonly connections: number;
+  /** Sessions, of which some may wait for their client to come back. */
+  readonly sessions: number;
+  /** Processes of all sessions that run. */
+  readonly processes: number;
+  /** Requests of a connection that are being worked on; more wait for their turn. */
+  readonly concurrentRequests: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  connections: 1000,
+  sessions: 10_000,
+  processes: 5000,
+  concurrentRequests: 10_000,
+};

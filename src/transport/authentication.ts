@@ -1,0 +1,29 @@
+/** Looks at a bearer token. Gives why it is refused, in words for the client, or undefined. */
+export type TokenCheck = (token: string) => Promise<string | undefined>;
+
+/** Visible ASCII: RFC 6750, section 2.1, allows less, but what was handed out as a token is one. */
+const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+
+/**
+ * Decides whether a request may go on, by its Authorization header. Gives the answer that refuses
+ * it (RFC 6750, section 3), or undefined.
+ */
+export async function refuseUnauthorized(
+  headers: Headers,
+  check: TokenCheck,
+): Promise<Response | undefined> {
+  const authorization = headers.get("authorization");
+  if (authorization === null) {
+    return unauthorized("a token is required: Authorization: Bearer TOKEN", "Bearer");
+  }
+  const token = BEARER.exec(authorization)?.[1];
+  const reason = token === undefined
+    ? "the Authorization header is not of the form Bearer TOKEN"
+    : await check(token);
+  if (reason === undefined) return undefined;
+  return unauthorized(reason, `Bearer error="invalid_token", error_description="${reason}"`);
+}
+
+function unauthorized(reason: string, challenge: string): Response {
+  return new Response(`${reason}\n`, { status: 401, headers: { "www-authenticate": challenge } });
+}

@@ -1,0 +1,189 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ExecServerClient } from "../../src/client/mod.ts";
+import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
+import { ExecRun } from "./support/exec_run.ts";
+import { ListeningExecutor, runToEnd } from "./support/executor.ts";
+
+const SECRET = "a shared secret of enough bytes: 43 of them";
+const CAPABILITY = ["--ws-auth", "capability-token"];
+const SIGNED = ["--ws-auth", "signed-bearer-token"];
+
+/** The status that asking for a WebSocket is answered with, and the challenge. */
+async function knock(url: string, token?: string) {
+  const { hostname, port } = new URL(url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const request = [
+    "GET / HTTP/1.1",
+    "Host: a",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ...token === undefined ? [] : [`Authorization: Bearer ${token}`],
+  ];
+  await connection.write(new TextEncoder().encode(`${request.join("\r\n")}\r\n\r\n`));
+  const answer = new Uint8Array(2000);
+  const text = new TextDecoder().decode(answer.subarray(0, await connection.read(answer) ?? 0));
+  const challenge = /^www-authenticate: (.*?)\r$/im.exec(text)?.[1];
+  return { status: Number(text.split(" ")[1]), challenge };
+}
+
+/** A file of that content that only its owner can read. */
+function secretFile(directory: string, name: string, content: string): string {
+  const path = `${directory}/${name}`;
+  Deno.writeTextFileSync(path, content, { mode: 0o600 });
+  return path;
+}
+
+Deno.test("a capability token opens the door, and nothing else does", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "token", "open-sesame\n");
+    const digest = new Uint8Array(
+      await crypto.subtle.digest("SHA-256", new TextEncoder().encode("open-sesame")),
+    ).toHex();
+    for (const source of [["--ws-token-file", file], ["--ws-token-sha256", digest]]) {
+      await using executor = await ListeningExecutor.start({}, [...CAPABILITY, ...source]);
+      assertEquals((await knock(executor.url, "open-sesame")).status, 101);
+      assertEquals(await knock(executor.url), { status: 401, challenge: "Bearer" });
+      const wrong = await knock(executor.url, "open-sesam");
+      assertEquals(wrong.status, 401);
+      assertStringIncludes(wrong.challenge ?? "", 'error="invalid_token"');
+      assertEquals((await knock(executor.url, digest)).status, 401);
+      for (const path of ["/readyz", "/livez", "/healthz"]) {
+        const response = await fetch(executor.url.replace(/^ws/, "http") + path);
+        await response.body?.cancel();
+        assertEquals(response.status, 200);
+      }
+    }
+  }));
+
+Deno.test("remex exec shows its token", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "token", "open-sesame\n");
+    const wrong = secretFile(directory, "wrong", "open-barley\n");
+    await using executor = await ListeningExecutor.start({}, [
+      ...CAPABILITY,
+      "--ws-token-file",
+      file,
+    ]);
+    const reach = ["--url", executor.url];
+    await using run = new ExecRun([...reach, "--token-file", file, "--", "echo", "in"]);
+    assertEquals({ ...await run.end(), stdout: run.stdout }, { code: 0, stdout: "in\n" });
+    for (const token of [[], ["--token-file", wrong]]) {
+      await using refused = new ExecRun([...reach, ...token, "--", "echo", "in"]);
+      assertEquals((await refused.end()).code, 255);
+      assertStringIncludes(refused.stderr, "401");
+      assertEquals(refused.stdout, "");
+    }
+  }));
+
+Deno.test("signed tokens are accepted while they are valid, from whom and for whom they must be", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "secret", `${SECRET}\n`);
+    const rules = ["--ws-issuer", "us", "--ws-audience", "remex"];
+    await using executor = await ListeningExecutor.start({}, [
+      ...SIGNED,
+      "--ws-shared-secret-file",
+      file,
+      ...rules,
+      "--ws-max-clock-skew-seconds=5",
+    ]);
+    const claims = { iss: "us", aud: "remex", exp: inSeconds(600) };
+    const good = await jsonWebToken(SECRET, claims);
+    assertEquals((await knock(executor.url, good)).status, 101);
+    const refused = [
+      undefined,
+      SECRET,
+      await jsonWebToken(`${SECRET}!`, claims),
+      await jsonWebToken(SECRET, { ...claims, exp: inSeconds(-60) }),
+      await jsonWebToken(SECRET, { ...claims, exp: undefined }),
+      await jsonWebToken(SECRET, { ...claims, nbf: inSeconds(60) }),
+      await jsonWebToken(SECRET, { ...claims, iss: "them" }),
+      await jsonWebToken(SECRET, { ...claims, aud: "other" }),
+      await jsonWebToken(SECRET, claims, { alg: "HS512" }),
+      unsigned(await jsonWebToken(SECRET, claims, { alg: "none" })),
+    ];
+    for (const token of refused) {
+      const { status, challenge } = await knock(executor.url, token);
+      assertEquals(status, 401, token);
+      assertMatch(challenge ?? "", /^Bearer/);
+    }
+  }));
+
+Deno.test("with authentication it listens where others reach it", () =>
+  inDirectory(async (directory) => {
+    const token = secretFile(directory, "token", "open-sesame");
+    await using executor = await ListeningExecutor.start({}, [
+      "--listen",
+      "ws://0.0.0.0:0",
+      ...CAPABILITY,
+      "--ws-token-file",
+      token,
+    ]);
+    assertMatch(executor.url, /^ws:\/\/0\.0\.0\.0:\d+$/);
+    assertEquals((await knock(executor.url)).status, 401);
+  }));
+
+Deno.test("connections are encrypted with a certificate", () =>
+  inDirectory(async (directory) => {
+    const { cert, key } = await selfSigned(directory);
+    await using executor = await ListeningExecutor.start({}, [
+      `--tls-cert=${cert}`,
+      `--tls-key=${key}`,
+    ]);
+    assertMatch(executor.url, /^wss:\/\/127\.0\.0\.1:\d+$/);
+    const caCerts = [Deno.readTextFileSync(cert)];
+    const client = await ExecServerClient.connect(executor.url, { caCerts });
+    assert((await client.environmentInfo()).shell.name.length > 0);
+    await client.close();
+  }));
+
+Deno.test("what is wrong is named in one line, and nothing starts", () =>
+  inDirectory(async (directory) => {
+    const file = (name: string, content: string) => secretFile(directory, name, content);
+    const [missing, empty] = [`${directory}/missing`, file("empty", " \n")];
+    const [token, junk, short] = [
+      file("a", "token"),
+      file("b", "a b\n"),
+      file("c", "x".repeat(31)),
+    ];
+    const { cert, key } = await selfSigned(directory, "one");
+    const other = await selfSigned(directory, "other");
+    const tokenFile = (path: string) => [...CAPABILITY, "--ws-token-file", path];
+    const secret = (path: string) => [...SIGNED, "--ws-shared-secret-file", path];
+    const tls = (one: string, two: string) => ["--tls-cert", one, "--tls-key", two];
+    const cases: [args: string[], named: string][] = [
+      [tokenFile(missing), `--ws-token-file: cannot read ${missing}: No such file`],
+      [tokenFile(directory), `--ws-token-file: cannot read ${directory}: Is a directory`],
+      [tokenFile(empty), `--ws-token-file: ${empty} is empty`],
+      [tokenFile(junk), `--ws-token-file: ${junk} holds no token`],
+      [secret(missing), `--ws-shared-secret-file: cannot read ${missing}`],
+      [secret(empty), `--ws-shared-secret-file: ${empty} is empty`],
+      [secret(short), `--ws-shared-secret-file: ${short} holds 31 bytes, at least 32`],
+      [tls(missing, key), `--tls-cert: cannot read ${missing}`],
+      [tls(cert, missing), `--tls-key: cannot read ${missing}`],
+      [tls(token, key), `--tls-cert: ${token} holds no certificate`],
+      [tls(cert, token), `--tls-key: ${token} holds no unencrypted private key`],
+      [tls(cert, other.key), `--tls-key: the key in ${other.key} is not that of ${cert}`],
+      [["--listen", "ws://0.0.0.0:0"], "refusing to listen on 0.0.0.0"],
+    ];
+    for (const [args, named] of cases) {
+      const { code, stdout, stderr } = await runToEnd(["serve", ...args]);
+      assertEquals({ code, stdout }, { code: 2, stdout: "" }, stderr);
+      assertStringIncludes(stderr, `remex: ${named}`);
+      assertEquals(stderr.split("\n").length, 2, stderr);
+    }
+  }));
+
+/** A certificate for 127.0.0.1 that certifies itself, and its key. */
+async function selfSigned(directory: string, name = "server") {
+  const [cert, key] = [`${directory}/${name}.crt`, `${directory}/${name}.key`];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: [...request, "-nodes", "-days", "1", ...subject, "-keyout", key, "-out", cert],
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return { cert, key };
+}

@@ -1,0 +1,99 @@
+import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
+import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
+import { testBoth } from "../support/both_transports.ts";
+import { run, shell } from "../support/commands.ts";
+import type { LaunchOptions } from "../support/executor.ts";
+import { exists } from "../support/files.ts";
+import type { Message } from "../support/inbox.ts";
+import { connectStdio } from "../support/stdio_client.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { enclosedIn } from "./support/sandboxed.ts";
+
+function managed(fileSystem: Message, more: Message = {}): Message {
+  const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
+  return { sandbox: { permissions, windowsSandboxLevel: "disabled", ...more } };
+}
+
+function entry(path: Message, access = "read"): Message {
+  return { type: "restricted", entries: [{ path, access }] };
+}
+
+const ALL = { type: "path", path: "file:///" };
+
+/** Intents that are wrong, or that nothing here enforces in full. */
+const INTENTS: readonly (readonly [intent: Message, code: number])[] = [
+  [managed(entry({ type: "path", path: "file:///C:/x" })), -32602],
+  [managed(entry({ type: "path", path: "relative" })), -32602],
+  [managed(entry({ type: "glob_pattern", pattern: "*.key" }, "write")), -32602],
+  [managed(entry(ALL, "execute")), -32602],
+  [managed({ type: "unrestricted" }, { cwd: "file://server/share" }), -32602],
+  [managed({ type: "strict" }), -32602],
+  [{ sandbox: { permissions: { type: "sealed" } } }, -32602],
+  [{ sandbox: {} }, -32602],
+  // Nothing may be read: not even the program.
+  [managed({ type: "restricted", entries: [] }), -32603],
+  [managed(entry({ type: "special", value: { kind: "unknown" } })), -32603],
+  [{ managedNetwork: { loopbackPorts: [8080], allowLocalBinding: false } }, -32603],
+];
+
+testBoth("a command that cannot be enclosed as asked never runs", async ({ open }, t) => {
+  using directory = new TemporaryDirectory();
+  await using client = await open();
+  const cwd = `file://${directory.path}`;
+  for (const [intent, code] of INTENTS) {
+    for (const tty of [false, true]) {
+      await t.step(`${JSON.stringify(intent)} tty ${tty}`, async () => {
+        const params = shell("p", "touch ran", { cwd, tty, ...intent });
+        const answer = await client.request("process/start", params);
+        assertObjectMatch(answer, { error: { code } });
+        assertObjectMatch(await client.request("process/read", { processId: "p" }), {
+          error: { code: -32600 },
+        });
+      });
+    }
+  }
+  await t.step("and the id is free", async () => {
+    assertEquals((await run(client, shell("p", "exit 3"))).exitCode, 3);
+    assertEquals(exists(`${directory.path}/ran`), false);
+  });
+});
+
+/** Asks an executor on some machine to run something enclosed, which it must refuse. */
+async function refusalOn(directory: TemporaryDirectory, machine: LaunchOptions): Promise<string> {
+  directory.write("ws/file", "", 0o644);
+  await using client = connectStdio(machine);
+  await client.initialize();
+  const params = shell("p", "touch ran", enclosedIn(`${directory.path}/ws`));
+  const { error } = await client.request("process/start", params);
+  assertObjectMatch({ error }, { error: { code: -32603 } });
+  assertEquals(Array.from(Deno.readDirSync(`${directory.path}/ws`), ({ name }) => name), ["file"]);
+  assertEquals((await run(client, shell("p", "exit 3"))).exitCode, 3);
+  return JSON.stringify(error);
+}
+
+/** A machine whose bubblewrap is this script. */
+function withBubblewrap(directory: TemporaryDirectory, script: string): LaunchOptions {
+  directory.write("bin/bwrap", `#!/bin/sh\n${script}`, 0o755);
+  return { env: { PATH: `${directory.path}/bin:/usr/bin:/bin` } };
+}
+
+Deno.test({
+  name: "sandbox: a set-up that fails is told in bubblewrap's words",
+  ignore: !canRunBubblewrap,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const script = 'case $1 in --args) echo "bwrap: no luck" >&2; exit 1;; esac; exec bwrap "$@"';
+    const machine = withBubblewrap(directory, script.replace("exec ", "exec /usr/bin/"));
+    assertMatch(await refusalOn(directory, machine), /bwrap: no luck/);
+  },
+});
+
+Deno.test({
+  name: "sandbox: a bubblewrap that gets killed in the middle of the set-up",
+  ignore: !canRunBubblewrap,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const script = 'case $1 in --args) kill -KILL $$;; esac; exec /usr/bin/bwrap "$@"';
+    assertMatch(await refusalOn(directory, withBubblewrap(directory, script)), /set up/);
+  },
+});

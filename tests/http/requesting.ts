@@ -1,0 +1,54 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { checkRequest, perform, wholeBody } from "../../src/http/mod.ts";
+import type { Variables } from "../../src/http/proxy.ts";
+import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
+import { methods, type ParamsInput } from "../../src/protocol/methods.ts";
+
+/** What a request is besides a GET without headers. */
+export type Request = Omit<Partial<ParamsInput<"http/request">>, "url" | "headers"> & {
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly env?: Variables;
+};
+
+/** A whole response. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: readonly string[];
+  /** One character a byte. */
+  readonly body: string;
+}
+
+/** Makes a request and reads the whole response. */
+export async function ask(url: string, request: Request = {}): Promise<Answer> {
+  const { headers = [], env = {}, ...others } = request;
+  const params = methods["http/request"].params.parse({
+    method: "GET",
+    requestId: "r",
+    url,
+    headers: headers.map(([name, value]) => ({ name, value })),
+    ...others,
+  });
+  const end = new AbortController();
+  try {
+    using response = await perform(
+      checkRequest(params),
+      params.redirectPolicy,
+      env,
+      end.signal,
+    );
+    return {
+      status: response.status,
+      headers: response.headers.map(({ name, value }) => `${name}: ${value}`),
+      body: Array.from(await wholeBody(response), (byte) => String.fromCharCode(byte)).join(""),
+    };
+  } finally {
+    end.abort();
+  }
+}
+
+/** The message of the -32603 with which a request fails. */
+export async function failure(url: string, request: Request = {}): Promise<string> {
+  const error = await assertRejects(() => ask(url, request), RpcError);
+  assertEquals(error.code, ErrorCode.Internal);
+  return error.message;
+}

@@ -1,0 +1,70 @@
+import {
+  canRunLandlock,
+  type LandlockedOptions,
+  type LandlockedResult,
+  type Place,
+  places,
+  runLandlocked,
+  temporaryDirectory,
+} from "./landlocked_run.ts";
+
+/** A directory with a workspace in it and something beside that is none of its business. */
+export interface LandlockScene {
+  /** The directory that holds it all. */
+  readonly base: string;
+  readonly workspace: string;
+  /** A directory beside the workspace, with a file `secret` in it. */
+  readonly outside: string;
+  readonly place: Place;
+  /** Runs a command in the workspace, in the scene's place. */
+  run(argv: readonly string[], options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  /** Runs a shell script in the workspace, in the scene's place. */
+  script(script: string, options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
+  host(command: string): Promise<string>;
+}
+
+/** Tests something in each place, in a scene that belongs to its user. */
+export function testLandlock(
+  name: string,
+  setUp: string,
+  body: (scene: LandlockScene) => Promise<void>,
+): void {
+  for (const place of places) {
+    Deno.test({
+      name: `Landlock: ${name}, ${place.name}`,
+      ignore: !canRunLandlock,
+      fn: async () => {
+        await using base = await temporaryDirectory();
+        const scene = makeScene(base.path, place);
+        const { id } = place.user;
+        await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
+        if (id !== undefined) await scene.host(`chown -R ${id}:${id} .`);
+        await body(scene);
+      },
+    });
+  }
+}
+
+function makeScene(base: string, place: Place): LandlockScene {
+  const workspace = `${base}/ws`;
+  const run: LandlockScene["run"] = (argv, options) =>
+    runLandlocked(argv, { cwd: workspace, place, ...options });
+  return {
+    base,
+    workspace,
+    outside: `${base}/outside`,
+    place,
+    run,
+    script: (script, options) => run(["/bin/sh", "-c", script], options),
+    host: async (command) => {
+      const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
+        args: ["-ec", command],
+        cwd: base,
+      }).output();
+      const text = new TextDecoder();
+      if (!success) throw new Error(`${command}: ${text.decode(stderr)}`);
+      return text.decode(stdout);
+    },
+  };
+}
