@@ -47,6 +47,11 @@ export function withSockets(
   }
 }
 
+/** The port at the other side of a connection; undefined for a socket that has no other side. */
+export function peerPort(libc: SocketFunctions, descriptor: number): number | undefined {
+  return addressOf(libc.getpeername, descriptor)?.port;
+}
+
 function openLibrary(path: string) {
   const library = Deno.dlopen(path, functions);
   return { symbols: library.symbols, close: () => library.close() };

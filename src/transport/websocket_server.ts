@@ -1,5 +1,8 @@
 import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
+import { HandshakeWatch } from "./handshake_watch.ts";
+import { delay } from "@std/async/delay";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
+import { log } from "../telemetry/log.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { WebSocketTransport } from "./websocket_transport.ts";
@@ -24,7 +27,14 @@ export interface WebSocketServerOptions {
   readonly checkToken?: TokenCheck | undefined;
   /** Makes it a server of wss URLs. @default none */
   readonly tls?: TlsKeyPair | undefined;
+  /**
+   * After how long a connection to a port that is no WebSocket yet is ended, in milliseconds; some
+   * get twice as long. @default 10 s
+   */
+  readonly handshakePatienceMs?: number;
 }
+
+const HANDSHAKE_PATIENCE_MS = 10_000;
 
 /** A server's certificate, followed by those that certify it, and its private key: PEM texts. */
 export interface TlsKeyPair {
@@ -63,8 +73,9 @@ async function listen(
   options: WebSocketServerOptions,
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
+  let watch: HandshakeWatch | undefined;
   const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
-    respond(request, remoteAddr, options);
+    respond(request, remoteAddr, options, watch);
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -72,15 +83,52 @@ async function listen(
     return { url: formatListenAddress(address), stop: () => stopped.abort() };
   }
   const { hostname, port } = address;
-  const server = Deno.serve({ ...settings, ...options.tls, hostname, port }, handler);
-  tuneListeningSocket(server.addr.port);
+  const serve = (port: number) => {
+    const server = Deno.serve({ ...settings, ...options.tls, hostname, port }, handler);
+    tuneListeningSocket(server.addr.port);
+    return server;
+  };
+  const server = serve(port);
+  void keepListening(server, () => serve(server.addr.port), stopped.signal);
+  const patience = options.handshakePatienceMs ?? HANDSHAKE_PATIENCE_MS;
+  const handshakes = watch = new HandshakeWatch(server.addr.port, patience);
+  const stop = () => {
+    handshakes[Symbol.dispose]();
+    stopped.abort();
+  };
   const url = formatListenAddress({
     kind: "websocket",
     hostname: server.addr.hostname,
     port: server.addr.port,
   });
   const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
-  return { url: secured, stop: () => stopped.abort() };
+  return { url: secured, stop };
+}
+
+/** How long a port is left alone after accepting failed, in milliseconds. */
+const ACCEPT_AGAIN_MS = 100;
+
+/**
+ * Listens again whenever Deno's server gave up. It does when a connection cannot be accepted as the
+ * program has no descriptor left, which others bring about and which passes.
+ */
+async function keepListening(
+  server: Deno.HttpServer,
+  again: () => Deno.HttpServer,
+  stopped: AbortSignal,
+): Promise<void> {
+  let current: Deno.HttpServer | undefined = server;
+  while (!stopped.aborted) {
+    try {
+      await current?.finished;
+      if (stopped.aborted) return;
+      current = again();
+    } catch (error) {
+      if (current !== undefined) log("error", `cannot accept connections for now: ${error}`);
+      current = undefined;
+      await delay(ACCEPT_AGAIN_MS, { signal: stopped }).catch(() => {});
+    }
+  }
 }
 
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
@@ -90,6 +138,7 @@ async function respond(
   request: Request,
   peer: Deno.Addr,
   options: WebSocketServerOptions,
+  watch: HandshakeWatch | undefined,
 ): Promise<Response> {
   if (request.headers.has("origin")) {
     return new Response("connections from web pages are refused\n", { status: 403 });
@@ -119,13 +168,19 @@ async function respond(
   if (options.full?.()) {
     return new Response("as many clients are connected as may be\n", { status: 503 });
   }
-  return upgrade(request, peer, options);
+  return upgrade(request, peer, options, watch);
 }
 
-function upgrade(request: Request, peer: Deno.Addr, options: WebSocketServerOptions): Response {
+function upgrade(
+  request: Request,
+  peer: Deno.Addr,
+  options: WebSocketServerOptions,
+  watch: HandshakeWatch | undefined,
+): Response {
   try {
     // Deno's own check for silence would also cut off a client that merely reads slowly.
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
     options.accept(new WebSocketTransport(socket, cut));

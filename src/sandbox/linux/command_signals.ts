@@ -1,6 +1,6 @@
 import type { Child } from "../../process/child.ts";
 import { childrenOf } from "../../process/linux/procfs.ts";
-import { Signal, signalGroup } from "../../process/linux/signals.ts";
+import { Signal, signalGroup, signalProcess } from "../../process/linux/signals.ts";
 
 /**
  * Sends signals to a command past its wrapper, which would end by them, and the command with it.
@@ -17,7 +17,9 @@ export function commandSignals(
     // One that is still about to open its session is in the first process's group.
     if (command !== undefined && signalGroup(command, signal)) return;
     // The first of a PID namespace takes no notice itself (pid_namespaces(7)).
-    signalGroup(firstProcess, signal);
+    if (signalGroup(firstProcess, signal)) return;
+    // Without a session of its own it is in its wrapper's group, which is not to be signalled.
+    for (const pid of childrenOf(firstProcess)) signalProcess(pid, signal);
   };
   return {
     interrupt: () => send(Signal.Interrupt),

@@ -1,0 +1,44 @@
+import { assertEquals } from "@std/assert";
+import { serveWebSocket } from "../../src/transport/websocket_server.ts";
+import { closing, openSocket } from "./test_server.ts";
+
+Deno.test({
+  name: "connections that do not become WebSockets are ended, the others are not",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const hostname of ["127.0.0.1", "::"]) {
+      const server = await serveWebSocket({ kind: "websocket", hostname, port: 0 }, {
+        accept: (transport) =>
+          transport.open({
+            message: (text) => transport.send(text),
+            unreadable() {},
+            drained() {},
+            closed() {},
+          }),
+        ready: () => true,
+        handshakePatienceMs: 20,
+      });
+      const port = Number(server.url.slice(server.url.lastIndexOf(":") + 1));
+      const socket = await openSocket(`ws://127.0.0.1:${port}`);
+      // Each is looked at several times by the time the last has ended.
+      for (const sent of ["", "GET / HTT", "GET /livez HTTP/1.1\r\nHost: a\r\n", "", ""]) {
+        using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+        await connection.write(new TextEncoder().encode(sent));
+        await ended(connection);
+      }
+      const echo = new Promise((resolve) => socket.onmessage = ({ data }) => resolve(data));
+      socket.send("still here");
+      assertEquals(await echo, "still here");
+      const closed = closing(socket);
+      socket.close();
+      await closed;
+      server.stop();
+    }
+  },
+});
+
+/** Reads until the other side ends the connection, in whichever way. */
+async function ended(connection: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(1000);
+  while (await connection.read(buffer).catch(() => null) !== null);
+}
