@@ -1,3 +1,4 @@
+import { invalidRequest } from "../protocol/errors.ts";
 import type { WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
@@ -5,6 +6,8 @@ import { EventLog, type ProcessEvent } from "./event_log.ts";
 
 /** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+/** The same, past which writes are refused: a client must not fill the executor's memory. */
+const REFUSED_UNWRITTEN_BYTES = 128 * 1024 * 1024;
 /** How long output may arrive after the exit before it is settled whether something was denied. */
 const DENIAL_GRACE_MS = 20;
 /** How many of a process's newest write ids are remembered, for writes repeated by a client. */
@@ -86,11 +89,18 @@ export class Process {
   /**
    * Gives the process input, in the order of the calls. A write id that was accepted before writes
    * nothing and is accepted again.
+   *
+   * @throws {RpcError} -32600 when far more is waiting than the process reads
    */
   write(bytes: Uint8Array<ArrayBuffer>, writeId: string): Promise<WriteStatus> {
     const earlier = this.#writes.get(writeId);
     if (earlier !== undefined) return earlier;
     if (!this.#hasStdin || !this.running) return Promise.resolve("stdinClosed");
+    if (this.#unwrittenBytes + bytes.length > REFUSED_UNWRITTEN_BYTES) {
+      throw invalidRequest(
+        `more than ${REFUSED_UNWRITTEN_BYTES} bytes of input wait for the process to read them`,
+      );
+    }
     const status = this.#write(bytes);
     this.#remember(writeId, status);
     return status;

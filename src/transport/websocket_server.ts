@@ -80,7 +80,12 @@ async function listen(
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
     withPrivateFiles(() => Deno.serve({ ...settings, path: address.path }, handler));
-    return { url: formatListenAddress(address), stop: () => stopped.abort() };
+    const { ino } = Deno.lstatSync(address.path);
+    const stop = () => {
+      stopped.abort();
+      removeOwnSocket(address.path, ino);
+    };
+    return { url: formatListenAddress(address), stop };
   }
   const { hostname, port } = address;
   const serve = (port: number) => {

@@ -1,10 +1,12 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
+import { join } from "node:path";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
-import { ListeningExecutor } from "./support/executor.ts";
+import { ended, ListeningExecutor, remex } from "./support/executor.ts";
 import { childrenWith, hasZombieChildren, MarkedProcesses } from "./support/marked_processes.ts";
 import { eventually } from "./support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectStdio } from "./support/stdio_client.ts";
+import { TemporaryDirectory } from "./support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Each tries in its own way to outlive the executor; $D is how long a sleep lasts. */
@@ -135,4 +137,16 @@ Deno.test("a client that goes away in the middle of a command's output leaves it
     ],
   });
   await marked.reach(0);
+});
+
+Deno.test("an executor on a unix socket leaves no file behind", async () => {
+  using directory = new TemporaryDirectory();
+  const path = join(directory.path, "socket");
+  const child = remex(["serve", "--listen", `unix:${path}`]);
+  await eventually(() => [...Deno.readDirSync(directory.path)].length === 1, "a socket file");
+  child.kill("SIGTERM");
+  await child.stdin.close();
+  await child.stdout.cancel();
+  assertEquals((await ended(child)).code, 0);
+  assertEquals([...Deno.readDirSync(directory.path)], []);
 });

@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ChildCommand, StartError } from "../../src/process/child.ts";
 import { EventLog, type ProcessEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
+import { RpcError } from "../../src/protocol/errors.ts";
 import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
 
 interface Started {
@@ -178,4 +179,14 @@ Deno.test("a process is resumed only if it was paused", async () => {
   process.resume();
   process.resume();
   assertEquals(child.calls, ["pause", "resume"]);
+});
+
+Deno.test("writes far past what the process reads are refused, and others go on", async () => {
+  const { process, child } = await start();
+  for (let index = 0; index < 2; index++) void process.write(bytes(60 * MEBIBYTE), `${index}`);
+  assertThrows(() => process.write(bytes(60 * MEBIBYTE), "2"), RpcError, "wait for the process");
+  child.settleWrite("written");
+  await Promise.resolve();
+  child.settleWrite("written");
+  assertEquals(child.calls.length, 2);
 });

@@ -1,4 +1,5 @@
-import { cString, libc } from "./libc.ts";
+import { cString } from "../../native/c_strings.ts";
+import { libc } from "./libc.ts";
 
 /** File capabilities: the kernel takes them from a file that is written to. */
 const NOT_KEPT = "security.capability";

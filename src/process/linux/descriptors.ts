@@ -1,4 +1,6 @@
-import { cString, describeErrno, lastErrno, libc } from "./libc.ts";
+import { cString } from "../../native/c_strings.ts";
+import { describeErrno } from "../../native/errno.ts";
+import { lastErrno, libc } from "./libc.ts";
 
 /** A number that the kernel knows an open file, pipe, terminal or process by. */
 export type Descriptor = number;

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { closeDescriptor, type Descriptor } from "./descriptors.ts";
-import { describeErrno, lastErrno, libc } from "./libc.ts";
+import { describeErrno } from "../../native/errno.ts";
+import { lastErrno, libc } from "./libc.ts";
 
 /** What a descriptor is ready for (epoll_ctl(2)). */
 export const Ready = { Input: 0x001, Output: 0x004, Error: 0x008, HangUp: 0x010 } as const;

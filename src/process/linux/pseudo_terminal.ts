@@ -1,6 +1,7 @@
 import type { TerminalSize } from "../child.ts";
 import { closeDescriptor, type Descriptor } from "./descriptors.ts";
-import { describeErrno, lastErrno, libc } from "./libc.ts";
+import { describeErrno } from "../../native/errno.ts";
+import { lastErrno, libc } from "./libc.ts";
 
 const O_RDWR = 0o2;
 const O_NOCTTY = 0o400;

@@ -1,5 +1,7 @@
 import type { Descriptor } from "./descriptors.ts";
-import { cString, cStringArray, describeErrno, lastErrno, libc } from "./libc.ts";
+import { cString, cStringArray } from "../../native/c_strings.ts";
+import { describeErrno } from "../../native/errno.ts";
+import { lastErrno, libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
 import { killAndReap } from "./signals.ts";

@@ -1,4 +1,4 @@
-import { cString } from "../../process/linux/libc.ts";
+import { cString } from "../../native/c_strings.ts";
 import { RIGHTS_OF_A_FILE } from "./landlock_rights.ts";
 import { calls, lastErrno, refusedBySystem, succeeded } from "./launcher_calls.ts";
 import type { LandlockGoverned, LauncherRule } from "./launcher_plan.ts";

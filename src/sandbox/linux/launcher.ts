@@ -1,4 +1,4 @@
-import { cString, cStringArray } from "../../process/linux/libc.ts";
+import { cString, cStringArray } from "../../native/c_strings.ts";
 import { createRuleset, enforceRuleset } from "./landlock.ts";
 import { TERMINAL_RIGHTS } from "./landlock_rights.ts";
 import { calls, lastErrno, LauncherError, refusedBySystem, succeeded } from "./launcher_calls.ts";

@@ -1,4 +1,4 @@
-import { describeErrno } from "../../process/linux/libc.ts";
+import { describeErrno } from "../../native/errno.ts";
 
 /** What restricting the own process and becoming another program takes of the C library. */
 const functions = {
