@@ -206,6 +206,15 @@ function withPrivateFiles(action: () => void): void {
   }
 }
 
+/** Removes the file of a socket, unless somebody has put another one in its place. */
+function removeOwnSocket(path: string, ino: number | null): void {
+  try {
+    if (Deno.lstatSync(path).ino === ino) Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /**
  * A socket file that an executor left when it was killed is in the way of the next one. Any other
  * file stays: a connection to it is refused too (connect(2)).
