@@ -287,3 +287,26 @@ Deno.test("exec: an executor that cannot end an input is told of once", async ()
     stderr: "remex: this executor cannot tell the command that its input has ended\n",
   });
 });
+
+Deno.test({
+  name: "exec: the profiles of --sandbox are enforced",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    using workspace = new TemporaryDirectory();
+    const inside = `${workspace.path}/inside`;
+    const outside = "/var/remex-test-outside";
+    const write = (profile: string) =>
+      execToEnd([
+        ...["--stdio", "--cwd", workspace.path, "--sandbox", profile],
+        ...["--", "sh", "-c", `echo in > ${inside}; echo out > ${outside}`],
+      ]);
+    const workspaceWrite = await write("workspace-write");
+    assertStringIncludes(workspaceWrite.stderr, outside);
+    assertEquals(Deno.readTextFileSync(inside), "in\n");
+    Deno.removeSync(inside);
+    const readOnly = await write("read-only");
+    assertStringIncludes(readOnly.stderr, inside);
+    assertStringIncludes(readOnly.stderr, outside);
+    assertEquals([...Deno.readDirSync(workspace.path)], []);
+  },
+});
