@@ -42,6 +42,8 @@ export async function runEnclosed(
       ? 'exec 3<"$1" && shift && exec bwrap --seccomp 3 "$@"'
       : 'shift && exec bwrap "$@"';
     const view = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"];
+    // These tests may stand below /tmp themselves.
+    view.push("--ro-bind", probePath, probePath);
     if (writable) view.push("--bind", writable, writable);
     const rights = ["--unshare-user", "--unshare-pid", "--cap-add", "ALL", "--die-with-parent"];
     const { code, stdout, stderr } = await new Deno.Command("sh", {
