@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { measureBinary, startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements } from "./connected.ts";
-import { measureRoundTrips } from "./round_trips.ts";
+import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
 
 const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
 const { binary = "dist/remex", url } = values;
@@ -24,6 +24,9 @@ console.log(`\nOne-shot commands at a round trip of 80 ms, 3 × 30 each:\n`);
 printRow(["", "completion p50", "p95", "completion wait p50", "p95", "reads a command"]);
 printRow(Array.from({ length: 6 }, () => "---"));
 for (const row of await measureRoundTrips(executor.url)) printRow(row);
+
+const coldExec = await measureColdExec(binary, executor.url);
+console.log(`\n\`remex exec -- true\` from its start to its end at a round trip of 80 ms: ${coldExec}`);
 
 async function measureConnected(address: string): Promise<void> {
   for (const { name, measure } of connectedMeasurements) {

@@ -1,6 +1,6 @@
 import { BenchmarkClient } from "./client.ts";
 import { DelayingProxy } from "./delaying_proxy.ts";
-import { quantile } from "./statistics.ts";
+import { quantile, time } from "./statistics.ts";
 
 const ROUND_TRIP_MS = 80;
 const ROUNDS = 3;
@@ -40,6 +40,21 @@ export async function measureRoundTrips(url: string): Promise<string[][]> {
     ...[0.5, 0.95].map((share) => milliseconds(samples[arm], "completionWait", share)),
     String(reads[arm] / samples[arm].length),
   ]);
+}
+
+/**
+ * Milliseconds from the start of a cold `remex exec` to its end, of which the path takes two round
+ * trips: the upgrade to a WebSocket, then everything else. (The proxy answers the TCP handshake at
+ * once.)
+ */
+export async function measureColdExec(binary: string, url: string): Promise<string> {
+  using proxy = new DelayingProxy(url, ROUND_TRIP_MS / 2);
+  const samples = await time(20, async () => {
+    const args = ["exec", "--url", proxy.url, "--no-stdin", "--", "true"];
+    const { code } = await new Deno.Command(binary, { args }).output();
+    if (code !== 0) throw new Error(`remex exec ended with ${code}`);
+  });
+  return `${quantile(samples, 0.5).toFixed(0)} ms`;
 }
 
 async function run(client: BenchmarkClient, arm: Arm): Promise<Sample> {

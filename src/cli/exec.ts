@@ -129,8 +129,7 @@ async function start(
 }
 
 async function executorsDirectory(client: ExecServerClient): Promise<PathUri> {
-  const { environmentInfo } = await client.opened;
-  const { cwd } = environmentInfo ?? await client.environmentInfo();
+  const cwd = await client.executorCwd();
   if (cwd === undefined) throw new UsageError("this executor does not tell where it is; use --cwd");
   return cwd;
 }

@@ -1,3 +1,4 @@
+import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
@@ -35,7 +36,10 @@ interface Service {
 
 function startService({ retainedBytes, limits }: ServeOptions): Service {
   surviveStrayRejections();
-  if (Deno.build.os === "linux") closeInheritedDescriptorsOnExec();
+  if (Deno.build.os === "linux") {
+    closeInheritedDescriptorsOnExec();
+    raiseDescriptorLimit();
+  }
   const keeper = keepProcesses();
   return { keeper, executor: new Executor({ startChild, keeper, retainedBytes, limits }) };
 }
@@ -81,6 +85,7 @@ async function serveSocket(
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
+    cwd: () => running().executor.cwd,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   }).catch((error) => {

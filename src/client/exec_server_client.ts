@@ -1,5 +1,7 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import { pathUriSchema } from "../protocol/path_uri_schema.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import {
   type ClientOptions,
@@ -114,6 +116,17 @@ export class ExecServerClient implements AsyncDisposable {
   /** What the executor's machine is like. */
   environmentInfo(): Promise<Result<"environment/info">> {
     return this.call("environment/info", {});
+  }
+
+  /**
+   * The directory that the executor runs in; undefined if it cannot tell. One that has told with its
+   * consent to the connection is not asked again.
+   */
+  async executorCwd(): Promise<PathUri | undefined> {
+    const told = parsedCwd(this.#link.connection?.executorCwd);
+    if (told !== undefined) return told;
+    const { environmentInfo } = await this.opened;
+    return (environmentInfo ?? await this.environmentInfo()).cwd;
   }
 
   /** Makes an HTTP request from the executor's side and streams the response's body. */
@@ -233,4 +246,10 @@ export class ExecServerClient implements AsyncDisposable {
     for (const process of [...this.#processes.values()]) process.fail(reason);
     this.#bodies.fail(reason);
   }
+}
+
+/** What was told may be of a newer executor, or not of an executor at all: then it is asked. */
+function parsedCwd(told: string | undefined): PathUri | undefined {
+  const parsed = pathUriSchema.safeParse(told);
+  return parsed.success ? parsed.data : undefined;
 }

@@ -60,6 +60,11 @@ export class RpcConnection {
     });
   }
 
+  /** The directory that the executor said it runs in, if it did: a path URI, not looked at yet. */
+  get executorCwd(): string | undefined {
+    return this.#transport.executorCwd;
+  }
+
   /** Whether the connection has ended. */
   get over(): boolean {
     return this.#ending !== undefined;

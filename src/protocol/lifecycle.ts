@@ -30,6 +30,12 @@ export const environmentInfo = lazy(() =>
   })
 );
 
+/**
+ * The header of an executor's consent to a WebSocket that holds `environmentInfo.cwd`, so that a
+ * client can start its first command there without having asked.
+ */
+export const CWD_HEADER = "remex-cwd";
+
 /** Answer to `initialize`. */
 export const initializeResult = lazy(() =>
   z.object({

@@ -65,6 +65,11 @@ export class Executor {
     };
   }
 
+  /** The directory that it runs in, as a path URI, if it has one that a URI can hold. */
+  get cwd(): string | undefined {
+    return this.#connectionOptions.environmentInfo().cwd ?? undefined;
+  }
+
   /** How many clients are connected. */
   get connections(): number {
     return this.#transports.size;

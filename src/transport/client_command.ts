@@ -49,6 +49,7 @@ export function startExecutor(executor: ExecutorCommand): ClientTransport {
 /** A connection to a started executor, which lives as long as the connection. */
 class CommandTransport implements ClientTransport {
   readonly kind = "stdio";
+  readonly executorCwd = undefined;
   readonly #child: Deno.ChildProcess;
   readonly #lines: StdioTransport;
   readonly #gate = new Gate();

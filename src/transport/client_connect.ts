@@ -32,12 +32,12 @@ export async function connectSocket(
   signal.addEventListener("abort", giveUp);
   try {
     signal.throwIfAborted();
-    const early = await upgrade(connection, {
+    const consent = await upgrade(connection, {
       host: address.kind === "url" ? address.url.host : "localhost",
       target: address.kind === "url" ? `${address.url.pathname}${address.url.search}` : "/",
       token: options.token,
     });
-    return new ClientWebSocket(connection, early, options.silenceLimitMs);
+    return new ClientWebSocket(connection, consent, options.silenceLimitMs);
   } catch (error) {
     closeQuietly(connection);
     throw connectionError(address, error, signal);

@@ -34,6 +34,8 @@ export class ConnectionError extends Error {
 export interface ClientTransport extends Transport {
   /** Why the connection has ended; undefined while it has not. */
   readonly ending: ConnectionError | undefined;
+  /** The directory that the executor said it runs in, if it did: a path URI, not looked at yet. */
+  readonly executorCwd: string | undefined;
   /** Stops taking in messages, so that the executor waits. Messages under way may still come. */
   hold(): void;
   /** Takes in messages again. */

@@ -1,3 +1,4 @@
+import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { ConnectionError } from "./client_transport.ts";
 
 /** How an upgrade to the WebSocket protocol is asked for. */
@@ -10,6 +11,14 @@ export interface UpgradeRequest {
   readonly token: string | undefined;
 }
 
+/** A server's consent to a WebSocket. */
+export interface UpgradeConsent {
+  /** The directory that the executor says it runs in: a path URI, not looked at yet. */
+  readonly executorCwd: string | undefined;
+  /** What the server sent right behind. */
+  readonly early: Uint8Array;
+}
+
 /** The key that RFC 6455, section 1.3, has both sides mix into the handshake. */
 const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** A response's head past this size is not from a WebSocket server. */
@@ -18,12 +27,14 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_SHOWN_BODY = 200;
 
 /**
- * Asks the server at the other end for a WebSocket (RFC 6455, section 4.1). Gives what it sent
- * behind its consent.
+ * Asks the server at the other end for a WebSocket (RFC 6455, section 4.1).
  *
  * @throws {ConnectionError} when it refuses, or is no WebSocket server
  */
-export async function upgrade(connection: Deno.Conn, request: UpgradeRequest): Promise<Uint8Array> {
+export async function upgrade(
+  connection: Deno.Conn,
+  request: UpgradeRequest,
+): Promise<UpgradeConsent> {
   const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
   await writeAll(connection, new TextEncoder().encode(requestHead(request, key)));
   const { head, rest } = await readHead(connection);
@@ -33,7 +44,7 @@ export async function upgrade(connection: Deno.Conn, request: UpgradeRequest): P
   if (accepted !== await expectedAccept(key)) {
     throw new ConnectionError("notAnExecutor", "the server's WebSocket handshake is wrong");
   }
-  return rest;
+  return { executorCwd: headers.get(CWD_HEADER), early: rest };
 }
 
 /** Writes all of it; one write of Deno's may take a part only. */

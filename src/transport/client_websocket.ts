@@ -8,6 +8,7 @@ import {
 import { ConnectionError } from "./client_transport.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { SendQueue } from "./client_send_queue.ts";
+import type { UpgradeConsent } from "./client_upgrade.ts";
 import { utf8Text } from "./text.ts";
 import {
   type CloseReason,
@@ -32,6 +33,7 @@ const FLUSH_MS = 1000;
  */
 export class ClientWebSocket implements ClientTransport {
   readonly kind = "websocket";
+  readonly executorCwd: string | undefined;
   readonly #connection: Deno.Conn;
   readonly #decoder = new FrameDecoder();
   readonly #queue: SendQueue;
@@ -45,12 +47,13 @@ export class ClientWebSocket implements ClientTransport {
   #wasSaturated = false;
 
   /**
-   * @param early what the server sent behind its consent to the upgrade
+   * @param consent what the server answered to the upgrade
    * @param silenceLimitMs how long the server may say nothing, not even answer a ping
    */
-  constructor(connection: Deno.Conn, early: Uint8Array, silenceLimitMs: number) {
+  constructor(connection: Deno.Conn, consent: UpgradeConsent, silenceLimitMs: number) {
     this.#connection = connection;
-    this.#early = early;
+    this.#early = consent.early;
+    this.executorCwd = consent.executorCwd;
     this.#silenceLimitMs = silenceLimitMs;
     this.#queue = new SendQueue(connection, {
       written: () => this.#written(),

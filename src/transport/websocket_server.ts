@@ -2,6 +2,7 @@ import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
 import { delay } from "@std/async/delay";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
+import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { log } from "../telemetry/log.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
@@ -23,6 +24,8 @@ export interface WebSocketServerOptions {
   readonly ready: () => boolean;
   /** Whether there are as many connections as may be. @default never */
   readonly full?: () => boolean;
+  /** The directory that commands run in unless told, as a path URI. @default not told */
+  readonly cwd?: () => string | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
   /** Makes it a server of wss URLs. @default none */
@@ -189,6 +192,8 @@ function upgrade(
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
     options.accept(new WebSocketTransport(socket, cut));
+    const cwd = options.cwd?.();
+    if (cwd !== undefined) response.headers.set(CWD_HEADER, cwd);
     return response;
   } catch (error) {
     const reason = error instanceof Error ? error.message : "not a valid upgrade request";

@@ -232,25 +232,32 @@ Deno.test("exec: an executor out of reach is told in one line, with exit code 25
   await web.shutdown();
 });
 
-Deno.test("exec: everything that a start needs is sent without waiting", async () => {
-  const answers: (() => void)[] = [];
-  await using executor = new ScriptedExecutor(({ method, params, connection }) => {
-    const exited = () => {
-      const { processId } = params;
-      connection.notify("process/exited", { processId, seq: 1, exitCode: 5, sandboxDenied: false });
-      connection.notify("process/closed", { processId, seq: 2 });
-    };
-    if (method === "initialize") {
-      answers.push(() => connection.send(`{"id":1,"result":{"sessionId":"s"}}`));
-    }
-    if (method !== "process/start") return method === "initialize" ? SILENCE : undefined;
-    for (const answer of answers) answer();
-    queueMicrotask(exited);
+for (const [what, headers, cwd] of [
+  ["in a given directory", {}, ["--cwd", "/"]],
+  ["in the directory that the executor told when it consented", { "remex-cwd": "file:///" }, []],
+] as const) {
+  Deno.test(`exec: everything that a start ${what} needs is sent without waiting`, async () => {
+    const answers: (() => void)[] = [];
+    await using executor = new ScriptedExecutor(({ method, params, connection }) => {
+      const exited = () => {
+        const { processId } = params;
+        const exit = { exitCode: 5, sandboxDenied: false };
+        connection.notify("process/exited", { processId, seq: 1, ...exit });
+        connection.notify("process/closed", { processId, seq: 2 });
+      };
+      if (method === "initialize") {
+        answers.push(() => connection.send(`{"id":1,"result":{"sessionId":"s"}}`));
+      }
+      if (method !== "process/start") return method === "initialize" ? SILENCE : undefined;
+      for (const answer of answers) answer();
+      queueMicrotask(exited);
+    }, headers);
+    const run = await execToEnd(["--url", executor.url, ...cwd, "--no-stdin", "--", "true"]);
+    assertEquals(run, { code: 5, stdout: "", stderr: "" });
+    assertEquals(executor.methods(), ["process/start"]);
+    assertEquals((await executor.request("process/start")).params.cwd, "file:///");
   });
-  const run = await execToEnd(["--url", executor.url, "--cwd", "/", "--no-stdin", "--", "true"]);
-  assertEquals(run, { code: 5, stdout: "", stderr: "" });
-  assertEquals(executor.methods(), ["process/start"]);
-});
+}
 
 Deno.test("exec: the sandbox is asked for as intent", async () => {
   await using executor = new ScriptedExecutor(({ method }) => {

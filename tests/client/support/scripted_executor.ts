@@ -69,14 +69,18 @@ export class ScriptedExecutor implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #stop = new AbortController();
 
-  /** @param script answers requests; what it leaves alone gets the usual answer */
-  constructor(script: Script) {
+  /**
+   * @param script answers requests; what it leaves alone gets the usual answer
+   * @param headers sent with the consent to a WebSocket
+   */
+  constructor(script: Script, headers: Readonly<Record<string, string>> = {}) {
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, signal: this.#stop.signal, onListen: () => {} },
       (request) => {
         const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
         const connection = new ScriptedConnection(this.connections.length + 1, socket);
         this.connections.push(connection);
+        for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
         socket.onmessage = ({ data }) => this.#received(String(data), connection, script);
         return response;
       },

@@ -66,6 +66,17 @@ Deno.test("an upgrade agrees on nothing that was not asked for", async () => {
   assert(!headers.has("sec-websocket-protocol"));
 });
 
+Deno.test("the consent to a WebSocket tells the executor's directory", async () => {
+  await using executor = await ListeningExecutor.start();
+  await using client = await connectWebSocket(executor.url);
+  using socket = await RawSocket.connect(executor.url);
+  const { headers } = await socket.http("GET", "/", UPGRADE);
+  const cwd = headers.get("remex-cwd");
+  assert(cwd?.startsWith("file:///"));
+  const answer = await client.request("initialize", { clientName: "conformance" });
+  assertObjectMatch(answer, { result: { environmentInfo: { cwd } } });
+});
+
 Deno.test("refused requests do no harm to others", async () => {
   await using executor = await ListeningExecutor.start();
   await using client = await connectWebSocket(executor.url);
