@@ -3,12 +3,12 @@ import { danglingTarget, nameOf } from "./link_target.ts";
 import { openForWriting } from "./open.ts";
 import { overwriteFile } from "./overwrite_file.ts";
 import { createSubstitute } from "./substitute.ts";
-import { writeFully, writePatiently } from "./transfer.ts";
+import { writeBase64, writePatiently } from "./transfer.ts";
 import { NEW_FILE_MODE, UnfinishedFile } from "./unfinished_file.ts";
 
 /** What a file is to hold. */
 export type FileContent =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "base64"; readonly text: string }
   /** That of the file at a path, whose mode comes along. */
   | { readonly kind: "copy"; readonly source: string };
 
@@ -43,9 +43,10 @@ export async function storeFile(
     const name = await nameOf(path, old);
     if (name !== undefined && await replaceFile(name, old, content)) return;
   }
-  if (content.kind === "copy") await Deno.copyFile(content.source, path);
-  else if (old.isFile()) await overwriteFile(file, content.bytes);
-  else await writePatiently(file, content.bytes, signal);
+  if (content.kind === "copy") return await Deno.copyFile(content.source, path);
+  const bytes = Uint8Array.fromBase64(content.text);
+  if (old.isFile()) await overwriteFile(file, bytes);
+  else await writePatiently(file, bytes, signal);
 }
 
 function isReplaceable(file: Stats): boolean {
@@ -85,5 +86,5 @@ async function replaceFile(
 
 async function fill(unfinished: UnfinishedFile, content: FileContent): Promise<void> {
   if (content.kind === "copy") return await Deno.copyFile(content.source, unfinished.path);
-  await writeFully(unfinished.file, content.bytes, 0);
+  await writeBase64(unfinished.file, content.text);
 }

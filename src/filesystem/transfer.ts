@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { delay } from "@std/async/delay";
+import { base64Pieces } from "./base64_pieces.ts";
 import { systemErrorCode } from "./io_error.ts";
 
 /** So much a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)). */
@@ -36,6 +37,18 @@ export async function writeFully(
     const rest = bytes.length - count;
     count += (await file.write(bytes, count, rest, position + count)).bytesWritten;
   }
+}
+
+/** Writes what a text in base64 stands for to a new file. Decodes a piece while one is written. */
+export async function writeBase64(file: FileHandle, text: string): Promise<void> {
+  let position = 0;
+  let writing = Promise.resolve();
+  for (const piece of base64Pieces(text)) {
+    await writing;
+    writing = writeFully(file, piece, position);
+    position += piece.length;
+  }
+  await writing;
 }
 
 /** Writes all of the bytes to a pipe or a device that was opened not to wait, and does wait. */

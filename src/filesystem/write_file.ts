@@ -1,6 +1,6 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
-import { decodeBase64 } from "../protocol/schema_parts.ts";
+import { isBase64 } from "./base64_pieces.ts";
 import { storeFile } from "./store_file.ts";
 
 /**
@@ -11,10 +11,9 @@ export async function writeFile(
   { path, dataBase64 }: Params<"fs/writeFile">,
   signal?: AbortSignal,
 ): Promise<ResultInput<"fs/writeFile">> {
-  const bytes = decodeBase64(dataBase64);
-  if (bytes === undefined) {
+  if (!isBase64(dataBase64)) {
     throw invalidRequest("`dataBase64` is not standard base64 with padding");
   }
-  await storeFile(path.toNativePath(), { kind: "bytes", bytes }, signal);
+  await storeFile(path.toNativePath(), { kind: "base64", text: dataBase64 }, signal);
   return {};
 }

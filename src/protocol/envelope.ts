@@ -1,3 +1,5 @@
+import { parseJson } from "./parse_json.ts";
+
 /** What a client calls its request: an integer or a text, given back as it was. */
 export type RequestId = number | bigint | string;
 
@@ -32,7 +34,7 @@ export const UNKNOWN_REQUEST_ID = -1;
  */
 export function parseMessage(text: string): Message {
   try {
-    return messageOf(JSON.parse(text), text);
+    return messageOf(parseJson(text), text);
   } catch (error) {
     return { kind: "malformed", reason: whyUnreadable(error) };
   }

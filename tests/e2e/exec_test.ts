@@ -232,10 +232,12 @@ Deno.test("exec: an executor out of reach is told in one line, with exit code 25
   await web.shutdown();
 });
 
-for (const [what, headers, cwd] of [
-  ["in a given directory", {}, ["--cwd", "/"]],
-  ["in the directory that the executor told when it consented", { "remex-cwd": "file:///" }, []],
-] as const) {
+for (
+  const [what, headers, cwd] of [
+    ["in a given directory", {}, ["--cwd", "/"]],
+    ["in the directory that the executor told when it consented", { "remex-cwd": "file:///" }, []],
+  ] as const
+) {
   Deno.test(`exec: everything that a start ${what} needs is sent without waiting`, async () => {
     const answers: (() => void)[] = [];
     await using executor = new ScriptedExecutor(({ method, params, connection }) => {

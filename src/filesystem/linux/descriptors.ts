@@ -1,0 +1,69 @@
+import { cString } from "../../native/c_strings.ts";
+import { libc } from "./libc.ts";
+import { lastError, SystemError } from "./system_error.ts";
+
+/** The kernel's number of an open file, unlike those that the runtime gives to its own. */
+export type Descriptor = number;
+
+const ARM = Deno.build.arch === "aarch64";
+/** Flags of open(2). Those that architectures differ in are in their asm/fcntl.h. */
+export const Open = {
+  WriteOnly: 1,
+  Create: 0o100,
+  Exclusive: 0o200,
+  NonBlocking: 0o4000,
+  Directory: ARM ? 0o40000 : 0o200000,
+  NoFollow: ARM ? 0o100000 : 0o400000,
+  CloseOnExec: 0o2000000,
+  /** Only to hold the object, whatever it is: neither its content nor a driver is touched. */
+  PathOnly: 0o10000000,
+} as const;
+
+const LONGEST_PATH = 4096;
+const STATFS_BYTES = 120;
+/** Magic numbers of file systems that look into the kernel (statfs(2)). */
+const PROC_SUPER_MAGIC = 0x9fa0n;
+
+const ITSELF = cString("");
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Opens one name in a directory. @throws {SystemError} */
+export function openAt(
+  directory: Descriptor,
+  name: string,
+  flags: number,
+  mode = 0,
+): Descriptor {
+  const found = libc().openat(directory, cString(name), flags | Open.CloseOnExec, mode);
+  if (found < 0) throw lastError();
+  return found;
+}
+
+/** What a link says that was opened by itself, or undefined if it is no link. */
+export function linkText(link: Descriptor): string | undefined {
+  const buffer = new Uint8Array(LONGEST_PATH);
+  const count = Number(libc().readlinkat(link, ITSELF, buffer, LONGEST_PATH));
+  if (count < 0) return undefined;
+  if (count === LONGEST_PATH) throw new SystemError("ENAMETOOLONG");
+  try {
+    return decoder.decode(buffer.subarray(0, count));
+  } catch {
+    throw new SystemError("EILSEQ");
+  }
+}
+
+/** Whether it is about processes (proc(5)). */
+export function isOnProc(object: Descriptor): boolean {
+  const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
+  if (libc().fstatfs(object, new Uint8Array(answer.buffer)) < 0) throw lastError();
+  return answer.getBigInt64(0, true) === PROC_SUPER_MAGIC;
+}
+
+/** Leads the system's functions to an open object itself, whatever has become of its name. */
+export function pathTo(object: Descriptor): string {
+  return `/proc/self/fd/${object}`;
+}
+
+export function closeDescriptor(descriptor: Descriptor): void {
+  libc().close(descriptor);
+}

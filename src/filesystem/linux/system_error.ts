@@ -1,0 +1,30 @@
+import { constants } from "node:os";
+import { describeErrno } from "../../native/errno.ts";
+import { libc } from "./libc.ts";
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
+
+/** An error of the system's, in the form in which Deno and Node tell theirs. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  /** As in `ENOENT`. */
+  readonly code: string;
+
+  constructor(code: keyof typeof constants.errno) {
+    super(describeErrno(constants.errno[code]));
+    this.code = code;
+  }
+}
+
+/** The error of the last call on this thread, which failed. */
+export function lastError(): SystemError {
+  const location = libc().__errno_location();
+  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  return new SystemError(isErrorName(NAMES.get(errno)) ?? "EIO");
+}
+
+function isErrorName(name: string | undefined): keyof typeof constants.errno | undefined {
+  return Object.keys(constants.errno).find((known): known is keyof typeof constants.errno =>
+    known === name
+  );
+}
