@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { measureBinary, startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements } from "./connected.ts";
+import { measureLoad } from "./load.ts";
 import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
 
 const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
@@ -12,6 +13,7 @@ await using executor = await startExecutor(binary);
 await measureConnected(executor.url);
 if (url !== undefined) await measureConnected(url);
 for (const [name, value] of await measureBinary(binary)) rows.set(name, [value]);
+for (const [name, value] of await measureLoad(binary)) rows.set(name, [value]);
 
 const columns = url === undefined ? ["remex"] : ["remex", url];
 printRow(["", ...columns]);
@@ -26,7 +28,9 @@ printRow(Array.from({ length: 6 }, () => "---"));
 for (const row of await measureRoundTrips(executor.url)) printRow(row);
 
 const coldExec = await measureColdExec(binary, executor.url);
-console.log(`\n\`remex exec -- true\` from its start to its end at a round trip of 80 ms: ${coldExec}`);
+console.log(
+  `\n\`remex exec -- true\` from its start to its end at a round trip of 80 ms: ${coldExec}`,
+);
 
 async function measureConnected(address: string): Promise<void> {
   for (const { name, measure } of connectedMeasurements) {

@@ -1,6 +1,7 @@
 import type { TokenCheck } from "../transport/authentication.ts";
 import { capabilityTokenCheck, digestOf } from "../transport/capability_token.ts";
 import type { AuthenticationOptions } from "./authentication_options.ts";
+import type { NamedFile } from "./named_file.ts";
 import { readSecret } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -19,28 +20,28 @@ export async function tokenCheckFor(
     case "tokenDigest":
       return capabilityTokenCheck(options.sha256);
     case "tokenFile":
-      return capabilityTokenCheck(digestOf(await readToken(options.path)));
+      return capabilityTokenCheck(digestOf(await readToken(options.file)));
     case "signedToken": {
-      const secret = await readSharedSecret(options.secretPath);
+      const secret = await readSharedSecret(options.secret);
       const { signedTokenCheck } = await import("../transport/signed_token.ts");
       return await signedTokenCheck({ ...options, secret });
     }
   }
 }
 
-async function readToken(path: string): Promise<string> {
-  const token = await readSecret("--ws-token-file", path);
+async function readToken(file: NamedFile): Promise<string> {
+  const token = await readSecret(file);
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new UsageError(
-    `--ws-token-file: ${path} holds no token: one line of printable ASCII without blanks`,
+    `${file.setting}: ${file.path} holds no token: one line of printable ASCII without blanks`,
   );
 }
 
-async function readSharedSecret(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const secret = new TextEncoder().encode(await readSecret("--ws-shared-secret-file", path));
+async function readSharedSecret(file: NamedFile): Promise<Uint8Array<ArrayBuffer>> {
+  const secret = new TextEncoder().encode(await readSecret(file));
   if (secret.length >= MIN_SECRET_BYTES) return secret;
   throw new UsageError(
-    `--ws-shared-secret-file: ${path} holds ${secret.length} bytes, at least ${MIN_SECRET_BYTES} ` +
+    `${file.setting}: ${file.path} holds ${secret.length} bytes, at least ${MIN_SECRET_BYTES} ` +
       "are needed; `openssl rand -hex 32` makes a good one",
   );
 }

@@ -7,12 +7,15 @@ import {
   ExecServerClient,
   ProcessError,
 } from "../client/mod.ts";
+import { loadConfiguration } from "../config/load.ts";
+import { configureLog } from "../telemetry/log.ts";
 import { forwardInput } from "./exec_input.ts";
-import { EXEC_USAGE, type ExecOptions, parseExecOptions } from "./exec_options.ts";
+import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
 import { forwardOutput, OutputClosed } from "./exec_output.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
+import type { NamedFile } from "./named_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
@@ -25,11 +28,14 @@ const OUTPUT_CLOSED = 141;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
-  const options = parseExecOptions(args);
-  if (options === "help") {
-    await Deno.stdout.write(new TextEncoder().encode(EXEC_USAGE));
+  const given = parseExecArguments(args);
+  if (given === "help") {
+    await Deno.stdout.write(new TextEncoder().encode(execUsage()));
     return 0;
   }
+  const { configuration } = await loadConfiguration(given);
+  const options = given.options(configuration);
+  configureLog(options.log);
   using terminal = new LocalTerminal();
   using signals = new ForwardedSignals();
   try {
@@ -62,13 +68,14 @@ async function run(
   }
 }
 
-function endpointOf({ executor }: ExecOptions): Endpoint {
+function endpointOf({ executor, configFile }: ExecOptions): Endpoint {
   if (executor.kind === "url") return executor.url;
   const self = Deno.build.standalone
     ? [Deno.execPath()] as const
     : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
   const [program, ...args] = self;
-  return { command: [program, ...args, "serve", "--listen", "stdio"] };
+  const config = configFile === undefined ? [] : ["--config", configFile];
+  return { command: [program, ...args, "serve", "--listen", "stdio", ...config] };
 }
 
 async function connect(
@@ -87,19 +94,21 @@ async function connect(
       ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
     });
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(`--url: ${error.message}`);
+    if (error instanceof TypeError && executor.kind === "url") {
+      throw new UsageError(`${executor.setting}: ${error.message}`);
+    }
     throw error;
   }
 }
 
-async function readToken(path: string): Promise<string> {
+async function readToken({ path, setting }: NamedFile): Promise<string> {
   try {
     const token = (await Deno.readTextFile(path)).trim();
     if (/^[\x21-\x7e]+$/.test(token)) return token;
   } catch (error) {
-    throw new UsageError(`--token-file: ${error instanceof Error ? error.message : error}`);
+    throw new UsageError(`${setting}: ${error instanceof Error ? error.message : error}`);
   }
-  throw new UsageError(`--token-file: ${path} holds no token: one line of printable ASCII`);
+  throw new UsageError(`${setting}: ${path} holds no token: one line of printable ASCII`);
 }
 
 async function start(

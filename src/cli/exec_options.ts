@@ -1,13 +1,33 @@
 import { parseArgs } from "node:util";
+import type { Configuration, Layer } from "../config/configuration.ts";
+import type { SettingName } from "../config/settings.ts";
 import { PathUri } from "../protocol/path_uri.ts";
-import { isSandboxProfile, SANDBOX_PROFILES, type SandboxProfile } from "./exec_sandbox.ts";
+import type { LogSettings } from "../telemetry/log.ts";
+import type { SandboxProfile } from "./exec_sandbox.ts";
+import type { NamedFile } from "./named_file.ts";
+import {
+  COMMON_OPTIONS,
+  helpText,
+  LAYERS_HELP,
+  type OptionHelp,
+  settingsHelp,
+} from "./option_help.ts";
+import { commandLineLayer, settingOptions } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` was asked to do. */
 export interface ExecOptions {
   readonly executor:
-    | { readonly kind: "url"; readonly url: string; readonly tokenFile: string | undefined }
+    | {
+      readonly kind: "url";
+      readonly url: string;
+      /** What messages call the URL. */
+      readonly setting: string;
+      readonly tokenFile: NamedFile | undefined;
+    }
     | { readonly kind: "stdio" };
+  /** The file of settings that the command line names. */
+  readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
   readonly cwd: PathUri | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -19,58 +39,90 @@ export interface ExecOptions {
   readonly workspaces: readonly PathUri[];
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
+  readonly log: LogSettings;
   readonly command: readonly [string, ...string[]];
 }
 
-export const EXEC_USAGE =
-  `usage: remex exec (--url URL | --stdio) [options] -- COMMAND [ARGUMENT]...
+/** The options that are no settings: they belong to one command. */
+const OPTIONS: readonly OptionHelp[] = [
+  { label: "--stdio", meaning: "start an executor of its own on this machine" },
+  {
+    label: "--cwd DIR",
+    meaning: "working directory, an absolute path on the executor's machine (default: the " +
+      "executor's own)",
+  },
+  {
+    label: "--env NAME[=VALUE]",
+    meaning: "set a variable, without a value to what it is here; may be repeated. The others " +
+      "are the executor's, but for those named like keys and tokens",
+  },
+  { label: "--tty", meaning: "run the command on a terminal" },
+  { label: "--no-stdin", meaning: "leave standard input alone; the command's is empty" },
+  {
+    label: "--workspace DIR",
+    meaning: "where workspace-write may write (default: the working directory); may be repeated",
+  },
+];
+
+/** What `remex exec --help` prints. */
+export function execUsage(): string {
+  return `usage: remex exec (--url URL | --stdio) [options] -- COMMAND [ARGUMENT]...
 
 Runs a command on an executor as if it ran here: its output, its exit code, its input, Ctrl-C.
 
-  --url URL             the executor: ws://HOST:PORT, wss://HOST or unix:PATH
-  --stdio               start an executor of its own on this machine
-  --token-file FILE     authenticate with the token in this file
-  --cwd DIR             working directory, an absolute path on the executor's machine (default: the
-                        executor's own; giving one saves a round trip)
-  --env NAME[=VALUE]    set a variable, without a value to what it is here; may be repeated. The
-                        others are the executor's, but for those named like keys and tokens
-  --tty                 run the command on a terminal
-  --no-stdin            leave standard input alone; the command's is empty
-  --sandbox PROFILE     ${SANDBOX_PROFILES.join(", ")}
-  --workspace DIR       where workspace-write may write (default: the working directory); may be
-                        repeated
-  --connect-timeout S   seconds to wait for the executor (default 10)
-  --reconnect-timeout S seconds to look for a connection that broke (default 25)
-  --help                this text
-
+${helpText([...settingsHelp("exec"), ...OPTIONS, ...COMMON_OPTIONS])}
+${LAYERS_HELP}
 The exit code is the command's, 128 + n if signal n ended it; 255 if the executor is out of reach,
 126 or 127 if the command could not be started. A second Ctrl-C kills the command.
 `;
+}
+
+/** What the command line of `remex exec` says. */
+export interface ExecArguments {
+  readonly commandLine: Layer;
+  readonly configFile: string | undefined;
+  /** Completes it with the settings. @throws {UsageError} naming the culprit and the fix */
+  readonly options: (configuration: Configuration) => ExecOptions;
+}
 
 /** Reads the command line of `remex exec`. @throws {UsageError} naming the culprit and the fix */
-export function parseExecOptions(args: string[]): ExecOptions | "help" {
+export function parseExecArguments(args: string[]): ExecArguments | "help" {
   const separator = args.indexOf("--");
-  const { values } = parse(separator < 0 ? args : args.slice(0, separator));
+  const values = parse(separator < 0 ? args : args.slice(0, separator));
   if (values.help) return "help";
   const [program, ...rest] = separator < 0 ? [] : args.slice(separator + 1);
   if (program === undefined) throw new UsageError("no command given; it comes after `--`");
-  const executor = executorOf(values);
-  const sandbox = sandboxOf(values.sandbox);
+  return {
+    commandLine: commandLineLayer(values),
+    configFile: values.config,
+    options: (configuration) => execOptions(values, [program, ...rest], configuration),
+  };
+}
+
+function execOptions(
+  values: ReturnType<typeof parse>,
+  command: ExecOptions["command"],
+  configuration: Configuration,
+): ExecOptions {
+  const executor = executorOf(values.stdio, configuration);
+  const sandbox = configuration.get("sandbox");
   const workspaces = values.workspace.map((path) => directory("--workspace", path, executor));
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
   return {
     executor,
+    configFile: values.config,
     cwd: workingDirectory(values.cwd, executor),
     env: Object.fromEntries(values.env.flatMap(variable)),
     tty: values.tty,
     stdin: !values["no-stdin"],
     sandbox,
     workspaces,
-    connectTimeoutMs: seconds("--connect-timeout", values["connect-timeout"]) * 1000,
-    reconnectTimeoutMs: seconds("--reconnect-timeout", values["reconnect-timeout"]) * 1000,
-    command: [program, ...rest],
+    connectTimeoutMs: configuration.get("connectTimeout") * 1000,
+    reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
+    log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+    command,
   };
 }
 
@@ -79,20 +131,17 @@ function parse(args: string[]) {
     return parseArgs({
       args,
       options: {
-        url: { type: "string" },
+        ...settingOptions("exec"),
         stdio: { type: "boolean", default: false },
-        "token-file": { type: "string" },
         cwd: { type: "string" },
         env: { type: "string", multiple: true, default: [] },
         tty: { type: "boolean", default: false },
         "no-stdin": { type: "boolean", default: false },
-        sandbox: { type: "string" },
         workspace: { type: "string", multiple: true, default: [] },
-        "connect-timeout": { type: "string", default: "10" },
-        "reconnect-timeout": { type: "string", default: "25" },
-        help: { type: "boolean", default: false },
+        config: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
       },
-    });
+    }).values;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new UsageError(
@@ -101,16 +150,22 @@ function parse(args: string[]) {
   }
 }
 
-function executorOf(
-  values: { url?: string; stdio: boolean; "token-file"?: string },
-): ExecOptions["executor"] {
-  const { url, stdio, "token-file": tokenFile } = values;
-  if (stdio === (url !== undefined)) {
+/** What the command line says goes over what is usual here, but not two things at once. */
+function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["executor"] {
+  const url = configuration.get("url");
+  const path = configuration.get("tokenFile");
+  const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
+  if (stdio ? onCommandLine("url") : url === undefined) {
     throw new UsageError("say where to run the command: either --url URL or --stdio");
   }
-  if (url !== undefined) return { kind: "url", url, tokenFile };
-  if (tokenFile !== undefined) throw new UsageError("--token-file is of use with --url only");
-  return { kind: "stdio" };
+  if (stdio || url === undefined) {
+    if (onCommandLine("tokenFile")) throw new UsageError("--token-file is of use with --url only");
+    return { kind: "stdio" };
+  }
+  const tokenFile = path === undefined
+    ? undefined
+    : { path, setting: configuration.nameOf("tokenFile") };
+  return { kind: "url", url, setting: configuration.nameOf("url"), tokenFile };
 }
 
 /** An executor of our own stands where we stand. */
@@ -141,19 +196,4 @@ function variable(text: string): [string, string][] {
   if (name === "") throw new UsageError(`--env: \`${text}\` has no name`);
   const value = equals < 0 ? Deno.env.get(name) : text.slice(equals + 1);
   return value === undefined ? [] : [[name, value]];
-}
-
-function sandboxOf(name: string | undefined): SandboxProfile | undefined {
-  if (name === undefined || isSandboxProfile(name)) return name;
-  throw new UsageError(
-    `--sandbox: no profile \`${name}\`; there are ${SANDBOX_PROFILES.join(", ")}`,
-  );
-}
-
-function seconds(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value <= 0) {
-    throw new UsageError(`${option}: \`${text}\` is not a number of seconds`);
-  }
-  return value;
 }

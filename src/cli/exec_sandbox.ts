@@ -1,16 +1,10 @@
 import type * as z from "zod/mini";
+import type { SANDBOX_PROFILES } from "../config/settings.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { permissions, type sandboxContext } from "../protocol/sandbox.ts";
 
-/** The permission profiles that come with the program. */
-export const SANDBOX_PROFILES = ["read-only", "workspace-write", "danger-full-access"] as const;
-
+/** The name of a permission profile that comes with the program. */
 export type SandboxProfile = typeof SANDBOX_PROFILES[number];
-
-/** Whether a text names a profile. */
-export function isSandboxProfile(name: string): name is SandboxProfile {
-  return SANDBOX_PROFILES.some((profile) => profile === name);
-}
 
 /** The intent to send for a profile; the executor binds it to its own paths and means. */
 export async function sandboxIntent(

@@ -1,3 +1,4 @@
+import { ConfigurationError } from "../config/configuration_error.ts";
 import { VERSION } from "../version.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -8,6 +9,7 @@ Runs commands on this machine for agents and their orchestrators.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for whatever starts \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  config       what is configured, where each value comes from, and what is demanded
   doctor       what this machine can enforce, each failing check with its fix
 
   --version    print the version
@@ -21,7 +23,7 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     console.error(`remex: ${message.replaceAll("\n", " ")}`);
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError || error instanceof ConfigurationError ? 2 : 1;
   }
 }
 
@@ -36,6 +38,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
     }
+    case "config": {
+      const { config } = await import("./config.ts");
+      return await config(rest);
+    }
     case "doctor": {
       const { doctor } = await import("./doctor.ts");
       return await doctor(rest);
@@ -44,6 +50,12 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "sandbox-launcher": {
       const { runLauncher } = await import("../sandbox/linux/launcher.ts");
       return runLauncher();
+    }
+    // Not for people either: how a sandbox gets sockets of this machine's.
+    case "sandbox-sockets": {
+      const { makeSockets } = await import("../sandbox/linux/socket_maker.ts");
+      makeSockets(rest);
+      return 0;
     }
     case "--version":
       console.log(`remex ${VERSION}`);

@@ -1,4 +1,5 @@
 import { log } from "../telemetry/log.ts";
+import type { NamedFile } from "./named_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 const READABLE_BY_OTHERS = 0o004;
@@ -6,32 +7,34 @@ const READABLE_BY_OTHERS = 0o004;
 /**
  * Reads a file that holds one secret, without the white space around it.
  *
- * @throws {UsageError} naming the option when it cannot be read, is empty or no text
+ * @throws {UsageError} naming the setting when it cannot be read, is empty or no text
  */
-export async function readSecret(option: string, path: string): Promise<string> {
-  const secret = (await readText(option, path)).trim();
-  if (secret === "") throw new UsageError(`${option}: ${path} is empty`);
-  warnIfReadable(option, path);
+export async function readSecret(file: NamedFile): Promise<string> {
+  const secret = (await readText(file)).trim();
+  if (secret === "") throw new UsageError(`${file.setting}: ${file.path} is empty`);
+  warnIfReadable(file);
   return secret;
 }
 
-/** Reads a text file that an option names. @throws {UsageError} naming the option */
-export async function readText(option: string, path: string): Promise<string> {
+/** Reads a text file. @throws {UsageError} naming the setting */
+export async function readText({ setting, path }: NamedFile): Promise<string> {
   const bytes = await Deno.readFile(path).catch((error) => {
-    throw new UsageError(`${option}: cannot read ${path}: ${wordsOf(error)}`);
+    throw new UsageError(`${setting}: cannot read ${path}: ${wordsOf(error)}`);
   });
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new UsageError(`${option}: ${path} is not a text file`);
+    throw new UsageError(`${setting}: ${path} is not a text file`);
   }
 }
 
 /** Warns of a file that others can read. It is not refused, as volumes may come with such modes. */
-export function warnIfReadable(option: string, path: string): void {
+export function warnIfReadable({ setting, path }: NamedFile): void {
   const { mode } = Deno.statSync(path);
   if (mode === null || (mode & READABLE_BY_OTHERS) === 0) return;
-  log("warn", `${option}: every user of this machine can read ${path}; chmod 600 changes that`);
+  log("warn", "every user of this machine can read a secret file; chmod 600 changes that", {
+    option: setting,
+  });
 }
 
 /** Deno's words end with the operation and the path, which are told already. */

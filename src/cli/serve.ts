@@ -1,10 +1,14 @@
+import { loadForExecutor } from "../config/load.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
 import { Executor } from "../server/executor.ts";
-import { log } from "../telemetry/log.ts";
+import { configureLog, log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/log_fields.ts";
+import { startTelemetry } from "../telemetry/start_telemetry.ts";
+import type { RunningTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
@@ -12,15 +16,29 @@ import {
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
-import { parseServeOptions, SERVE_USAGE, type ServeOptions } from "./serve_options.ts";
+import {
+  parseServeArguments,
+  type ServeOptions,
+  serveOptions,
+  serveUsage,
+} from "./serve_options.ts";
+import { toldToEnd } from "./told_to_end.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
-  const options = parseServeOptions(args);
-  if (options === "help") {
-    await Deno.stdout.write(new TextEncoder().encode(SERVE_USAGE));
+  const given = parseServeArguments(args);
+  if (given === "help") {
+    await Deno.stdout.write(new TextEncoder().encode(serveUsage()));
     return 0;
+  }
+  const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
+  const bounds = requirements &&
+    (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
+  const options = { ...serveOptions(configuration), bounds };
+  configureLog(options.log);
+  for (const option of unknownVariables) {
+    log("warn", "a variable of the environment is no setting", { option });
   }
   const { listen } = options;
   if (listen.kind === "stdio") await serveStdio(options);
@@ -32,16 +50,21 @@ export async function serve(args: string[]): Promise<number> {
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  readonly telemetry: RunningTelemetry;
 }
 
-function startService({ retainedBytes, limits }: ServeOptions): Service {
+function startService(
+  { retainedBytes, limits, bounds }: ServeOptions,
+  telemetry: RunningTelemetry,
+): Service {
   surviveStrayRejections();
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
   }
   const keeper = keepProcesses();
-  return { keeper, executor: new Executor({ startChild, keeper, retainedBytes, limits }) };
+  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
+  return { keeper, executor, telemetry };
 }
 
 /**
@@ -51,24 +74,34 @@ function startService({ retainedBytes, limits }: ServeOptions): Service {
 function surviveStrayRejections(): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    log("error", `unexpected failure: ${event.reason}`);
+    log("error", "unexpected failure", errorFields(event.reason));
   });
 }
 
-/** Leaves no connection and no process behind. */
-async function stopService({ executor, keeper }: Service, graceMs: number): Promise<void> {
-  log("info", "shutting down");
+/** How long telemetry may take at least to send what is left, in milliseconds. */
+const TELEMETRY_PATIENCE_MS = 1000;
+
+/** Leaves no connection and no process behind. Telemetry gets what is left of the grace. */
+async function stopService(
+  { executor, keeper, telemetry }: Service,
+  graceMs: number,
+): Promise<void> {
+  const deadline = performance.now() + graceMs;
+  log("info", "shutting down", { connections: executor.connections });
   await executor.shutDown(graceMs);
   await keeper.killAll();
   releaseAllHeld();
+  await telemetry.stop(Math.max(TELEMETRY_PATIENCE_MS, deadline - performance.now()));
+  log("info", "shut down");
 }
 
 /** Serves the one client at the other end of standard input and output. */
 async function serveStdio(options: ServeOptions): Promise<void> {
-  const service = startService(options);
+  const told = toldToEnd();
+  const service = startService(options, await startTelemetry());
   const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
   const clientGone = service.executor.serve(transport);
-  await Promise.race([clientGone, toldToEnd()]);
+  await Promise.race([clientGone, told]);
   await stopService(service, transport.over ? 0 : options.graceMs);
   await transport.flushed();
 }
@@ -78,10 +111,12 @@ async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
 ): Promise<void> {
+  const told = toldToEnd();
   const access = await accessOf(options);
+  const telemetry = await startTelemetry();
   let ready = true;
   let service: Service | undefined;
-  const running = () => service ??= startService(options);
+  const running = () => service ??= startService(options, telemetry);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
@@ -91,9 +126,9 @@ async function serveSocket(
   }).catch((error) => {
     throw error instanceof ListenError ? new UsageError(error.message) : error;
   });
-  const ended = options.exitOnStdinClose ? Promise.race([toldToEnd(), stdinClosed()]) : toldToEnd();
+  const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   console.log(server.url);
-  log("info", `listening on ${server.url}`);
+  log("info", "listening", { address: server.url });
   // Whoever started this waits for the line above, but not for what only a first command needs.
   const started = running();
   await ended;
@@ -112,14 +147,6 @@ async function accessOf(
       : await (await import("./authenticator.ts")).tokenCheckFor(authentication),
     tls: tls && await (await import("./tls_files.ts")).readTlsFiles(tls),
   };
-}
-
-/** Settles at the first SIGTERM or SIGINT. */
-function toldToEnd(): Promise<void> {
-  return new Promise((resolve) => {
-    Deno.addSignalListener("SIGINT", resolve);
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", resolve);
-  });
 }
 
 /** Settles when standard input is at its end. What it holds until then is of no interest. */

@@ -1,47 +1,50 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsKeyPair } from "../transport/websocket_server.ts";
+import type { NamedFile } from "./named_file.ts";
 import { readText, warnIfReadable } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Where the certificate and its key are. */
 export interface TlsOptions {
-  readonly certPath: string;
-  readonly keyPath: string;
+  readonly cert: NamedFile;
+  readonly key: NamedFile;
 }
 
 /**
  * Reads a certificate and its key, both in PEM format, and sees whether clients could accept them.
  *
- * @throws {UsageError} naming the option whose file is wrong
+ * @throws {UsageError} naming the setting whose file is wrong
  */
-export async function readTlsFiles({ certPath, keyPath }: TlsOptions): Promise<TlsKeyPair> {
+export async function readTlsFiles({ cert, key }: TlsOptions): Promise<TlsKeyPair> {
   const pair = {
-    cert: await readText("--tls-cert", certPath),
-    key: await readText("--tls-key", keyPath),
+    cert: await readText(cert),
+    key: await readText(key),
   };
-  const certificate = certificateIn(pair.cert, certPath);
-  if (!certificate.checkPrivateKey(keyIn(pair.key, keyPath))) {
-    throw new UsageError(`--tls-key: the key in ${keyPath} is not that of ${certPath}`);
+  const certificate = certificateIn(pair.cert, cert);
+  if (!certificate.checkPrivateKey(keyIn(pair.key, key))) {
+    throw new UsageError(`${key.setting}: the key in ${key.path} is not that of ${cert.path}`);
   }
   if (Date.parse(certificate.validTo) <= Date.now()) {
-    throw new UsageError(`--tls-cert: the certificate expired on ${certificate.validTo}`);
+    throw new UsageError(
+      `${cert.setting}: the certificate in ${cert.path} expired on ${certificate.validTo}`,
+    );
   }
-  warnIfReadable("--tls-key", keyPath);
+  warnIfReadable(key);
   return pair;
 }
 
-function certificateIn(pem: string, path: string): X509Certificate {
+function certificateIn(pem: string, { setting, path }: NamedFile): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw new UsageError(`--tls-cert: ${path} holds no certificate in PEM format`);
+    throw new UsageError(`${setting}: ${path} holds no certificate in PEM format`);
   }
 }
 
-function keyIn(pem: string, path: string): KeyObject {
+function keyIn(pem: string, { setting, path }: NamedFile): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw new UsageError(`--tls-key: ${path} holds no unencrypted private key in PEM format`);
+    throw new UsageError(`${setting}: ${path} holds no unencrypted private key in PEM format`);
   }
 }

@@ -41,6 +41,8 @@ export interface ClientOptions {
   readonly slowConsumer?: "fetchAgain" | "wait";
   /** Told when the connection has broken and another is being looked for. */
   readonly onInterrupted?: (reason: ConnectionError) => void;
+  /** Told the id of a watch of `fs/watchMissing` when it has seen a change; see `call`. */
+  readonly onMissingChanged?: (watchId: number) => void;
   /** Told when there is a connection again. */
   readonly onRestored?: () => void;
 }

@@ -210,10 +210,13 @@ export class ExecServerClient implements AsyncDisposable {
   }
 
   #notified(notification: ExecutorNotification): void {
-    if (notification.method === "http/request/bodyDelta") {
-      this.#bodies.notified(notification.params);
-    } else {
-      this.#processes.get(notification.params.processId)?.notified(notification);
+    switch (notification.method) {
+      case "http/request/bodyDelta":
+        return this.#bodies.notified(notification.params);
+      case "fs/missingChanged":
+        return this.#options.onMissingChanged?.(notification.params.watchId);
+      default:
+        this.#processes.get(notification.params.processId)?.notified(notification);
     }
   }
 

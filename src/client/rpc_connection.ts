@@ -19,6 +19,10 @@ export type ExecutorNotification =
   | { readonly method: "process/exited"; readonly params: NotificationParams<"process/exited"> }
   | { readonly method: "process/closed"; readonly params: NotificationParams<"process/closed"> }
   | {
+    readonly method: "fs/missingChanged";
+    readonly params: NotificationParams<"fs/missingChanged">;
+  }
+  | {
     readonly method: "http/request/bodyDelta";
     readonly params: NotificationParams<"http/request/bodyDelta">;
   };
@@ -169,6 +173,8 @@ function parseNotification(
     case "process/exited":
       return named(method, notifications[method].safeParse(params));
     case "process/closed":
+      return named(method, notifications[method].safeParse(params));
+    case "fs/missingChanged":
       return named(method, notifications[method].safeParse(params));
     case "http/request/bodyDelta":
       return named(method, notifications[method].safeParse(params));

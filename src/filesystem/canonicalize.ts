@@ -1,10 +1,14 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { PathUri } from "../protocol/path_uri.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 
 /** `fs/canonicalize`: the path without symbolic links that leads to the same place. */
 export async function canonicalize(
   { path }: Params<"fs/canonicalize">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/canonicalize">> {
-  const real = await Deno.realPath(path.toNativePath());
+  const real = await paths.canonical(path.toNativePath());
   return { path: PathUri.fromNativePath(real).toString() };
 }

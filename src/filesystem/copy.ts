@@ -2,6 +2,8 @@ import { basename, dirname } from "node:path";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound } from "./io_error.ts";
+import type { Destination, Paths, Place } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
 
 /**
@@ -11,20 +13,23 @@ import { storeFile } from "./store_file.ts";
 export async function copy(
   { sourcePath, destinationPath, recursive }: Params<"fs/copy">,
   signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/copy">> {
-  const source = sourcePath.toNativePath();
+  using source = paths.entry(sourcePath.toNativePath(), "read");
   const destination = destinationPath.toNativePath();
-  const { isDirectory, isFile, isSymlink } = await Deno.lstat(source);
+  const { isDirectory, isFile, isSymlink } = await source.stat();
   if (isDirectory) {
     if (!recursive) {
       throw invalidRequest("fs/copy requires recursive: true when sourcePath is a directory");
     }
-    await refuseDescent(source, destination);
-    await copyDirectory(source, destination, signal);
+    const real = await realPathOfMissing(destination, paths);
+    refuseDescent(await paths.canonical(source.name), real);
+    await paths.approveCopy(source, real, signal);
+    await copyDirectory(source, destination, paths, signal);
   } else if (isSymlink) {
-    await copyLink(source, destination);
+    await copyLink(source, destination, paths);
   } else if (isFile) {
-    await copyFile(source, destination, signal);
+    await copyFile(source, destination, paths, signal);
   } else {
     throw invalidRequest("fs/copy only supports regular files, directories, and symlinks");
   }
@@ -32,37 +37,43 @@ export async function copy(
 }
 
 async function copyDirectory(
-  source: string,
+  source: Place,
   destination: string,
+  paths: Paths,
   signal?: AbortSignal,
 ): Promise<void> {
-  await Deno.mkdir(destination, { recursive: true });
-  for await (const { name, isDirectory, isFile, isSymlink } of Deno.readDir(source)) {
+  await paths.makeDirectory(destination, true);
+  for await (const { name } of source.entries()) {
     signal?.throwIfAborted();
-    const [from, to] = [`${source}/${name}`, `${destination}/${name}`];
-    if (isDirectory) await copyDirectory(from, to, signal);
-    else if (isSymlink) await copyLink(from, to);
-    else if (isFile) await copyFile(from, to, signal);
+    using from = source.child(name);
+    const to = `${destination}/${name}`;
+    const { isDirectory, isFile, isSymlink } = await from.stat();
+    if (isDirectory) await copyDirectory(from, to, paths, signal);
+    else if (isSymlink) await copyLink(from, to, paths);
+    else if (isFile) await copyFile(from, to, paths, signal);
   }
 }
 
-async function copyLink(source: string, destination: string): Promise<void> {
-  await Deno.symlink(await Deno.readLink(source), destination);
+async function copyLink(source: Place, destination: string, paths: Paths): Promise<void> {
+  await paths.makeLink(await source.readLink(), destination);
 }
 
 async function copyFile(
-  source: string,
+  source: Place,
   destination: string,
+  paths: Paths,
   signal?: AbortSignal,
 ): Promise<void> {
+  using target = paths.destination(destination);
   // Under another name of the source there is nothing to do, and copying would empty it.
-  if (await isSameFile(source, destination)) return;
-  await storeFile(destination, { kind: "copy", source }, signal);
+  if (await isSameFile(source, target)) return;
+  await storeFile(target, { kind: "copy", source: source.path }, signal);
 }
 
-async function isSameFile(a: string, b: string): Promise<boolean> {
+async function isSameFile(source: Place, { file }: Destination): Promise<boolean> {
+  if (file === undefined) return false;
   try {
-    const [first, second] = await Promise.all([Deno.stat(a), Deno.stat(b)]);
+    const [first, second] = await Promise.all([Deno.stat(source.path), Deno.stat(file)]);
     return first.ino !== null && first.ino === second.ino && first.dev === second.dev;
   } catch {
     return false;
@@ -70,20 +81,19 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
 }
 
 /** Copying a directory into itself would not come to an end. */
-async function refuseDescent(source: string, destination: string): Promise<void> {
-  const [from, to] = [await Deno.realPath(source), await realPathOfMissing(destination)];
+function refuseDescent(from: string, to: string): void {
   if (to === from || to.startsWith(from.endsWith("/") ? from : `${from}/`)) {
     throw invalidRequest("fs/copy cannot copy a directory to itself or one of its descendants");
   }
 }
 
 /** The path without symbolic links of what may not be there yet. */
-async function realPathOfMissing(path: string): Promise<string> {
+async function realPathOfMissing(path: string, paths: Paths): Promise<string> {
   try {
-    return await Deno.realPath(path);
+    return await paths.canonical(path);
   } catch (error) {
     const parent = dirname(path);
     if (!isNotFound(error) || parent === path) throw error;
-    return `${await realPathOfMissing(parent)}/${basename(path)}`;
+    return `${await realPathOfMissing(parent, paths)}/${basename(path)}`;
   }
 }

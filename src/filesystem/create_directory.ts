@@ -1,4 +1,6 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 
 /**
  * `fs/createDirectory`: one directory, or with `recursive` also those above it that are missing.
@@ -6,7 +8,9 @@ import type { Params, ResultInput } from "../protocol/methods.ts";
  */
 export async function createDirectory(
   { path, recursive }: Params<"fs/createDirectory">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/createDirectory">> {
-  await Deno.mkdir(path.toNativePath(), { recursive });
+  await paths.makeDirectory(path.toNativePath(), recursive);
   return {};
 }

@@ -1,9 +1,14 @@
+import type { FileHandle } from "node:fs/promises";
 import { invalidRequest, notFound } from "../protocol/errors.ts";
 import { MAX_READ_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
 import { toRpcError } from "./io_error.ts";
 import { OpenFile } from "./open_file.ts";
 import { openRegularFile } from "./open.ts";
+
+/** Opens a regular file for reading. */
+export type FileOpener = (path: PathUri) => Promise<FileHandle>;
 
 /** Files that one connection may have open. */
 export const MAX_OPEN_FILES = 128;
@@ -19,8 +24,15 @@ const MAX_HANDLE_ID_BYTES = 32;
 export class FileHandles implements AsyncDisposable {
   readonly #files = new Map<string, Promise<OpenFile>>();
 
-  /** `fs/open`: a regular file, under an id of the client's choice. */
-  async open({ handleId, path }: Params<"fs/open">): Promise<ResultInput<"fs/open">> {
+  /**
+   * `fs/open`: a regular file, under an id of the client's choice.
+   *
+   * @param openFile opens the file at the path for reading
+   */
+  async open(
+    { handleId, path }: Params<"fs/open">,
+    openFile: FileOpener = openPlainly,
+  ): Promise<ResultInput<"fs/open">> {
     refuseLongId(handleId);
     if (this.#files.has(handleId)) {
       throw invalidRequest(`file read handle \`${handleId}\` already exists`);
@@ -28,7 +40,7 @@ export class FileHandles implements AsyncDisposable {
     if (this.#files.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} file reads may be open per connection`);
     }
-    const opening = open(path);
+    const opening = open(path, openFile);
     this.#files.set(handleId, opening);
     try {
       await opening;
@@ -80,9 +92,14 @@ function refuseLongId(handleId: string): void {
   }
 }
 
-async function open(path: Params<"fs/open">["path"]): Promise<OpenFile> {
+/** Opens it with all rights of this process. */
+export function openPlainly(path: PathUri): Promise<FileHandle> {
+  return openRegularFile(path.toNativePath());
+}
+
+async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {
   try {
-    return new OpenFile(await openRegularFile(path.toNativePath()));
+    return new OpenFile(await openFile(path));
   } catch (error) {
     throw toRpcError(error);
   }

@@ -1,11 +1,17 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 
 /** `fs/getMetadata`: what a path leads to, and whether it is itself a symbolic link. */
 export async function getMetadata(
   { path }: Params<"fs/getMetadata">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/getMetadata">> {
   const native = path.toNativePath();
-  const [target, itself] = await Promise.all([Deno.stat(native), Deno.lstat(native)]);
+  using object = paths.object(native, "look");
+  using entry = paths.entry(native, "look");
+  const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
   return {
     isDirectory: target.isDirectory,
     isFile: target.isFile,

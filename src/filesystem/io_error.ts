@@ -17,6 +17,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
  * @returns the error itself if neither the system nor the client is to blame for it
  */
 export function toRpcError(error: unknown): unknown {
+  if (error instanceof RpcError) return error;
   if (error instanceof PathUriError) return invalidParams(error.message);
   // The runtime's own: a path that it was given by the system is not UTF-8.
   if (error instanceof Deno.errors.InvalidData) return internalError(error.message, error);

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { delay } from "@std/async/delay";
-import { invalidRequest } from "../protocol/errors.ts";
+import { invalidRequest, type RpcError } from "../protocol/errors.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
 
 /** How often a FIFO is looked at that has no reader, in milliseconds. */
@@ -13,16 +13,22 @@ const READER_CHECK_MS = 10;
 /**
  * Opens a file for reading, through symbolic links.
  *
+ * @param name what the client calls it
  * @throws {RpcError} -32600 if the path leads to something else than a regular file
  */
-export async function openRegularFile(path: string): Promise<FileHandle> {
+export async function openRegularFile(path: string, name = path): Promise<FileHandle> {
   // To open a device may already do something to it.
   if ((await Deno.stat(path)).isFile) {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if ((await file.stat()).isFile()) return file;
     await file.close();
   }
-  throw invalidRequest(`path \`${path}\` is not a file`);
+  throw notRegular(name);
+}
+
+/** The answer to who wants to read something else than a regular file. */
+export function notRegular(name: string): RpcError {
+  return invalidRequest(`path \`${name}\` is not a file`);
 }
 
 /**

@@ -5,6 +5,8 @@ import { createDirectory } from "./create_directory.ts";
 import { getMetadata } from "./get_metadata.ts";
 import { toRpcError } from "./io_error.ts";
 import { readDirectory } from "./read_directory.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { readFile } from "./read_file.ts";
 import { remove } from "./remove.ts";
 import { walk } from "./walk.ts";
@@ -19,31 +21,59 @@ export type Operation<M extends Method> = (
   signal?: AbortSignal,
 ) => Promise<ResultInput<M>>;
 
+/** The requests that are about paths alone. */
+export type FileMethod =
+  | "fs/readFile"
+  | "fs/writeFile"
+  | "fs/createDirectory"
+  | "fs/getMetadata"
+  | "fs/canonicalize"
+  | "fs/readDirectory"
+  | "fs/walk"
+  | "fs/remove"
+  | "fs/copy";
+
+/** What is done for each of them. */
+export type FileOperations = { readonly [M in FileMethod]: Operation<M> };
+
+/** An operation on files that are reached as somebody says. */
+type OperationOn<M extends Method> = (
+  params: Params<M>,
+  signal: AbortSignal | undefined,
+  paths: Paths,
+) => Promise<ResultInput<M>>;
+
 /**
- * The requests that are about paths alone, done with all rights of this process, whatever their
- * `sandbox` says. They throw RpcError: -32600 for what the path does not allow, -32602
- * for one that is not native to this host, -32004 and -32603.
+ * Does the requests that are about paths alone. They throw RpcError: -32600 for what the path does not
+ * allow, -32602 for one that is not native to this host, -32004 and -32603.
  *
  * Those about handles are methods of `FileHandles`.
+ *
+ * @param paths says where the paths lead and what may be done there, whatever the requests' own
+ * `sandbox` says
  */
-export const fileOperations = {
-  "fs/readFile": answering<"fs/readFile">(readFile),
-  "fs/writeFile": answering<"fs/writeFile">(writeFile),
-  "fs/createDirectory": answering<"fs/createDirectory">(createDirectory),
-  "fs/getMetadata": answering<"fs/getMetadata">(getMetadata),
-  "fs/canonicalize": answering<"fs/canonicalize">(canonicalize),
-  "fs/readDirectory": answering<"fs/readDirectory">(readDirectory),
-  "fs/walk": answering<"fs/walk">(walk),
-  "fs/remove": answering<"fs/remove">(remove),
-  "fs/copy": answering<"fs/copy">(copy),
-};
-
-function answering<M extends Method>(operation: Operation<M>): Operation<M> {
-  return async (params, signal) => {
-    try {
-      return await operation(params, signal);
-    } catch (error) {
-      throw toRpcError(error);
-    }
+export function operationsOn(paths: Paths): FileOperations {
+  const answering = <M extends Method>(operation: OperationOn<M>): Operation<M> => {
+    return async (params, signal) => {
+      try {
+        return await operation(params, signal, paths);
+      } catch (error) {
+        throw toRpcError(error);
+      }
+    };
+  };
+  return {
+    "fs/readFile": answering<"fs/readFile">(readFile),
+    "fs/writeFile": answering<"fs/writeFile">(writeFile),
+    "fs/createDirectory": answering<"fs/createDirectory">(createDirectory),
+    "fs/getMetadata": answering<"fs/getMetadata">(getMetadata),
+    "fs/canonicalize": answering<"fs/canonicalize">(canonicalize),
+    "fs/readDirectory": answering<"fs/readDirectory">(readDirectory),
+    "fs/walk": answering<"fs/walk">(walk),
+    "fs/remove": answering<"fs/remove">(remove),
+    "fs/copy": answering<"fs/copy">(copy),
   };
 }
+
+/** The same, done with all rights of this process. */
+export const fileOperations: FileOperations = operationsOn(plainPaths);

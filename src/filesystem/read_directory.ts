@@ -1,4 +1,6 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import type { Paths, Place } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 
 /** What a directory lists: a name, and what it leads to. */
 export interface DirectoryEntry {
@@ -12,8 +14,11 @@ export interface DirectoryEntry {
 /** `fs/readDirectory`: what is directly in a directory, in the system's order. */
 export async function readDirectory(
   { path }: Params<"fs/readDirectory">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/readDirectory">> {
-  const entries = await listDirectory(path.toNativePath());
+  using directory = paths.object(path.toNativePath(), "read");
+  const entries = await listDirectory(directory, paths);
   return {
     entries: entries.map(({ name, isDirectory, isFile }) => ({
       fileName: name,
@@ -27,17 +32,26 @@ export async function readDirectory(
  * Lists a directory. Symbolic links that lead nowhere are left out, and names that are not UTF-8
  * are, too: the runtime does not tell them.
  */
-export async function listDirectory(directory: string): Promise<DirectoryEntry[]> {
+export async function listDirectory(directory: Place, paths: Paths): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = [];
-  for await (const entry of Deno.readDir(directory)) {
+  for await (const entry of directory.entries()) {
     if (!entry.isSymlink) {
       entries.push(entry);
       continue;
     }
-    const target = await Deno.stat(`${directory}/${entry.name}`).catch(() => undefined);
+    const target = await statTarget(`${directory.name}/${entry.name}`, paths);
     if (target === undefined) continue;
     const { isDirectory, isFile } = target;
     entries.push({ name: entry.name, isDirectory, isFile, isSymlink: true });
   }
   return entries;
+}
+
+async function statTarget(link: string, paths: Paths): Promise<Deno.FileInfo | undefined> {
+  try {
+    using target = paths.object(link, "look");
+    return await target.stat();
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,8 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { openRegularFile } from "./open.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { readFully } from "./transfer.ts";
 
 /** Bytes of the largest file that is read whole: as base64 it must fit one string of the runtime. */
@@ -18,8 +20,11 @@ const SMALL_PIECE_BYTES = 60 * 1024;
 export async function readFile(
   { path }: Params<"fs/readFile">,
   signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/readFile">> {
-  await using file = await openRegularFile(path.toNativePath());
+  const native = path.toNativePath();
+  using place = paths.object(native, "read");
+  await using file = await openRegularFile(place.path, native);
   const { size } = await file.stat();
   refuseLarge(size);
   // One byte more than there is, if it fits, so that the end is seen at once.

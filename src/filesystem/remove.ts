@@ -1,5 +1,7 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound } from "./io_error.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 
 /**
  * `fs/remove`: a file, a symbolic link (never its target) or a directory; one that is not empty
@@ -7,9 +9,11 @@ import { isNotFound } from "./io_error.ts";
  */
 export async function remove(
   { path, recursive, force }: Params<"fs/remove">,
+  signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/remove">> {
   try {
-    await Deno.remove(path.toNativePath(), { recursive });
+    await paths.remove(path.toNativePath(), recursive, signal);
   } catch (error) {
     if (!force || !isNotFound(error)) throw error;
   }

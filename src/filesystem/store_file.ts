@@ -1,10 +1,9 @@
 import type { Stats } from "node:fs";
-import { danglingTarget, nameOf } from "./link_target.ts";
-import { openForWriting } from "./open.ts";
 import { overwriteFile } from "./overwrite_file.ts";
+import type { Destination } from "./paths.ts";
 import { createSubstitute } from "./substitute.ts";
 import { writeBase64, writePatiently } from "./transfer.ts";
-import { NEW_FILE_MODE, UnfinishedFile } from "./unfinished_file.ts";
+import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
 
 /** What a file is to hold. */
 export type FileContent =
@@ -16,7 +15,7 @@ export type FileContent =
 const SPECIAL_MODE_BITS = 0o7000;
 
 /**
- * Makes the file that a path leads to hold this content, and creates it if there is none.
+ * Makes the file at a destination hold this content, and creates it if there is none.
  *
  * A regular file is written beside its name and then takes the name over in one step, so that a
  * reader, or whoever comes after a crash, finds the old content or the new one. It keeps owner,
@@ -31,19 +30,19 @@ const SPECIAL_MODE_BITS = 0o7000;
  * also in place
  */
 export async function storeFile(
-  path: string,
+  destination: Destination,
   content: FileContent,
   signal?: AbortSignal,
 ): Promise<void> {
   // Replacing a file would not find out whether it may be written.
-  await using file = await openForWriting(path, signal);
-  if (file === undefined) return await createFile(await danglingTarget(path), content);
+  await using file = await destination.open(signal);
+  if (file === undefined) return await createFile(destination, content);
   const old = await file.stat();
   if (isReplaceable(old)) {
-    const name = await nameOf(path, old);
-    if (name !== undefined && await replaceFile(name, old, content)) return;
+    const name = await destination.nameOf(old);
+    if (name !== undefined && await replaceFile(destination, name, old, content)) return;
   }
-  if (content.kind === "copy") return await Deno.copyFile(content.source, path);
+  if (content.kind === "copy") return await copyInPlace(content.source, destination);
   const bytes = Uint8Array.fromBase64(content.text);
   if (old.isFile()) await overwriteFile(file, bytes);
   else await writePatiently(file, bytes, signal);
@@ -53,26 +52,28 @@ function isReplaceable(file: Stats): boolean {
   return file.isFile() && file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
 }
 
-async function createFile(name: string, content: FileContent): Promise<void> {
-  await using substitute = await createSubstitute(name);
+async function createFile(destination: Destination, content: FileContent): Promise<void> {
+  const name = await destination.newName();
+  await using substitute = await createSubstitute(destination, name);
   if (substitute !== undefined) {
     await fill(substitute, content);
     return await substitute.moveTo(name);
   }
   // What keeps a file from being created beside the name mostly does so at the name, too, and then
   // the system says it best. If not, the content at least does not stay there half.
-  await using file = await UnfinishedFile.create(name, NEW_FILE_MODE);
+  await using file = await destination.create(name, NEW_FILE_MODE);
   await fill(file, content);
   file.keep();
 }
 
 /** Returns false, leaving no trace, if the file has to be written in place. */
 async function replaceFile(
+  destination: Destination,
   name: string,
   old: Stats,
   content: FileContent,
 ): Promise<boolean> {
-  await using substitute = await createSubstitute(name, old);
+  await using substitute = await createSubstitute(destination, name, old);
   if (substitute === undefined) return false;
   await fill(substitute, content);
   try {
@@ -82,6 +83,10 @@ async function replaceFile(
     // A mount point, or someone else's file in a directory with the sticky bit.
     return false;
   }
+}
+
+async function copyInPlace(source: string, { file }: Destination): Promise<void> {
+  if (file !== undefined) await Deno.copyFile(source, file);
 }
 
 async function fill(unfinished: UnfinishedFile, content: FileContent): Promise<void> {

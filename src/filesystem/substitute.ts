@@ -1,7 +1,8 @@
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
 import { copyExtendedAttributes } from "./linux/extended_attributes.ts";
-import { NEW_FILE_MODE, UnfinishedFile } from "./unfinished_file.ts";
+import type { Destination } from "./paths.ts";
+import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
 
 /** Nobody else may read what is to replace a private file, not even until it has its mode. */
 const PRIVATE_MODE = 0o600;
@@ -14,16 +15,17 @@ const PRIVATE_MODE = 0o600;
  * @returns undefined, leaving no trace, if that cannot be done
  */
 export async function createSubstitute(
+  destination: Destination,
   name: string,
   old?: Stats,
 ): Promise<UnfinishedFile | undefined> {
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
   const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
-  const substitute = await UnfinishedFile.create(path, mode).catch(() => undefined);
+  const substitute = await destination.create(path, mode).catch(() => undefined);
   if (substitute === undefined || old === undefined) return substitute;
   try {
-    await passOn(name, old, substitute);
+    await passOn(destination.file ?? name, old, substitute);
     return substitute;
   } catch {
     await substitute[Symbol.asyncDispose]();
@@ -32,10 +34,10 @@ export async function createSubstitute(
 }
 
 /** @throws if the substitute would differ from the old file in more than its content */
-async function passOn(name: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
   if (Deno.build.os === "windows") return;
   const { uid, gid } = await substitute.file.stat();
   if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
-  if (Deno.build.os === "linux") copyExtendedAttributes(name, substitute.path);
+  if (Deno.build.os === "linux") copyExtendedAttributes(path, substitute.path);
   await Deno.chmod(substitute.path, old.mode & 0o777);
 }

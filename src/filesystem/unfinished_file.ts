@@ -3,15 +3,24 @@ import { type FileHandle, open } from "node:fs/promises";
 /** The permissions that a new file gets but for the umask (open(2), as everybody calls it). */
 export const NEW_FILE_MODE = 0o666;
 
+/** A way to a file that does not go by its name. */
+export interface FileHold extends Disposable {
+  /** Leads functions of the system to the file. */
+  readonly path: string;
+}
+
 /** A new file, open for writing, that disappears unless it gets finished. */
 export class UnfinishedFile implements AsyncDisposable {
-  readonly path: string;
   readonly file: FileHandle;
+  readonly #name: string;
+  readonly #hold: FileHold | undefined;
   #finished = false;
 
-  private constructor(path: string, file: FileHandle) {
-    this.path = path;
+  /** @param hold leads to the file, where its name may be given to another meanwhile */
+  constructor(name: string, file: FileHandle, hold?: FileHold) {
+    this.#name = name;
     this.file = file;
+    this.#hold = hold;
   }
 
   /**
@@ -24,9 +33,14 @@ export class UnfinishedFile implements AsyncDisposable {
     return new UnfinishedFile(path, await open(path, "wx", mode));
   }
 
+  /** Leads functions of the system to it. */
+  get path(): string {
+    return this.#hold?.path ?? this.#name;
+  }
+
   /** Finishes it by giving it this name, which whatever had it loses. */
   async moveTo(name: string): Promise<void> {
-    await Deno.rename(this.path, name);
+    await Deno.rename(this.#name, name);
     this.#finished = true;
   }
 
@@ -37,8 +51,9 @@ export class UnfinishedFile implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.file.close();
+    this.#hold?.[Symbol.dispose]();
     if (this.#finished) return;
     // The error that led here is the one worth telling.
-    await Deno.remove(this.path).catch(() => {});
+    await Deno.remove(this.#name).catch(() => {});
   }
 }

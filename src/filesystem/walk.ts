@@ -2,6 +2,8 @@ import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { systemWords } from "./io_error.ts";
+import type { Paths, Place } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { type DirectoryEntry, listDirectory } from "./read_directory.ts";
 
 type WalkOptions = Params<"fs/walk">["options"];
@@ -33,13 +35,16 @@ interface Pending {
 export async function walk(
   { path, options }: Params<"fs/walk">,
   signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/walk">> {
   refuseLimits(options);
   const native = path.toNativePath();
-  const [target, itself] = await Promise.all([Deno.stat(native), Deno.lstat(native)]);
-  const walking = new Walk(options);
+  using object = paths.object(native, "look");
+  using entry = paths.entry(native, "look");
+  const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
+  const walking = new Walk(options, paths);
   if (target.isDirectory && (options.followDirectorySymlinks || !itself.isSymlink)) {
-    await walking.run({ uri: path, native, depth: 0 }, signal);
+    await walking.run({ uri: path, native: object.name, depth: 0 }, signal);
   }
   return walking.answer;
 }
@@ -60,18 +65,22 @@ function refuseLimits({ maxDepth, maxDirectories, maxEntries }: WalkOptions): vo
 class Walk {
   readonly answer: ResultInput<"fs/walk"> = { entries: [], errors: [], truncated: false };
   readonly #options: WalkOptions;
+  readonly #paths: Paths;
   readonly #queue: Pending[] = [];
   /** Paths, free of links, of the directories in the queue; kept only where links are followed. */
   readonly #visited = new Set<string>();
   #entries = 0;
   #bytes = 0;
 
-  constructor(options: WalkOptions) {
+  constructor(options: WalkOptions, paths: Paths) {
     this.#options = options;
+    this.#paths = paths;
   }
 
   async run(root: Pending, signal?: AbortSignal): Promise<void> {
-    if (this.#options.followDirectorySymlinks) this.#visited.add(await Deno.realPath(root.native));
+    if (this.#options.followDirectorySymlinks) {
+      this.#visited.add(await this.#paths.canonical(root.native));
+    }
     this.#queue.push(root);
     // Grows while it is walked along.
     for (const directory of this.#queue) {
@@ -86,12 +95,14 @@ class Walk {
   /** Returns false if a limit ends the walk. */
   async #list(directory: Pending): Promise<boolean> {
     let listed: DirectoryEntry[];
+    let denied: unknown;
     try {
-      listed = await listDirectory(directory.native);
+      using place = this.#open(directory);
+      listed = await listDirectory(place, this.#paths);
+      denied = await searchDenied(place.path);
     } catch (error) {
       return this.#addError(directory.uri.toString(), error);
     }
-    const denied = await searchDenied(directory.native);
     const toUri = uriMaker(directory.uri);
     listed.sort((a, b) => compareAsUtf8(a.name, b.name));
     for (const entry of listed) {
@@ -104,6 +115,13 @@ class Walk {
       if (!goesOn) return false;
     }
     return true;
+  }
+
+  /** What has become a link meanwhile is not followed, unless links are. */
+  #open({ native }: Pending): Place {
+    return this.#options.followDirectorySymlinks
+      ? this.#paths.object(native, "read")
+      : this.#paths.entry(native, "read");
   }
 
   /** Returns false if a limit ends the walk. */
@@ -134,7 +152,7 @@ class Walk {
 
   async #isVisited(directory: string): Promise<boolean> {
     if (!this.#options.followDirectorySymlinks) return false;
-    const identity = await Deno.realPath(directory);
+    const identity = await this.#paths.canonical(directory);
     const visited = this.#visited.has(identity);
     this.#visited.add(identity);
     return visited;
@@ -142,7 +160,7 @@ class Walk {
 
   /** Returns false if the answer is full. */
   #addError(path: string, error: unknown): boolean {
-    const message = systemWords(error) ?? String(error);
+    const message = systemWords(error) ?? (error instanceof Error ? error.message : String(error));
     if (!this.#reserve(path + message)) return false;
     this.answer.errors.push({ path, message });
     return true;

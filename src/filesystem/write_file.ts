@@ -1,6 +1,8 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isBase64 } from "./base64_pieces.ts";
+import type { Paths } from "./paths.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
 
 /**
@@ -10,10 +12,12 @@ import { storeFile } from "./store_file.ts";
 export async function writeFile(
   { path, dataBase64 }: Params<"fs/writeFile">,
   signal?: AbortSignal,
+  paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/writeFile">> {
   if (!isBase64(dataBase64)) {
     throw invalidRequest("`dataBase64` is not standard base64 with padding");
   }
-  await storeFile(path.toNativePath(), { kind: "base64", text: dataBase64 }, signal);
+  using destination = paths.destination(path.toNativePath());
+  await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
   return {};
 }

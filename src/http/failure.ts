@@ -2,8 +2,3 @@
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
 }
-
-/** What went wrong, in words for a log. */
-export function describeFailure(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,8 +1,8 @@
 import { internalError, type RpcError } from "../protocol/errors.ts";
 import type { Params } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/log_fields.ts";
 import { exchange, type HttpResponse } from "./exchange.ts";
-import { describeFailure } from "./failure.ts";
 import type { Variables } from "./proxy.ts";
 import { follow, RedirectError } from "./redirects.ts";
 import type { HttpRequest } from "./request.ts";
@@ -36,7 +36,7 @@ export async function perform(
 
 /** What a client is told when there is no response to its request. */
 export function failedRequest({ url }: HttpRequest, error: unknown): RpcError {
-  log("debug", `http/request failed: ${describeFailure(error)}`);
+  log("debug", "http/request failed", errorFields(error));
   const reason = error instanceof RedirectError
     ? error.reason
     : `error sending request for url (${shownUrl(url)})`;
@@ -54,7 +54,7 @@ export async function wholeBody({ body }: HttpResponse): Promise<Uint8Array<Arra
       pieces.push(piece);
     }
   } catch (error) {
-    log("debug", `a response's body broke off: ${describeFailure(error)}`);
+    log("debug", "a response's body broke off", errorFields(error));
     throw unreadableBody(BODY_BROKEN);
   }
   if (length > MAX_BUFFERED_BODY_BYTES) {

@@ -29,6 +29,7 @@ export class Process {
   /** Whether it runs on a pseudo-terminal. */
   readonly onTerminal: boolean;
   readonly #hasStdin: boolean;
+  readonly #startedAt = performance.now();
   readonly #writes = new Map<string, Promise<WriteStatus>>();
   #child: Child | undefined;
   #outcome: ProcessOutcome | undefined;
@@ -75,6 +76,11 @@ export class Process {
   /** What encloses the process. */
   get sandboxType(): SandboxType {
     return this.#child?.enclosure?.sandboxType ?? "none";
+  }
+
+  /** How long it has been there, in seconds. */
+  get age(): number {
+    return (performance.now() - this.#startedAt) / 1000;
   }
 
   get running(): boolean {
@@ -132,7 +138,9 @@ export class Process {
 
   /** Asks the process group to end, as a system that shuts down does (SIGTERM). */
   requestEnd(): void {
-    if (this.running) this.#child?.requestEnd();
+    if (!this.running) return;
+    this.#outcome ??= "shutdown";
+    this.#child?.requestEnd();
   }
 
   resize(size: TerminalSize): void {

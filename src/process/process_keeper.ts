@@ -8,6 +8,10 @@ export interface ProcessKeeper {
   started(pid: number, owner: object): void;
   /** A command has ended, its descendants perhaps not. */
   exited(pid: number): void;
+  /** Asks whatever commands left behind to end, as a system that shuts down does (SIGTERM). */
+  requestEnd(): void;
+  /** How many processes that commands left behind are known to run. */
+  readonly leftBehind: number;
   /** Kills whatever an owner's commands left behind. No more of them are started. */
   killAllOf(owner: object): void;
   /** Kills everything that descends from this program. Nothing is started any more. */
@@ -22,7 +26,7 @@ const ROUND_MS = 5;
 export function keepProcesses(): ProcessKeeper {
   if (Deno.build.os === "windows") return new UnattendedProcesses();
   const guardian = new Guardian((reason) =>
-    log("warn", `commands may outlive a killed executor: no guardian: ${reason}`)
+    log("warn", "commands may outlive a killed executor: no guardian", { reason })
   );
   guardian.start();
   return Deno.build.os === "linux" ? new LinuxKeeper(guardian) : new GuardedProcesses(guardian);
@@ -44,6 +48,14 @@ class LinuxKeeper implements ProcessKeeper {
 
   exited(): void {
     this.#orphans.exited();
+  }
+
+  requestEnd(): void {
+    this.#orphans.requestEnd();
+  }
+
+  get leftBehind(): number {
+    return this.#orphans.count;
   }
 
   killAllOf(owner: object): void {
@@ -75,6 +87,12 @@ class GuardedProcesses implements ProcessKeeper {
     this.#guardian.release(pid);
   }
 
+  requestEnd(): void {}
+
+  get leftBehind(): number {
+    return 0;
+  }
+
   killAllOf(): void {}
 
   killAll(): Promise<void> {
@@ -88,6 +106,12 @@ class UnattendedProcesses implements ProcessKeeper {
   started(): void {}
 
   exited(): void {}
+
+  requestEnd(): void {}
+
+  get leftBehind(): number {
+    return 0;
+  }
 
   killAllOf(): void {}
 

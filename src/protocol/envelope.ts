@@ -17,6 +17,8 @@ export type Message =
     readonly id: RequestId;
     readonly method: string;
     readonly params: unknown;
+    /** The trace that the request belongs to; missing where the client says none. */
+    readonly trace?: unknown;
   }
   | { readonly kind: "notification"; readonly method: string; readonly params: unknown }
   | { readonly kind: "result"; readonly id: RequestId; readonly result: unknown }
@@ -47,9 +49,10 @@ function messageOf(value: unknown, text: string): Message {
   }
   const id = requestId(value.id, text);
   if (typeof value.method === "string") {
-    return id === undefined
-      ? { kind: "notification", method: value.method, params: value.params }
-      : { kind: "request", id, method: value.method, params: value.params };
+    const { method, params, trace } = value;
+    if (id === undefined) return { kind: "notification", method, params };
+    const request = { kind: "request", id, method, params } as const;
+    return trace === undefined ? request : { ...request, trace };
   }
   if (id !== undefined && "result" in value) return { kind: "result", id, result: value.result };
   if (id !== undefined && isErrorBody(value.error)) {

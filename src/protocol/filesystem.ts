@@ -113,3 +113,20 @@ export const readBlockParams = lazy(() =>
 export const readBlockResult = lazy(() => z.object({ chunk: base64Bytes, eof: z.boolean() }));
 
 export const closeParams = lazy(() => z.object({ handleId: z.string() }));
+
+export const watchMissingParams = lazy(() =>
+  z.object({
+    /** Above that of every watch before on the connection, which ends by this request. */
+    watchId: unsignedInteger,
+    /** Paths that are not there. */
+    missing: z.array(pathUriSchema),
+    /** A path that is there. */
+    present: optional(pathUriSchema),
+  })
+);
+export const watchMissingResult = z.object({
+  /** False: nothing will be told. */
+  watching: z.boolean(),
+});
+/** `fs/missingChanged`: the watch has seen a change and is over. */
+export const missingChanged = z.object({ watchId: unsignedInteger });

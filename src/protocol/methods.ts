@@ -1,11 +1,18 @@
 import * as z from "zod/mini";
+import * as environmentConfig from "./environment_config.ts";
 import * as filesystem from "./filesystem.ts";
 import * as http from "./http.ts";
 import * as lifecycle from "./lifecycle.ts";
 import * as process from "./process.ts";
 
 /** Which requests belong together; a client that speaks out of turn is told by this word. */
-export type MethodFamily = "lifecycle" | "exec" | "environment info" | "filesystem" | "http";
+export type MethodFamily =
+  | "lifecycle"
+  | "exec"
+  | "environment info"
+  | "environment config"
+  | "filesystem"
+  | "http";
 
 interface MethodContract {
   readonly family: MethodFamily;
@@ -28,6 +35,11 @@ export const methods = {
     family: "environment info",
     params: ignored,
     result: lifecycle.environmentInfo,
+  },
+  "environmentConfig/read": {
+    family: "environment config",
+    params: environmentConfig.readParams,
+    result: environmentConfig.readResult,
   },
   "process/start": { family: "exec", params: process.startParams, result: process.startResult },
   "process/read": { family: "exec", params: process.readParams, result: process.readResult },
@@ -84,6 +96,11 @@ export const methods = {
     result: filesystem.readBlockResult,
   },
   "fs/close": { family: "filesystem", params: filesystem.closeParams, result: empty },
+  "fs/watchMissing": {
+    family: "filesystem",
+    params: filesystem.watchMissingParams,
+    result: filesystem.watchMissingResult,
+  },
   "http/request": {
     family: "http",
     params: http.httpRequestParams,
@@ -96,6 +113,7 @@ export const notifications = {
   "process/output": process.outputNotification,
   "process/exited": process.exitedNotification,
   "process/closed": process.closedNotification,
+  "fs/missingChanged": filesystem.missingChanged,
   "http/request/bodyDelta": http.httpBodyDelta,
 } as const satisfies Record<string, z.ZodMiniType>;
 

@@ -1,5 +1,4 @@
-import { closeSync, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
-import type { Stats } from "node:fs";
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -30,10 +29,10 @@ const START_BYTES = 4096;
 export const hostDisk: Disk = {
   kindOf(path) {
     try {
-      const found = lstatSync(path, { throwIfNoEntry: false });
-      return found === undefined ? "missing" : kindOf(found);
+      return kindOf(Deno.lstatSync(path));
     } catch (error) {
-      return isErrorCode(error, "ENOTDIR") ? "missing" : "unreachable";
+      const isMissing = isErrorCode(error, "ENOENT") || isErrorCode(error, "ENOTDIR");
+      return isMissing ? "missing" : "unreachable";
     }
   },
   readLink: (path) => orElse("", () => readlinkSync(path)),
@@ -51,7 +50,7 @@ export const hostDisk: Disk = {
     orElse([], () =>
       Array.from(Deno.readDirSync(path), (entry) => ({
         name: entry.name,
-        kind: kindOfEntry(entry),
+        kind: kindOf(entry),
       }))),
 };
 
@@ -70,13 +69,9 @@ export function rememberingDisk(disk: Disk): Disk {
   };
 }
 
-function kindOf(found: Stats): PathKind {
-  if (found.isSymbolicLink()) return "link";
-  if (found.isDirectory()) return "directory";
-  return found.isFile() ? "file" : "other";
-}
-
-function kindOfEntry({ isSymlink, isDirectory, isFile }: Deno.DirEntry): PathKind {
+function kindOf(
+  { isSymlink, isDirectory, isFile }: Pick<Deno.DirEntry, "isSymlink" | "isDirectory" | "isFile">,
+): PathKind {
   if (isSymlink) return "link";
   if (isDirectory) return "directory";
   return isFile ? "file" : "other";

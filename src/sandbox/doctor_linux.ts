@@ -95,13 +95,14 @@ const APPARMOR_PROFILE =
 
 function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCheck {
   const name = "landlock";
-  const fix = "Linux 6.2 or newer with Landlock switched on: `landlock` among the kernel's `lsm=`";
+  const fix = "Linux 6.12 or newer with Landlock switched on: `landlock` among the kernel's `lsm=`";
   if (landlock === 0) return { name, status, detail: "this kernel offers no Landlock", fix };
   if (landlock >= OLDEST_LANDLOCK) return ok(name, `version ${landlock} of its interface`);
   return {
     name,
     status,
-    detail: `version ${landlock} of its interface is too old, ${OLDEST_LANDLOCK} is needed`,
+    detail:
+      `version ${landlock} of its interface cannot keep signals in, ${OLDEST_LANDLOCK} is needed`,
     fix,
   };
 }

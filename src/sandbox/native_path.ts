@@ -3,6 +3,11 @@ export function isWithin(path: string, base: string): boolean {
   return path === base || path.startsWith(base === "/" ? base : `${base}/`);
 }
 
+/** The path of a name in a directory, which is absolute. */
+export function childOf(directory: string, name: string): string {
+  return directory === "/" ? `/${name}` : `${directory}/${name}`;
+}
+
 /** How many names an absolute path has; 0 for the root. */
 export function depthOf(path: string): number {
   return path === "/" ? 0 : path.split("/").length - 1;

@@ -26,8 +26,6 @@ export type SandboxPlan =
   | {
     readonly kind: "landlock";
     readonly rules: readonly LandlockRule[];
-    /** The version of the interface to use. */
-    readonly version: number;
     /**
      * Whether modes, owners, attributes and times of all files have to stay as they are, of those
      * that may be written too: Landlock leaves them to whoever owns a file, wherever it is.
@@ -83,9 +81,6 @@ function planLinux(
   if (!abilities.seccomp || abilities.architecture === undefined) {
     return refused("this kernel cannot filter system calls (seccomp)");
   }
-  if (intent.network.kind === "loopback") {
-    return refused("connections to the ports of a managed network alone cannot be enforced here");
-  }
   const bubblewrap = planBubblewrap(intent, abilities);
   const landlock = planLandlock(intent, abilities);
   if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
@@ -103,9 +98,16 @@ function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
 
 function planBubblewrap(
   intent: BoundIntent,
-  { bubblewrap }: LinuxAbilities,
+  { bubblewrap, namespaceEntry }: LinuxAbilities,
 ): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
+  if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
+    return refused(
+      "nsenter is not on PATH outside of the workspace, without which the ports of a managed " +
+        "network cannot be reached from inside",
+      "install util-linux",
+    );
+  }
   const files = planFileView(intent.files);
   if (files.kind === "refused") return refused(files.reason);
   return { kind: "bubblewrap", view: files.view, network: intent.network };
@@ -116,13 +118,17 @@ function planLandlock(
   { landlock }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
-  if (landlock < OLDEST_LANDLOCK) return refused("this kernel's Landlock is too old (Linux 6.2)");
+  if (landlock < OLDEST_LANDLOCK) {
+    return refused("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
+  }
+  if (intent.network.kind === "loopback") {
+    return refused("Landlock tells ports apart, but not the hosts that they are on");
+  }
   const files = landlockRules(intent.files);
   if (files.kind === "refused") return refused(files.reason);
   return {
     kind: "landlock",
     rules: files.rules,
-    version: landlock,
     fixedMetadata: !files.rules.some(({ path, access }) => path === "/" && access === "write"),
     network: intent.network,
   };

@@ -1,13 +1,16 @@
 import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
+import { enforceDirectory } from "./bounds.ts";
 import { hostDisk } from "./disk.ts";
 import type { BoundIntent } from "./grants.ts";
 import { hostAbilities } from "./host.ts";
 import { bindIntent } from "./intent/bind.ts";
+import { certificateFiles } from "./intent/certificate_files.ts";
 import { denyFound } from "./intent/deny_found.ts";
 import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
 import type { CommandToWrap } from "./linux/final_stage.ts";
+import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
 import { planSandbox } from "./plan.ts";
 import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
 
@@ -28,6 +31,8 @@ export interface WrappedCommand {
   readonly descriptors: readonly WrappedDescriptor[];
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
+  /** Ports of this machine that the sandbox is to have before the command starts. Linux only. */
+  readonly portAccess: PortAccess | undefined;
   /**
    * Gives back what was needed on the disk. To be called when every process of the sandbox has
    * ended, or the wrapper was not started; once is enough.
@@ -52,8 +57,14 @@ export async function prepareSandbox(
   if (os === "windows" && requiresSandbox(intent)) {
     throw cannotEnforce("commands cannot be enclosed on Windows");
   }
-  const facts = { convention: hostConvention(), home, temporaryDirectory: command.env.TMPDIR };
+  const facts = {
+    convention: hostConvention(),
+    home,
+    temporaryDirectory: command.env.TMPDIR,
+    certificateFiles: intent.managedNetwork === undefined ? [] : certificateFiles(command.env),
+  };
   const asked = bindIntent(intent, facts, hostDisk);
+  if (intent.bounds !== undefined) enforceDirectory(intent.bounds, command.cwd, hostDisk);
   if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };
   const bound = { ...asked, files: denyFound(asked.files, hostDisk) };
   const abilities = await hostAbilities(writableTrees(bound));
@@ -68,7 +79,7 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
-      const wrapped = prepareBubblewrap(plan, command, bound, abilities);
+      const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {
@@ -83,7 +94,16 @@ export async function prepareSandbox(
       const argv = prepareSeatbelt(plan.intent, globs, command);
       const { cwd, env } = command;
       const nothingHeld = { descriptors: [], takesTerminal: false, release: () => {} };
-      return { kind: "wrapped", sandboxType: "macosSeatbelt", argv, cwd, env, ...nothingHeld };
+      const portAccess = undefined;
+      return {
+        kind: "wrapped",
+        sandboxType: "macosSeatbelt",
+        argv,
+        cwd,
+        env,
+        portAccess,
+        ...nothingHeld,
+      };
     }
   }
 }

@@ -1,11 +1,21 @@
-import { encodeError, encodeResult, parseMessage, type RequestId } from "../protocol/envelope.ts";
-import { UNKNOWN_REQUEST_ID } from "../protocol/envelope.ts";
+import {
+  encodeError,
+  encodeNotification,
+  encodeResult,
+  type Message,
+  parseMessage,
+  type RequestId,
+  UNKNOWN_REQUEST_ID,
+} from "../protocol/envelope.ts";
 import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
-import { methods } from "../protocol/methods.ts";
+import { isMethod, methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
-import { MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
+import { errorFields } from "../telemetry/log_fields.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
 import { FileHandles } from "../filesystem/file_handles.ts";
+import { MissingWatch } from "../filesystem/missing_watch.ts";
 import { HttpTraffic } from "./http_traffic.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
@@ -19,7 +29,10 @@ export interface ConnectionOptions {
   readonly environmentInfo: () => EnvironmentInfo;
   /** Requests that are worked on at the same time. */
   readonly concurrentRequests: number;
+  readonly telemetry: Telemetry;
 }
+
+type Request = Extract<Message, { kind: "request" }>;
 
 /** Requests of a connection that may move contents of files at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
@@ -35,6 +48,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #ended = new AbortController();
   readonly #files = new FileHandles();
+  readonly #missing: MissingWatch;
   readonly #turns: Turns;
   readonly #http: HttpTraffic;
   /** Frames that came while the client had much to read, so that answers do not pile up. */
@@ -48,20 +62,23 @@ export class Connection {
   constructor(transport: Transport, options: ConnectionOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#missing = new MissingWatch((watchId) =>
+      transport.send(encodeNotification("fs/missingChanged", { watchId }))
+    );
     this.#turns = new Turns(HEAVY_REQUESTS_AT_ONCE, () => transport.saturated);
     this.#http = new HttpTraffic(transport);
   }
 
-  /** Starts the conversation. The promise settles when it is over. */
-  run(): Promise<void> {
+  /** Starts the conversation. The promise settles when it is over, with why. */
+  run(): Promise<EndReason> {
     return new Promise((resolve) => {
       this.#transport.open({
         message: (frame) => this.#receive(frame),
         unreadable: (reason) => this.#refuse(reason),
         drained: () => this.#drained(),
-        closed: () => {
+        closed: (reason) => {
           this.#close();
-          resolve();
+          resolve(reason);
         },
       });
     });
@@ -111,7 +128,7 @@ export class Connection {
     const message = parseMessage(frame);
     switch (message.kind) {
       case "request":
-        return this.#answer(message.id, message.method, message.params);
+        return this.#answer(message);
       case "notification":
         return this.#notified(message.method);
       case "malformed":
@@ -128,29 +145,41 @@ export class Connection {
   }
 
   #notified(method: string): void {
-    if (method !== "initialized") return this.#violation(`unknown notification ${method}`);
+    if (method !== "initialized") {
+      return this.#violation("an unknown notification", `unknown notification ${method}`);
+    }
     if (this.#session === undefined) return this.#violation("initialized before initialize");
     this.#initialized = true;
   }
 
-  #violation(what: string): void {
-    log("info", `connection closed: ${what}`);
-    this.#transport.close({ kind: "protocolError", message: what });
+  /** @param message what the client is told, which may repeat what it sent; logs must not */
+  #violation(reason: string, message = reason): void {
+    log("info", "client broke the protocol", { reason });
+    this.#transport.close({ kind: "protocolError", message });
   }
 
   /** Runs the handler up to its first wait and answers when it is done. */
-  #answer(id: RequestId, method: string, params: unknown): void {
+  #answer({ id, method, params, trace }: Request): void {
+    const known = isMethod(method) ? method : "unknown";
+    const end = this.#options.telemetry.requestStarted(known, trace);
+    const succeed = (result: unknown) => {
+      this.#transport.send(encodeResult(id, result));
+      end("success");
+    };
+    const fail = (error: unknown) => {
+      end(this.#ended.signal.aborted ? "cancelled" : "error");
+      if (!(error instanceof RpcError)) this.#unexpected(known, error);
+      this.#fail(id, error);
+    };
     try {
       const result = method === "initialize"
         ? this.#initialize(params)
         : this.#call(method, params);
-      if (!(result instanceof Promise)) return this.#succeed(id, result);
+      if (!(result instanceof Promise)) return succeed(result);
       this.#inFlight++;
-      result.then((value) => this.#succeed(id, value))
-        .catch((error) => this.#fail(id, error))
-        .finally(() => this.#settled());
+      result.then(succeed).catch(fail).finally(() => this.#settled());
     } catch (error) {
-      this.#fail(id, error);
+      fail(error);
     }
   }
 
@@ -184,14 +213,16 @@ export class Connection {
     return call({
       session: this.#session,
       files: this.#files,
+      missing: this.#missing,
       turns: this.#turns,
       http: this.#http,
       signal: this.#ended.signal,
     });
   }
 
-  #succeed(id: RequestId, result: unknown): void {
-    this.#transport.send(encodeResult(id, result));
+  #unexpected(method: string, error: unknown): void {
+    if (this.#ended.signal.aborted) return;
+    log("error", "a request failed unexpectedly", { method, ...errorFields(error) });
   }
 
   #fail(id: RequestId, error: unknown): void {
@@ -199,13 +230,13 @@ export class Connection {
       return this.#transport.send(encodeError(id, { code: error.code, message: error.message }));
     }
     const message = error instanceof Error ? error.message : String(error);
-    if (!this.#ended.signal.aborted) log("error", `a request failed unexpectedly: ${message}`);
     this.#transport.send(encodeError(id, { code: ErrorCode.Internal, message }));
   }
 
   #close(): void {
     this.#backlog.length = 0;
     void this.#files[Symbol.asyncDispose]();
+    this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
     this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);

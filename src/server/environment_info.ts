@@ -9,6 +9,8 @@ import { VERSION } from "../version.ts";
 const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
+  fsWatchMissing: true,
+  environmentConfigRead: true,
   maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 

@@ -3,10 +3,15 @@ import type { ChildStarter } from "../process/process.ts";
 import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { methods } from "../protocol/methods.ts";
+import { log } from "../telemetry/log.ts";
+import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+import type { SandboxBounds } from "../sandbox/bounds.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
+import { environmentConfigHandlers } from "./handlers/environment_config.ts";
 import { fileHandlers } from "./handlers/filesystem.ts";
+import { missingWatchHandlers } from "./handlers/missing_watch.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -26,6 +31,10 @@ export interface ExecutorOptions {
   readonly detachedLifeMs?: number;
   /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
+  /** What sandboxes have to be, whatever clients ask for. @default anything */
+  readonly bounds?: SandboxBounds | undefined;
+  /** Who takes down what happens. @default nobody */
+  readonly telemetry?: Telemetry;
 }
 
 /** What a larger retention may cost in all, though each process keeps the default besides. */
@@ -37,10 +46,14 @@ const THIRTY_SECONDS_MS = 30_000;
 export class Executor {
   readonly #sessions: Sessions;
   readonly #connectionOptions: ConnectionOptions;
+  readonly #telemetry: Telemetry;
   readonly #transports = new Set<Transport>();
+  /** How many connections there have been. */
+  #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
     const limits = options.limits ?? DEFAULT_LIMITS;
+    const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Slots(limits.processes),
@@ -50,17 +63,26 @@ export class Executor {
       retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
       closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      telemetry,
+    });
+    telemetry.observe({
+      connections: (kind) => [...this.#transports].filter((one) => one.kind === kind).length,
+      sessions: () => this.#sessions.size,
+      processes: () => this.#sessions.runningProcesses,
     });
     const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
+      telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject()),
+        ...processHandlers(() => Deno.env.toObject(), options.bounds),
+        ...environmentConfigHandlers((name) => Deno.env.get(name)),
+        ...missingWatchHandlers(),
         ...fileHandlers(),
-        ...httpHandlers(() => Deno.env.toObject()),
+        ...httpHandlers(() => Deno.env.toObject(), options.bounds),
       })),
     };
   }
@@ -77,9 +99,20 @@ export class Executor {
 
   /** Serves one client. Settles when its connection has ended. */
   async serve(transport: Transport): Promise<void> {
+    const connection = ++this.#connectionsSoFar;
+    const { kind, peer } = transport;
     this.#transports.add(transport);
-    await new Connection(transport, this.#connectionOptions).run();
+    this.#telemetry.connectionOpened(kind);
+    log("info", "connection opened", {
+      connection,
+      transport: kind,
+      ...peer === undefined ? {} : { peer },
+      connections: this.connections,
+    });
+    const reason = await new Connection(transport, this.#connectionOptions).run();
     this.#transports.delete(transport);
+    const level = reason === "overload" ? "warn" : "info";
+    log(level, "connection closed", { connection, reason, connections: this.connections });
   }
 
   /**

@@ -1,5 +1,6 @@
 import type * as z from "zod/mini";
 import type { FileHandles } from "../filesystem/file_handles.ts";
+import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
 import { invalidParams } from "../protocol/errors.ts";
 import { describeIssue } from "../protocol/issue.ts";
@@ -13,6 +14,8 @@ export interface RequestContext {
   readonly session: Session;
   /** The files that the connection has open. */
   readonly files: FileHandles;
+  /** Looks after paths that are not there. */
+  readonly missing: MissingWatch;
   /** Orders the connection's heavy work. */
   readonly turns: Turns;
   /** What the connection's HTTP requests share. */

@@ -2,6 +2,8 @@ import { EventLog, type ProcessEvent } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
+import { logSeldom } from "../telemetry/log.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ChildCommand } from "../process/child.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
@@ -26,6 +28,7 @@ export interface SessionOptions {
   readonly closedRetentionMs: number;
   /** One for each process of any session that may run. */
   readonly processSlots: Slots;
+  readonly telemetry: Telemetry;
 }
 
 /** The executor's memory of one client: its processes, and where to tell it of them. */
@@ -115,14 +118,18 @@ export class Session {
     for (const process of this.#all()) process.requestEnd();
   }
 
+  /** Kills every process, for the executor's sake; their ends are told. */
+  kill(): void {
+    for (const process of this.#all()) process.end("shutdown");
+  }
+
   /** Kills every process and what they left behind, and forgets them. */
   end(): void {
     this.#ended = true;
     this.#sink = undefined;
     this.#evictions.forEach(clearTimeout);
     for (const process of this.#all()) {
-      process.end("shutdown");
-      process.abandon();
+      this.#abandon(process);
       process.log.clear();
     }
     this.#processes.clear();
@@ -133,6 +140,7 @@ export class Session {
   #takeSlot(processId: string): void {
     const { processSlots } = this.#options;
     if (!processSlots.take()) {
+      logSeldom("warn", "start refused: too many processes", { limit: processSlots.limit });
       throw internalError(
         `${processSlots.limit} processes are running on this executor already (--max-processes)`,
       );
@@ -165,11 +173,7 @@ export class Session {
 
   #started(processId: string, process: Process): void {
     if (process.pid !== undefined) this.#options.keeper.started(process.pid, this);
-    if (this.#ended) {
-      process.end("shutdown");
-      process.abandon();
-      return;
-    }
+    if (this.#ended) return this.#abandon(process);
     this.#processes.set(processId, process);
     if (this.#paused) process.pause();
   }
@@ -184,8 +188,24 @@ export class Session {
 
   #exited(processId: string): void {
     this.#giveSlot(processId);
-    const pid = this.#processes.get(processId)?.pid;
-    if (pid !== undefined) this.#options.keeper.exited(pid);
+    const process = this.#processes.get(processId);
+    if (process === undefined) return;
+    this.#finished(process);
+    if (process.pid !== undefined) this.#options.keeper.exited(process.pid);
+  }
+
+  /** Kills a process whose end nobody will hear of any more. */
+  #abandon(process: Process): void {
+    const { running } = process;
+    process.end("shutdown");
+    process.abandon();
+    if (running) this.#finished(process);
+  }
+
+  /** Each process comes here once: when its exit is told, or when it is abandoned before. */
+  #finished(process: Process): void {
+    const { outcome = "exited", sandboxType, age } = process;
+    this.#options.telemetry.processFinished(outcome, sandboxType, age);
   }
 
   #pause(): void {

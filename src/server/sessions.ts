@@ -1,4 +1,5 @@
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
+import { log, logSeldom } from "../telemetry/log.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** What the executor decides about sessions. */
@@ -39,6 +40,7 @@ export class Sessions {
   open(sink: NotificationSink): Session {
     const { maxSessions } = this.#options;
     if (this.#sessions.size >= maxSessions) {
+      logSeldom("warn", "session refused: too many sessions", { limit: maxSessions });
       throw internalError(
         `this executor has ${maxSessions} sessions already (--max-sessions); try again later`,
       );
@@ -72,6 +74,8 @@ export class Sessions {
     }
     this.#forgetDetachment(session);
     session.attach(sink);
+    this.#options.telemetry.sessionResumed();
+    log("info", "session resumed", { sessions: this.size });
     return session;
   }
 
@@ -85,11 +89,15 @@ export class Sessions {
     this.#detachments.set(session, { deadline, timer });
   }
 
-  /** Asks every process to end, waits so many milliseconds at the most, and kills the rest. */
+  /** Asks everything that runs to end, waits so many milliseconds at the most, and kills the rest. */
   async endAll(graceMs: number): Promise<void> {
     for (const session of this.#all()) session.requestEnd();
-    await this.#quiet(graceMs);
-    for (const session of this.#all()) this.#expire(session);
+    this.#options.keeper.requestEnd();
+    await untilNot(() => this.#anythingRuns, graceMs);
+    for (const session of this.#all()) session.kill();
+    // Their clients are told, unless they do not read.
+    await untilNot(() => this.runningProcesses > 0, KILLED_WITHIN_MS);
+    for (const session of this.#all()) this.#remove(session);
   }
 
   #all(): Session[] {
@@ -97,6 +105,12 @@ export class Sessions {
   }
 
   #expire(session: Session): void {
+    const processes = session.runningProcesses;
+    this.#remove(session);
+    log("info", "session expired", { processes, sessions: this.size });
+  }
+
+  #remove(session: Session): void {
     this.#forgetDetachment(session);
     this.#sessions.delete(session.id);
     session.end();
@@ -107,14 +121,21 @@ export class Sessions {
     this.#detachments.delete(session);
   }
 
-  /** Settles when no process runs, or when the time is up. */
-  async #quiet(milliseconds: number): Promise<void> {
-    const deadline = performance.now() + milliseconds;
-    while (this.runningProcesses > 0 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, QUIET_CHECK_MS));
-    }
+  get #anythingRuns(): boolean {
+    return this.runningProcesses > 0 || this.#options.keeper.leftBehind > 0;
   }
 }
 
+/** How long the ends of killed processes may take to be told, in milliseconds. */
+const KILLED_WITHIN_MS = 1000;
+
 /** How often a shutdown looks whether all processes have ended, in milliseconds. */
 const QUIET_CHECK_MS = 10;
+
+/** Settles when a condition no longer holds, or when the time is up. */
+async function untilNot(condition: () => boolean, milliseconds: number): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  while (condition() && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, QUIET_CHECK_MS));
+  }
+}

@@ -7,13 +7,17 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 /**
  * Decides whether a request may go on, by its Authorization header. Gives the answer that refuses
  * it (RFC 6750, section 3), or undefined.
+ *
+ * @param refused told why when it is refused
  */
 export async function refuseUnauthorized(
   headers: Headers,
   check: TokenCheck,
+  refused: (reason: string) => void = () => {},
 ): Promise<Response | undefined> {
   const authorization = headers.get("authorization");
   if (authorization === null) {
+    refused("no token");
     return unauthorized("a token is required: Authorization: Bearer TOKEN", "Bearer");
   }
   const token = BEARER.exec(authorization)?.[1];
@@ -21,6 +25,7 @@ export async function refuseUnauthorized(
     ? "the Authorization header is not of the form Bearer TOKEN"
     : await check(token);
   if (reason === undefined) return undefined;
+  refused(reason);
   return unauthorized(reason, `Bearer error="invalid_token", error_description="${reason}"`);
 }
 

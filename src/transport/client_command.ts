@@ -74,11 +74,11 @@ class CommandTransport implements ClientTransport {
       message: (frame) => observer.message(frame),
       unreadable: (reason) => observer.unreadable(reason),
       drained: () => observer.drained(),
-      closed: () => {
+      closed: (reason) => {
         this.#ending ??= new ConnectionError("lost", "the executor has ended");
         this.#gate.release();
         this.#ended ??= this.#end();
-        observer.closed();
+        observer.closed(reason);
       },
     });
   }

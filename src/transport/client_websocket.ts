@@ -162,7 +162,7 @@ export class ClientWebSocket implements ClientTransport {
     clearInterval(this.#silenceTimer);
     this.release();
     this.#queue.close(ending.code === "closed" ? FLUSH_MS : 0);
-    this.#observer?.closed();
+    this.#observer?.closed(ending.code === "closed" ? "closedByPeer" : "lost");
   }
 }
 

@@ -2,6 +2,7 @@ import { atMost } from "./at_most.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
+  type EndReason,
   FLUSH_PATIENCE_MS,
   MAX_MESSAGE_BYTES,
   SATURATED_BYTES,
@@ -38,25 +39,25 @@ export class StdioTransport implements Transport {
 
   open(observer: TransportObserver): void {
     this.#observer = observer;
-    this.#read().finally(() => this.#ended());
+    this.#read().then((reason) => this.#ended(reason));
   }
 
   send(message: string): void {
     if (this.#over) return;
     const bytes = this.#encoder.encode(`${message}\n`);
     this.#queuedBytes += bytes.length;
-    this.#output.write(bytes).then(() => this.#written(bytes.length), () => this.#ended());
+    this.#output.write(bytes).then(() => this.#written(bytes.length), () => this.#ended("lost"));
   }
 
-  close(_reason: CloseReason): void {
-    this.#ended();
+  close({ kind }: CloseReason): void {
+    this.#ended(kind);
   }
 
   async flushed(): Promise<void> {
     await atMost(FLUSH_PATIENCE_MS, this.#output.close());
   }
 
-  async #read(): Promise<void> {
+  async #read(): Promise<EndReason> {
     const lines = new LineSplitter(MAX_MESSAGE_BYTES, {
       line: (text) => {
         if (!this.#over) this.#observer?.message(text);
@@ -67,12 +68,14 @@ export class StdioTransport implements Transport {
     });
     try {
       for await (const chunk of this.#input) {
-        if (this.#over) return;
+        if (this.#over) break;
         lines.push(chunk);
       }
       lines.end();
+      return "closedByPeer";
     } catch {
       // The other side is gone, which ends the connection like an ordinary end of input.
+      return "lost";
     }
   }
 
@@ -83,9 +86,9 @@ export class StdioTransport implements Transport {
     this.#observer?.drained();
   }
 
-  #ended(): void {
+  #ended(reason: EndReason): void {
     if (this.#over) return;
     this.#over = true;
-    this.#observer?.closed();
+    this.#observer?.closed(reason);
   }
 }

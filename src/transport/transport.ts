@@ -7,13 +7,21 @@ export interface TransportObserver {
   /** What was sent has gone far enough that more may follow. */
   drained(): void;
   /** The other side is gone, or {@linkcode Transport.close} was called. Told once, last. */
-  closed(): void;
+  closed(reason: EndReason): void;
 }
+
+/** How a client can be connected. */
+export const TRANSPORT_KINDS = ["websocket", "unix", "stdio"] as const;
+
+/** One of {@linkcode TRANSPORT_KINDS}: a WebSocket at a port or at a unix socket, or pipes. */
+export type TransportKind = typeof TRANSPORT_KINDS[number];
 
 /** A way for messages to come and go, one text each. */
 export interface Transport {
   /** For counts and logs. */
-  readonly kind: "websocket" | "stdio";
+  readonly kind: TransportKind;
+  /** The other side's address, for logs; missing where it has none. */
+  readonly peer?: string | undefined;
   /** Starts delivery. To be called once. */
   open(observer: TransportObserver): void;
   /** Queues a message. Messages of a closed transport go nowhere. */
@@ -34,6 +42,9 @@ export type CloseReason =
   | { readonly kind: "protocolError"; readonly message: string }
   | { readonly kind: "overload"; readonly message: string }
   | { readonly kind: "shutdown"; readonly message: string };
+
+/** Why a connection is over: closed by this side, or by the other, or it broke. */
+export type EndReason = CloseReason["kind"] | "closedByPeer" | "lost";
 
 /** The close frame's code of an executor that shuts down, and its sessions with it. */
 export const SHUTDOWN_CLOSE_CODE = 4503;

@@ -3,10 +3,10 @@ import { HandshakeWatch } from "./handshake_watch.ts";
 import { delay } from "@std/async/delay";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
-import { log } from "../telemetry/log.ts";
+import { type LogLevel, logSeldom } from "../telemetry/log.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
-import { WebSocketTransport } from "./websocket_transport.ts";
+import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 
 /** A running listener. */
 export interface WebSocketServer {
@@ -132,7 +132,10 @@ async function keepListening(
       if (stopped.aborted) return;
       current = again();
     } catch (error) {
-      if (current !== undefined) log("error", `cannot accept connections for now: ${error}`);
+      if (current !== undefined) {
+        const reason = error instanceof Error ? error.message : String(error);
+        logSeldom("error", "cannot accept connections for now", { reason }, "accept");
+      }
       current = undefined;
       await delay(ACCEPT_AGAIN_MS, { signal: stopped }).catch(() => {});
     }
@@ -148,34 +151,33 @@ async function respond(
   options: WebSocketServerOptions,
   watch: HandshakeWatch | undefined,
 ): Promise<Response> {
+  const refuse = refuser(peer);
   if (request.headers.has("origin")) {
-    return new Response("connections from web pages are refused\n", { status: 403 });
+    return refuse("warn", 403, "connections from web pages are refused");
   }
   const path = URL.parse(request.url)?.pathname;
-  if (path === undefined) return new Response("not a valid Host header\n", { status: 400 });
+  if (path === undefined) return refuse("info", 400, "not a valid Host header");
   if (path === "/livez" || path === "/healthz") return new Response("ok\n");
   if (path === "/readyz") {
     return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
   }
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    return new Response("this is a WebSocket server\n", {
-      status: 426,
-      headers: { upgrade: "websocket" },
-    });
+    return refuse("info", 426, "this is a WebSocket server", { upgrade: "websocket" });
   }
   if (request.headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
-    return new Response(`only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken\n`, {
-      status: 400,
-      headers: { "sec-websocket-version": WEBSOCKET_VERSION },
-    });
+    const reason = `only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken`;
+    return refuse("info", 400, reason, { "sec-websocket-version": WEBSOCKET_VERSION });
   }
   const { checkToken } = options;
-  const refusal = checkToken && await refuseUnauthorized(request.headers, checkToken);
+  const refusal = checkToken &&
+    await refuseUnauthorized(
+      request.headers,
+      checkToken,
+      (reason) => logRefusal(peer, "warn", 401, reason),
+    );
   if (refusal !== undefined) return refusal;
-  if (!options.ready()) return new Response("shutting down\n", { status: 503 });
-  if (options.full?.()) {
-    return new Response("as many clients are connected as may be\n", { status: 503 });
-  }
+  if (!options.ready()) return refuse("info", 503, "shutting down");
+  if (options.full?.()) return refuse("warn", 503, "as many clients are connected as may be");
   return upgrade(request, peer, options, watch);
 }
 
@@ -191,14 +193,30 @@ function upgrade(
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
-    options.accept(new WebSocketTransport(socket, cut));
+    options.accept(new WebSocketTransport(socket, peer, cut));
     const cwd = options.cwd?.();
     if (cwd !== undefined) response.headers.set(CWD_HEADER, cwd);
     return response;
   } catch (error) {
+    logRefusal(peer, "info", 400, "not a valid upgrade request");
     const reason = error instanceof Error ? error.message : "not a valid upgrade request";
     return new Response(`${reason}\n`, { status: 400 });
   }
+}
+
+/** Makes answers that refuse a client's request, and tells the operator of them. */
+function refuser(peer: Deno.Addr) {
+  return (level: LogLevel, status: number, reason: string, headers: HeadersInit = {}): Response => {
+    logRefusal(peer, level, status, reason);
+    return new Response(`${reason}\n`, { status, headers });
+  };
+}
+
+/** Strangers decide how often this happens. */
+function logRefusal(peer: Deno.Addr, level: LogLevel, status: number, reason: string): void {
+  const name = peerName(peer);
+  const who = name === undefined ? {} : { peer: name };
+  logSeldom(level, "connection refused", { status, reason, ...who });
 }
 
 /** Creates files that only this user can open, as a socket file's mode decides who may connect. */

@@ -3,11 +3,13 @@ import { atMost } from "./at_most.ts";
 import { utf8Text } from "./text.ts";
 import {
   type CloseReason,
+  type EndReason,
   FLUSH_PATIENCE_MS,
   MAX_MESSAGE_BYTES,
   SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
   type Transport,
+  type TransportKind,
   type TransportObserver,
 } from "./transport.ts";
 
@@ -31,7 +33,8 @@ const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
 
 /** Messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
 export class WebSocketTransport implements Transport {
-  readonly kind = "websocket";
+  readonly kind: TransportKind;
+  readonly peer: string | undefined;
   readonly #socket: WebSocket;
   readonly #cut: () => void;
   #observer: TransportObserver | undefined;
@@ -39,8 +42,13 @@ export class WebSocketTransport implements Transport {
   readonly #gone = Promise.withResolvers<void>();
   #over = false;
 
-  /** @param cut ends the connection below the WebSocket */
-  constructor(socket: WebSocket, cut: () => void) {
+  /**
+   * @param peer where the client is
+   * @param cut ends the connection below the WebSocket
+   */
+  constructor(socket: WebSocket, peer: Deno.Addr, cut: () => void) {
+    this.kind = peer.transport === "tcp" ? "websocket" : "unix";
+    this.peer = peerName(peer);
     this.#socket = socket;
     this.#cut = cut;
     socket.binaryType = "arraybuffer";
@@ -57,7 +65,7 @@ export class WebSocketTransport implements Transport {
     this.#socket.onmessage = ({ data }) => this.#received(data);
     this.#socket.onclose = () => {
       this.#gone.resolve();
-      this.#ended();
+      this.#ended("closedByPeer");
     };
     this.#socket.onerror = (event) => this.#failed(event);
   }
@@ -71,7 +79,7 @@ export class WebSocketTransport implements Transport {
     this.#socket.close(CLOSE_CODES[reason.kind], shortened(reason.message));
     // A client that reads nothing answers no close frame: it would keep the connection for ever.
     if (reason.kind === "overload") this.#cut();
-    this.#ended();
+    this.#ended(reason.kind);
   }
 
   async flushed(): Promise<void> {
@@ -94,9 +102,9 @@ export class WebSocketTransport implements Transport {
   #failed(event: Event): void {
     const reason = event instanceof ErrorEvent ? event.message : "";
     const level = reason === FRAME_TOO_LARGE ? "warn" : "debug";
-    log(level, `connection lost: ${reason}`);
+    log(level, "connection lost", { reason });
     this.#gone.resolve();
-    this.#ended();
+    this.#ended("lost");
   }
 
   #awaitDrain(): void {
@@ -108,12 +116,17 @@ export class WebSocketTransport implements Transport {
     }, DRAIN_CHECK_MS);
   }
 
-  #ended(): void {
+  #ended(reason: EndReason): void {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#drainCheck);
-    this.#observer?.closed();
+    this.#observer?.closed(reason);
   }
+}
+
+/** A client's address for logs; the kernel names none at a unix socket. */
+export function peerName(peer: Deno.Addr): string | undefined {
+  return peer.transport === "tcp" ? `${peer.hostname}:${peer.port}` : undefined;
 }
 
 /** Bytes of a message; of a text at least so many, as counting them would cost a pass over it. */

@@ -4,6 +4,7 @@ import { inDirectory } from "../process/behaviour/recorded_child.ts";
 import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
 import { ExecRun } from "./support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
+import { selfSigned } from "./support/self_signed.ts";
 
 const SECRET = "a shared secret of enough bytes: 43 of them";
 const CAPABILITY = ["--ws-auth", "capability-token"];
@@ -175,17 +176,3 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       assertEquals(stderr.split("\n").length, 2, stderr);
     }
   }));
-
-/** A certificate for 127.0.0.1 that certifies itself, and its key. */
-async function selfSigned(directory: string, name = "server") {
-  const [cert, key] = [`${directory}/${name}.crt`, `${directory}/${name}.key`];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
-  // A client does not take an authority's own certificate for a server's.
-  const use = ["-addext", "basicConstraints=critical,CA:FALSE"];
-  const { success, stderr } = await new Deno.Command("openssl", {
-    args: [...request, "-nodes", "-days", "1", ...subject, ...use, "-keyout", key, "-out", cert],
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
-  return { cert, key };
-}

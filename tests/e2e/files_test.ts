@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertObjectMatch } from "@std/assert";
+import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { base64 } from "./support/base64.ts";
@@ -43,22 +43,4 @@ testWebSocket("file handles end with their connection", async ({ open }) => {
   await using second = await open();
   const read = await second.request("fs/readBlock", { handleId: "h", offset: 0, len: 1 });
   assertObjectMatch(read, { error: { code: -32004 } });
-});
-
-testBoth("file requests inside a sandbox are refused and do nothing", async ({ open }) => {
-  using directory = new TemporaryDirectory();
-  await using client = await open();
-  const path = pathToFileURL(directory.write("file", "content", 0o644)).href;
-  const sandbox = {
-    permissions: {
-      type: "managed",
-      file_system: { type: "restricted", entries: [] },
-      network: "restricted",
-    },
-    windowsSandboxLevel: "disabled",
-  };
-  for (const method of ["fs/readFile", "fs/remove", "fs/getMetadata"]) {
-    assertObjectMatch(await client.request(method, { path, sandbox }), { error: { code: -32603 } });
-  }
-  assert(Deno.statSync(join(directory.path, "file")).isFile);
 });

@@ -1,12 +1,14 @@
 import { copyExtendedAttributes } from "../../src/filesystem/linux/extended_attributes.ts";
-import { fileOperations } from "../../src/filesystem/operations.ts";
+import {
+  type FileMethod,
+  type FileOperations,
+  fileOperations,
+} from "../../src/filesystem/operations.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 
 // Opens the C library, which stays open for good, where no single test is blamed for it.
 if (Deno.build.os === "linux") copyExtendedAttributes("/", "/");
-
-export type FileMethod = keyof typeof fileOperations;
 
 /** What a client is answered: a result, or an error's code and message. */
 export type Outcome = { readonly result: unknown } | {
@@ -17,32 +19,46 @@ export type Outcome = { readonly result: unknown } | {
 /** A request as a client writes it. */
 export type Request = readonly [method: FileMethod, params: unknown];
 
-const calls: Record<FileMethod, (params: unknown) => Promise<unknown>> = {
-  "fs/readFile": (params) =>
-    fileOperations["fs/readFile"](methods["fs/readFile"].params.parse(params)),
-  "fs/writeFile": (params) =>
-    fileOperations["fs/writeFile"](methods["fs/writeFile"].params.parse(params)),
-  "fs/createDirectory": (params) =>
-    fileOperations["fs/createDirectory"](methods["fs/createDirectory"].params.parse(params)),
-  "fs/getMetadata": (params) =>
-    fileOperations["fs/getMetadata"](methods["fs/getMetadata"].params.parse(params)),
-  "fs/canonicalize": (params) =>
-    fileOperations["fs/canonicalize"](methods["fs/canonicalize"].params.parse(params)),
-  "fs/readDirectory": (params) =>
-    fileOperations["fs/readDirectory"](methods["fs/readDirectory"].params.parse(params)),
-  "fs/walk": (params) => fileOperations["fs/walk"](methods["fs/walk"].params.parse(params)),
-  "fs/remove": (params) => fileOperations["fs/remove"](methods["fs/remove"].params.parse(params)),
-  "fs/copy": (params) => fileOperations["fs/copy"](methods["fs/copy"].params.parse(params)),
-};
-
 /** Performs a request whose parameters have the right form. */
-export async function perform(...[method, params]: Request): Promise<Outcome> {
+export function perform(...request: Request): Promise<Outcome> {
+  return performBy(fileOperations, ...request);
+}
+
+/** Performs a request in somebody's way. */
+export async function performBy(
+  operations: FileOperations,
+  ...[method, params]: Request
+): Promise<Outcome> {
   try {
-    return { result: await calls[method](params) };
+    return { result: await callOf(operations, method)(params) };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     return { code: error.code, message: error.message };
   }
+}
+
+function callOf(
+  operations: FileOperations,
+  method: FileMethod,
+): (params: unknown) => Promise<unknown> {
+  const calls: Record<FileMethod, (params: unknown) => Promise<unknown>> = {
+    "fs/readFile": (params) =>
+      operations["fs/readFile"](methods["fs/readFile"].params.parse(params)),
+    "fs/writeFile": (params) =>
+      operations["fs/writeFile"](methods["fs/writeFile"].params.parse(params)),
+    "fs/createDirectory": (params) =>
+      operations["fs/createDirectory"](methods["fs/createDirectory"].params.parse(params)),
+    "fs/getMetadata": (params) =>
+      operations["fs/getMetadata"](methods["fs/getMetadata"].params.parse(params)),
+    "fs/canonicalize": (params) =>
+      operations["fs/canonicalize"](methods["fs/canonicalize"].params.parse(params)),
+    "fs/readDirectory": (params) =>
+      operations["fs/readDirectory"](methods["fs/readDirectory"].params.parse(params)),
+    "fs/walk": (params) => operations["fs/walk"](methods["fs/walk"].params.parse(params)),
+    "fs/remove": (params) => operations["fs/remove"](methods["fs/remove"].params.parse(params)),
+    "fs/copy": (params) => operations["fs/copy"](methods["fs/copy"].params.parse(params)),
+  };
+  return calls[method];
 }
 
 /** Answers that many tests expect. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   isMethod,
   isNotification,
@@ -132,6 +132,15 @@ const METHODS: Readonly<Record<Method, Members>> = {
     wrong: { offset: [-1, 0.5, 2 ** 53], len: [-1, 0.5] },
   },
   "fs/close": { required: { handleId: "" } },
+  "environmentConfig/read": {
+    required: { cwd: path, configPaths: [["a", "b"]], requirementsPaths: [] },
+    wrong: { cwd: WRONG_PATHS, configPaths: [[[]], ["a"], [[1]]], requirementsPaths: [[[]]] },
+  },
+  "fs/watchMissing": {
+    required: { watchId: 0, missing: ["file:///a"] },
+    optional: { present: ["file:///b", undefined] },
+    wrong: { watchId: [-1, 0.5, "1"], missing: ["a", [1], ["relative"]] },
+  },
   "http/request": {
     required: { method: "", url: "", requestId: "" },
     optional: {
@@ -251,6 +260,7 @@ Deno.test("notifications are read as they are written", () => {
       error: null,
     }],
   ] as const;
+  assert(notifications["fs/missingChanged"].safeParse({ watchId: 1 }).success);
   for (const [name, params] of cases) {
     assertEquals(notifications[name].safeParse(params).success, true, name);
     assertEquals(notifications[name].safeParse({ ...params, seq: -1 }).success, false, name);

@@ -8,6 +8,7 @@ const LINUX: LinuxAbilities = {
   bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: false },
   landlock: 7,
   seccomp: true,
+  namespaceEntry: { kind: "privileged" },
   tools: {},
 };
 const NO_BUBBLEWRAP = { kind: "unusable", reason: "no bubblewrap", fix: "install it" } as const;
@@ -74,7 +75,7 @@ Deno.test("nothing is enforced in part: the refusal names each obstacle and what
 for (
   const [what, abilities, reason] of [
     ["no Landlock", { landlock: 0 }, "no Landlock"],
-    ["an old Landlock", { landlock: 2 }, "too old"],
+    ["an old Landlock", { landlock: 5 }, "cannot keep signals in"],
     ["no filter of system calls", { seccomp: false }, "seccomp"],
     ["an unknown architecture", { architecture: undefined }, "seccomp"],
   ] as const
@@ -85,9 +86,17 @@ for (
   });
 }
 
-Deno.test("ports of a managed network alone are not opened as the whole network", () => {
+Deno.test("ports of a managed network take bubblewrap, and a way into its network", () => {
   const network = { kind: "loopback", ports: [80], localBinding: false } as const;
-  assertEquals(plan({ network }).kind, "refused");
+  assertEquals(plan({ network }).kind, "bubblewrap");
+  assertEquals(plan({ network }, {}, true).kind, "bubblewrap");
+  const helped = { kind: "program", nsenter: "/usr/bin/nsenter" } as const;
+  assertEquals(plan({ network }, { namespaceEntry: helped }).kind, "bubblewrap");
+  const lone = refusal(plan({ network }, { namespaceEntry: { kind: "none" } }));
+  assertStringIncludes(lone, "nsenter is not on PATH");
+  assertStringIncludes(lone, "| install util-linux");
+  const refused = refusal(plan({ network }, { bubblewrap: NO_BUBBLEWRAP }));
+  assertStringIncludes(refused, "no bubblewrap; Landlock tells ports apart, but not the hosts");
 });
 
 Deno.test("Seatbelt on macOS, nothing on Windows", () => {

@@ -6,6 +6,7 @@ import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Slots } from "../../src/server/slots.ts";
+import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/transport/transport.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -31,6 +32,7 @@ class Setting {
       retainedBytes: 1024,
       retentionPool: new RetentionPool(0),
       processSlots: new Slots(1000),
+      telemetry: NO_TELEMETRY,
       closedRetentionMs: 0,
       detachedLifeMs: 60_000,
       maxSessions: 1000,
@@ -39,13 +41,14 @@ class Setting {
   }
 
   /** A connection on which nothing has been said yet. */
-  connect(): { transport: FakeTransport; over: Promise<void> } {
+  connect(): { transport: FakeTransport; over: Promise<unknown> } {
     const transport = new FakeTransport();
     const over = new Connection(transport, {
       sessions: this.sessions,
       handlers: this.#handlers,
       environmentInfo: () => ENVIRONMENT_INFO,
       concurrentRequests: 1000,
+      telemetry: NO_TELEMETRY,
     }).run();
     return { transport, over };
   }

@@ -13,6 +13,14 @@ export class FakeKeeper implements ProcessKeeper {
     this.calls.push(`exited ${pid}`);
   }
 
+  requestEnd(): void {
+    this.calls.push("requestEnd");
+  }
+
+  get leftBehind(): number {
+    return 0;
+  }
+
   killAllOf(owner: object): void {
     this.calls.push("killAllOf");
     this.ended.add(owner);

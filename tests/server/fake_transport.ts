@@ -24,7 +24,7 @@ export class FakeTransport implements Transport {
   close(reason: CloseReason): void {
     if (this.closeReason !== undefined) return;
     this.closeReason = reason;
-    this.#observer?.closed();
+    this.#observer?.closed(reason.kind);
   }
 
   /** What {@linkcode flushed} waits for. */
@@ -51,7 +51,7 @@ export class FakeTransport implements Transport {
 
   /** The client is gone. */
   vanish(): void {
-    this.#observer?.closed();
+    this.#observer?.closed("lost");
   }
 
   /** Takes what was sent so far. */

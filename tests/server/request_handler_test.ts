@@ -8,6 +8,7 @@ import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
 import { Slots } from "../../src/server/slots.ts";
+import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
 
@@ -78,6 +79,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     retainedBytes: 0,
     retentionPool: new RetentionPool(0),
     processSlots: new Slots(1000),
+    telemetry: NO_TELEMETRY,
     closedRetentionMs: 0,
   });
   const seen: unknown[] = [];

@@ -4,6 +4,7 @@ import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
 import { Slots } from "../../src/server/slots.ts";
+import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -25,6 +26,7 @@ function setUp(closedRetentionMs = 60_000): Setting {
     retainedBytes: 1024,
     retentionPool: new RetentionPool(0),
     processSlots: new Slots(1000),
+    telemetry: NO_TELEMETRY,
     closedRetentionMs,
   });
   session.attach(sink);

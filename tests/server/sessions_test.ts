@@ -3,6 +3,7 @@ import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Slots } from "../../src/server/slots.ts";
+import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -24,6 +25,7 @@ function setUp(detachedLifeMs = LONG_MS): Setting {
     retainedBytes: 1024,
     retentionPool: new RetentionPool(0),
     processSlots: new Slots(1000),
+    telemetry: NO_TELEMETRY,
     closedRetentionMs: LONG_MS,
     detachedLifeMs,
     maxSessions: 1000,
@@ -163,10 +165,14 @@ Deno.test("a connection that ends after its session changes nothing", async () =
 
 Deno.test("when all end, processes are asked first and killed when the time is up", async () => {
   const { sessions, system } = setUp();
-  const session = sessions.open(new FakeSink());
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
   await session.start("p", fakeCommand());
+  const { newest } = system;
+  newest.kill = () => newest.finish(137);
   await sessions.endAll(1);
-  assertEquals(system.newest.calls, ["requestEnd", "kill", "abandon"]);
+  assertEquals(newest.calls, ["requestEnd", "abandon"]);
+  assertEquals(sink.take(), ["process/exited p 1", "process/closed p 2"]);
   assertEquals(sessions.size, 0);
 });
 

@@ -25,6 +25,8 @@ const STATFS_BYTES = 120;
 const PROC_SUPER_MAGIC = 0x9fa0n;
 
 const ITSELF = cString("");
+/** Used again and again: most of what is asked is no link. */
+const text = new Uint8Array(LONGEST_PATH);
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Opens one name in a directory. @throws {SystemError} */
@@ -41,12 +43,11 @@ export function openAt(
 
 /** What a link says that was opened by itself, or undefined if it is no link. */
 export function linkText(link: Descriptor): string | undefined {
-  const buffer = new Uint8Array(LONGEST_PATH);
-  const count = Number(libc().readlinkat(link, ITSELF, buffer, LONGEST_PATH));
+  const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(LONGEST_PATH)));
   if (count < 0) return undefined;
   if (count === LONGEST_PATH) throw new SystemError("ENAMETOOLONG");
   try {
-    return decoder.decode(buffer.subarray(0, count));
+    return decoder.decode(text.subarray(0, count));
   } catch {
     throw new SystemError("EILSEQ");
   }

@@ -1,3 +1,7 @@
+import { basename } from "node:path/posix";
+import { invalidRequest } from "../../protocol/errors.ts";
+import { childOf } from "../../sandbox/native_path.ts";
+import { isNotFound } from "../io_error.ts";
 import {
   closeDescriptor,
   type Descriptor,
@@ -8,7 +12,6 @@ import {
   pathTo,
 } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
-import { isNotFound } from "../io_error.ts";
 import { isProcessesPath, type Judge } from "./judge.ts";
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
@@ -23,37 +26,137 @@ interface Step {
 
 /** Where a path led, held by descriptors: it stays that, whatever becomes of the names. */
 export class Route implements Disposable {
-  /** Free of links: the one that says what may be done. */
+  /** Free of links, whether there is something or not: what is done is judged by it. */
   readonly path: string;
-  /** What the path leads to, or undefined if there is nothing in the directory. */
+  /** What is there, if there is something. */
   readonly object: Descriptor | undefined;
   readonly #directory: Descriptor;
 
-  private constructor(directory: Step, object: Step | undefined, path: string) {
-    this.#directory = directory.descriptor;
-    this.object = object?.descriptor;
+  constructor(directory: Step, object: Step | undefined, path: string) {
     this.path = path;
+    this.object = object?.descriptor;
+    this.#directory = directory.descriptor;
   }
 
-  /**
-   * Goes along an absolute path, one name after the other, and never through a link that the kernel
-   * would follow on its own: what a link says is read and gone along in the same way.
-   *
-   * Only `..` is not asked of the kernel. It leads back to where the way came from, so that moving a
-   * directory meanwhile leads nobody out of it.
-   *
-   * @throws {RpcError} at the first name that may not even be passed, whether it is there or not
-   * @throws {SystemError} if something on the way is missing or no directory
-   */
-  static along(path: string, judge: Judge, { followLast }: { followLast: boolean }): Route {
-    const root = { descriptor: openAt(-1, "/", Open.PathOnly | Open.Directory), path: "/" };
-    const walk = new Walk(root, judge);
+  /** One name below the directory. Functions of the system must not follow a link there. */
+  get name(): string {
+    return `${pathTo(this.#directory)}/${basename(this.path)}`;
+  }
+
+  [Symbol.dispose](): void {
+    closeDescriptor(this.#directory);
+    if (this.object !== undefined && this.object !== this.#directory) closeDescriptor(this.object);
+  }
+}
+
+/**
+ * Goes along an absolute path, one name after the other, and never through a link that the kernel
+ * would follow on its own: what a link says is read, and gone along in the same way.
+ *
+ * `..` is not asked of the kernel. It leads back to where the way came from, so that nobody gets
+ * out of a directory by moving it meanwhile.
+ *
+ * @throws {RpcError} at the first name that may not even be passed, whether it is there or not
+ * @throws {SystemError} if something on the way is missing or no directory
+ */
+export function findRoute(path: string, judge: Judge, followLast: boolean): Route {
+  if (path.includes("\0")) throw invalidRequest("file name contained an unexpected NUL byte");
+  const root = { descriptor: openAt(-1, "/", Open.PathOnly | Open.Directory), path: "/" };
+  const steps: [Step, ...Step[]] = [root];
+  try {
+    const missing = walk(steps, path, judge, followLast);
+    const last = steps.at(-1) ?? root;
+    const route = missing === undefined
+      ? new Route(steps.at(-2) ?? last, last, last.path)
+      : new Route(last, undefined, missing);
+    refuseProcesses(last);
+    for (const step of steps.slice(0, missing === undefined ? -2 : -1)) closeStep(step);
+    return route;
+  } catch (error) {
+    steps.forEach(closeStep);
+    throw error;
+  }
+}
+
+/**
+ * What is in a directory under a name; a link is not followed.
+ *
+ * @param path the path of that name, free of links: what is done is judged by it
+ * @throws {RpcError} if it may not even be passed
+ * @throws {SystemError}
+ */
+export function openChild(
+  directory: Descriptor,
+  name: string,
+  path: string,
+  judge: Judge,
+): Descriptor {
+  if (!judge.isPassable(path)) throw judge.refusal(path, "read");
+  if (judge.isHidden(path)) throw new SystemError("ENOENT");
+  return openAt(directory, name, Open.PathOnly | Open.NoFollow);
+}
+
+/**
+ * Adds a step for each name, and takes the last back for `..`.
+ *
+ * @returns the path at which there is nothing, if its directory was reached
+ */
+function walk(
+  steps: [Step, ...Step[]],
+  path: string,
+  judge: Judge,
+  followLast: boolean,
+): string | undefined {
+  const names = namesOf(path);
+  for (let links = 0;;) {
+    const name = names.pop();
+    const from = steps.at(-1) ?? steps[0];
+    if (name === undefined) return undefined;
+    if (name === "." || name === "..") {
+      refuseUnlessDirectory(from);
+      if (name === ".." && steps.length > 1) closeStep(steps.pop() ?? from);
+      continue;
+    }
+    const next = childOf(from.path, name);
+    let descriptor: Descriptor;
     try {
-      const missing = walk.go(path, followLast);
-      return walk.end(([directory, object]) => new Route(directory, object, missing ?? object.path));
+      descriptor = openChild(from.descriptor, name, next, judge);
     } catch (error) {
-      walk.abandon();
+      if (isNotFound(error) && error instanceof SystemError && isLast(names)) return next;
       throw error;
     }
+    steps.push({ descriptor, path: next });
+    if (names.length === 0 && !followLast) continue;
+    const text = linkText(descriptor);
+    if (text === undefined) continue;
+    closeStep(steps.pop() ?? from);
+    if (++links > MAX_LINKS) throw new SystemError("ELOOP");
+    if (text === "") throw new SystemError("ENOENT");
+    if (text.startsWith("/")) steps.splice(1).forEach(closeStep);
+    names.push(...namesOf(text));
   }
+}
+
+/** The names of a path, the first at the end. One at its end says that it leads to a directory. */
+function namesOf(path: string): string[] {
+  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  if (/\/\.?$/.test(path) && names.length > 0) names.push(".");
+  return names.reverse();
+}
+
+function isLast(names: readonly string[]): boolean {
+  return names.every((name) => name === ".");
+}
+
+function refuseUnlessDirectory({ descriptor }: Step): void {
+  closeDescriptor(openAt(descriptor, ".", Open.PathOnly | Open.Directory));
+}
+
+/** What tells of processes may be mounted in other places too. */
+function refuseProcesses({ descriptor, path }: Step): void {
+  if (!isProcessesPath(path) && isOnProc(descriptor)) throw new SystemError("EACCES");
+}
+
+function closeStep({ descriptor }: Step): void {
+  closeDescriptor(descriptor);
 }

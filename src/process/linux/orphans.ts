@@ -39,6 +39,7 @@ export class Orphans {
   readonly #ended = new WeakSet<object>();
   #sweepPlanned = false;
   #lookout: number | undefined;
+  #ending = false;
 
   constructor(observer: SessionObserver) {
     this.#observer = observer;
@@ -53,6 +54,18 @@ export class Orphans {
 
   /** A command has ended: what it left behind is found before its end is told. */
   exited(): void {
+    this.#sweep();
+  }
+
+  /** How many there are, the ended included until the next look. */
+  get count(): number {
+    return this.#orphans.size;
+  }
+
+  /** Sends SIGTERM to each, and to those that are found later: what the first leave behind. */
+  requestEnd(): void {
+    this.#ending = true;
+    for (const pid of this.#orphans.keys()) signalProcess(pid, Signal.Terminate);
     this.#sweep();
   }
 
@@ -93,6 +106,7 @@ export class Orphans {
     const { session, zombie } = status;
     const owners = this.#orphans.get(pid)?.owners ?? this.#sessions.get(session) ??
       this.#allOwners();
+    if (this.#ending && !this.#orphans.has(pid)) signalProcess(pid, Signal.Terminate);
     this.#orphans.set(pid, { session, owners });
     this.#enter(session, owners);
     this.#enter(pid, owners);

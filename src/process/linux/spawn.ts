@@ -1,6 +1,7 @@
 import type { Descriptor } from "./descriptors.ts";
 import { cString, cStringArray } from "../../native/c_strings.ts";
 import { describeErrno } from "../../native/errno.ts";
+import { restoreDescriptorLimit } from "./descriptor_limit.ts";
 import { lastErrno, libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
@@ -95,6 +96,7 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
 
 /** A process that cannot be watched, for want of a descriptor, does not stay. */
 function started(pid: number): StartedProcess {
+  restoreDescriptorLimit(pid);
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();

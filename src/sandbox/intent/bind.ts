@@ -2,6 +2,7 @@ import { dirname } from "node:path/posix";
 import { invalidParams } from "../../protocol/errors.ts";
 import type { PathUri } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
+import { enforceBounds } from "../bounds.ts";
 import { type Disk, rememberingDisk } from "../disk.ts";
 import {
   accessTo,
@@ -29,10 +30,11 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 /**
  * Puts a client's intent in this machine's terms.
  *
- * An intent without a sandbox grants all files; a managed network is enforced all the same.
+ * An intent without a sandbox grants all files; a managed network is enforced all the same, and
+ * what its proxies are trusted by may be read unless an entry is about that very file.
  *
  * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a workspace root
- * that does not exist, or something else that cannot be bound
+ * that does not exist, or something else that cannot be bound, and if it asks for more than is allowed
  */
 export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
   const remembering = rememberingDisk(disk);
@@ -43,11 +45,13 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
   }));
   const files = bindFiles(intent.sandbox, paths, remembering);
   if (files.kind === "granted") roots.forEach(refuseUnlessDirectory);
-  return {
+  const bound = {
     files,
     network: bindNetwork(intent),
     workspaceRoots: roots.map(({ path }) => path),
   };
+  if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
+  return bound;
 }
 
 function nativePaths(sandbox: SandboxContext | undefined, facts: BindingFacts): IntentPaths {
@@ -88,7 +92,10 @@ function bindFiles(
   }
   const { entries, glob_scan_max_depth } = permissions.file_system;
   const bound = entries.map((entry) => bindEntry(entry, paths));
-  const grants = grantPaths(bound.flatMap((entry) => entry.paths), disk);
+  const certificates = (paths.certificateFiles ?? [])
+    .filter((path) => resolvePath(path, disk).kind === "file")
+    .map((path): BoundPath => ({ path, access: "read", onlyIfUnclaimed: true }));
+  const grants = grantPaths([...bound.flatMap((entry) => entry.paths), ...certificates], disk);
   const globs = bound.flatMap((entry) => entry.patterns)
     .flatMap((pattern) => readGlob(pattern, disk));
   if (grantsEverything(grants, globs)) return { kind: "all" };

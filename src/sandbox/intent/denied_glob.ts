@@ -25,7 +25,12 @@ export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
   });
 }
 
-function deniedGlob(pattern: string, base: string, names: readonly string[]): DeniedGlob {
+/**
+ * Makes a pattern of its parts, as for one that has come from another thread without its functions.
+ *
+ * @throws {GlobSyntaxError}
+ */
+export function deniedGlob(pattern: string, base: string, names: readonly string[]): DeniedGlob {
   const parts = names.map(parseGlobName);
   const baseNames = namesOf(base);
   const last = parts.at(-1);

@@ -12,6 +12,12 @@ export interface BindingFacts {
   readonly home: string | undefined;
   /** TMPDIR in the command's environment. */
   readonly temporaryDirectory: string | undefined;
+  /**
+   * Files that a managed network's proxies are trusted by: see `certificate_files.ts`.
+   *
+   * @default none
+   */
+  readonly certificateFiles?: readonly string[];
 }
 
 /** The intent's own native paths, as they were given. */

@@ -14,6 +14,18 @@ export type BubblewrapAbility =
   }
   | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
 
+/** How this program gets at the network namespace of a sandbox. */
+export type NamespaceEntry =
+  /** By itself: it has CAP_SYS_ADMIN. */
+  | { readonly kind: "privileged" }
+  /** By a program that only the kernel's own rules for user namespaces let in. */
+  | {
+    readonly kind: "program";
+    /** The absolute path of nsenter(1), links resolved. */
+    readonly nsenter: string;
+  }
+  | { readonly kind: "none" };
+
 /** What a Linux machine offers for enclosing commands. */
 export interface LinuxAbilities {
   readonly architecture: Architecture | undefined;
@@ -22,5 +34,6 @@ export interface LinuxAbilities {
   readonly landlock: number;
   /** Whether the kernel filters system calls (seccomp(2)). */
   readonly seccomp: boolean;
+  readonly namespaceEntry: NamespaceEntry;
   readonly tools: HelperTools;
 }

@@ -11,11 +11,11 @@ export interface WrappedDescriptor {
     /** Written by the wrapper: see `bubblewrap_status.ts`. */
     | { readonly kind: "status" }
     /**
-     * The reading end of a pipe with one byte in it. The wrapper takes the byte when all is set up
+     * The reading end of a pipe with one byte in it, or into which it is put later. The wrapper takes the byte when all is set up
      * and only the command is left to start; then it closes its ends. A writing end that nobody
      * reads any more (EPOLLERR) while the byte is gone (FIONREAD is 0) tells that the set-up worked.
      */
-    | { readonly kind: "gate" };
+    | { readonly kind: "gate"; readonly shut?: boolean };
 }
 
 /** A bubblewrap to start, with an empty environment. */
@@ -33,6 +33,8 @@ export interface BubblewrapOptions {
   readonly freshProc: boolean;
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
+  /** Whether the gate is shut, for something has to be done before the command starts. */
+  readonly gateShut: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
   /** The command's directory as it is seen inside. */
   readonly cwd: string;
@@ -87,7 +89,7 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: ARGUMENTS, purpose: { kind: "data", bytes: nulTerminated(argumentList) } },
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
-      { number: GATE, purpose: { kind: "gate" } },
+      { number: GATE, purpose: { kind: "gate", shut: options.gateShut } },
     ],
   };
 }

@@ -54,10 +54,9 @@ export function enforceRuleset(ruleset: number): void {
   );
 }
 
-/** `struct landlock_ruleset_attr`, as much of it as the kernel knows. */
+/** `struct landlock_ruleset_attr`. */
 function rulesetAttributes({ files, network, scopes }: LandlockGoverned) {
-  const members = [files, network, scopes].filter((bits) => bits !== undefined);
-  return new Uint8Array(BigUint64Array.from(members, BigInt).buffer);
+  return new Uint8Array(BigUint64Array.from([files, network, scopes], BigInt).buffer);
 }
 
 function addRule(ruleset: number, { path, rights }: LauncherRule): void {

@@ -1,7 +1,7 @@
 import type { LandlockRule } from "./landlock_rules.ts";
 import type { LandlockGoverned } from "./launcher_plan.ts";
 
-/** `LANDLOCK_ACCESS_FS_*` of linux/landlock.h. */
+/** `LANDLOCK_ACCESS_FS_*` of linux/landlock.h, as of version 6 of the interface. */
 export const FileRight = {
   Execute: 1 << 0,
   WriteFile: 1 << 1,
@@ -16,11 +16,9 @@ export const FileRight = {
   MakePipe: 1 << 10,
   MakeBlockDevice: 1 << 11,
   MakeLink: 1 << 12,
-  /** Moving and linking between directories; version 2. */
+  /** Moving and linking between directories. */
   Refer: 1 << 13,
-  /** Version 3. */
   Truncate: 1 << 14,
-  /** Version 5. */
   DeviceControl: 1 << 15,
 } as const;
 
@@ -40,22 +38,15 @@ const TCP = 0b11;
 const ABSTRACT_UNIX_SOCKETS = 0b01;
 const SIGNALS = 0b10;
 
-/** The versions of the interface that brought what is used here (landlock(7)). */
-const NETWORK_SINCE = 4;
-const DEVICE_CONTROL_SINCE = 5;
-const SCOPES_SINCE = 6;
-
 /**
- * What a version of Landlock, 3 or newer, is to govern: all rights to files, signals to processes
- * outside and, without network, TCP and abstract unix sockets.
+ * What Landlock is to govern: all rights to files, signals to processes outside and, without
+ * network, TCP and abstract unix sockets.
  */
-export function governedBy(version: number, hostNetwork: boolean): LandlockGoverned {
+export function governed(hostNetwork: boolean): LandlockGoverned {
   return {
-    files: knownTo(version, EVERYTHING),
-    ...version < NETWORK_SINCE ? {} : { network: hostNetwork ? 0 : TCP },
-    ...version < SCOPES_SINCE
-      ? {}
-      : { scopes: hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS },
+    files: EVERYTHING,
+    network: hostNetwork ? 0 : TCP,
+    scopes: hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS,
   };
 }
 
@@ -63,10 +54,6 @@ export function governedBy(version: number, hostNetwork: boolean): LandlockGover
 export const RIGHT_TO_LIST: number = FileRight.ReadDirectory;
 
 /** The bits of a rule, for a directory; new devices may not be made anywhere. */
-export function rightsOf(access: LandlockRule["access"], version: number): number {
-  return knownTo(version, access === "read" ? READ : EVERYTHING & ~NEW_DEVICES);
-}
-
-function knownTo(version: number, rights: number): number {
-  return version < DEVICE_CONTROL_SINCE ? rights & ~FileRight.DeviceControl : rights;
+export function rightsOf(access: LandlockRule["access"]): number {
+  return access === "read" ? READ : EVERYTHING & ~NEW_DEVICES;
 }

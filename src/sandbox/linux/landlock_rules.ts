@@ -12,8 +12,11 @@ export type LandlockRulesResult =
   | { readonly kind: "rules"; readonly rules: readonly LandlockRule[] }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** Before this version of the interface files could be emptied that may not be written (truncate). */
-export const OLDEST_LANDLOCK = 3;
+/**
+ * Before this version of the interface (Linux 6.12) commands could send signals to any process of
+ * their user, the executor among them. A filter of system calls could not tell those from their own.
+ */
+export const OLDEST_LANDLOCK = 6;
 
 /**
  * Devices without which few programs run, and each process's own terminal. Not the directory of all

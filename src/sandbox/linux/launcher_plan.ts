@@ -14,12 +14,12 @@ export interface LauncherPlan {
 
 /**
  * What is denied as long as no rule allows it: bits of `LANDLOCK_ACCESS_FS_*`,
- * `LANDLOCK_ACCESS_NET_*` and `LANDLOCK_SCOPE_*`. What the kernel is too old for is left out.
+ * `LANDLOCK_ACCESS_NET_*` and `LANDLOCK_SCOPE_*`.
  */
 export interface LandlockGoverned {
   readonly files: number;
-  readonly network?: number;
-  readonly scopes?: number;
+  readonly network: number;
+  readonly scopes: number;
 }
 
 /** What is allowed at and below a path. */

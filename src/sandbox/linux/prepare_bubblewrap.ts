@@ -1,7 +1,7 @@
 import { internalError } from "../../protocol/errors.ts";
 import { hostDisk } from "../disk.ts";
 import { accessTo, type BoundIntent, type BoundNetwork } from "../grants.ts";
-import type { LinuxAbilities } from "./abilities.ts";
+import type { LinuxAbilities, NamespaceEntry } from "./abilities.ts";
 import {
   type BubblewrapCall,
   bubblewrapCall,
@@ -12,8 +12,18 @@ import { checkCommand } from "./check_command.ts";
 import type { FileView } from "./file_view.ts";
 import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.ts";
 import { holdInPlace } from "./hold_in_place.ts";
+import { refuseWritableProgram } from "./own_program.ts";
 import { type NetworkMode, seccompFilter } from "./seccomp_filter.ts";
 import type { Architecture } from "./seccomp_profile.ts";
+
+/** Ports of this machine's loopback that are to be there inside of the sandbox before the command. */
+export interface PortAccess {
+  readonly ports: readonly number[];
+  readonly entry: NamespaceEntry;
+}
+
+/** Each takes descriptors. */
+const MAX_PORTS = 128;
 
 /** A command in its wrapper. */
 export interface BubblewrappedCommand {
@@ -21,6 +31,7 @@ export interface BubblewrappedCommand {
   readonly descriptors: readonly WrappedDescriptor[];
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
+  readonly portAccess: PortAccess | undefined;
   /** Gives back what the wrapped command needed on the disk; once is enough. */
   release(): void;
 }
@@ -38,6 +49,8 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * Wraps a command and makes ready what its view needs on the disk, which is held until it is
  * released.
  *
+ * @param outside directories from which no program is run unenclosed: a client's commands may have
+ * written it
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
@@ -45,6 +58,7 @@ export function prepareBubblewrap(
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
+  outside: readonly string[],
 ): BubblewrappedCommand {
   const { bubblewrap, architecture } = abilities;
   if (bubblewrap.kind === "unusable" || architecture === undefined) {
@@ -56,6 +70,7 @@ export function prepareBubblewrap(
   const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
   if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
+  const portAccess = accessToPorts(network, abilities, outside);
   const held = holdInPlace(view);
   try {
     const takesTerminal = command.terminal && tools.setsid !== undefined;
@@ -64,18 +79,33 @@ export function prepareBubblewrap(
       view: held.view,
       freshProc: bubblewrap.freshProc,
       hostNetwork: network.kind === "host",
+      gateShut: portAccess !== undefined,
       seccompProgram: filterFor(network, architecture),
       cwd,
       env: command.env,
       newSession: !command.terminal || takesTerminal,
       stage,
     });
-    return { ...call, takesTerminal, release: held.release };
+    return { ...call, takesTerminal, portAccess, release: held.release };
   } catch (error) {
     held.release();
     if (error instanceof UnwrappableError) throw internalError(error.message, error);
     throw error;
   }
+}
+
+function accessToPorts(
+  network: BoundNetwork,
+  { namespaceEntry: entry }: LinuxAbilities,
+  outside: readonly string[],
+): PortAccess | undefined {
+  if (network.kind !== "loopback" || network.ports.length === 0) return undefined;
+  const ports = [...new Set(network.ports)];
+  if (ports.length > MAX_PORTS) {
+    throw internalError(`a managed network of ${ports.length} ports; it can have ${MAX_PORTS}`);
+  }
+  if (entry.kind === "program") refuseWritableProgram(outside);
+  return { ports, entry };
 }
 
 /** Only what the command may read can run before it. */

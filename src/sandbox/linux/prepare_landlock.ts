@@ -2,14 +2,14 @@ import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
 import type { BoundIntent, BoundNetwork } from "../grants.ts";
-import { isWithin } from "../native_path.ts";
 import type { LinuxAbilities } from "./abilities.ts";
 import type { WrappedDescriptor } from "./bubblewrap.ts";
 import { checkCommand } from "./check_command.ts";
 import type { CommandToWrap } from "./final_stage.ts";
-import { governedBy, RIGHT_TO_LIST, rightsOf } from "./landlock_rights.ts";
+import { governed, RIGHT_TO_LIST, rightsOf } from "./landlock_rights.ts";
 import type { LandlockRule } from "./landlock_rules.ts";
 import { LauncherDescriptor, type LauncherPlan, type LauncherRule } from "./launcher_plan.ts";
+import { ownProgram, refuseWritableProgram } from "./own_program.ts";
 import { seccompFilter, type SeccompFilterOptions } from "./seccomp_filter.ts";
 
 /** A command that the launcher is to become. */
@@ -18,6 +18,7 @@ export interface LandlockedCommand {
   readonly descriptors: readonly WrappedDescriptor[];
   /** The launcher has the terminal, and becomes the command. */
   readonly takesTerminal: false;
+  readonly portAccess: undefined;
   /** There is nothing to give back. */
   release(): void;
 }
@@ -25,7 +26,6 @@ export interface LandlockedCommand {
 /** What a plan for Landlock holds. */
 export interface LandlockPlan {
   readonly rules: readonly LandlockRule[];
-  readonly version: number;
   readonly fixedMetadata: boolean;
   readonly network: BoundNetwork;
 }
@@ -41,20 +41,19 @@ const filters = new Map<string, string>();
  * @throws {RpcError} -32603 if the command could not be started so
  */
 export function prepareLandlock(
-  { rules, version, fixedMetadata, network }: LandlockPlan,
+  { rules, fixedMetadata, network }: LandlockPlan,
   command: CommandToWrap,
   intent: BoundIntent,
   { architecture }: LinuxAbilities,
   outside: readonly string[],
 ): LandlockedCommand {
   if (architecture === undefined) throw internalError("Landlock cannot be used here");
-  const launcher = launcherCommand();
-  refuseWritableLauncher(launcher[0], outside);
+  refuseWritableProgram(outside);
   checkCommand(command, intent.files, hostDisk);
   const { argv, env, cwd } = command;
   const plan: LauncherPlan = {
-    governed: governedBy(version, network.kind === "host"),
-    rules: rules.flatMap((rule) => launcherRules(rule, version, hostDisk)),
+    governed: governed(network.kind === "host"),
+    rules: rules.flatMap((rule) => launcherRules(rule, hostDisk)),
     seccomp: filterFor({
       architecture,
       network: network.kind === "host" ? "enabled" : "restricted",
@@ -68,46 +67,24 @@ export function prepareLandlock(
   };
   const bytes = new TextEncoder().encode(JSON.stringify(plan));
   return {
-    argv: launcher,
+    argv: [...ownProgram(), "sandbox-launcher"],
     descriptors: [
       { number: LauncherDescriptor.Plan, purpose: { kind: "data", bytes } },
       { number: LauncherDescriptor.Status, purpose: { kind: "status" } },
       { number: LauncherDescriptor.Gate, purpose: { kind: "gate" } },
     ],
     takesTerminal: false,
+    portAccess: undefined,
     release: () => {},
   };
-}
-
-/** What is at a path can be trusted only if no command could have put it there. */
-function refuseWritableLauncher(program: string, outside: readonly string[]): void {
-  const path = orUndefined(() => Deno.realPathSync(program));
-  if (path === undefined) throw cannotLaunch(`'${program}', which sets it up, is gone`);
-  const tree = outside.find((tree) => isWithin(path, tree));
-  if (tree === undefined) return;
-  throw cannotLaunch(
-    `'${path}', which sets it up, lies in '${tree}', where commands may have changed it`,
-  );
-}
-
-function cannotLaunch(reason: string) {
-  return internalError(`the sandbox cannot be enforced here: ${reason}; nothing was started`);
-}
-
-function orUndefined<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
 }
 
 /** Devices are not files to be read: they are the host's disks and the user's other terminals. */
 const DEVICES = "dev";
 const SHARED_MEMORY = "/dev/shm";
 
-function launcherRules({ path, access }: LandlockRule, version: number, disk: Disk) {
-  const rule = (path: string): LauncherRule => ({ path, rights: rightsOf(access, version) });
+function launcherRules({ path, access }: LandlockRule, disk: Disk) {
+  const rule = (path: string): LauncherRule => ({ path, rights: rightsOf(access) });
   if (path !== "/" || access === "write") return [rule(path)];
   const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
   return [
@@ -122,17 +99,4 @@ function filterFor(options: SeccompFilterOptions): string {
   const filter = filters.get(key) ?? seccompFilter(options).toBase64();
   filters.set(key, filter);
   return filter;
-}
-
-/**
- * This program as the launcher; run from its source, Deno with the source.
- *
- * A program that was replaced while it runs is told to be deleted (proc_pid_exe(5)). Its successor
- * is as good a launcher.
- */
-function launcherCommand(): readonly [string, ...string[]] {
-  const main = Deno.build.standalone
-    ? []
-    : ["run", "--allow-all", "--no-prompt", import.meta.resolve("../../../main.ts")];
-  return [Deno.execPath().replace(/ \(deleted\)$/, ""), ...main, "sandbox-launcher"];
 }

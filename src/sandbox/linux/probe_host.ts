@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { libc } from "../../process/linux/libc.ts";
 import { runChild, type RunResult } from "../../process/run_child.ts";
-import type { BubblewrapAbility, LinuxAbilities } from "./abilities.ts";
+import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -16,6 +16,8 @@ const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 /** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
 const trials = new Map<string, Promise<BubblewrapAbility>>();
 let installed: readonly FoundProgram[] | undefined;
+let entries: readonly FoundProgram[] | undefined;
+let privileged: boolean | undefined;
 let tools: HelperTools | undefined;
 let landlock: number | undefined;
 let seccomp: boolean | undefined;
@@ -32,6 +34,7 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
     bubblewrap: await probeBubblewrap(outside),
     landlock: landlock ??= landlockVersion(),
     seccomp: seccomp ??= hasSeccomp(),
+    namespaceEntry: namespaceEntry(outside),
     tools: tools ??= findHelperTools(),
   };
 }
@@ -70,6 +73,23 @@ async function runTrial(path: string, proc: readonly string[]): Promise<RunResul
   }
 }
 
+const CAP_SYS_ADMIN = 21n;
+
+function namespaceEntry(outside: readonly string[]): NamespaceEntry {
+  privileged ??= hasCapability(CAP_SYS_ADMIN);
+  if (privileged) return { kind: "privileged" };
+  entries ??= findPrograms("nsenter", Deno.env.get("PATH") ?? "");
+  const safe = entries.find((found) => !outside.some((tree) => isInside(found, tree)));
+  return safe === undefined ? { kind: "none" } : { kind: "program", nsenter: safe.target };
+}
+
+/** Whether this program has a capability in effect (proc_pid_status(5)). */
+function hasCapability(capability: bigint): boolean {
+  const status = readFile("/proc/self/status") ?? "";
+  const [, effective = "0"] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  return (BigInt(`0x${effective}`) >> capability & 1n) === 1n;
+}
+
 /** landlock_create_ruleset(2) without a ruleset answers the version. */
 function landlockVersion(): number {
   const version = libc().syscall(
@@ -83,16 +103,16 @@ function landlockVersion(): number {
 
 /** There since Linux 4.14 where the kernel can filter (seccomp(2)). */
 function hasSeccomp(): boolean {
-  return readSetting("/proc/sys/kernel/seccomp/actions_avail")?.includes("errno") ?? false;
+  return readFile("/proc/sys/kernel/seccomp/actions_avail")?.includes("errno") ?? false;
 }
 
 /** The kernel's settings about user namespaces. */
 export function namespaceSettings(): NamespaceSettings {
   const flag = (name: string) => {
-    const value = readSetting(`/proc/sys/kernel/${name}`);
+    const value = readFile(`/proc/sys/kernel/${name}`);
     return value === undefined ? undefined : value.trim() !== "0";
   };
-  const max = readSetting("/proc/sys/user/max_user_namespaces");
+  const max = readFile("/proc/sys/user/max_user_namespaces");
   return {
     appArmorRestricted: flag("apparmor_restrict_unprivileged_userns"),
     unprivilegedAllowed: flag("unprivileged_userns_clone"),
@@ -100,7 +120,7 @@ export function namespaceSettings(): NamespaceSettings {
   };
 }
 
-function readSetting(path: string): string | undefined {
+function readFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -14,6 +14,8 @@ import { internalError } from "../../protocol/errors.ts";
 import { EnclosedChild } from "../enclosed_child.ts";
 import type { WrappedCommand } from "../prepare.ts";
 import { commandSignals } from "./command_signals.ts";
+import type { PortRelay } from "./port_relay.ts";
+import type { PortAccess } from "./prepare_bubblewrap.ts";
 import { WrapperChannels } from "./wrapper_channels.ts";
 
 /**
@@ -33,9 +35,14 @@ export async function startWrapped(
 ): Promise<Child> {
   const listener = new Listener();
   const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
-  const ready = await channels.setUp();
+  const { portAccess } = wrapped;
+  const relay = portAccess && await relayPorts(portAccess, channels);
+  const ready = relay?.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
-  const released = ended(firstProcess).then(() => wrapped.release());
+  const released = ended(firstProcess).then(() => {
+    if (relay?.kind === "relay") relay.relay[Symbol.dispose]();
+    wrapped.release();
+  });
   if (!ready || firstProcess === undefined) {
     // It has said why before it let go of the gate.
     wrapper.kill();
@@ -43,7 +50,8 @@ export async function startWrapped(
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
-    throw internalError(`the sandbox could not be set up, nothing was started: ${complaint}`);
+    const why = relay?.kind === "failed" && complaint === "" ? relay.reason : complaint;
+    throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
   }
   const child = new EnclosedChild(wrapper, enclosure, {
     ...commandSignals(firstProcess, wrapped.takesTerminal),
@@ -96,6 +104,27 @@ function startWrapper(
     throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
     channels?.handedOver();
+  }
+}
+
+type RelayResult =
+  | { readonly kind: "relay"; readonly relay: PortRelay }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** The sandbox's network is there before the command, which waits at the gate. */
+async function relayPorts(
+  { ports, entry }: PortAccess,
+  channels: WrapperChannels,
+): Promise<RelayResult> {
+  try {
+    const firstProcess = await channels.firstProcess();
+    if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+    const { openRelay } = await import("./open_relay.ts");
+    const relay = await openRelay(firstProcess, ports, entry);
+    channels.openGate();
+    return { kind: "relay", relay };
+  } catch (error) {
+    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -8,7 +8,7 @@ import {
   unreadBytes,
 } from "../../process/linux/descriptors.ts";
 import { libc } from "../../process/linux/libc.ts";
-import { sharedPoller } from "../../process/linux/poller.ts";
+import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import type { WrappedDescriptor } from "./bubblewrap.ts";
 import { type BubblewrapStatus, parseBubblewrapStatus } from "./bubblewrap_status.ts";
 
@@ -22,6 +22,7 @@ export class WrapperChannels implements Disposable {
   readonly #theirs: Descriptor[] = [];
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
+  #statusText = "";
 
   /** @throws {Error} when there are no descriptors left */
   constructor(descriptors: readonly WrappedDescriptor[]) {
@@ -58,19 +59,45 @@ export class WrapperChannels implements Disposable {
     });
   }
 
-  /** What the wrapper has reported since this was last asked. */
+  /** Waits for the number of the sandbox's first process. Undefined if it is never reported. */
+  firstProcess(): Promise<number | undefined> {
+    const status = this.#status;
+    if (status === undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      sharedPoller().watch(status, Ready.Input, () => {
+        const ended = !this.#receiveStatus(status);
+        const { firstProcess } = parseBubblewrapStatus(this.#statusText);
+        // The line comes in several parts.
+        if (firstProcess === undefined && !ended) return;
+        sharedPoller().unwatch(status);
+        resolve(firstProcess);
+      });
+    });
+  }
+
+  /** Lets the wrapper go on to start the command, if its gate was shut. */
+  openGate(): void {
+    if (this.#gate !== undefined) libc().write(this.#gate, new Uint8Array(1), 1n);
+  }
+
+  /** What the wrapper has reported. */
   readStatus(): BubblewrapStatus {
-    const buffer = new Uint8Array(STATUS_BYTES);
-    const count = this.#status === undefined
-      ? 0
-      : Number(libc().read(this.#status, buffer, BigInt(buffer.length)));
-    return parseBubblewrapStatus(new TextDecoder().decode(buffer.subarray(0, Math.max(0, count))));
+    if (this.#status !== undefined) this.#receiveStatus(this.#status);
+    return parseBubblewrapStatus(this.#statusText);
   }
 
   /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
   [Symbol.dispose](): void {
     this.#gate = close(this.#gate);
     this.#status = close(this.#status);
+  }
+
+  /** Returns whether anything has come. */
+  #receiveStatus(status: Descriptor): boolean {
+    const buffer = new Uint8Array(STATUS_BYTES);
+    const count = Number(libc().read(status, buffer, BigInt(buffer.length)));
+    this.#statusText += new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    return count > 0;
   }
 
   #open(purpose: WrappedDescriptor["purpose"]): Descriptor {
@@ -81,8 +108,8 @@ export class WrapperChannels implements Disposable {
       this.#status = readEnd;
       return writeEnd;
     }
-    libc().write(writeEnd, new Uint8Array(1), 1n);
     this.#gate = writeEnd;
+    if (!purpose.shut) this.openGate();
     return readEnd;
   }
 }

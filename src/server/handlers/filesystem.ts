@@ -1,7 +1,8 @@
-import { fileOperations } from "../../filesystem/operations.ts";
+import { type FileMethod, fileOperations } from "../../filesystem/operations.ts";
+import type { SandboxedFiles } from "../../filesystem/sandbox/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
-import { methods } from "../../protocol/methods.ts";
+import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -10,46 +11,45 @@ import { handler, type RequestHandler } from "../request_handler.ts";
 export function fileHandlers(): Record<string, RequestHandler> {
   return {
     "fs/readFile": handler(methods["fs/readFile"], async (params, { turns, signal }) => {
-      refuseSandbox(params);
-      const { dataBase64 } = await turns.run(() => fileOperations["fs/readFile"](params, signal));
+      const { dataBase64 } = await turns.run(() => perform("fs/readFile", params, signal));
       // Base64 needs no escaping; looking for what does takes longer than reading the file.
       return new JsonText(`{"dataBase64":"${dataBase64}"}`);
     }),
-    "fs/writeFile": handler(methods["fs/writeFile"], (params, { turns, signal }) => {
-      refuseSandbox(params);
-      return turns.run(() => fileOperations["fs/writeFile"](params, signal));
-    }),
-    "fs/copy": handler(methods["fs/copy"], (params, { turns, signal }) => {
-      refuseSandbox(params);
-      return turns.run(() => fileOperations["fs/copy"](params, signal));
-    }),
-    "fs/walk": handler(methods["fs/walk"], (params, { turns, signal }) => {
-      refuseSandbox(params);
-      return turns.run(() => fileOperations["fs/walk"](params, signal));
-    }),
-    "fs/createDirectory": handler(methods["fs/createDirectory"], (params) => {
-      refuseSandbox(params);
-      return fileOperations["fs/createDirectory"](params);
-    }),
-    "fs/getMetadata": handler(methods["fs/getMetadata"], (params) => {
-      refuseSandbox(params);
-      return fileOperations["fs/getMetadata"](params);
-    }),
-    "fs/canonicalize": handler(methods["fs/canonicalize"], (params) => {
-      refuseSandbox(params);
-      return fileOperations["fs/canonicalize"](params);
-    }),
-    "fs/readDirectory": handler(methods["fs/readDirectory"], (params) => {
-      refuseSandbox(params);
-      return fileOperations["fs/readDirectory"](params);
-    }),
-    "fs/remove": handler(methods["fs/remove"], (params, { signal }) => {
-      refuseSandbox(params);
-      return fileOperations["fs/remove"](params, signal);
-    }),
+    "fs/writeFile": handler(
+      methods["fs/writeFile"],
+      (params, { turns, signal }) => turns.run(() => perform("fs/writeFile", params, signal)),
+    ),
+    "fs/copy": handler(
+      methods["fs/copy"],
+      (params, { turns, signal }) => turns.run(() => perform("fs/copy", params, signal)),
+    ),
+    "fs/walk": handler(
+      methods["fs/walk"],
+      (params, { turns, signal }) => turns.run(() => perform("fs/walk", params, signal)),
+    ),
+    "fs/createDirectory": handler(
+      methods["fs/createDirectory"],
+      (params, { signal }) => perform("fs/createDirectory", params, signal),
+    ),
+    "fs/getMetadata": handler(
+      methods["fs/getMetadata"],
+      (params, { signal }) => perform("fs/getMetadata", params, signal),
+    ),
+    "fs/canonicalize": handler(
+      methods["fs/canonicalize"],
+      (params, { signal }) => perform("fs/canonicalize", params, signal),
+    ),
+    "fs/readDirectory": handler(
+      methods["fs/readDirectory"],
+      (params, { signal }) => perform("fs/readDirectory", params, signal),
+    ),
+    "fs/remove": handler(
+      methods["fs/remove"],
+      (params, { signal }) => perform("fs/remove", params, signal),
+    ),
     "fs/open": handler(methods["fs/open"], (params, { files }) => {
-      refuseSandbox(params);
-      return files.open(params);
+      if (!isSandboxed(params)) return files.open(params);
+      return files.open(params, async (path) => await (await enclosed(params)).open(path));
     }),
     "fs/readBlock": handler(
       methods["fs/readBlock"],
@@ -59,9 +59,29 @@ export function fileHandlers(): Record<string, RequestHandler> {
   };
 }
 
+/** Does what a request asks for, within the sandbox that it asks for. */
+async function perform<M extends FileMethod>(
+  method: M,
+  params: Params<M>,
+  signal: AbortSignal,
+): Promise<ResultInput<M>> {
+  const operations = isSandboxed(params) ? (await enclosed(params)).operations : fileOperations;
+  return await operations[method](params, signal);
+}
+
+interface MaybeSandboxed {
+  readonly sandbox: SandboxContext | undefined;
+}
+
+function isSandboxed({ sandbox }: MaybeSandboxed): boolean {
+  return requiresSandbox({ sandbox, enforceManagedNetwork: false, managedNetwork: undefined });
+}
+
 /** What was asked to be enclosed is never done with the executor's own rights. */
-function refuseSandbox({ sandbox }: { readonly sandbox: SandboxContext | undefined }): void {
-  if (requiresSandbox({ sandbox, enforceManagedNetwork: false, managedNetwork: undefined })) {
-    throw internalError("this executor cannot do file requests inside a sandbox; nothing was done");
+async function enclosed({ sandbox }: MaybeSandboxed): Promise<SandboxedFiles> {
+  if (Deno.build.os !== "linux") {
+    throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
+  const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
+  return filesInSandbox(sandbox);
 }

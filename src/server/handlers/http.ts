@@ -5,18 +5,25 @@ import { RequestEnd } from "../../http/request_end.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { RpcError } from "../../protocol/errors.ts";
 import { methods, type Params } from "../../protocol/methods.ts";
+import { enforceNoConnections, type SandboxBounds } from "../../sandbox/bounds.ts";
 import { log } from "../../telemetry/log.ts";
+import { errorFields } from "../../telemetry/log_fields.ts";
 import { handler, type RequestContext, type RequestHandler } from "../request_handler.ts";
 
 /** The handler of `http/request`. */
-export function httpHandlers(environment: () => Variables): Record<string, RequestHandler> {
+export function httpHandlers(
+  environment: () => Variables,
+  bounds?: SandboxBounds,
+): Record<string, RequestHandler> {
   return {
     "http/request": handler(
       methods["http/request"],
-      (params, context) =>
-        params.streamResponse
+      (params, context) => {
+        enforceNoConnections(bounds);
+        return params.streamResponse
           ? streamed(params, context, environment())
-          : buffered(params, context, environment()),
+          : buffered(params, context, environment());
+      },
     ),
   };
 }
@@ -73,7 +80,7 @@ async function pump(
       await outgoing.room();
     }
   } catch (error) {
-    log("debug", `a streamed body broke off: ${error instanceof Error ? error.message : error}`);
+    log("debug", "a streamed body broke off", errorFields(error));
     return outgoing.end(brokenOff);
   }
   outgoing.end(null);

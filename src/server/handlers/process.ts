@@ -5,6 +5,7 @@ import { internalError, invalidParams, invalidRequest } from "../../protocol/err
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
+import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
@@ -15,11 +16,14 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
 /** Handlers of all process/* requests. */
-export function processHandlers(environment: () => Environment): Record<string, RequestHandler> {
+export function processHandlers(
+  environment: () => Environment,
+  bounds?: SandboxBounds,
+): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) => start(params, session, environment()),
+      (params, { session }) => start({ ...params, bounds }, session, environment()),
     ),
     "process/read": handler(
       methods["process/read"],
@@ -67,7 +71,7 @@ export function processHandlers(environment: () => Environment): Record<string, 
 }
 
 async function start(
-  params: StartParams,
+  params: StartParams & SandboxIntent,
   session: Session,
   environment: Environment,
 ): Promise<ResultInput<"process/start">> {

@@ -6,6 +6,8 @@ import { serveWebSocket, type WebSocketServer } from "../../../src/transport/web
 const keeper = {
   started: () => {},
   exited: () => {},
+  requestEnd: () => {},
+  leftBehind: 0,
   killAllOf: () => {},
   killAll: () => Promise.resolve(),
 };

@@ -8,6 +8,8 @@ import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { managed } from "./support/managed.ts";
+import { python } from "./support/python.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
 
 /** What makes a host without user namespaces of the program that follows. */
@@ -80,6 +82,20 @@ testLandlocked("what it cannot express is refused, with what helps", async (scen
   assertMatch(message, /Landlock cannot keep '.*\/ws\/\.agents' read-only/);
   assertMatch(message, /nothing was started/);
   assertEquals(exists(`${workspace}/new`), false);
+});
+
+testLandlocked("the ports of a managed network are refused", async ({ client, workspace }) => {
+  const message = await refusal(
+    client,
+    command("p", ["/bin/true"], { ...enclosed(workspace), ...managed([45_001]) }),
+  );
+  assertMatch(message, /Landlock tells ports apart, but not the hosts .*nothing was started/);
+});
+
+testLandlocked("without its details a managed network is none", async ({ client, workspace }) => {
+  const script = python("say(lambda: connect(('127.0.0.1', 1)))");
+  const more = { ...enclosed(workspace), enforceManagedNetwork: true };
+  assertEquals((await run(client, command("p", script, more))).stdout, "EPERM\n");
 });
 
 testLandlocked("what cannot be executed is refused", async ({ client, workspace }) => {

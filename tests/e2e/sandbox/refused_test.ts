@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
-import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
+import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { testBoth } from "../support/both_transports.ts";
 import { run, shell } from "../support/commands.ts";
 import type { LaunchOptions } from "../support/executor.ts";
@@ -7,7 +7,8 @@ import { exists } from "../support/files.ts";
 import type { Message } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
-import { enclosedIn } from "./support/sandboxed.ts";
+import { managed as managedNetwork } from "./support/managed.ts";
+import { enclosedIn, launchAs } from "./support/sandboxed.ts";
 
 function managed(fileSystem: Message, more: Message = {}): Message {
   const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
@@ -19,6 +20,8 @@ function entry(path: Message, access = "read"): Message {
 }
 
 const ALL = { type: "path", path: "file:///" };
+
+const MANY_PORTS = Array.from({ length: 129 }, (_, index) => 20_000 + index);
 
 /** Intents that are wrong, or that nothing here enforces in full. */
 const INTENTS: readonly (readonly [intent: Message, code: number])[] = [
@@ -33,7 +36,8 @@ const INTENTS: readonly (readonly [intent: Message, code: number])[] = [
   // Nothing may be read: not even the program.
   [managed({ type: "restricted", entries: [] }), -32603],
   [managed(entry({ type: "special", value: { kind: "unknown" } })), -32603],
-  [{ managedNetwork: { loopbackPorts: [8080], allowLocalBinding: false } }, -32603],
+  [{ managedNetwork: { loopbackPorts: [70000], allowLocalBinding: false } }, -32602],
+  [{ managedNetwork: { loopbackPorts: MANY_PORTS, allowLocalBinding: false } }, -32603],
 ];
 
 testBoth("a command that cannot be enclosed as asked never runs", async ({ open }, t) => {
@@ -59,11 +63,15 @@ testBoth("a command that cannot be enclosed as asked never runs", async ({ open 
 });
 
 /** Asks an executor on some machine to run something enclosed, which it must refuse. */
-async function refusalOn(directory: TemporaryDirectory, machine: LaunchOptions): Promise<string> {
+async function refusalOn(
+  directory: TemporaryDirectory,
+  machine: LaunchOptions,
+  more: Message = {},
+): Promise<string> {
   directory.write("ws/file", "", 0o644);
   await using client = connectStdio(machine);
   await client.initialize();
-  const params = shell("p", "touch ran", enclosedIn(`${directory.path}/ws`));
+  const params = shell("p", "touch ran", { ...enclosedIn(`${directory.path}/ws`), ...more });
   const { error } = await client.request("process/start", params);
   assertObjectMatch({ error }, { error: { code: -32603 } });
   assertEquals(Array.from(Deno.readDirSync(`${directory.path}/ws`), ({ name }) => name), ["file"]);
@@ -71,9 +79,13 @@ async function refusalOn(directory: TemporaryDirectory, machine: LaunchOptions):
   return JSON.stringify(error);
 }
 
-/** A machine whose bubblewrap is this script. */
-function withBubblewrap(directory: TemporaryDirectory, script: string): LaunchOptions {
-  directory.write("bin/bwrap", `#!/bin/sh\n${script}`, 0o755);
+/** A machine whose bubblewrap, or some other program, is this script. */
+function withBubblewrap(
+  directory: TemporaryDirectory,
+  script: string,
+  program = "bwrap",
+): LaunchOptions {
+  directory.write(`bin/${program}`, `#!/bin/sh\n${script}`, 0o755);
   return { env: { PATH: `${directory.path}/bin:/usr/bin:/bin` } };
 }
 
@@ -87,6 +99,38 @@ Deno.test({
     assertMatch(await refusalOn(directory, machine), /bwrap: no luck/);
   },
 });
+
+/** Root gets into a sandbox's network by itself. */
+const ordinary = users.at(-1) ?? { name: "an ordinary user" };
+
+for (
+  const [what, script] of [
+    ["fails", 'echo "nsenter: no luck" >&2; exit 1'],
+    ["gets killed", "echo no luck >&2; kill -KILL $$"],
+    ["makes no sockets", "echo no luck >&2"],
+  ] as const
+) {
+  Deno.test({
+    name: `sandbox: a way into the network of a sandbox that ${what}`,
+    ignore: !canRunBubblewrap,
+    fn: async () => {
+      using directory = new TemporaryDirectory();
+      const machine = withBubblewrap(directory, script, "nsenter");
+      Deno.mkdirSync(`${directory.path}/ws`);
+      if (ordinary.id !== undefined) {
+        for (const path of [directory.path, `${directory.path}/ws`]) {
+          Deno.chownSync(path, ordinary.id, ordinary.id);
+        }
+      }
+      const refusal = await refusalOn(
+        directory,
+        { ...machine, ...launchAs(ordinary) },
+        managedNetwork([45_001]),
+      );
+      assertMatch(refusal, /could not be set up, nothing was started: .+/);
+    },
+  });
+}
 
 Deno.test({
   name: "sandbox: a bubblewrap that gets killed in the middle of the set-up",

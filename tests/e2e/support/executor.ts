@@ -13,7 +13,7 @@ export interface LaunchOptions {
   /** A program, with arguments, that becomes the program under test. @default none */
   readonly launcher?: readonly string[];
   /** @default inherit */
-  readonly stderr?: "piped" | "inherit";
+  readonly stderr?: "piped" | "inherit" | "null";
 }
 
 /** Starts the program. What goes wrong in it shows in the test's own output. */
@@ -77,6 +77,16 @@ export class ListeningExecutor implements AsyncDisposable {
   async endBy(signal: Deno.Signal): Promise<Deno.CommandStatus> {
     this.#child.kill(signal);
     return await ended(this.#child);
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    await this.#child.stdin.close();
+  }
+
+  /** Waits for the end that something else has brought about. */
+  end(): Promise<Deno.CommandStatus> {
+    return ended(this.#child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

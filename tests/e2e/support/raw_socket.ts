@@ -66,7 +66,7 @@ export class RawSocket implements Disposable {
     const lines = Object.entries({ host: "localhost", ...headers }).map(([name, value]) =>
       `${name}: ${value}\r\n`
     );
-    await this.#write(
+    await this.write(
       new TextEncoder().encode(`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n`),
     );
     let head = await this.#take(1);
@@ -105,14 +105,17 @@ export class RawSocket implements Disposable {
       length += 8;
     }
     if (masked) length += 4;
-    await this.#write(new Uint8Array(head.buffer, 0, length));
-    await this.#write(bytes);
+    await this.write(joined(new Uint8Array(head.buffer, 0, length), bytes));
   }
 
-  /** The next frame, or undefined when the connection has ended. */
-  async next(): Promise<Frame | undefined> {
+  /**
+   * The next frame, or undefined when the connection has ended.
+   *
+   * @param patienceMs how long it may be silent. @default as long as anything may take
+   */
+  async next(patienceMs?: number): Promise<Frame | undefined> {
     try {
-      const [first = 0, second = 0] = await this.#take(2);
+      const [first = 0, second = 0] = await this.#take(2, patienceMs);
       const extended = second === 126 ? 2 : second === 127 ? 8 : 0;
       let length = second;
       if (extended > 0) {
@@ -132,30 +135,8 @@ export class RawSocket implements Disposable {
     return new TextDecoder().decode(frame.payload);
   }
 
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-
-  async #take(length: number): Promise<Uint8Array> {
-    while (this.#received.length < length) {
-      const buffer = new Uint8Array(65536);
-      const read = await settled(
-        this.#connection.read(buffer).catch((error) => {
-          if (error instanceof Deno.errors.ConnectionReset) return null;
-          throw error;
-        }),
-        "bytes on a socket",
-      );
-      if (read === null) throw new ConnectionOver();
-      this.#received = joined(this.#received, buffer.subarray(0, read));
-    }
-    const taken = this.#received.slice(0, length);
-    this.#received = this.#received.slice(length);
-    return taken;
-  }
-
-  /** Writes everything, unless the executor has ended the connection, which reading tells. */
-  async #write(bytes: Uint8Array): Promise<void> {
+  /** Writes bytes as they are, unless the executor has ended the connection, which reading tells. */
+  async write(bytes: Uint8Array): Promise<void> {
     try {
       for (let offset = 0; offset < bytes.length;) {
         offset += await this.#connection.write(bytes.subarray(offset));
@@ -165,6 +146,29 @@ export class RawSocket implements Disposable {
       if (error instanceof Deno.errors.ConnectionReset) return;
       throw error;
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+
+  async #take(length: number, patienceMs?: number): Promise<Uint8Array> {
+    while (this.#received.length < length) {
+      const buffer = new Uint8Array(65536);
+      const read = await settled(
+        this.#connection.read(buffer).catch((error) => {
+          if (error instanceof Deno.errors.ConnectionReset) return null;
+          throw error;
+        }),
+        "bytes on a socket",
+        patienceMs,
+      );
+      if (read === null) throw new ConnectionOver();
+      this.#received = joined(this.#received, buffer.subarray(0, read));
+    }
+    const taken = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return taken;
   }
 }
 

@@ -17,6 +17,7 @@ interface Host {
   readonly disk?: Readonly<Record<string, FakeEntry>>;
   readonly home?: string;
   readonly temporaryDirectory?: string;
+  readonly certificateFiles?: readonly string[];
 }
 
 const WORKSPACE = { cwd: "/ws", workspaceRoots: ["/ws"] };
@@ -27,6 +28,7 @@ function bind(options: ContextOptions, host: Host = {}) {
     convention: "posix",
     home: host.home,
     temporaryDirectory: host.temporaryDirectory,
+    certificateFiles: host.certificateFiles ?? [],
   } as const;
   const intent = {
     sandbox: context(options),
@@ -418,4 +420,21 @@ Deno.test("a managed network limits connections whatever the permissions say", (
     ).network,
     { kind: "none" },
   );
+});
+
+Deno.test("certificates can be read unless an entry is about that very file", () => {
+  const host: Host = {
+    disk: { "/home": "directory", "/home/ca.pem": { text: "" }, "/home/secrets": "directory" },
+    certificateFiles: ["/home/ca.pem", "/home/secrets", "/missing.pem"],
+  };
+  const system = [special("project_roots", "write")];
+  assertEquals(
+    ofWorkspace(system, host).filter((grant) => !grant.includes("/ws")),
+    ["read /home/ca.pem"],
+  );
+  const denied = [special("root", "read"), path("/home", "deny")];
+  assertEquals(ofWorkspace(denied, host), ["read /", "deny /home", "read /home/ca.pem"]);
+  const itself = [special("root", "read"), path("/home/ca.pem", "deny")];
+  assertEquals(ofWorkspace(itself, host), ["read /", "deny /home/ca.pem"]);
+  assertEquals(ofWorkspace([special("root", "read")], host), ["read /"]);
 });

@@ -10,6 +10,7 @@ const OPTIONS: BubblewrapOptions = {
   view: { root: "readOnly", mounts: [], keptInPlace: [] },
   freshProc: true,
   hostNetwork: false,
+  gateShut: false,
   seccompProgram: new Uint8Array([1, 2]),
   cwd: "/ws",
   env: {},

@@ -1,0 +1,167 @@
+import { parseArgs } from "node:util";
+import type { Configuration } from "../config/configuration.ts";
+import { loadForExecutor } from "../config/load.ts";
+import { type Origin, positionText } from "../config/origin.ts";
+import { hostPlaces } from "../config/places.ts";
+import {
+  MAXIMUM,
+  MAXIMUM_MEANING,
+  requirementNames,
+  REQUIREMENTS,
+  type Requirements,
+} from "../config/requirements.ts";
+import { settingNames, variableOf } from "../config/settings.ts";
+import { helpText, type OptionHelp, optionHelp } from "./option_help.ts";
+import { serveOptions } from "./serve_options.ts";
+import { commandLineLayer, settingOptions } from "./setting_options.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** `remex config`: tells what is configured and where. Returns the exit code. */
+export async function config(args: string[]): Promise<number> {
+  const values = parse(args);
+  if (values.help) {
+    await print(configUsage());
+    return 0;
+  }
+  const { configuration, requirements, unknownVariables } = await loadForExecutor({
+    commandLine: commandLineLayer(values),
+    configFile: values.config,
+  });
+  // What does not go together is found here as it would be at a start.
+  serveOptions(configuration);
+  if (values.json) {
+    const report = {
+      settings: settingsReport(configuration),
+      requirements: requirements === undefined ? null : requirementsReport(requirements),
+      unknownVariables,
+    };
+    await print(`${JSON.stringify(report, null, 2)}\n`);
+    return 0;
+  }
+  await print(settingsTable(configuration) + requirementsTable(requirements));
+  return 0;
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowNegative: true,
+      options: {
+        ...settingOptions(),
+        config: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function configUsage(): string {
+  const { system, requirements } = hostPlaces({});
+  const own: readonly OptionHelp[] = [
+    { label: "--json", meaning: "as JSON" },
+    { label: "--config FILE", meaning: "as for serve and exec, as is every option of theirs" },
+    { label: "--help", meaning: "this text" },
+  ];
+  const demands = requirementNames().map((name): OptionHelp => ({
+    label: name,
+    meaning: REQUIREMENTS[name].meaning,
+  }));
+  return `usage: remex config [--json] [options of serve and exec]
+
+Prints every setting, its value and where that comes from, and what the administrator demands. Ends
+with exit code 2 if an executor would not start.
+
+${helpText(own)}
+Settings come from, the later over the earlier:
+  1. what is built in
+  2. ${system}
+  3. $XDG_CONFIG_HOME/remex/config.jsonc, by default ~/.config/remex/config.jsonc
+  4. --config FILE
+  5. the environment: ${variableOf("maxSessions")} is maxSessions
+  6. the command line: --max-sessions is maxSessions
+Files are JSON with comments, one object of settings. Relative paths in them are relative to them.
+
+${helpText(settingNames().map((name) => ({ ...optionHelp(name), label: name })))}
+${requirements} is the administrator's: nothing of the above can loosen it.
+
+${helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING }])}`;
+}
+
+function settingsReport(configuration: Configuration) {
+  return Object.fromEntries(
+    settingNames().map((name) => [
+      name,
+      { value: configuration.shown(name) ?? null, ...configuration.origin(name) },
+    ]),
+  );
+}
+
+function requirementsReport(requirements: Requirements) {
+  const demanded = requirementNames().filter((name) => requirements.get(name) !== undefined);
+  const bounds = [...requirements.maximum]
+    .map(([name, { most, position }]) => [name, { value: most, ...position }]);
+  return {
+    ...Object.fromEntries(demanded.map((name) => [
+      name,
+      { value: requirements.get(name), ...requirements.position(name) },
+    ])),
+    ...bounds.length === 0 ? {} : { [MAXIMUM]: Object.fromEntries(bounds) },
+  };
+}
+
+function settingsTable(configuration: Configuration): string {
+  return tableOf(
+    settingNames().map((name) => [
+      name,
+      String(configuration.shown(name) ?? "-"),
+      originText(configuration.origin(name)),
+    ]),
+  );
+}
+
+function originText(origin: Origin): string {
+  switch (origin.layer) {
+    case "built in":
+      return origin.layer;
+    case "environment":
+      return `${origin.variable} (${origin.layer})`;
+    case "command line":
+      return `${origin.option} (${origin.layer})`;
+    default:
+      return `${positionText(origin)} (${origin.layer})`;
+  }
+}
+
+function requirementsTable(requirements: Requirements | undefined): string {
+  if (requirements === undefined) return "\nno requirements\n";
+  const rows = requirementNames().flatMap((name) => {
+    const position = requirements.position(name);
+    if (position === undefined) return [];
+    return [[name, JSON.stringify(requirements.get(name)), positionText(position)]];
+  });
+  const bounds = [...requirements.maximum].map(([name, { most, position }]) => [
+    `${MAXIMUM} ${name}`,
+    String(most),
+    positionText(position),
+  ]);
+  return `\nrequirements\n${tableOf([...rows, ...bounds])}`;
+}
+
+/** Columns as wide as what is in them. */
+function tableOf(rows: readonly (readonly string[])[]): string {
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+async function print(text: string): Promise<void> {
+  const writer = Deno.stdout.writable.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  writer.releaseLock();
+}

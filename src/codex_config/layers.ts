@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import { type TomlTable } from "smol-toml";
+import { trustedDirectories } from "./project.ts";
+import { readTomlFile } from "./toml_file.ts";
+import { isTable } from "./select.ts";
+
+/** One file of the Codex CLI's configuration. */
+export interface ConfigLayer {
+  readonly kind: "system" | "user" | "project" | "managed" | "requirements";
+  /** The native absolute path of the file. */
+  readonly path: string;
+  readonly table: TomlTable;
+}
+
+/** Where the Codex CLI keeps its configuration. Native absolute paths. */
+export interface CodexPlaces {
+  /** The administrator's directory. */
+  readonly system: string;
+  /** The user's. */
+  readonly home: string;
+}
+
+/**
+ * The configuration that counts in a directory, the weakest layer first: the administrator's, the
+ * user's, that of the project as far as the user trusts it, and what the administrator insists on.
+ *
+ * @param cwd a native absolute path; it need not exist
+ * @throws {ConfigFileError} for a file that is there and cannot be used
+ */
+export async function configLayers(
+  cwd: string,
+  { system, home }: CodexPlaces,
+): Promise<ConfigLayer[]> {
+  const own = [
+    ...await layer("system", join(system, "config.toml")),
+    ...await layer("user", join(home, "config.toml")),
+  ];
+  const directories = await trustedDirectories(cwd, merged(own.map(({ table }) => table)));
+  const projects: ConfigLayer[] = [];
+  for (const directory of directories.map((path) => join(path, ".codex"))) {
+    if (directory !== home) {
+      projects.push(...await layer("project", join(directory, "config.toml")));
+    }
+  }
+  return [...own, ...projects, ...await layer("managed", join(system, "managed_config.toml"))];
+}
+
+/** What the administrator requires. @throws {ConfigFileError} */
+export function requirementsLayers({ system }: CodexPlaces): Promise<ConfigLayer[]> {
+  return layer("requirements", join(system, "requirements.toml"));
+}
+
+/** None if the file is not there. */
+async function layer(kind: ConfigLayer["kind"], path: string): Promise<ConfigLayer[]> {
+  const table = await readTomlFile(path);
+  return table === undefined ? [] : [{ kind, path, table }];
+}
+
+/** Tables laid over each other, the last on top; tables inside them likewise. */
+function merged(tables: readonly TomlTable[]): TomlTable {
+  const result: TomlTable = Object.create(null);
+  for (const table of tables) {
+    for (const [key, value] of Object.entries(table)) {
+      const below = result[key];
+      result[key] = below !== undefined && isTable(below) && isTable(value)
+        ? merged([below, value])
+        : value;
+    }
+  }
+  return result;
+}

@@ -1,0 +1,106 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { type TomlTable } from "smol-toml";
+import { ConfigFileError } from "./toml_file.ts";
+import { isTable } from "./select.ts";
+
+/**
+ * The directories of a project that may have configuration of their own, from the project's root
+ * down to a directory in it, as far as the user trusts them.
+ *
+ * @param cwd a native absolute path; it need not exist
+ * @param settings what the machine's and the user's own configuration say together
+ * @throws {ConfigFileError} for settings that have another form
+ */
+export async function trustedDirectories(cwd: string, settings: TomlTable): Promise<string[]> {
+  const trust = trustLevels(settings);
+  if (trust.size === 0) return [];
+  const markers = rootMarkers(settings);
+  const root = await nearestWith(cwd, markers) ?? cwd;
+  const repository = await mainRepository(cwd);
+  const inherited = await levelOf(root, trust) ??
+    (repository === undefined ? undefined : await levelOf(repository, trust));
+  const trusted: string[] = [];
+  for (const directory of between(root, cwd)) {
+    const level = await levelOf(directory, trust) ?? inherited;
+    if (level === "trusted") trusted.push(directory);
+  }
+  return trusted;
+}
+
+type TrustLevel = "trusted" | "untrusted";
+
+/** What the user thinks of projects, by their paths. */
+function trustLevels({ projects = {} }: TomlTable): Map<string, TrustLevel> {
+  if (!isTable(projects)) throw new ConfigFileError("`projects` must be a table");
+  const levels = new Map<string, TrustLevel>();
+  for (const [path, project] of Object.entries(projects)) {
+    if (!isTable(project)) throw new ConfigFileError(`\`projects."${path}"\` must be a table`);
+    const { trust_level: level } = project;
+    if (level === undefined) continue;
+    if (level !== "trusted" && level !== "untrusted") {
+      const name = `\`projects."${path}".trust_level\``;
+      throw new ConfigFileError(`${name} must be "trusted" or "untrusted"`);
+    }
+    levels.set(path, level);
+  }
+  return levels;
+}
+
+/** Names of what only a project's root has. */
+function rootMarkers({ project_root_markers: markers = [".git"] }: TomlTable): string[] {
+  const names = Array.isArray(markers) ? markers.filter((name) => typeof name === "string") : [];
+  if (Array.isArray(markers) && names.length === markers.length) return names;
+  throw new ConfigFileError("`project_root_markers` must be a list of names");
+}
+
+/** The level of a directory, under the name it goes by here or under its real one. */
+async function levelOf(
+  directory: string,
+  trust: ReadonlyMap<string, TrustLevel>,
+): Promise<TrustLevel | undefined> {
+  return trust.get(directory) ??
+    trust.get(await Deno.realPath(directory).catch(() => directory));
+}
+
+/** The nearest directory, from this one upwards, that has one of these names in it. */
+async function nearestWith(path: string, names: readonly string[]): Promise<string | undefined> {
+  for (let directory = path;; directory = dirname(directory)) {
+    for (const name of names) {
+      if (await isThere(join(directory, name))) return directory;
+    }
+    if (directory === dirname(directory)) return undefined;
+  }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}
+
+/**
+ * The repository that a directory belongs to; of a linked worktree that is the main one
+ * (gitrepository-layout(5)).
+ */
+async function mainRepository(path: string): Promise<string | undefined> {
+  const top = await nearestWith(path, [".git"]);
+  if (top === undefined) return undefined;
+  const text = await Deno.readTextFile(join(top, ".git")).catch(() => undefined);
+  const target = /^gitdir: (.+)$/m.exec(text ?? "")?.[1];
+  if (target === undefined) return top;
+  const worktree = resolve(top, target);
+  const worktrees = dirname(worktree);
+  if (basename(worktrees) !== "worktrees") return top;
+  // Any directory can say that it belongs to a repository: that has to say so, too.
+  const named = await Deno.readTextFile(join(worktree, "gitdir")).catch(() => "");
+  if (resolve(named.trim()) !== join(top, ".git")) return top;
+  return dirname(dirname(worktrees));
+}
+
+/** All directories from one to another below it. */
+function between(above: string, below: string): string[] {
+  const directories = [below];
+  for (let path = below; path !== above && path !== dirname(path);) {
+    path = dirname(path);
+    directories.unshift(path);
+  }
+  return directories;
+}

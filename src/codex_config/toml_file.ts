@@ -1,0 +1,45 @@
+import { parse, TomlError, type TomlTable } from "smol-toml";
+import { isNotFound } from "../filesystem/io_error.ts";
+import { openRegularFile } from "../filesystem/open.ts";
+
+/** Bytes of the largest configuration that is read; nobody writes so much by hand. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/** A configuration file that is there and cannot be used. */
+export class ConfigFileError extends Error {
+  override readonly name = "ConfigFileError";
+}
+
+/**
+ * Reads a TOML file (https://toml.io/en/v1.0.0). Whole numbers are kept apart from others.
+ *
+ * @returns undefined if there is none
+ * @throws {ConfigFileError} naming the file and what is wrong with it
+ */
+export async function readTomlFile(path: string): Promise<TomlTable | undefined> {
+  try {
+    const text = await readText(path);
+    return text === undefined ? undefined : parse(text, { integersAsBigInt: true });
+  } catch (error) {
+    throw new ConfigFileError(`${path}${whatIsWrong(error)}`);
+  }
+}
+
+/** To be read behind the path: the place and the reason, without the lines that show the place. */
+function whatIsWrong(error: unknown): string {
+  const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  const place = error instanceof TomlError ? `:${error.line}:${error.column}` : "";
+  return `${place}: ${reason}`;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    await using file = await openRegularFile(path);
+    const { size } = await file.stat();
+    if (size > MAX_BYTES) throw new ConfigFileError(`larger than ${MAX_BYTES} bytes`);
+    return await file.readFile("utf8");
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,93 @@
+import { isLoopback, parseListenAddress } from "../transport/listen_address.ts";
+import type { Configuration, Given } from "./configuration.ts";
+import { ConfigurationError } from "./configuration_error.ts";
+import { allowsListening } from "./listen_pattern.ts";
+import { positionText } from "./origin.ts";
+import { MAXIMUM, type RequirementName, type Requirements } from "./requirements.ts";
+import type { SettingName } from "./settings.ts";
+import { inWords } from "./value_types.ts";
+
+/**
+ * Holds the settings of an executor against what its administrator demands. What nobody decided is
+ * lowered to what is demanded; what somebody did is refused if it is more.
+ *
+ * @returns the settings that are in force
+ * @throws {ConfigurationError} naming the requirement, the setting and where it was set
+ */
+export function enforceRequirements(
+  configuration: Configuration,
+  requirements: Requirements,
+): Configuration {
+  enforceListening(configuration, requirements);
+  enforceAuthentication(configuration, requirements);
+  enforceEncryption(configuration, requirements);
+  return enforceMaximum(configuration, requirements);
+}
+
+function enforceListening(configuration: Configuration, requirements: Requirements): void {
+  const allowed = requirements.get("allowedListen");
+  const address = parseListenAddress(configuration.get("listen"));
+  if (allowed === undefined || allowed.some((pattern) => allowsListening(pattern, address))) return;
+  const which = allowed.length === 0 ? "nothing" : inWords(allowed, "and");
+  throw violated(requirements, "allowedListen", `allows ${which}`, configuration, "listen");
+}
+
+function enforceAuthentication(configuration: Configuration, requirements: Requirements): void {
+  const demanded = requirements.get("requireAuthentication");
+  const { kind } = parseListenAddress(configuration.get("listen"));
+  if (demanded === undefined || kind === "stdio") return;
+  if (configuration.get("wsAuth") !== "none") return;
+  const name = "requireAuthentication";
+  if (demanded === "always") {
+    throw violated(requirements, name, "is always", configuration, "wsAuth", "give --ws-auth");
+  }
+  // Without --insecure-no-auth it is refused anyway.
+  if (!isRemote(configuration) || !configuration.get("insecureNoAuth")) return;
+  throw violated(requirements, name, "is remote", configuration, "insecureNoAuth", "use --ws-auth");
+}
+
+function enforceEncryption(configuration: Configuration, requirements: Requirements): void {
+  if (requirements.get("requireTls") !== true || !isRemote(configuration)) return;
+  if (configuration.get("tlsCert") !== undefined) return;
+  throw violated(
+    requirements,
+    "requireTls",
+    "wants it encrypted",
+    configuration,
+    "listen",
+    "give --tls-cert and --tls-key",
+  );
+}
+
+/** Whether programs of other machines can connect. */
+function isRemote(configuration: Configuration): boolean {
+  const address = parseListenAddress(configuration.get("listen"));
+  return address.kind === "websocket" && !isLoopback(address.hostname);
+}
+
+function enforceMaximum(configuration: Configuration, requirements: Requirements): Configuration {
+  const lowered = new Map<SettingName, Given>();
+  for (const [name, { most, position }] of requirements.maximum) {
+    const value = configuration.get(name);
+    if (typeof value !== "number" || value <= most) continue;
+    if (configuration.isGiven(name)) {
+      throw new ConfigurationError(
+        `${positionText(position)}: ${MAXIMUM} allows ${most}, but ${configuration.tell(name)}`,
+      );
+    }
+    lowered.set(name, { value: most, origin: { layer: "requirements", ...position } });
+  }
+  return configuration.above(lowered);
+}
+
+function violated(
+  requirements: Requirements,
+  requirement: RequirementName,
+  demand: string,
+  configuration: Configuration,
+  setting: SettingName,
+  fix?: string,
+): ConfigurationError {
+  const told = `${requirements.nameOf(requirement)} ${demand}, but ${configuration.tell(setting)}`;
+  return new ConfigurationError(fix === undefined ? told : `${told}; ${fix}`);
+}

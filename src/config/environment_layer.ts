@@ -1,0 +1,77 @@
+import { ConfigurationError } from "./configuration_error.ts";
+import type { Given } from "./configuration.ts";
+import { nearName } from "./near_name.ts";
+import {
+  type SettingName,
+  settingNames,
+  SETTINGS,
+  VARIABLE_PREFIX,
+  variableOf,
+} from "./settings.ts";
+
+/** What the environment says. */
+export interface EnvironmentLayer {
+  readonly layer: ReadonlyMap<SettingName, Given>;
+  /** Variables with the names of settings, but of none that there is. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * What Kubernetes sets for every service of a namespace, of which one may be called `remex`:
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+const SERVICE_LINK =
+  /_SERVICE_(HOST|PORT(_.*)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
+
+/**
+ * Reads the variables.
+ *
+ * Others may have variables of this prefix for purposes of their own, so that an unknown one is an
+ * error only if it is nearly one of ours.
+ *
+ * @throws {ConfigurationError} naming a variable that is wrong
+ */
+export function environmentLayer(
+  environment: Readonly<Record<string, string>>,
+): EnvironmentLayer {
+  const ours = Object.entries(environment)
+    .filter(([variable]) => variable.startsWith(VARIABLE_PREFIX) && !SERVICE_LINK.test(variable));
+  const layer = new Map<SettingName, Given>();
+  const unknown: string[] = [];
+  if (ours.length === 0) return { layer, unknown };
+  const names = new Map(settingNames().map((name) => [variableOf(name), name]));
+  for (const [variable, text] of ours) {
+    const name = names.get(variable);
+    if (name === undefined) {
+      refuseNearMiss(variable, [...names.keys()]);
+      unknown.push(variable);
+      continue;
+    }
+    const value = givenAsText(name, variable, text);
+    layer.set(name, { value, origin: { layer: "environment", variable } });
+  }
+  return { layer, unknown };
+}
+
+/**
+ * Reads the value of a setting that a command line or the environment gives.
+ *
+ * @param where how it is called there
+ * @throws {ConfigurationError} naming it
+ */
+export function givenAsText(name: SettingName, where: string, text: string): unknown {
+  const { type } = SETTINGS[name];
+  const value = type.fromText(text);
+  if (type.accepts(value)) return value;
+  const given = type.delicate === true ? "its value" : `\`${text}\``;
+  throw new ConfigurationError(`${where}: ${given} is not ${type.expected}`);
+}
+
+function refuseNearMiss(variable: string, known: readonly string[]): void {
+  const name = variable.slice(VARIABLE_PREFIX.length);
+  const near = nearName(name, known.map((other) => other.slice(VARIABLE_PREFIX.length)));
+  if (near === undefined) return;
+  throw new ConfigurationError(
+    `${variable} in the environment is no setting; was ${VARIABLE_PREFIX}${near} meant?`,
+  );
+}

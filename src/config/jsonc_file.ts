@@ -1,0 +1,133 @@
+import type { ObjectNode } from "@humanwhocodes/momoa";
+import { existsSync, lstatSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { ConfigurationError } from "./configuration_error.ts";
+import type { FilePosition } from "./origin.ts";
+import type { ValueType } from "./value_types.ts";
+
+/** One `"key": value` of a file. */
+export interface Member {
+  readonly key: string;
+  readonly value: unknown;
+  readonly position: FilePosition;
+  /** Those of the value, if it is an object. */
+  readonly members: readonly Member[] | undefined;
+}
+
+/**
+ * Reads a file of the administrator's, that need not be there.
+ *
+ * @throws {ConfigurationError} when anything else than its absence keeps it from being read
+ */
+export function readSystemFile(path: string): string | undefined {
+  const directory = dirname(path);
+  try {
+    if (!existsSync(directory)) {
+      if (!isListed(directory)) return undefined;
+      throw new ConfigurationError(`${directory} cannot be reached`);
+    }
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return readFile(path);
+}
+
+/**
+ * Whether there is something at a path, though it may lead nowhere. Asking for the path itself
+ * would take the program's first Error, and 1.5 ms of its start.
+ */
+function isListed(path: string): boolean {
+  const directory = dirname(path);
+  if (!existsSync(directory)) return false;
+  return Array.from(Deno.readDirSync(directory)).some(({ name }) => name === basename(path));
+}
+
+/**
+ * Reads a file of a user's own, that need not be there. It is not where it would be in somebody
+ * else's home, which users have that programs run as.
+ *
+ * @throws {ConfigurationError} when it is there and cannot be read
+ */
+export function readUserFile(path: string): string | undefined {
+  return existsSync(path) ? readFile(path) : undefined;
+}
+
+/** Reads a text file. @throws {ConfigurationError} naming it */
+export function readFile(path: string): string {
+  try {
+    // Reading anything else might never end.
+    if (!Deno.statSync(path).isFile) {
+      throw new ConfigurationError(`${path} is not a regular file`);
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw new ConfigurationError(`${path} is not a text file`);
+    throw unreadable(path, error);
+  }
+}
+
+/**
+ * Reads the members of the object that a text of JSON with comments is.
+ *
+ * @param file where the text is from, for messages
+ * @throws {ConfigurationError} naming the file and the line
+ */
+export async function parseMembers(text: string, file: string): Promise<readonly Member[]> {
+  // Nothing of it is needed where there are no files.
+  const { evaluate, parse } = await import("@humanwhocodes/momoa");
+  const { body } = parsed();
+  if (body.type === "Object") return membersOf(body);
+  throw new ConfigurationError(`${file}:${body.loc.start.line}: an object is expected: { … }`);
+
+  function parsed() {
+    try {
+      return parse(text, { mode: "jsonc", allowTrailingCommas: true });
+    } catch (error) {
+      const line = error instanceof Error && "line" in error ? error.line : 1;
+      const reason = error instanceof Error ? error.message.replace(/ \(\d+:\d+\)$/, "") : error;
+      throw new ConfigurationError(`${file}:${line}: this is not JSON with comments: ${reason}`);
+    }
+  }
+
+  function membersOf(object: ObjectNode): Member[] {
+    const lines = new Map<string, number>();
+    return object.members.map(({ name, value, loc }) => {
+      const key = name.type === "String" ? name.value : name.name;
+      const { line } = loc.start;
+      const earlier = lines.get(key);
+      if (earlier !== undefined) {
+        throw new ConfigurationError(`${file}:${line}: \`${key}\` was given in line ${earlier}`);
+      }
+      lines.set(key, line);
+      return {
+        key,
+        value: evaluate(value),
+        position: { file, line },
+        members: value.type === "Object" ? membersOf(value) : undefined,
+      };
+    });
+  }
+}
+
+/** Checks a member's value. @throws {ConfigurationError} naming the file, the line and the key */
+export function acceptedValue<T>({ key, value, position }: Member, type: ValueType<T>): T {
+  const { file, line } = position;
+  if (type.accepts(value)) return type.inDirectory?.(value, dirname(file)) ?? value;
+  const given = type.delicate === true ? "" : `, not ${abbreviated(JSON.stringify(value))}`;
+  throw new ConfigurationError(`${file}:${line}: \`${key}\` must be ${type.expected}${given}`);
+}
+
+const MAX_SHOWN = 60;
+
+function abbreviated(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+function unreadable(path: string, error: unknown): ConfigurationError {
+  if (error instanceof ConfigurationError) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  // They end with the operation and the path, which is told already.
+  const reason = words.replace(/(:|,) (l?stat|open|readfile|read)\b.*$/, "");
+  return new ConfigurationError(`cannot read ${path}: ${reason}`);
+}

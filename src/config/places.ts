@@ -1,0 +1,40 @@
+import { isAbsolute } from "node:path";
+
+/** Where the files of a machine are. */
+export interface Places {
+  readonly system: string;
+  /** Undefined for a user without a home. */
+  readonly user: string | undefined;
+  /** The administrator's. */
+  readonly requirements: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where this machine's files are. No variable moves those of the administrator.
+ *
+ * @param os the system that this runs on
+ */
+export function hostPlaces(
+  environment: Environment,
+  os: typeof Deno.build.os = Deno.build.os,
+): Places {
+  const system = os === "windows" ? "C:\\ProgramData\\remex" : "/etc/remex";
+  const user = userDirectory(environment, os);
+  return {
+    system: `${system}/config.jsonc`,
+    user: user && `${user}/remex/config.jsonc`,
+    requirements: `${system}/requirements.jsonc`,
+  };
+}
+
+/** https://specifications.freedesktop.org/basedir-spec/latest/: what is not absolute is ignored. */
+function userDirectory(
+  { XDG_CONFIG_HOME, APPDATA, HOME }: Environment,
+  os: typeof Deno.build.os,
+): string | undefined {
+  if (XDG_CONFIG_HOME !== undefined && isAbsolute(XDG_CONFIG_HOME)) return XDG_CONFIG_HOME;
+  if (os === "windows") return APPDATA;
+  return HOME !== undefined && isAbsolute(HOME) ? `${HOME}/.config` : undefined;
+}

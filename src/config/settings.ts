@@ -1,0 +1,206 @@
+import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
+import { DEFAULT_LIMITS } from "../server/limits.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import {
+  choice,
+  inWords,
+  listenAddress,
+  path,
+  seconds,
+  sha256Digest,
+  text,
+  toggle,
+  url,
+  type ValueType,
+  wholeNumber,
+} from "./value_types.ts";
+
+/** The commands that have settings. */
+export type ConfiguredCommand = "serve" | "exec";
+
+/** One thing that can be decided on the command line, in the environment, or in a file. */
+export interface Setting<T> {
+  readonly type: ValueType<NonNullable<T>>;
+  /** The value where nothing is set. */
+  readonly fallback: T;
+  readonly commands: readonly ConfiguredCommand[];
+  /** What it does, for people. */
+  readonly meaning: string;
+}
+
+/** One chunk of output has to fit. */
+const MIN_RETAINED_BYTES = 256 * 1024;
+const MAX_RETAINED_BYTES = 256 * 1024 * 1024;
+
+const MAX_LIMIT = 1_000_000;
+
+/** A day; more would make the end of tokens meaningless. */
+const MAX_CLOCK_SKEW_SECONDS = 86_400;
+
+/** The permission profiles that come with the program. */
+export const SANDBOX_PROFILES = ["read-only", "workspace-write", "danger-full-access"] as const;
+
+const serve: readonly ConfiguredCommand[] = ["serve"];
+const exec: readonly ConfiguredCommand[] = ["exec"];
+
+/** A setting that always has a value. */
+function setting<T extends string | number | boolean>(
+  commands: readonly ConfiguredCommand[],
+  type: ValueType<T>,
+  fallback: NoInfer<T>,
+  meaning: string,
+): Setting<T> {
+  return { commands, type, fallback, meaning };
+}
+
+/** A setting that need not have a value. */
+function optional<T extends string>(
+  commands: readonly ConfiguredCommand[],
+  type: ValueType<T>,
+  meaning: string,
+): Setting<T | undefined> {
+  return { commands, type, fallback: undefined, meaning };
+}
+
+const limit = (number: number, meaning: string): Setting<number> =>
+  setting(serve, wholeNumber(1, MAX_LIMIT), number, meaning);
+
+/** All of them, by their names in files. What else calls them is derived from these names. */
+const table = {
+  listen: setting(
+    serve,
+    listenAddress(),
+    "ws://127.0.0.1:0",
+    "where to listen: ws://HOST:PORT (0 for any free port), unix:PATH or stdio",
+  ),
+  wsAuth: setting(
+    serve,
+    choice("MODE", ["none", "capability-token", "signed-bearer-token"]),
+    "none",
+    "let in only who sends `Authorization: Bearer TOKEN`; the mode is capability-token or " +
+      "signed-bearer-token",
+  ),
+  wsTokenFile: optional(serve, path(), "capability-token: the file with the token"),
+  wsTokenSha256: optional(
+    serve,
+    sha256Digest(),
+    "capability-token: the token's SHA-256 digest instead",
+  ),
+  wsSharedSecretFile: optional(
+    serve,
+    path(),
+    "signed-bearer-token: the file with the secret, 32 bytes or more, that JSON Web Tokens are " +
+      "signed with (HS256); they must expire",
+  ),
+  wsIssuer: optional(
+    serve,
+    text("ISSUER"),
+    "signed-bearer-token: who must have issued the token",
+  ),
+  wsAudience: optional(
+    serve,
+    text("AUDIENCE"),
+    "signed-bearer-token: whom the token must be meant for",
+  ),
+  wsMaxClockSkewSeconds: setting(
+    serve,
+    wholeNumber(0, MAX_CLOCK_SKEW_SECONDS),
+    30,
+    "signed-bearer-token: how far clocks may be apart",
+  ),
+  insecureNoAuth: setting(
+    serve,
+    toggle(),
+    false,
+    "listen beyond this machine though anyone could run commands then",
+  ),
+  tlsCert: optional(
+    serve,
+    path(),
+    "certificate chain in PEM format; clients then connect to wss://…",
+  ),
+  tlsKey: optional(serve, path(), "the certificate's private key in PEM format"),
+  maxConnections: limit(
+    DEFAULT_LIMITS.connections,
+    "clients at the same time; others get status 503",
+  ),
+  maxSessions: limit(DEFAULT_LIMITS.sessions, "sessions, connected or waiting for their client"),
+  maxProcesses: limit(DEFAULT_LIMITS.processes, "running processes of all sessions together"),
+  concurrentRequests: limit(
+    DEFAULT_LIMITS.concurrentRequests,
+    "requests of a connection worked on at the same time; more wait for their turn",
+  ),
+  grace: setting(
+    serve,
+    seconds("zero"),
+    5,
+    "time for commands to end at shutdown before they are killed",
+  ),
+  retainBytes: setting(
+    serve,
+    wholeNumber(MIN_RETAINED_BYTES, MAX_RETAINED_BYTES),
+    DEFAULT_RETAINED_BYTES,
+    "output kept of each process for clients that lost their connection, at most 268435456; all " +
+      "processes together keep 512 MiB more than the default at the most",
+  ),
+  exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
+  url: optional(exec, url(), "the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
+  tokenFile: optional(exec, path(), "authenticate with the token in this file"),
+  sandbox: optional(
+    exec,
+    choice("PROFILE", SANDBOX_PROFILES),
+    `what the command may do: ${inWords(SANDBOX_PROFILES)}`,
+  ),
+  connectTimeout: setting(exec, seconds("above zero"), 10, "how long to wait for the executor"),
+  reconnectTimeout: setting(
+    exec,
+    seconds("above zero"),
+    25,
+    "how long to look for a connection that broke",
+  ),
+  log: setting(
+    [...serve, ...exec],
+    choice("LEVEL", LOG_LEVELS),
+    "warn",
+    `how much is logged on standard error: ${inWords(LOG_LEVELS)}`,
+  ),
+  logFormat: setting(
+    [...serve, ...exec],
+    choice("FORMAT", LOG_FORMATS),
+    "text",
+    `what lines of the log are: ${inWords(LOG_FORMATS)}`,
+  ),
+};
+
+export type SettingName = keyof typeof table;
+
+/** The values that settings have. */
+export type SettingValues = {
+  readonly [Name in SettingName]: (typeof table)[Name] extends Setting<infer T> ? T : never;
+};
+
+export const SETTINGS: { readonly [Name in SettingName]: Setting<SettingValues[Name]> } = table;
+
+/** Whether a text names a setting, as files do. */
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** All names, or those that a command has, in the order of the table. */
+export function settingNames(command?: ConfiguredCommand): SettingName[] {
+  return Object.keys(SETTINGS).filter(isSettingName)
+    .filter((name) => command === undefined || SETTINGS[name].commands.includes(command));
+}
+
+/** The option of the command line, without its dashes: `maxSessions` is `max-sessions`. */
+export function optionOf(name: SettingName): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The variable of the environment: `maxSessions` is `REMEX_MAX_SESSIONS`. */
+export function variableOf(name: SettingName): string {
+  return VARIABLE_PREFIX + optionOf(name).replaceAll("-", "_").toUpperCase();
+}
+
+/** What the names of all variables begin with. */
+export const VARIABLE_PREFIX = "REMEX_";

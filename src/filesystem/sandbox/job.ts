@@ -1,0 +1,52 @@
+import type { Params } from "../../protocol/methods.ts";
+import type { DeniedGlob } from "../../sandbox/grants.ts";
+import type { GrantedFiles } from "./judge.ts";
+
+/** Something to be done with files, in a form that goes from thread to thread. Paths are URIs. */
+export type Job =
+  | {
+    readonly method: "fs/readFile" | "fs/getMetadata" | "fs/canonicalize" | "fs/readDirectory";
+    readonly path: string;
+  }
+  /** Answered with a descriptor, which is then the asker's. */
+  | { readonly method: "fs/open"; readonly path: string }
+  | { readonly method: "fs/writeFile"; readonly path: string; readonly dataBase64: string }
+  | { readonly method: "fs/createDirectory"; readonly path: string; readonly recursive: boolean }
+  | {
+    readonly method: "fs/walk";
+    readonly path: string;
+    readonly options: Params<"fs/walk">["options"];
+  }
+  | {
+    readonly method: "fs/remove";
+    readonly path: string;
+    readonly recursive: boolean;
+    readonly force: boolean;
+  }
+  | {
+    readonly method: "fs/copy";
+    readonly sourcePath: string;
+    readonly destinationPath: string;
+    readonly recursive: boolean;
+  };
+
+/** What is granted, without functions. */
+export type JobFiles = Pick<GrantedFiles, "grants" | "globMaxDepth"> & {
+  readonly deniedGlobs: readonly Pick<DeniedGlob, "pattern" | "base" | "names">[];
+};
+
+/** What the worker is told. */
+export type ToWorker =
+  | { readonly kind: "job"; readonly id: number; readonly job: Job; readonly files: JobFiles }
+  /** Nobody waits for the job any more. */
+  | { readonly kind: "abort"; readonly id: number };
+
+/** What the worker answers about one job. */
+export type FromWorker =
+  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
+  | {
+    readonly kind: "error";
+    readonly id: number;
+    readonly code: number;
+    readonly message: string;
+  };

@@ -1,0 +1,58 @@
+import { PathUri } from "../../protocol/path_uri.ts";
+import { deniedGlob } from "../../sandbox/intent/denied_glob.ts";
+import { toRpcError } from "../io_error.ts";
+import { type Descriptor, Open, openAt } from "../linux/descriptors.ts";
+import { notRegular } from "../open.ts";
+import { operationsOn } from "../operations.ts";
+import type { Paths } from "../paths.ts";
+import { AnchoredPaths } from "./anchored_paths.ts";
+import type { Job, JobFiles } from "./job.ts";
+import { Judge } from "./judge.ts";
+
+/**
+ * Does a job within what is granted.
+ *
+ * @throws {RpcError}
+ */
+export function performJob(job: Job, files: JobFiles, signal: AbortSignal): Promise<unknown> {
+  const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) =>
+    deniedGlob(pattern, base, names)
+  );
+  const paths = new AnchoredPaths(new Judge({ kind: "granted", ...files, deniedGlobs }));
+  const operations = operationsOn(paths);
+  const sandbox = undefined;
+  switch (job.method) {
+    case "fs/open":
+      return openDescriptor(job.path, paths);
+    case "fs/copy": {
+      const [sourcePath, destinationPath] = [uri(job.sourcePath), uri(job.destinationPath)];
+      return operations[job.method]({ ...job, sourcePath, destinationPath, sandbox }, signal);
+    }
+    case "fs/writeFile":
+      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
+    case "fs/createDirectory":
+      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
+    case "fs/walk":
+      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
+    case "fs/remove":
+      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
+    default:
+      return operations[job.method]({ path: uri(job.path), sandbox }, signal);
+  }
+}
+
+function uri(text: string): PathUri {
+  return PathUri.parse(text);
+}
+
+/** Opens a regular file for reading. */
+async function openDescriptor(path: string, paths: Paths): Promise<Descriptor> {
+  try {
+    const native = uri(path).toNativePath();
+    using place = paths.object(native, "read");
+    if (!(await place.stat()).isFile) throw notRegular(native);
+    return openAt(-1, place.path, Open.NonBlocking);
+  } catch (error) {
+    throw toRpcError(error);
+  }
+}

@@ -1,0 +1,31 @@
+/// <reference lib="deno.worker" />
+import { ErrorCode, RpcError } from "../../protocol/errors.ts";
+import { dropCapabilities } from "../linux/drop_capabilities.ts";
+import type { FromWorker, ToWorker } from "./job.ts";
+import { performJob } from "./perform_job.ts";
+
+// The thread on which sandboxed file requests are done. It has no capabilities, like a command in a
+// sandbox, also where the executor runs as root.
+const powerless = dropCapabilities();
+
+const running = new Map<number, AbortController>();
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.kind === "abort") running.get(data.id)?.abort();
+  else work(data).then((answer) => self.postMessage(answer));
+};
+
+async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Promise<FromWorker> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    await powerless;
+    return { kind: "result", id, result: await performJob(job, files, controller.signal) };
+  } catch (error) {
+    const code = error instanceof RpcError ? error.code : ErrorCode.Internal;
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: "error", id, code, message };
+  } finally {
+    running.delete(id);
+  }
+}

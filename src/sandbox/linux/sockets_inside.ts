@@ -1,0 +1,96 @@
+import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
+import { runChild } from "../../process/run_child.ts";
+import type { NamespaceEntry } from "./abilities.ts";
+import { insideNetwork, NamespaceError, openNetworkNamespace, openOwner } from "./namespaces.ts";
+import { ownProgram } from "./own_program.ts";
+import { SocketMakerDescriptor } from "./socket_maker.ts";
+import { takeDescriptor } from "./socket_passing.ts";
+import { openSocketPair, openTcpSocket } from "./sockets.ts";
+
+/**
+ * Opens TCP sockets in the network namespace of a process, which this program can then use without
+ * being there itself.
+ *
+ * @throws {NamespaceError} when there is no way in
+ * @throws {SocketError} when there are no descriptors left
+ */
+export async function openSocketsInside(
+  pid: number,
+  count: number,
+  entry: NamespaceEntry,
+): Promise<Descriptor[]> {
+  const namespace = openNetworkNamespace(pid);
+  try {
+    switch (entry.kind) {
+      case "privileged":
+        return insideNetwork(namespace, () => allOf(count, () => openTcpSocket()));
+      case "program":
+        return await openByHelper(namespace, count, entry.nsenter);
+      case "none":
+        throw new NamespaceError("nsenter(1) is missing");
+    }
+  } finally {
+    closeDescriptor(namespace);
+  }
+}
+
+/**
+ * Only a process with a single thread may enter a user namespace (setns(2)), which this program
+ * never is; so nsenter(1) does, and becomes this program, which opens the sockets and ends.
+ */
+async function openByHelper(
+  namespace: Descriptor,
+  count: number,
+  nsenter: string,
+): Promise<Descriptor[]> {
+  const owner = openOwner(namespace);
+  const [ours, theirs] = openPair(owner);
+  const { Sockets, UserNamespace, NetworkNamespace } = SocketMakerDescriptor;
+  try {
+    const { exitCode, stderr } = await runChild({
+      argv: [
+        nsenter,
+        `--user=/proc/self/fd/${UserNamespace}`,
+        `--net=/proc/self/fd/${NetworkNamespace}`,
+        "--preserve-credentials",
+        ...["--", ...ownProgram(), "sandbox-sockets", `${count}`],
+      ],
+      cwd: "/",
+      env: {},
+      descriptors: [
+        { number: Sockets, source: theirs },
+        { number: UserNamespace, source: owner },
+        { number: NetworkNamespace, source: namespace },
+      ],
+    });
+    if (exitCode !== 0) throw new NamespaceError(stderr.trim());
+    return allOf(count, () => takeDescriptor(ours));
+  } finally {
+    [ours, theirs, owner].forEach(closeDescriptor);
+  }
+}
+
+function openPair(owner: Descriptor): readonly [Descriptor, Descriptor] {
+  try {
+    return openSocketPair();
+  } catch (error) {
+    closeDescriptor(owner);
+    throw error;
+  }
+}
+
+/** All of so many descriptors, or none. */
+function allOf(count: number, open: () => Descriptor | undefined): Descriptor[] {
+  const opened: Descriptor[] = [];
+  try {
+    while (opened.length < count) {
+      const descriptor = open();
+      if (descriptor === undefined) throw new NamespaceError("there are no descriptors left");
+      opened.push(descriptor);
+    }
+    return opened;
+  } catch (error) {
+    opened.forEach(closeDescriptor);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import {
+  detectResources,
+  type Resource,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from "@opentelemetry/resources";
+import type { ProcessOutcome } from "../../process/process.ts";
+import type { Method } from "../../protocol/methods.ts";
+import type { SandboxType } from "../../protocol/sandbox.ts";
+import { atMost } from "../../transport/at_most.ts";
+import type { TransportKind } from "../../transport/transport.ts";
+import { VERSION } from "../../version.ts";
+import type { ActiveCounts, RequestEnd, RunningTelemetry } from "../telemetry.ts";
+import type { OtlpConfiguration } from "./configuration.ts";
+import { OtlpMetrics } from "./metrics.ts";
+import { OtlpSpans } from "./spans.ts";
+
+/** Sends what an executor does to a collector. */
+export class OtlpTelemetry implements RunningTelemetry {
+  readonly #metrics: OtlpMetrics | undefined;
+  readonly #spans: OtlpSpans | undefined;
+
+  constructor({ metrics, traces }: OtlpConfiguration) {
+    const resource = executorResource();
+    this.#metrics = metrics && new OtlpMetrics(metrics, resource);
+    this.#spans = traces && new OtlpSpans(traces, resource);
+  }
+
+  observe(counts: ActiveCounts): void {
+    this.#metrics?.observe(counts);
+  }
+
+  connectionOpened(transport: TransportKind): void {
+    this.#metrics?.connectionOpened(transport);
+  }
+
+  requestStarted(method: Method | "unknown", trace: unknown): RequestEnd {
+    const startedAt = performance.now();
+    const endSpan = this.#spans?.requestStarted(method, trace);
+    return (result) => {
+      this.#metrics?.requestFinished(method, result, (performance.now() - startedAt) / 1000);
+      endSpan?.(result);
+    };
+  }
+
+  sessionResumed(): void {
+    this.#metrics?.sessionResumed();
+  }
+
+  processFinished(outcome: ProcessOutcome, sandbox: SandboxType, seconds: number): void {
+    this.#metrics?.processFinished(outcome, sandbox, seconds);
+  }
+
+  async stop(patienceMs: number): Promise<void> {
+    const stopped = Promise.allSettled([this.#metrics?.stop(), this.#spans?.stop()]);
+    await atMost(patienceMs, stopped);
+    this.#metrics?.abandon();
+    this.#spans?.abandon();
+  }
+}
+
+/**
+ * What all that is sent is about: this program, and what OTEL_RESOURCE_ATTRIBUTES and
+ * OTEL_SERVICE_NAME say. Nothing is found out about the machine. The random id keeps the metrics of
+ * executors apart that send to the same collector.
+ */
+function executorResource(): Resource {
+  return resourceFromAttributes({
+    "service.name": "remex",
+    "service.version": VERSION,
+    "service.instance.id": crypto.randomUUID(),
+  }).merge(
+    detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }),
+  );
+}

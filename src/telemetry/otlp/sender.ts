@@ -1,0 +1,153 @@
+import { delay } from "@std/async/delay";
+import { VERSION } from "../../version.ts";
+import { log } from "../log.ts";
+import type { OtlpTarget } from "./target.ts";
+
+/** The pause before the first repetition, in milliseconds; each next one is twice as long. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 5000;
+
+/** Statuses that ask to try again (OTLP specification, section "Retryable Response Codes"). */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+const CONTENT_TYPES: Readonly<Record<OtlpTarget["encoding"], string>> = {
+  protobuf: "application/x-protobuf",
+  json: "application/json",
+};
+
+/** How one attempt ended. */
+type Attempt =
+  | { readonly kind: "sent" }
+  | {
+    readonly kind: "failed";
+    /** For logs: no URL, as it may tell a secret, and nothing of what the other side says. */
+    readonly reason: string;
+    readonly passing: boolean;
+    /** After how many milliseconds the other side wants to be asked again. */
+    readonly pauseMs?: number | undefined;
+  };
+
+/**
+ * Sends requests of OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+ *
+ * The SDK's own exporters go through `node:http`, which in Deno loses exports for ever, and lets an
+ * error escape that nobody can catch, when an answer breaks off.
+ */
+export class OtlpSender {
+  readonly #target: OtlpTarget;
+  readonly #headers: Headers;
+  readonly #client: Deno.HttpClient;
+  /** Aborted when failed attempts are not repeated any more. */
+  readonly #stopping = new AbortController();
+  /** Aborted when nothing is waited for any more. */
+  readonly #abandoned = new AbortController();
+  #failing = false;
+
+  constructor(target: OtlpTarget) {
+    this.#target = target;
+    this.#client = Deno.createHttpClient(target.tls);
+    this.#headers = new Headers({ "user-agent": `remex/${VERSION}` });
+    target.headers.forEach((value, name) => this.#headers.set(name, value));
+    this.#headers.set("content-type", CONTENT_TYPES[target.encoding]);
+    if (target.gzip) this.#headers.set("content-encoding", "gzip");
+  }
+
+  /** Sends one request, repeatedly if need be. Returns whether it arrived; never throws. */
+  async send(request: Uint8Array): Promise<boolean> {
+    const body = await this.#encoded(new Uint8Array(request));
+    const deadline = performance.now() + this.#target.timeoutMs;
+    for (let pause = FIRST_PAUSE_MS;; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      const attempt = await this.#attempt(body, deadline - performance.now());
+      this.#tell(attempt);
+      if (attempt.kind === "sent") return true;
+      const wait = attempt.pauseMs ?? pause * (0.8 + 0.4 * Math.random());
+      const inTime = performance.now() + wait < deadline;
+      if (!attempt.passing || !inTime || !await this.#waited(wait)) return false;
+    }
+  }
+
+  /** From now on nothing that fails is tried again. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Gives up what is under way. */
+  abandon(): void {
+    if (this.#abandoned.signal.aborted) return;
+    this.stop();
+    this.#abandoned.abort();
+    this.#client.close();
+  }
+
+  async #encoded(bytes: Uint8Array<ArrayBuffer>): Promise<BodyInit> {
+    if (!this.#target.gzip) return bytes;
+    const compressed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+    return await new Response(compressed).bytes();
+  }
+
+  async #attempt(body: BodyInit, milliseconds: number): Promise<Attempt> {
+    const timeIsUp = AbortSignal.any([
+      AbortSignal.timeout(Math.max(1, milliseconds)),
+      this.#abandoned.signal,
+    ]);
+    try {
+      const response = await fetch(this.#target.url, {
+        method: "POST",
+        headers: this.#headers,
+        body,
+        client: this.#client,
+        redirect: "manual",
+        signal: timeIsUp,
+      });
+      await response.body?.cancel();
+      if (response.ok) return { kind: "sent" };
+      return {
+        kind: "failed",
+        reason: `status ${response.status}`,
+        passing: PASSING_STATUSES.has(response.status),
+        pauseMs: retryAfter(response.headers),
+      };
+    } catch (error) {
+      const reason = timeIsUp.aborted ? "no answer in time" : whyUnreachable(error);
+      return { kind: "failed", reason, passing: true };
+    }
+  }
+
+  /** Waits, unless nothing is repeated any more. Returns whether to go on. */
+  async #waited(milliseconds: number): Promise<boolean> {
+    const { signal } = this.#stopping;
+    await delay(milliseconds, { signal }).catch(() => {});
+    return !signal.aborted;
+  }
+
+  /** One line when it begins to fail, one when that is over. */
+  #tell(attempt: Attempt): void {
+    const failing = attempt.kind === "failed";
+    if (failing === this.#failing) return;
+    this.#failing = failing;
+    const { signal } = this.#target;
+    if (failing) log("warn", "telemetry cannot be sent", { signal, reason: attempt.reason });
+    else log("info", "telemetry is sent again", { signal });
+  }
+}
+
+/** What Deno's words for a failed connection contain, and what is said instead of them. */
+const UNREACHABLE = [
+  ["peer certificate", "its certificate is not trusted"],
+  ["dns error", "no such host"],
+  ["Connection refused", "connection refused"],
+] as const;
+
+/** Deno's own words name the URL, which may tell a secret. */
+function whyUnreachable(error: unknown): string {
+  const words = String(error);
+  return UNREACHABLE.find(([sign]) => words.includes(sign))?.[1] ?? "no connection";
+}
+
+/** Seconds or a date (RFC 9110, section 10.2.3), in milliseconds from now. */
+function retryAfter(headers: Headers): number | undefined {
+  const text = headers.get("retry-after");
+  if (text === null) return undefined;
+  const pause = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(pause) ? undefined : Math.max(0, pause);
+}

@@ -1,0 +1,30 @@
+import { assertStringIncludes } from "@std/assert";
+import {
+  MAXIMUM,
+  MAXIMUM_MEANING,
+  requirementNames,
+  REQUIREMENTS,
+} from "../../src/config/requirements.ts";
+import { settingNames, SETTINGS } from "../../src/config/settings.ts";
+
+/** Rows of tables, whatever the width of their columns. */
+const README = Deno.readTextFileSync(new URL("../../README.md", import.meta.url))
+  .replaceAll(/ +/g, " ");
+
+Deno.test("the README's table of settings is that of the program", () => {
+  for (const name of settingNames()) {
+    const { commands, fallback, meaning } = SETTINGS[name];
+    const builtIn = fallback === undefined ? "" : `\`${fallback}\` `;
+    assertStringIncludes(
+      README,
+      `| \`${name}\` | ${commands.join(", ")} | ${builtIn}| ${meaning} |`,
+    );
+  }
+});
+
+Deno.test("the README's table of requirements is that of the program", () => {
+  for (const name of requirementNames()) {
+    assertStringIncludes(README, `| \`${name}\` | ${REQUIREMENTS[name].meaning} |`);
+  }
+  assertStringIncludes(README, `| \`${MAXIMUM}\` | ${MAXIMUM_MEANING} |`);
+});

@@ -1,0 +1,86 @@
+import {
+  type FileMethod,
+  type FileOperations,
+  operationsOn,
+} from "../../../src/filesystem/operations.ts";
+import { closeDescriptor, Open, openAt } from "../../../src/filesystem/linux/descriptors.ts";
+import { AnchoredPaths } from "../../../src/filesystem/sandbox/anchored_paths.ts";
+import { type GrantedFiles, Judge } from "../../../src/filesystem/sandbox/judge.ts";
+import { hostDisk } from "../../../src/sandbox/disk.ts";
+import { bindIntent } from "../../../src/sandbox/intent/bind.ts";
+import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
+import { type Outcome, performBy } from "../perform.ts";
+import { TestDirectory } from "../test_directory.ts";
+
+// Opens the C library, which stays open for good, where no single test is blamed for it.
+if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));
+
+/** What entries grant to whoever works in a directory. */
+export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {
+  const sandbox = context({ entries, cwd: workspace, workspaceRoots: [workspace] });
+  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
+  const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
+  const { files } = bindIntent(intent, facts, hostDisk);
+  if (files.kind === "all") throw new Error("all files are granted");
+  return files;
+}
+
+/** Operations that may do what entries grant. */
+export function operationsIn(workspace: string, entries: readonly WireEntry[]): FileOperations {
+  return operationsOn(new AnchoredPaths(new Judge(grantedIn(workspace, entries))));
+}
+
+/** A workspace `ws`, and `outside` beside it with a file `secret`. */
+export class Scene implements AsyncDisposable {
+  readonly directory: TestDirectory;
+  /** What the workspace's entries are. */
+  readonly entries: readonly WireEntry[];
+
+  private constructor(directory: TestDirectory, entries: readonly WireEntry[]) {
+    this.directory = directory;
+    this.entries = entries;
+  }
+
+  /**
+   * @param entries what is granted; reading everything and writing the workspace, if not given
+   * @param files what is in the directory besides
+   */
+  static async create(
+    entries: readonly WireEntry[] | ((directory: TestDirectory) => readonly WireEntry[]) =
+      workspaceWrite,
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Scene> {
+    const directory = await TestDirectory.create();
+    await directory.fill({ "outside/secret": "secret", "ws/file": "file", ...files });
+    return new Scene(directory, typeof entries === "function" ? entries(directory) : entries);
+  }
+
+  /** Performs a request about something in the directory, after binding the intent anew. */
+  on(method: FileMethod, name: string, more: Readonly<Record<string, unknown>> = {}) {
+    return this.perform(method, { path: this.directory.uri(name), ...more });
+  }
+
+  perform(method: FileMethod, params: unknown): Promise<Outcome> {
+    const operations = operationsIn(this.directory.at("ws"), this.entries);
+    return performBy(operations, method, params);
+  }
+
+  copy(from: string, to: string, recursive = false): Promise<Outcome> {
+    const [sourcePath, destinationPath] = [this.directory.uri(from), this.directory.uri(to)];
+    return this.perform("fs/copy", { sourcePath, destinationPath, recursive });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.directory[Symbol.asyncDispose]();
+  }
+}
+
+/** The code that a request was answered with, or `done`. */
+export function codeOf(outcome: Outcome): number | "done" {
+  return "code" in outcome ? outcome.code : "done";
+}
+
+/** How a sandbox refuses what is read-only, what is denied by name, and what nothing grants. */
+export const READ_ONLY = -32603;
+export const DENIED = -32600;
+export const UNSEEN = -32004;
