@@ -1,12 +1,14 @@
 import { sandboxIntent } from "../../src/cli/exec_sandbox.ts";
 import { PathUri } from "../../src/protocol/path_uri.ts";
 import { BenchmarkClient } from "./client.ts";
+import { fileThroughput } from "./file_transfer.ts";
 import { once, quantile, time } from "./statistics.ts";
 
 /** One row of the table, measured over a connection. */
 export interface Measurement {
   readonly name: string;
-  measure(client: BenchmarkClient): Promise<string>;
+  /** @param url where the client is connected to */
+  measure(client: BenchmarkClient, url: string): Promise<string>;
 }
 
 const OUTPUT_BYTES = 1024 * 1024 * 1024;
@@ -46,11 +48,19 @@ export const connectedMeasurements: readonly Measurement[] = [
   },
   {
     name: "fs/readFile, 8 MiB",
-    measure: (client) => fileThroughput(client, "fs/readFile"),
+    measure: (_, url) => fileThroughput(url, "fs/readFile"),
   },
   {
     name: "fs/writeFile, 8 MiB",
-    measure: (client) => fileThroughput(client, "fs/writeFile"),
+    measure: (_, url) => fileThroughput(url, "fs/writeFile"),
+  },
+  {
+    name: "small fs/readFile",
+    measure: async (client) => latency(await smallReads(client, false)),
+  },
+  {
+    name: "small sandboxed fs/readFile, warm",
+    measure: async (client) => latency(await smallReads(client, true)),
   },
   {
     name: "200 commands at once",
@@ -95,39 +105,37 @@ export const connectedMeasurements: readonly Measurement[] = [
 ];
 
 /** Times a command that may write a directory of its own and the temporary ones. */
-async function sandboxed(client: BenchmarkClient, tty: boolean): Promise<number[]> {
-  const workspace = await Deno.makeTempDir({ prefix: "remex-bench-" });
-  try {
-    const sandbox = await sandboxIntent("workspace-write", PathUri.fromNativePath(workspace), []);
-    return await time(200, async () => {
+function sandboxed(client: BenchmarkClient, tty: boolean): Promise<number[]> {
+  return inWorkspace((_, sandbox) =>
+    time(200, async () => {
       const { exitCode } = await client.run(["/usr/bin/true"], { tty, sandbox });
       if (exitCode !== 0) throw new Error(`exit code ${exitCode}`);
-    });
-  } finally {
-    await Deno.remove(workspace, { recursive: true });
-  }
+    })
+  );
 }
 
-/** Reads or writes a file of the temporary directory, one request after the other. */
-async function fileThroughput(
-  client: BenchmarkClient,
-  method: "fs/readFile" | "fs/writeFile",
-): Promise<string> {
-  const file = await Deno.makeTempFile({ prefix: "remex-bench-" });
+/** Times reading a file of a few bytes, when it has been read before. */
+function smallReads(client: BenchmarkClient, isSandboxed: boolean): Promise<number[]> {
+  return inWorkspace(async (workspace, sandbox) => {
+    const file = `${workspace}/file`;
+    await Deno.writeTextFile(file, "a few bytes");
+    const params = { path: `file://${file}`, ...(isSandboxed && { sandbox }) };
+    const read = () => client.call("fs/readFile", params);
+    await time(20, read);
+    return await time(500, read);
+  });
+}
+
+/** Works in a directory of its own, which may be written in the sandbox that goes with it. */
+async function inWorkspace<R>(
+  work: (workspace: string, sandbox: Awaited<ReturnType<typeof sandboxIntent>>) => Promise<R>,
+): Promise<R> {
+  const workspace = await Deno.makeTempDir({ prefix: "remex-bench-" });
   try {
-    const bytes = crypto.getRandomValues(new Uint8Array(65536));
-    const content = new Uint8Array(8 * MIB);
-    for (let offset = 0; offset < content.length; offset += bytes.length) {
-      content.set(bytes, offset);
-    }
-    await Deno.writeFile(file, content);
-    const params = method === "fs/readFile"
-      ? { path: `file://${file}` }
-      : { path: `file://${file}`, dataBase64: content.toBase64() };
-    const samples = await time(20, () => client.call(method, params));
-    return `${(8 / quantile(samples, 0.5) * 1000).toFixed(0)} MiB/s`;
+    const uri = PathUri.fromNativePath(workspace);
+    return await work(workspace, await sandboxIntent("workspace-write", uri, []));
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(workspace, { recursive: true });
   }
 }
 

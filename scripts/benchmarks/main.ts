@@ -36,7 +36,9 @@ async function measureConnected(address: string): Promise<void> {
   for (const { name, measure } of connectedMeasurements) {
     // A connection each: a server that one measurement brings to its knees can still take the next.
     const client = await BenchmarkClient.connect(address);
-    const result = await measure(client).catch((error: Error) => `failed: ${error.message}`);
+    const result = await measure(client, address).catch((error: Error) =>
+      `failed: ${error.message}`
+    );
     client.close();
     rows.set(name, [...rows.get(name) ?? [], result]);
   }
