@@ -2,7 +2,7 @@ import type { TokenCheck } from "../transport/authentication.ts";
 import { capabilityTokenCheck, digestOf } from "../transport/capability_token.ts";
 import type { AuthenticationOptions } from "./authentication_options.ts";
 import type { NamedFile } from "./named_file.ts";
-import { readSecret } from "./secret_file.ts";
+import { readSecret, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A key shorter than its hash is weaker than it (RFC 7518, section 3.2). */
@@ -27,14 +27,6 @@ export async function tokenCheckFor(
       return await signedTokenCheck({ ...options, secret });
     }
   }
-}
-
-async function readToken(file: NamedFile): Promise<string> {
-  const token = await readSecret(file);
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new UsageError(
-    `${file.setting}: ${file.path} holds no token: one line of printable ASCII without blanks`,
-  );
 }
 
 async function readSharedSecret(file: NamedFile): Promise<Uint8Array<ArrayBuffer>> {

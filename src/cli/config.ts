@@ -10,11 +10,10 @@ import {
   REQUIREMENTS,
   type Requirements,
 } from "../config/requirements.ts";
-import { settingNames, variableOf } from "../config/settings.ts";
+import { optionOf, settingNames, variableOf } from "../config/settings.ts";
 import { helpText, type OptionHelp, optionHelp } from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
-import { commandLineLayer, settingOptions } from "./setting_options.ts";
-import { UsageError } from "./usage_error.ts";
+import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
 
 /** `remex config`: tells what is configured and where. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {
@@ -38,7 +37,8 @@ export async function config(args: string[]): Promise<number> {
     await print(`${JSON.stringify(report, null, 2)}\n`);
     return 0;
   }
-  await print(settingsTable(configuration) + requirementsTable(requirements));
+  const ignored = unknownVariables.map((name) => `${name} in the environment is no setting\n`);
+  await print(settingsTable(configuration) + requirementsTable(requirements) + ignored.join(""));
   return 0;
 }
 
@@ -55,7 +55,7 @@ function parse(args: string[]) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw misread("config", error, settingNames().map(optionOf));
   }
 }
 

@@ -15,7 +15,7 @@ import { forwardOutput, OutputClosed } from "./exec_output.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import type { NamedFile } from "./named_file.ts";
+import { readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
@@ -99,16 +99,6 @@ async function connect(
     }
     throw error;
   }
-}
-
-async function readToken({ path, setting }: NamedFile): Promise<string> {
-  try {
-    const token = (await Deno.readTextFile(path)).trim();
-    if (/^[\x21-\x7e]+$/.test(token)) return token;
-  } catch (error) {
-    throw new UsageError(`${setting}: ${error instanceof Error ? error.message : error}`);
-  }
-  throw new UsageError(`${setting}: ${path} holds no token: one line of printable ASCII`);
 }
 
 async function start(

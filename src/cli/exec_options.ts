@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
-import type { SettingName } from "../config/settings.ts";
+import { optionOf, type SettingName, settingNames } from "../config/settings.ts";
 import { PathUri } from "../protocol/path_uri.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
@@ -12,7 +12,7 @@ import {
   type OptionHelp,
   settingsHelp,
 } from "./option_help.ts";
-import { commandLineLayer, settingOptions } from "./setting_options.ts";
+import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` was asked to do. */
@@ -143,10 +143,10 @@ function parse(args: string[]) {
       },
     }).values;
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    throw new UsageError(
-      words.startsWith("Unexpected argument") ? `${words}; the command comes after \`--\`` : words,
-    );
+    if (error instanceof Error && error.message.startsWith("Unexpected argument")) {
+      throw new UsageError(`${error.message}; the command comes after \`--\``);
+    }
+    throw misread("exec", error, settingNames("exec").map(optionOf));
   }
 }
 

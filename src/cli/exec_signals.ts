@@ -1,4 +1,5 @@
 import type { ExecProcess } from "../client/mod.ts";
+import { outlivesTerminal } from "./hang_up.ts";
 
 /** The user has had enough. */
 export class GivenUp extends Error {
@@ -25,6 +26,7 @@ const FORWARDED: readonly ForwardedSignal[] = Deno.build.os === "windows"
 
 /** Passes on to a process the signals that this program gets. */
 export class ForwardedSignals implements Disposable {
+  readonly #outlivesTerminal = outlivesTerminal();
   readonly #listeners = FORWARDED.map((signal) => {
     const listener = () => this.#received(signal);
     Deno.addSignalListener(signal, listener);
@@ -63,6 +65,7 @@ export class ForwardedSignals implements Disposable {
   }
 
   #received(signal: ForwardedSignal): void {
+    if (signal === "SIGHUP" && this.#outlivesTerminal) return;
     const process = this.#process;
     if (process === undefined || this.#exitCode !== undefined || signal !== "SIGINT") {
       return this.giveUp(new GivenUp(this.#exitCode ?? EXIT_CODES[signal]));

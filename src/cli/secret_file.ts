@@ -16,6 +16,15 @@ export async function readSecret(file: NamedFile): Promise<string> {
   return secret;
 }
 
+/** Reads a file that holds a token. @throws {UsageError} naming the setting */
+export async function readToken(file: NamedFile): Promise<string> {
+  const token = await readSecret(file);
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UsageError(
+    `${file.setting}: ${file.path} holds no token: one line of printable ASCII without blanks`,
+  );
+}
+
 /** Reads a text file. @throws {UsageError} naming the setting */
 export async function readText({ setting, path }: NamedFile): Promise<string> {
   const bytes = await Deno.readFile(path).catch((error) => {

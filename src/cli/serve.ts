@@ -3,7 +3,7 @@ import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
+import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
 import { Executor } from "../server/executor.ts";
 import { configureLog, log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/log_fields.ts";
@@ -16,6 +16,7 @@ import {
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
+import { listenHint } from "./listen_hint.ts";
 import {
   parseServeArguments,
   type ServeOptions,
@@ -23,7 +24,6 @@ import {
   serveUsage,
 } from "./serve_options.ts";
 import { toldToEnd } from "./told_to_end.ts";
-import { UsageError } from "./usage_error.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -37,12 +37,19 @@ export async function serve(args: string[]): Promise<number> {
     (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
   const options = { ...serveOptions(configuration), bounds };
   configureLog(options.log);
+  const { listen } = options;
+  if (listen.kind === "stdio") {
+    await serveStdio(options);
+    return 0;
+  }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  const { listen } = options;
-  if (listen.kind === "stdio") await serveStdio(options);
-  else await serveSocket(listen, options);
+  await serveSocket(listen, options).catch((error) => {
+    throw error instanceof ListenError
+      ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
+      : error;
+  });
   return 0;
 }
 
@@ -63,6 +70,7 @@ function startService(
     raiseDescriptorLimit();
   }
   const keeper = keepProcesses();
+  observePlaceholders(keeper.directories);
   const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
   return { keeper, executor, telemetry };
 }
@@ -123,8 +131,6 @@ async function serveSocket(
     cwd: () => running().executor.cwd,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
-  }).catch((error) => {
-    throw error instanceof ListenError ? new UsageError(error.message) : error;
   });
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   console.log(server.url);

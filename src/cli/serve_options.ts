@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
+import { optionOf, settingNames } from "../config/settings.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
 import type { Limits } from "../server/limits.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
 import { COMMON_OPTIONS, helpText, LAYERS_HELP, settingsHelp } from "./option_help.ts";
-import { commandLineLayer, settingOptions } from "./setting_options.ts";
+import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
 import type { TlsOptions } from "./tls_files.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -71,7 +72,7 @@ function parse(args: string[]) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw misread("serve", error, settingNames("serve").map(optionOf));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Given, Layer } from "../config/configuration.ts";
 import { givenAsText } from "../config/environment_layer.ts";
+import { nearName } from "../config/near_name.ts";
 import {
   type ConfiguredCommand,
   optionOf,
@@ -7,6 +8,7 @@ import {
   settingNames,
   SETTINGS,
 } from "../config/settings.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** An option for `parseArgs`. */
 type OptionSpec = { readonly type: "boolean" | "string" };
@@ -42,4 +44,15 @@ export function commandLineLayer(values: OptionValues): Layer {
     layer.set(name, { value: givenAsText(name, option, given), origin });
   }
   return layer;
+}
+
+/** What `parseArgs` says of a command line, with what may have been meant. */
+export function misread(command: string, error: unknown, options: readonly string[]): UsageError {
+  const words = error instanceof Error ? error.message : String(error);
+  const unknown = /^Unknown option '--([^'=]+)/.exec(words)?.[1];
+  const near = unknown && nearName(unknown, options);
+  const fix = near === undefined || near === ""
+    ? `\`remex ${command} --help\` lists the options`
+    : `was --${near} meant?`;
+  return new UsageError(`${words.replaceAll("\n", " ")}; ${fix}`);
 }

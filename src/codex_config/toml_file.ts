@@ -34,8 +34,8 @@ function whatIsWrong(error: unknown): string {
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    await using file = await openRegularFile(path);
-    const { size } = await file.stat();
+    const { file, size } = await openRegularFile(path);
+    await using _closing = file;
     if (size > MAX_BYTES) throw new ConfigFileError(`larger than ${MAX_BYTES} bytes`);
     return await file.readFile("utf8");
   } catch (error) {

@@ -20,12 +20,7 @@ export interface Member {
  * @throws {ConfigurationError} when anything else than its absence keeps it from being read
  */
 export function readSystemFile(path: string): string | undefined {
-  const directory = dirname(path);
   try {
-    if (!existsSync(directory)) {
-      if (!isListed(directory)) return undefined;
-      throw new ConfigurationError(`${directory} cannot be reached`);
-    }
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   } catch (error) {
     throw unreadable(path, error);
@@ -34,13 +29,26 @@ export function readSystemFile(path: string): string | undefined {
 }
 
 /**
- * Whether there is something at a path, though it may lead nowhere. Asking for the path itself
- * would take the program's first Error, and 1.5 ms of its start.
+ * Whether a directory of the administrator's is there, as far as can be seen from above it: asking
+ * for what is not there takes the program's first Error, and 1.5 ms of its start.
+ *
+ * @throws {ConfigurationError} if it is there and cannot be reached
  */
-function isListed(path: string): boolean {
-  const directory = dirname(path);
-  if (!existsSync(directory)) return false;
-  return Array.from(Deno.readDirSync(directory)).some(({ name }) => name === basename(path));
+export function isSystemDirectory(path: string): boolean {
+  if (existsSync(path)) return true;
+  if (namesIn(dirname(path)).includes(basename(path))) {
+    throw new ConfigurationError(`${path} cannot be reached`);
+  }
+  return false;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw unreadable(directory, error);
+  }
 }
 
 /**
@@ -128,6 +136,6 @@ function unreadable(path: string, error: unknown): ConfigurationError {
   if (error instanceof ConfigurationError) return error;
   const words = error instanceof Error ? error.message : String(error);
   // They end with the operation and the path, which is told already.
-  const reason = words.replace(/(:|,) (l?stat|open|readfile|read)\b.*$/, "");
+  const reason = words.replace(/(:|,) (l?stat|open|readdir|readfile|read)\b.*$/, "");
   return new ConfigurationError(`cannot read ${path}: ${reason}`);
 }

@@ -1,7 +1,7 @@
 import { Configuration, type Layer } from "./configuration.ts";
 import { ConfigurationError } from "./configuration_error.ts";
 import { environmentLayer } from "./environment_layer.ts";
-import { readFile, readSystemFile, readUserFile } from "./jsonc_file.ts";
+import { isSystemDirectory, readFile, readSystemFile, readUserFile } from "./jsonc_file.ts";
 import type { FileLayerName } from "./origin.ts";
 import { hostPlaces, type Places } from "./places.ts";
 import type { Requirements } from "./requirements.ts";
@@ -29,25 +29,9 @@ export interface Loaded {
  *
  * @throws {ConfigurationError} naming what is wrong and where it is
  */
-export async function loadConfiguration(
-  { commandLine, configFile, environment = Deno.env.toObject(), places = hostPlaces(environment) }:
-    Sources,
-): Promise<Loaded> {
-  const { system, user } = places;
-  const layers: Layer[] = [];
-  const add = async (text: string | undefined, file: string, name: FileLayerName) => {
-    if (text === undefined) return;
-    const { fileLayer } = await import("./file_layer.ts");
-    layers.push(await fileLayer(text, file, name));
-  };
-  await add(readSystemFile(system), system, "system file");
-  if (user !== undefined) await add(readUserFile(user), user, "user file");
-  if (configFile !== undefined) await add(readGivenFile(configFile), configFile, "given file");
-  const { layer, unknown } = environmentLayer(environment);
-  return {
-    configuration: new Configuration([...layers, layer, commandLine]),
-    unknownVariables: unknown,
-  };
+export async function loadConfiguration(sources: Sources): Promise<Loaded> {
+  const { environment, places } = whereToLook(sources);
+  return await loadLayers(sources, environment, places, isSystemDirectory(places.directory));
 }
 
 /** What an executor goes by. */
@@ -62,11 +46,11 @@ export interface LoadedForExecutor extends Loaded {
  * @throws {ConfigurationError} naming what is wrong and where it is, also if the demands cannot be
  * known: nothing may start then
  */
-export async function loadForExecutor(
-  { places = hostPlaces(Deno.env.toObject()), ...sources }: Sources,
-): Promise<LoadedForExecutor> {
-  const demands = readSystemFile(places.requirements);
-  const loaded = await loadConfiguration({ places, ...sources });
+export async function loadForExecutor(sources: Sources): Promise<LoadedForExecutor> {
+  const { environment, places } = whereToLook(sources);
+  const administered = isSystemDirectory(places.directory);
+  const demands = administered ? readSystemFile(places.requirements) : undefined;
+  const loaded = await loadLayers(sources, environment, places, administered);
   if (demands === undefined) return { ...loaded, requirements: undefined };
   const [{ parseRequirements }, { enforceRequirements }] = await Promise.all([
     import("./requirements.ts"),
@@ -75,6 +59,33 @@ export async function loadForExecutor(
   const requirements = await parseRequirements(demands, places.requirements);
   const configuration = enforceRequirements(loaded.configuration, requirements);
   return { ...loaded, configuration, requirements };
+}
+
+function whereToLook({ environment = Deno.env.toObject(), places }: Sources) {
+  return { environment, places: places ?? hostPlaces(environment) };
+}
+
+/** @param administered whether there may be a file of the system's */
+async function loadLayers(
+  { commandLine, configFile }: Sources,
+  environment: Readonly<Record<string, string>>,
+  { system, user }: Places,
+  administered: boolean,
+): Promise<Loaded> {
+  const layers: Layer[] = [];
+  const add = async (text: string | undefined, file: string, name: FileLayerName) => {
+    if (text === undefined) return;
+    const { fileLayer } = await import("./file_layer.ts");
+    layers.push(await fileLayer(text, file, name));
+  };
+  if (administered) await add(readSystemFile(system), system, "system file");
+  if (user !== undefined) await add(readUserFile(user), user, "user file");
+  if (configFile !== undefined) await add(readGivenFile(configFile), configFile, "given file");
+  const { layer, unknown } = environmentLayer(environment);
+  return {
+    configuration: new Configuration([...layers, layer, commandLine]),
+    unknownVariables: unknown,
+  };
 }
 
 function readGivenFile(path: string): string {

@@ -2,11 +2,13 @@ import { isAbsolute } from "node:path";
 
 /** Where the files of a machine are. */
 export interface Places {
+  /** The directory of the next two. */
+  readonly directory: string;
   readonly system: string;
-  /** Undefined for a user without a home. */
-  readonly user: string | undefined;
   /** The administrator's. */
   readonly requirements: string;
+  /** Undefined for a user without a home. */
+  readonly user: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,12 +22,13 @@ export function hostPlaces(
   environment: Environment,
   os: typeof Deno.build.os = Deno.build.os,
 ): Places {
-  const system = os === "windows" ? "C:\\ProgramData\\remex" : "/etc/remex";
+  const directory = os === "windows" ? "C:\\ProgramData\\remex" : "/etc/remex";
   const user = userDirectory(environment, os);
   return {
-    system: `${system}/config.jsonc`,
+    directory,
+    system: `${directory}/config.jsonc`,
+    requirements: `${directory}/requirements.jsonc`,
     user: user && `${user}/remex/config.jsonc`,
-    requirements: `${system}/requirements.jsonc`,
   };
 }
 

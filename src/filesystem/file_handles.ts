@@ -93,8 +93,8 @@ function refuseLongId(handleId: string): void {
 }
 
 /** Opens it with all rights of this process. */
-export function openPlainly(path: PathUri): Promise<FileHandle> {
-  return openRegularFile(path.toNativePath());
+export async function openPlainly(path: PathUri): Promise<FileHandle> {
+  return (await openRegularFile(path.toNativePath())).file;
 }
 
 async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {

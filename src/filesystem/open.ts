@@ -10,17 +10,25 @@ const READER_CHECK_MS = 10;
 // Deno.open waits for the other end of a FIFO, and the whole program waits with it. Whether a path
 // leads to one cannot be told before without somebody changing it: so no opening here waits.
 
+/** A file that is open for reading. */
+export interface RegularFile {
+  readonly file: FileHandle;
+  /** In bytes, when it was opened; 0 for those of /proc, which do not tell. */
+  readonly size: number;
+}
+
 /**
  * Opens a file for reading, through symbolic links.
  *
  * @param name what the client calls it
  * @throws {RpcError} -32600 if the path leads to something else than a regular file
  */
-export async function openRegularFile(path: string, name = path): Promise<FileHandle> {
+export async function openRegularFile(path: string, name = path): Promise<RegularFile> {
   // To open a device may already do something to it.
   if ((await Deno.stat(path)).isFile) {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if ((await file.stat()).isFile()) return file;
+    const stats = await file.stat();
+    if (stats.isFile()) return { file, size: stats.size };
     await file.close();
   }
   throw notRegular(name);

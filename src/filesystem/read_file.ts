@@ -24,8 +24,8 @@ export async function readFile(
 ): Promise<ResultInput<"fs/readFile">> {
   const native = path.toNativePath();
   using place = paths.object(native, "read");
-  await using file = await openRegularFile(place.path, native);
-  const { size } = await file.stat();
+  const { file, size } = await openRegularFile(place.path, native);
+  await using _closing = file;
   refuseLarge(size);
   // One byte more than there is, if it fits, so that the end is seen at once.
   const whole = Math.max(SMALL_PIECE_BYTES, Math.ceil((size + 1) / 3) * 3);

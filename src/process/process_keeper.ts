@@ -18,12 +18,20 @@ export interface ProcessKeeper {
   killAll(): Promise<void>;
 }
 
+/** Cleans up what this program leaves on the disk when it is killed. */
+export interface DirectoryKeeper {
+  /** A directory is to be removed then, if it is empty and nobody has a lock on it. */
+  keepDirectory(path: string): void;
+  /** A directory is not to be removed any more. */
+  releaseDirectory(path: string): void;
+}
+
 /** Rounds of killing, in case of processes that start others faster than they are found. */
 const MAX_ROUNDS = 50;
 const ROUND_MS = 5;
 
 /** Takes this program's children into care, by the means that its system has. */
-export function keepProcesses(): ProcessKeeper {
+export function keepProcesses(): ProcessKeeper & { readonly directories?: DirectoryKeeper } {
   if (Deno.build.os === "windows") return new UnattendedProcesses();
   const guardian = new Guardian((reason) =>
     log("warn", "commands may outlive a killed executor: no guardian", { reason })
@@ -34,10 +42,12 @@ export function keepProcesses(): ProcessKeeper {
 
 /** Linux: nothing that a command leaves behind gets out of sight. */
 class LinuxKeeper implements ProcessKeeper {
+  readonly directories: DirectoryKeeper;
   readonly #guardian: Guardian;
   readonly #orphans: Orphans;
 
   constructor(guardian: Guardian) {
+    this.directories = guardian;
     this.#guardian = guardian;
     this.#orphans = new Orphans(guardian);
   }

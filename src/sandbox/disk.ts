@@ -1,4 +1,6 @@
-import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants as fileFlags, openSync, readlinkSync, readSync } from "node:fs";
+import { constants as systemConstants } from "node:os";
+import { fileModeAt } from "../native/file_mode.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -24,10 +26,26 @@ export interface Disk {
 }
 
 const START_BYTES = 4096;
+/** The types of files as `st_mode` has them (inode(7)). */
+const S_IFMT = 0o170000;
+const KINDS: ReadonlyMap<number, PathKind> = new Map([
+  [0o040000, "directory"],
+  [0o100000, "file"],
+  [0o120000, "link"],
+]);
+const MISSING: ReadonlySet<number> = new Set([
+  systemConstants.errno.ENOENT,
+  systemConstants.errno.ENOTDIR,
+]);
 
 /** This machine's files. */
 export const hostDisk: Disk = {
   kindOf(path) {
+    if (!path.includes("\0")) {
+      const found = fileModeAt(path);
+      if (found.kind === "found") return KINDS.get(found.mode & S_IFMT) ?? "other";
+      if (MISSING.has(found.errno)) return "missing";
+    }
     try {
       return kindOf(Deno.lstatSync(path));
     } catch (error) {
@@ -38,7 +56,8 @@ export const hostDisk: Disk = {
   readLink: (path) => orElse("", () => readlinkSync(path)),
   readStart: (path) =>
     orElse("", () => {
-      const descriptor = openSync(path, "r");
+      // It may have become a FIFO, which would be waited for.
+      const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
       try {
         const bytes = new Uint8Array(START_BYTES);
         return new TextDecoder().decode(bytes.subarray(0, readSync(descriptor, bytes)));

@@ -20,7 +20,7 @@ export function linuxMechanism(
 
 /** Judges what encloses commands on Linux. */
 export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] {
-  const { bubblewrap, landlock, seccomp, tools } = abilities;
+  const { bubblewrap, landlock, seccomp } = abilities;
   const works = bubblewrap.kind === "usable";
   const spare = linuxMechanism(abilities) === undefined ? "failed" : "warning";
   return [
@@ -28,7 +28,7 @@ export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] 
     ...settingChecks(settings, works, spare),
     landlockCheck(landlock, works ? "warning" : "failed"),
     seccompCheck(seccomp),
-    ...works ? helperChecks(bubblewrap, tools) : [],
+    ...works ? helperChecks(abilities) : [],
   ];
 }
 
@@ -118,10 +118,7 @@ function seccompCheck(seccomp: boolean): DoctorCheck {
   };
 }
 
-function helperChecks(
-  bubblewrap: BubblewrapAbility,
-  tools: LinuxAbilities["tools"],
-): DoctorCheck[] {
+function helperChecks({ bubblewrap, tools, namespaceEntry }: LinuxAbilities): DoctorCheck[] {
   const canName = bubblewrap.kind === "usable" && bubblewrap.canSetArg0 ||
     tools.perl !== undefined;
   const missing = [
@@ -132,6 +129,7 @@ function helperChecks(
     ...tools.env === undefined && tools.perl === undefined
       ? ["env(1) or perl, for sandboxed commands with a PWD of their own"]
       : [],
+    ...namespaceEntry.kind === "none" ? ["nsenter(1) on PATH, for managed networks"] : [],
   ];
   if (missing.length === 0) return [ok("helpers", "all there")];
   return [{

@@ -81,7 +81,7 @@ export class Executor {
         ...processHandlers(() => Deno.env.toObject(), options.bounds),
         ...environmentConfigHandlers((name) => Deno.env.get(name)),
         ...missingWatchHandlers(),
-        ...fileHandlers(),
+        ...fileHandlers(options.bounds),
         ...httpHandlers(() => Deno.env.toObject(), options.bounds),
       })),
     };

@@ -33,8 +33,6 @@ export interface LogFields {
   readonly error?: string;
   /** Where in this program an unexpected error came up. */
   readonly at?: string;
-  /** How many seconds something may take. */
-  readonly seconds?: number;
   /** How many lines like this one were left out since the last. */
   readonly omitted?: number;
 }

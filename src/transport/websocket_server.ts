@@ -177,7 +177,9 @@ async function respond(
     );
   if (refusal !== undefined) return refusal;
   if (!options.ready()) return refuse("info", 503, "shutting down");
-  if (options.full?.()) return refuse("warn", 503, "as many clients are connected as may be");
+  if (options.full?.()) {
+    return refuse("warn", 503, "as many clients are connected as may be (--max-connections)");
+  }
   return upgrade(request, peer, options, watch);
 }
 

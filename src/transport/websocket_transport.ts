@@ -1,4 +1,4 @@
-import { log } from "../telemetry/log.ts";
+import { log, logSeldom } from "../telemetry/log.ts";
 import { atMost } from "./at_most.ts";
 import { utf8Text } from "./text.ts";
 import {
@@ -101,8 +101,8 @@ export class WebSocketTransport implements Transport {
   /** Deno has ended the connection by now; its client can no longer be told why. */
   #failed(event: Event): void {
     const reason = event instanceof ErrorEvent ? event.message : "";
-    const level = reason === FRAME_TOO_LARGE ? "warn" : "debug";
-    log(level, "connection lost", { reason });
+    if (reason === FRAME_TOO_LARGE) logSeldom("warn", "connection lost", { reason });
+    else log("debug", "connection lost", { reason });
     this.#gone.resolve();
     this.#ended("lost");
   }

@@ -248,6 +248,21 @@ Deno.test("what a later layer says must have an effect, and takes no protection 
   );
 });
 
+Deno.test("options of `codex exec-server` that mean the same have the same names", () => {
+  const options = optionsOf([
+    ...["--listen", "ws://127.0.0.1:80", "--concurrent-requests", "1", "--exit-on-stdin-close"],
+    ...[...SIGNED, "--ws-shared-secret-file", "/s", "--ws-issuer", "i", "--ws-audience", "a"],
+    ...["--ws-max-clock-skew-seconds", "5"],
+  ]);
+  assertEquals([options.listen.kind, options.limits.concurrentRequests], ["websocket", 1]);
+  assertEquals([options.exitOnStdinClose, options.authentication.kind], [true, "signedToken"]);
+  for (const token of [["--ws-token-file", "/t"], ["--ws-token-sha256", DIGEST]]) {
+    const { kind } = optionsOf([...CAPABILITY, ...token]).authentication;
+    assertMatch(kind, /^token(File|Digest)$/);
+  }
+  assertEquals(optionsOf(["--listen", "stdio://"]).listen, { kind: "stdio" });
+});
+
 Deno.test("what is switched on elsewhere can be switched off", () => {
   const on = environment({ REMEX_EXIT_ON_STDIN_CLOSE: "true" });
   assertEquals(optionsOf([], on).exitOnStdinClose, true);

@@ -9,6 +9,7 @@ import { inDirectory } from "../process/behaviour/recorded_child.ts";
 function placesIn(directory: string) {
   Deno.mkdirSync(join(directory, "etc"));
   return {
+    directory: join(directory, "etc"),
     system: join(directory, "etc/config.jsonc"),
     user: join(directory, "user.jsonc"),
     requirements: join(directory, "etc/requirements.jsonc"),

@@ -11,9 +11,8 @@ const CAPABILITY = ["--ws-auth", "capability-token"];
 const SIGNED = ["--ws-auth", "signed-bearer-token"];
 
 /** The status that asking for a WebSocket is answered with, and the challenge. */
-async function knock(url: string, token?: string) {
-  const { hostname, port } = new URL(url);
-  using connection = await Deno.connect({ hostname, port: Number(port) });
+async function knock(url: string, token?: string, more: readonly string[] = []) {
+  using connection = await connectTo(url);
   const request = [
     "GET / HTTP/1.1",
     "Host: a",
@@ -22,12 +21,21 @@ async function knock(url: string, token?: string) {
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ...token === undefined ? [] : [`Authorization: Bearer ${token}`],
+    ...more,
   ];
   await connection.write(new TextEncoder().encode(`${request.join("\r\n")}\r\n\r\n`));
   const answer = new Uint8Array(2000);
   const text = new TextDecoder().decode(answer.subarray(0, await connection.read(answer) ?? 0));
   const challenge = /^www-authenticate: (.*?)\r$/im.exec(text)?.[1];
   return { status: Number(text.split(" ")[1]), challenge };
+}
+
+function connectTo(url: string): Promise<Deno.Conn> {
+  if (url.startsWith("unix:")) {
+    return Deno.connect({ transport: "unix", path: url.slice("unix:".length) });
+  }
+  const { hostname, port } = new URL(url);
+  return Deno.connect({ hostname, port: Number(port) });
 }
 
 /** A file of that content that only its owner can read. */
@@ -150,6 +158,7 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       file("c", "x".repeat(31)),
     ];
     const { cert, key } = await selfSigned(directory, "one");
+    const expired = await expiredCertificate(directory);
     const other = await selfSigned(directory, "other");
     const tokenFile = (path: string) => [...CAPABILITY, "--ws-token-file", path];
     const secret = (path: string) => [...SIGNED, "--ws-shared-secret-file", path];
@@ -167,7 +176,12 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       [tls(token, key), `--tls-cert: ${token} holds no certificate`],
       [tls(cert, token), `--tls-key: ${token} holds no unencrypted private key`],
       [tls(cert, other.key), `--tls-key: the key in ${other.key} is not that of ${cert}`],
-      [["--listen", "ws://0.0.0.0:0"], "refusing to listen on 0.0.0.0"],
+      [tls(expired.cert, expired.key), `--tls-cert: the certificate in ${expired.cert} expired on`],
+      [["--listen", "ws://0.0.0.0:0"], "--listen: refusing to listen on 0.0.0.0"],
+      [["--lsiten", "stdio"], "Unknown option '--lsiten'; was --listen meant?"],
+      [["--verbose"], "Unknown option '--verbose'; `remex serve --help` lists the options"],
+      [["--grace"], "Option '--grace <value>' argument missing; `remex serve --help`"],
+      [["--max-sessions", "0"], "--max-sessions: `0` is not a number from 1 to 1000000"],
     ];
     for (const [args, named] of cases) {
       const { code, stdout, stderr } = await runToEnd(["serve", ...args]);
@@ -176,3 +190,84 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       assertEquals(stderr.split("\n").length, 2, stderr);
     }
   }));
+
+Deno.test("an address that cannot be had is named with a way out", () =>
+  inDirectory(async (directory) => {
+    await using other = await ListeningExecutor.start({}, ["--listen", `unix:${directory}/taken`]);
+    using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    Deno.writeTextFileSync(`${directory}/file`, "precious");
+    const cases: [listen: string, fix: string][] = [
+      [`ws://127.0.0.1:${port.addr.port}`, "another program listens there: use another port"],
+      [other.url, "a program listens there"],
+      [`unix:${directory}/file`, "it is no socket file"],
+      [`unix:${directory}/no/such`, "make the directory first"],
+      ["ws://192.0.2.1:0", "this machine has no such address"],
+    ];
+    for (const [listen, fix] of cases) {
+      const args = ["serve", "--listen", listen, "--insecure-no-auth"];
+      const { code, stdout, stderr } = await runToEnd(args);
+      assertEquals({ code, stdout }, { code: 2, stdout: "" }, stderr);
+      assertStringIncludes(stderr, `remex: --listen: cannot listen on ${listen}: `);
+      assertStringIncludes(stderr, fix);
+      assertEquals(stderr.split("\n").length, 2, stderr);
+    }
+    assertEquals(Deno.readTextFileSync(`${directory}/file`), "precious");
+    assertEquals((await knock(other.url)).status, 101);
+  }));
+
+Deno.test("web pages are refused, whatever token they have", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "token", "open-sesame");
+    for (const args of [[], [...CAPABILITY, "--ws-token-file", file]]) {
+      await using executor = await ListeningExecutor.start({}, args);
+      assertEquals((await knock(executor.url, "open-sesame")).status, 101);
+      for (const origin of ["https://example.org", "http://127.0.0.1", "null", ""]) {
+        const headers = [`Origin: ${origin}`];
+        assertEquals((await knock(executor.url, "open-sesame", headers)).status, 403, origin);
+        assertEquals((await knock(executor.url, undefined, headers)).status, 403, origin);
+      }
+    }
+  }));
+
+Deno.test("a socket file lets in its user alone, with a token if one is asked for", () =>
+  inDirectory(async (directory) => {
+    const token = secretFile(directory, "token", "open-sesame");
+    const path = `${directory}/socket`;
+    const args = ["--listen", `unix:${path}`, ...CAPABILITY, "--ws-token-file", token];
+    await using killed = await ListeningExecutor.start({}, args);
+    assertEquals((Deno.lstatSync(path).mode ?? 0) & 0o777, 0o600);
+    assertEquals((await knock(killed.url, "open-sesame")).status, 101);
+    assertEquals((await knock(killed.url)).status, 401);
+    await killed.endBy("SIGKILL");
+    assert(Deno.lstatSync(path).isSocket);
+    await using next = await ListeningExecutor.start({}, args);
+    assertEquals((await knock(next.url, "open-sesame")).status, 101);
+    assertEquals((await next.endBy("SIGTERM")).code, 0);
+    assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name), ["token"]);
+  }));
+
+/** A certificate that was valid for a day of the year 2020, and its key. */
+async function expiredCertificate(directory: string) {
+  const files = { cert: `${directory}/expired.crt`, key: `${directory}/expired.key` };
+  const made = `${directory}/ca`;
+  Deno.mkdirSync(made);
+  Deno.writeTextFileSync(`${made}/index`, "");
+  Deno.writeTextFileSync(
+    `${made}/config`,
+    `[ca]\ndefault_ca=own\n[own]\ndatabase=${made}/index\nnew_certs_dir=${made}\n` +
+      "default_md=sha256\nrand_serial=yes\npolicy=any\n[any]\ncommonName=supplied\n" +
+      "[req]\ndistinguished_name=name\n[name]\n",
+  );
+  const openssl = async (...args: string[]) => {
+    const { success, stderr } = await new Deno.Command("openssl", { args }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  };
+  const config = ["-config", `${made}/config`];
+  const request = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const named = ["-subj", "/CN=localhost", "-keyout", files.key, "-out", `${made}/request`];
+  await openssl("req", "-new", ...request, ...named, ...config);
+  const validity = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"];
+  const signed = ["-in", `${made}/request`, "-keyfile", files.key, "-out", files.cert];
+  await openssl("ca", "-batch", "-selfsign", "-notext", ...config, ...validity, ...signed);
+  return files;
+}

@@ -51,6 +51,16 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL", "SIGABRT"] as co
   });
 }
 
+Deno.test("an executor that was started to outlive its terminal does", async () => {
+  const nohup = ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh"];
+  await using executor = await ListeningExecutor.start({ launcher: nohup });
+  await using client = await connectWebSocket(executor.url);
+  await client.initialize();
+  Deno.kill(executor.pid, "SIGHUP");
+  assertEquals((await run(client, command("p", ["true"]))).exitCode, 0);
+  assertEquals((await executor.endBy("SIGTERM")).code, 0);
+});
+
 Deno.test("nothing that commands started survives an executor whose input ends", async () => {
   await using marked = new MarkedProcesses();
   const client = connectStdio();

@@ -75,3 +75,46 @@ Deno.test("guardian: signals that end an executor do not end its guardian", asyn
   await executor.kill();
   await eventually(() => executor.descendants().length === 0, "the end of all descendants");
 });
+
+Deno.test("guardian: directories are removed in the end, if nobody uses them", async () => {
+  const directory = await Deno.makeTempDir();
+  const names = [
+    "a b",
+    "it's $(x) *",
+    "full",
+    "locked",
+    "dropped",
+    "back\\",
+    "never",
+    "kept again",
+  ];
+  for (const name of names) await Deno.mkdir(`${directory}/${name}`);
+  await Deno.writeTextFile(`${directory}/full/file`, "");
+  using locked = await Deno.open(`${directory}/locked`);
+  await locked.lock(false);
+  try {
+    await using executor = new WatchedExecutor();
+    await executor.order("run owner sleep 600");
+    for (const name of names.filter((name) => name !== "never")) {
+      await executor.order(`keep ${directory}/${name}`);
+    }
+    for (const name of ["dropped", "kept again"]) await executor.order(`drop ${directory}/${name}`);
+    await executor.order(`keep ${directory}/kept again`);
+    const guardian = await executor.order("guardian");
+    await executor.order("settle");
+    await executor.kill();
+    await eventually(() => !isAlive(guardian), "the guardian's end");
+    const left = Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
+    assertEquals(left, ["dropped", "full", "locked", "never"]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
+}

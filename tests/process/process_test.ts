@@ -49,7 +49,11 @@ Deno.test("what decides first how a process ends is its outcome", async () => {
   const cases: [steps: (started: Started) => void, outcome: string | undefined][] = [
     [() => {}, undefined],
     [({ process }) => process.interrupt(), undefined],
-    [({ process }) => process.requestEnd(), undefined],
+    [({ process, child }) => {
+      process.requestEnd();
+      process.terminate();
+      child.tell.exited(143);
+    }, "shutdown"],
     [({ child }) => child.tell.exited(0), "exited"],
     [({ process, child }) => {
       child.tell.exited(0);

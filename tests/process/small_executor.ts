@@ -5,11 +5,15 @@
 //     end OWNER          kills what the owner's commands left behind
 //     watch SESSION      puts a session into the guardian's care
 //     release SESSION    takes it out again
+//     keep PATH          has the guardian remove a directory in the end
+//     drop PATH          has it not do so any more
+//     settle             waits until the guardian has been told of every drop
 //     guardian           the guardian's process id
 //
 // Besides, it prints `watching SESSION`, `released SESSION` and `lost REASON` when that happens.
 
 import { stdin } from "node:process";
+import { delay } from "@std/async/delay";
 import { createInterface } from "node:readline";
 import { Guardian } from "../../src/process/guardian.ts";
 import { Orphans } from "../../src/process/linux/orphans.ts";
@@ -57,6 +61,16 @@ async function obey([order, object = "", ...rest]: string[]): Promise<number | u
       return 0;
     case "release":
       guardian.release(Number(object));
+      return 0;
+    case "keep":
+      guardian.keepDirectory([object, ...rest].join(" "));
+      return 0;
+    case "drop":
+      guardian.releaseDirectory([object, ...rest].join(" "));
+      return 0;
+    case "settle":
+      // Timers run out in their order, however late.
+      await delay(1100);
       return 0;
     case "guardian":
       return guardian.pid;

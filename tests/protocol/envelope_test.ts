@@ -35,6 +35,7 @@ Deno.test("a message is told apart by its members", () => {
       id: 0,
       method: "a",
       params: undefined,
+      trace: [],
     }],
     ['{"id":1,"method":5,"result":6}', { kind: "result", id: 1, result: 6 }],
   ];

@@ -103,6 +103,8 @@ Deno.test("helpers that are missing are named with what they are for", () => {
   const bubblewrap = { ...ABLE.bubblewrap, canSetArg0: false };
   assertStringIncludes(check("helpers", { tools: {} })?.detail ?? "", "setsid(1)");
   assertEquals(check("helpers", { bubblewrap })?.status, "ok");
+  const lone = check("helpers", { namespaceEntry: { kind: "none" } });
+  assertEquals(lone?.detail, "missing: nsenter(1) on PATH, for managed networks");
   const { env, setsid } = { env: "/usr/bin/env", setsid: "/usr/bin/setsid" };
   const found = check("helpers", { bubblewrap, tools: { env, setsid } });
   assertStringIncludes(found?.detail ?? "", "arg0");

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Executor } from "../../src/server/executor.ts";
+import { eventually } from "../e2e/support/patience.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
 import { FakeTransport } from "./fake_transport.ts";
@@ -22,6 +23,8 @@ async function setUp(): Promise<Setting> {
   transport.receive({ id: 1, method: "process/start", params });
   await new Promise((resolve) => setTimeout(resolve, 0));
   transport.take();
+  const { newest } = system;
+  newest.kill = () => newest.finish(137);
   return { executor, system, transport, served };
 }
 
@@ -56,8 +59,9 @@ Deno.test("a shutdown waits until clients have what was sent to them", async () 
   transport.flushing = flushing.promise;
   let over = false;
   const shutDown = executor.shutDown(0).finally(() => over = true);
+  await eventually(() => transport.closeReason?.kind === "shutdown", "the connection's end");
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assertEquals([transport.closeReason?.kind, over], ["shutdown", false]);
+  assertEquals(over, false);
   flushing.resolve();
   await shutDown;
 });

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
+import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
 import { HttpTraffic } from "../../src/server/http_traffic.ts";
 import { Turns } from "../../src/server/turns.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
@@ -94,6 +95,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     session,
     signal,
     files: new FileHandles(),
+    missing: new MissingWatch(() => {}),
     turns: new Turns(1, () => false),
     http: new HttpTraffic({ send: () => {}, saturated: false }),
   };

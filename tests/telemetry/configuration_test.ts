@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { otlpConfiguration } from "../../src/telemetry/otlp/configuration.ts";
 import { OtelVariables } from "../../src/telemetry/otlp/variables.ts";
+import { selfSigned } from "../e2e/support/self_signed.ts";
 import { TemporaryDirectory } from "../e2e/support/temporary_directory.ts";
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
@@ -154,14 +155,24 @@ Deno.test("a number or word that makes no sense leaves the default", () => {
   assertEquals([traces?.sampler, traces?.ratio], ["parentbased_always_on", 1]);
 });
 
-Deno.test("certificates are read from their files", () => {
+Deno.test("certificates are read from their files, and used together or not at all", async () => {
   using directory = new TemporaryDirectory();
-  const [ca, cert, key] = ["ca", "cert", "key"].map((name) => directory.write(name, name, 0o600));
-  const { traces } = read({
-    ...ENDPOINT,
-    OTEL_EXPORTER_OTLP_CERTIFICATE: ca ?? "",
-    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: cert ?? "",
-    OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: key ?? "",
-  });
-  assertEquals(traces?.target.tls, { caCerts: ["ca"], cert: "cert", key: "key" });
+  const { cert, key } = await selfSigned(directory.path);
+  const files = {
+    OTEL_EXPORTER_OTLP_CERTIFICATE: cert,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: cert,
+    OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: key,
+  };
+  const { traces, metrics, problems } = read({ ...ENDPOINT, ...files });
+  const text = Deno.readTextFileSync(cert);
+  const tls = { caCerts: [text], cert: text, key: Deno.readTextFileSync(key) };
+  assertEquals(traces?.target.tls, tls);
+  // The key is the traces' alone.
+  assertEquals(metrics, undefined);
+  assertEquals(problems.map(({ variable }) => variable), ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]);
+});
+
+Deno.test("what is wrong for all signals is told once", () => {
+  const { problems } = read({ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" });
+  assertEquals(problems.map(({ variable }) => variable), ["OTEL_EXPORTER_OTLP_PROTOCOL"]);
 });

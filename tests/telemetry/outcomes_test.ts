@@ -84,22 +84,25 @@ Deno.test("every process that started has one outcome, whatever races", async ()
 
 Deno.test("the first to decide how a process ends is told", async () => {
   const cases: [steps: string[], outcome: string][] = [
-    [["exit", "terminate", "end"], "exited"],
-    [["terminate", "exit", "end"], "terminated"],
-    [["terminate", "end", "exit"], "terminated"],
-    [["requestEnd", "exit", "end"], "shutdown"],
-    [["requestEnd", "terminate", "end"], "shutdown"],
-    [["end", "exit"], "shutdown"],
+    [["exit", "terminate", "expire"], "exited"],
+    [["terminate", "exit", "expire"], "terminated"],
+    [["terminate", "expire", "exit"], "terminated"],
+    [["requestEnd", "exit", "expire"], "shutdown"],
+    [["requestEnd", "terminate", "expire"], "shutdown"],
+    [["expire", "exit"], "shutdown"],
   ];
   for (const [steps, outcome] of cases) {
-    const { system, telemetry, sessions } = setUp(60_000);
-    const session = sessions.open(new FakeSink());
+    const { system, telemetry, sessions } = setUp(0);
+    const sink = new FakeSink();
+    const session = sessions.open(sink);
     const process = await session.start("p", fakeCommand());
     for (const step of steps) {
       if (step === "exit") system.newest.tell.exited(0);
       if (step === "terminate") process.terminate();
       if (step === "requestEnd") session.requestEnd();
-      if (step === "end") await sessions.endAll(0);
+      if (step !== "expire") continue;
+      sessions.detach(session, sink);
+      await eventually(() => sessions.size === 0, "the session's end");
     }
     assertEquals(telemetry.outcomes, [outcome], steps.join());
   }

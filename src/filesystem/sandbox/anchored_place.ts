@@ -44,7 +44,8 @@ export class AnchoredPlace implements Place {
 
   child(name: string): Place {
     const path = childOf(this.name, name);
-    this.#judge.check(path, "read");
+    // A skeleton's entries are only those that lead to what is granted.
+    if (!this.#judge.isSkeleton(path)) this.#judge.check(path, "read");
     const object = openChild(this.#object, name, path, this.#judge);
     return new AnchoredPlace(path, object, this.#judge, () => closeDescriptor(object));
   }

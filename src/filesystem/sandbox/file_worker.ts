@@ -1,5 +1,5 @@
 import { internalError, RpcError } from "../../protocol/errors.ts";
-import type { FromWorker, Job, JobFiles, ToWorker } from "./job.ts";
+import type { FromWorker, Job, ToWorker } from "./job.ts";
 
 /** How long the worker is kept for the next request, in milliseconds. */
 const IDLE_MS = 15_000;
@@ -41,9 +41,10 @@ export class FileWorker implements Disposable {
   /**
    * Has a job done. The result is what the job's method gives.
    *
+   * @param files what is granted, `JobFiles` as JSON
    * @throws {RpcError} what the job failed of, -32603 if the thread did
    */
-  async run<R>(job: Job, files: JobFiles, signal?: AbortSignal): Promise<R> {
+  async run<R>(job: Job, files: string, signal?: AbortSignal): Promise<R> {
     signal?.throwIfAborted();
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<MessageEvent>();

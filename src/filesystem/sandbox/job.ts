@@ -37,7 +37,13 @@ export type JobFiles = Pick<GrantedFiles, "grants" | "globMaxDepth"> & {
 
 /** What the worker is told. */
 export type ToWorker =
-  | { readonly kind: "job"; readonly id: number; readonly job: Job; readonly files: JobFiles }
+  | {
+    readonly kind: "job";
+    readonly id: number;
+    readonly job: Job;
+    /** {@linkcode JobFiles} as JSON: the same text means that the same is granted. */
+    readonly files: string;
+  }
   /** Nobody waits for the job any more. */
   | { readonly kind: "abort"; readonly id: number };
 

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
+import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/intent/bind.ts";
 import { type FileOpener, openPlainly } from "../file_handles.ts";
@@ -22,18 +23,20 @@ let shared: FileWorker | undefined;
  * What a client intends for file requests, to be done by a thread without capabilities; with the
  * rights of this process where all files are granted.
  *
- * @throws {RpcError} -32602 if the intent cannot be understood here
+ * @param bounds what the sandbox has to be, whatever is asked for
+ * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
 export function filesInSandbox(
   sandbox: SandboxContext | undefined,
   worker: FileWorker = shared ??= new FileWorker(),
+  bounds?: SandboxBounds,
 ): SandboxedFiles {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
-  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
+  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined, bounds };
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") return { operations: fileOperations, open: openPlainly };
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
@@ -42,10 +45,11 @@ export function filesInSandbox(
     names,
   }));
   const { grants, globMaxDepth } = files;
-  return onWorker(worker, { grants, deniedGlobs, globMaxDepth });
+  const granted: JobFiles = { grants, deniedGlobs, globMaxDepth };
+  return onWorker(worker, JSON.stringify(granted));
 }
 
-function onWorker(worker: FileWorker, files: JobFiles): SandboxedFiles {
+function onWorker(worker: FileWorker, files: string): SandboxedFiles {
   const operations: FileOperations = {
     "fs/readFile": ({ path }, signal) =>
       worker.run({ method: "fs/readFile", path: `${path}` }, files, signal),

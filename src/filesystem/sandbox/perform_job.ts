@@ -1,24 +1,20 @@
 import { PathUri } from "../../protocol/path_uri.ts";
-import { deniedGlob } from "../../sandbox/intent/denied_glob.ts";
 import { toRpcError } from "../io_error.ts";
 import { type Descriptor, Open, openAt } from "../linux/descriptors.ts";
 import { notRegular } from "../open.ts";
 import { operationsOn } from "../operations.ts";
 import type { Paths } from "../paths.ts";
 import { AnchoredPaths } from "./anchored_paths.ts";
-import type { Job, JobFiles } from "./job.ts";
-import { Judge } from "./judge.ts";
+import type { Job } from "./job.ts";
+import type { Judge } from "./judge.ts";
 
 /**
- * Does a job within what is granted.
+ * Does a job as a judge allows.
  *
  * @throws {RpcError}
  */
-export function performJob(job: Job, files: JobFiles, signal: AbortSignal): Promise<unknown> {
-  const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) =>
-    deniedGlob(pattern, base, names)
-  );
-  const paths = new AnchoredPaths(new Judge({ kind: "granted", ...files, deniedGlobs }));
+export function performJob(job: Job, judge: Judge, signal: AbortSignal): Promise<unknown> {
+  const paths = new AnchoredPaths(judge);
   const operations = operationsOn(paths);
   const sandbox = undefined;
   switch (job.method) {

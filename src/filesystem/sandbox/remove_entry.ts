@@ -1,16 +1,9 @@
 import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { childOf } from "../../sandbox/native_path.ts";
-import { isNotFound } from "../io_error.ts";
 import { closeDescriptor, type Descriptor, Open, openAt, pathTo } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Judge } from "./judge.ts";
 import type { Route } from "./route.ts";
-
-/** Something that is to be removed: where its name is, and the path that it is judged by. */
-interface Doomed {
-  readonly name: string;
-  readonly path: string;
-}
 
 /**
  * Removes what a route led to: a link, never its target, and what is in a directory if asked to.
@@ -31,40 +24,30 @@ export async function removeEntry(
   const kept = judge.exceptionBelow(path, "write");
   if (kept !== undefined) throw keeps(path, kept);
   const { isDirectory } = await Deno.stat(pathTo(object));
-  if (!isDirectory || !recursive) return await Deno.remove(name);
-  const removing = { judge, signal };
-  if (judge.mayDenyBelow(path)) await visit(object, path, removing, checkEach);
-  await visit(object, path, removing, removeEach);
-  await Deno.remove(name);
+  if (isDirectory && recursive && judge.mayDenyBelow(path)) {
+    await checkBelow(object, path, judge, signal);
+  }
+  // The runtime, too, holds each directory that it goes into by a descriptor and follows no link.
+  await Deno.remove(name, { recursive });
 }
 
-interface Removing {
-  readonly judge: Judge;
-  readonly signal: AbortSignal | undefined;
-}
-
-type Visitor = (
-  child: Doomed,
-  directory: Descriptor | undefined,
-  removing: Removing,
-) => Promise<void>;
-
-/** Visits all names in a directory, each with the directory that it stands for, if it is one. */
-async function visit(
+/** @throws {RpcError} if something below a directory may not be removed */
+async function checkBelow(
   directory: Descriptor,
   path: string,
-  removing: Removing,
-  visitor: Visitor,
+  judge: Judge,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
-  const within = pathTo(directory);
-  for await (const entry of Deno.readDir(within)) {
-    removing.signal?.throwIfAborted();
-    const child = { name: `${within}/${entry.name}`, path: childOf(path, entry.name) };
-    const inner = entry.isDirectory ? openDirectory(directory, entry.name) : undefined;
+  for await (const { name, isDirectory } of Deno.readDir(pathTo(directory))) {
+    signal?.throwIfAborted();
+    const inner = childOf(path, name);
+    judge.check(inner, "write");
+    const descriptor = isDirectory ? openDirectory(directory, name) : undefined;
+    if (descriptor === undefined) continue;
     try {
-      await visitor(child, inner, removing);
+      await checkBelow(descriptor, inner, judge, signal);
     } finally {
-      if (inner !== undefined) closeDescriptor(inner);
+      closeDescriptor(descriptor);
     }
   }
 }
@@ -76,30 +59,6 @@ function openDirectory(parent: Descriptor, name: string): Descriptor | undefined
   } catch (error) {
     if (error instanceof SystemError && ["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code)) return;
     throw error;
-  }
-}
-
-async function checkEach(
-  { path }: Doomed,
-  directory: Descriptor | undefined,
-  removing: Removing,
-): Promise<void> {
-  removing.judge.check(path, "write");
-  if (directory !== undefined) await visit(directory, path, removing, checkEach);
-}
-
-async function removeEach(
-  { name, path }: Doomed,
-  directory: Descriptor | undefined,
-  removing: Removing,
-): Promise<void> {
-  removing.judge.check(path, "write");
-  if (directory !== undefined) await visit(directory, path, removing, removeEach);
-  try {
-    await Deno.remove(name);
-  } catch (error) {
-    // Somebody else was faster.
-    if (!isNotFound(error)) throw error;
   }
 }
 

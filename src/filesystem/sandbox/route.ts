@@ -13,6 +13,7 @@ import {
 } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 import { isProcessesPath, type Judge } from "./judge.ts";
+import { refuseForeignLink } from "./link_protection.ts";
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -129,6 +130,7 @@ function walk(
     if (names.length === 0 && !followLast) continue;
     const text = linkText(descriptor);
     if (text === undefined) continue;
+    refuseForeignLink(from.descriptor, descriptor);
     closeStep(steps.pop() ?? from);
     if (++links > MAX_LINKS) throw new SystemError("ELOOP");
     if (text === "") throw new SystemError("ENOENT");

@@ -1,6 +1,7 @@
 /// <reference lib="deno.worker" />
 import { ErrorCode, RpcError } from "../../protocol/errors.ts";
 import { dropCapabilities } from "../linux/drop_capabilities.ts";
+import { judgeFor } from "./appoint_judge.ts";
 import type { FromWorker, ToWorker } from "./job.ts";
 import { performJob } from "./perform_job.ts";
 
@@ -20,7 +21,11 @@ async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Pro
   running.set(id, controller);
   try {
     await powerless;
-    return { kind: "result", id, result: await performJob(job, files, controller.signal) };
+    return {
+      kind: "result",
+      id,
+      result: await performJob(job, judgeFor(files), controller.signal),
+    };
   } catch (error) {
     const code = error instanceof RpcError ? error.code : ErrorCode.Internal;
     const message = error instanceof Error ? error.message : String(error);

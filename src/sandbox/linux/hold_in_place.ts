@@ -1,5 +1,5 @@
 import type { FileView } from "./file_view.ts";
-import { Placeholders } from "./placeholders.ts";
+import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 
 /** A view, everything in which stays mountable until it is released. */
 export interface HeldView {
@@ -34,6 +34,11 @@ export function holdInPlace(view: FileView): HeldView {
   }
   const mounts = view.mounts.filter(({ path }) => !impossible.has(path));
   return { view: { ...view, mounts }, release };
+}
+
+/** Tells what has to be removed if this program is killed. */
+export function observePlaceholders(observer: PlaceholderObserver | undefined): void {
+  placeholders.observer = observer;
 }
 
 /** Releases what all commands hold, none of which runs any more, before this program ends. */

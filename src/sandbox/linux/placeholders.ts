@@ -20,6 +20,12 @@ export type HoldOutcome =
   /** Nothing is there, and this user can make nothing there. */
   | "impossible";
 
+/** Told of what is on the disk only for as long as it is held. */
+export interface PlaceholderObserver {
+  keepDirectory(path: string): void;
+  releaseDirectory(path: string): void;
+}
+
 /** A directory held in place. */
 interface Held {
   /** The open directory, which the lock belongs to. */
@@ -36,9 +42,12 @@ interface Held {
  * mounted over it as well (since Linux 3.18). So a placeholder stays on the disk for as long as any
  * command needs it. Executors that share a directory tell each other by a lock on it (flock(2)):
  * the last to let go removes it, if it is still as it was made. Its time of change marks one that
- * was left by an executor that got killed; the next to need it takes it over, and removes it.
+ * was left by an executor that got killed together with its guardian; the next to need it takes it
+ * over, and removes it.
  */
 export class Placeholders {
+  /** Told of each path once when it is first held, and once when it is let go of. */
+  observer: PlaceholderObserver | undefined;
   readonly #held = new Map<string, Held>();
 
   /**
@@ -59,6 +68,7 @@ export class Placeholders {
       const file = lockDirectory(path);
       if (file !== undefined) {
         this.#held.set(path, { file, made: found === "made", users: 1 });
+        if (found === "made" || isMarked(file)) this.observer?.keepDirectory(path);
         return "held";
       }
       waitAMillisecond();
@@ -73,6 +83,7 @@ export class Placeholders {
     this.#held.delete(path);
     removeIfUnused(path, held);
     held.file.close();
+    this.observer?.releaseDirectory(path);
   }
 
   /** Lets go of everything. */
@@ -128,12 +139,16 @@ function lockDirectory(path: string): Deno.FsFile | undefined {
 
 function removeIfUnused(path: string, { file, made }: Held): void {
   if (!tryLock(file, "exclusive") || !isStillAt(path, file)) return;
-  if (!made && file.statSync().mtime?.getTime() !== PLACEHOLDER_TIME * 1000) return;
+  if (!made && !isMarked(file)) return;
   try {
     rmdirSync(path);
   } catch {
     // Someone has put something into it, or in a directory like /tmp it is another user's.
   }
+}
+
+function isMarked(file: Deno.FsFile): boolean {
+  return file.statSync().mtime?.getTime() === PLACEHOLDER_TIME * 1000;
 }
 
 /** Where a filesystem knows no locks, only executors that share directories would miss them. */

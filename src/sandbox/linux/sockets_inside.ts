@@ -1,11 +1,16 @@
 import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
 import { runChild } from "../../process/run_child.ts";
 import type { NamespaceEntry } from "./abilities.ts";
+import { fewAtOnce } from "./few_at_once.ts";
 import { insideNetwork, NamespaceError, openNetworkNamespace, openOwner } from "./namespaces.ts";
 import { ownProgram } from "./own_program.ts";
 import { SocketMakerDescriptor } from "./socket_maker.ts";
 import { takeDescriptor } from "./socket_passing.ts";
 import { openSocketPair, openTcpSocket } from "./sockets.ts";
+
+/** A helper is a whole program of its own, if a short-lived one. */
+const MAX_HELPERS = 4;
+const inTurn = fewAtOnce(MAX_HELPERS);
 
 /**
  * Opens TCP sockets in the network namespace of a process, which this program can then use without
@@ -21,17 +26,26 @@ export async function openSocketsInside(
 ): Promise<Descriptor[]> {
   const namespace = openNetworkNamespace(pid);
   try {
+    refuseOwn(namespace);
     switch (entry.kind) {
       case "privileged":
         return insideNetwork(namespace, () => allOf(count, () => openTcpSocket()));
       case "program":
-        return await openByHelper(namespace, count, entry.nsenter);
+        return await inTurn(() => openByHelper(namespace, count, entry.nsenter));
       case "none":
         throw new NamespaceError("nsenter(1) is missing");
     }
   } finally {
     closeDescriptor(namespace);
   }
+}
+
+/** What listens there would listen on this machine. */
+function refuseOwn(namespace: Descriptor): void {
+  const [theirs, ours] = [`fd/${namespace}`, "ns/net"].map((link) =>
+    Deno.readLinkSync(`/proc/self/${link}`)
+  );
+  if (theirs === ours) throw new NamespaceError("the sandbox has no network of its own");
 }
 
 /**

@@ -4,11 +4,15 @@ import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
+import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
 /** Handlers of all fs/* requests. Those that move contents wait for their turn. */
-export function fileHandlers(): Record<string, RequestHandler> {
+export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHandler> {
+  const demanded = fileBounds(bounds);
+  const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
+    performWithin(demanded, method, params, signal);
   return {
     "fs/readFile": handler(methods["fs/readFile"], async (params, { turns, signal }) => {
       const { dataBase64 } = await turns.run(() => perform("fs/readFile", params, signal));
@@ -48,8 +52,11 @@ export function fileHandlers(): Record<string, RequestHandler> {
       (params, { signal }) => perform("fs/remove", params, signal),
     ),
     "fs/open": handler(methods["fs/open"], (params, { files }) => {
-      if (!isSandboxed(params)) return files.open(params);
-      return files.open(params, async (path) => await (await enclosed(params)).open(path));
+      if (!isSandboxed(params, demanded)) return files.open(params);
+      return files.open(
+        params,
+        async (path) => await (await enclosed(params, demanded)).open(path),
+      );
     }),
     "fs/readBlock": handler(
       methods["fs/readBlock"],
@@ -59,13 +66,21 @@ export function fileHandlers(): Record<string, RequestHandler> {
   };
 }
 
+/** What is demanded of file requests, which use no network. */
+function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
+  return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
+}
+
 /** Does what a request asks for, within the sandbox that it asks for. */
-async function perform<M extends FileMethod>(
+async function performWithin<M extends FileMethod>(
+  bounds: SandboxBounds | undefined,
   method: M,
   params: Params<M>,
   signal: AbortSignal,
 ): Promise<ResultInput<M>> {
-  const operations = isSandboxed(params) ? (await enclosed(params)).operations : fileOperations;
+  const operations = isSandboxed(params, bounds)
+    ? (await enclosed(params, bounds)).operations
+    : fileOperations;
   return await operations[method](params, signal);
 }
 
@@ -73,15 +88,19 @@ interface MaybeSandboxed {
   readonly sandbox: SandboxContext | undefined;
 }
 
-function isSandboxed({ sandbox }: MaybeSandboxed): boolean {
-  return requiresSandbox({ sandbox, enforceManagedNetwork: false, managedNetwork: undefined });
+function isSandboxed({ sandbox }: MaybeSandboxed, bounds: SandboxBounds | undefined): boolean {
+  const noNetwork = { enforceManagedNetwork: false, managedNetwork: undefined };
+  return requiresSandbox({ sandbox, ...noNetwork, bounds });
 }
 
 /** What was asked to be enclosed is never done with the executor's own rights. */
-async function enclosed({ sandbox }: MaybeSandboxed): Promise<SandboxedFiles> {
+async function enclosed(
+  { sandbox }: MaybeSandboxed,
+  bounds: SandboxBounds | undefined,
+): Promise<SandboxedFiles> {
   if (Deno.build.os !== "linux") {
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
   const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
-  return filesInSandbox(sandbox);
+  return filesInSandbox(sandbox, undefined, bounds);
 }

@@ -11,12 +11,9 @@ import type { MetricsConfiguration } from "./configuration.ts";
 import { OtlpMetricExporter } from "./exporter.ts";
 
 /** Upper bounds of buckets, in seconds. */
-const REQUEST_BUCKETS = [
-  ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
-];
-const PROCESS_BUCKETS = [
-  ...[0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
-];
+const SHORT = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const REQUEST_BUCKETS = [...SHORT, 30, 60];
+const PROCESS_BUCKETS = [...SHORT, 30, 60, 300, 900, 3600];
 
 /** The executor's instruments, collected and sent at intervals. */
 export class OtlpMetrics {

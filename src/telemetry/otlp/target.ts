@@ -122,35 +122,36 @@ function withoutCredentials(url: URL): string {
   return bare.href;
 }
 
-/** Files that cannot be read mean that the other side could not be trusted as wanted. */
+/**
+ * What cannot be read or used means that the other side could not be trusted as wanted, or would not
+ * trust this one.
+ */
 function tlsOf(
   both: (name: string) => readonly string[],
   variables: OtelVariables,
 ): OtlpTarget["tls"] | undefined {
+  const given = {
+    authority: variables.first(...both("CERTIFICATE")),
+    cert: variables.first(...both("CLIENT_CERTIFICATE")),
+    key: variables.first(...both("CLIENT_KEY")),
+  };
+  const { name } = given.cert ?? given.key ?? given.authority ?? {};
+  if (name === undefined) return {};
   try {
-    const authority = pem(both("CERTIFICATE"), variables);
-    const cert = pem(both("CLIENT_CERTIFICATE"), variables);
-    const key = pem(both("CLIENT_KEY"), variables);
-    return {
+    const text = (file: typeof given.cert) => file && Deno.readTextFileSync(file.value);
+    const [authority, cert, key] = [text(given.authority), text(given.cert), text(given.key)];
+    const tls = {
       ...authority === undefined ? {} : { caCerts: [authority] },
       ...cert === undefined ? {} : { cert },
       ...key === undefined ? {} : { key },
     };
-  } catch (error) {
-    if (error instanceof UnreadableFile) return undefined;
-    throw error;
-  }
-}
-
-class UnreadableFile extends Error {}
-
-function pem(names: readonly string[], variables: OtelVariables): string | undefined {
-  const given = variables.first(...names);
-  if (given === undefined) return undefined;
-  try {
-    return Deno.readTextFileSync(given.value);
-  } catch (error) {
-    variables.problem(given.name, "the file cannot be read; nothing is sent");
-    throw new UnreadableFile("", { cause: error });
+    Deno.createHttpClient(tls).close();
+    return tls;
+  } catch {
+    variables.problem(
+      name,
+      "these certificates and keys cannot be read or used; nothing is sent",
+    );
+    return undefined;
   }
 }

@@ -18,9 +18,10 @@ export class OtelVariables {
     this.#values = values;
   }
 
-  /** Notes a problem. */
+  /** Notes a problem, once. */
   problem(variable: string, reason: string): void {
-    this.problems.push({ variable, reason });
+    const known = this.problems.some((one) => one.variable === variable && one.reason === reason);
+    if (!known) this.problems.push({ variable, reason });
   }
 
   /** The first of some variables that is set, with its value. */

@@ -17,7 +17,7 @@ const TRIALS: readonly (readonly [script: string, method: string, more: Message]
   ['ls "$1/"', "fs/readDirectory", {}],
   ['echo new > "$1"', "fs/writeFile", content],
   ['mkdir "$1"', "fs/createDirectory", { recursive: false }],
-  ['mkdir -p "$1/deep"', "fs/createDirectory", {}],
+  ['mkdir -p "$1"', "fs/createDirectory", {}],
   ['rm -r "$1"', "fs/remove", { force: false }],
 ];
 
@@ -25,26 +25,18 @@ const TRIALS: readonly (readonly [script: string, method: string, more: Message]
 const NAMES = [
   "ws/file",
   "ws/dir",
-  "ws/missing",
   "ws/missing/missing",
   "ws/.git",
-  "ws/.git/config",
-  "ws/.codex",
+  "ws/.git/new",
   "ws/.agents/x",
-  "ws/denied",
   "ws/denied/f",
   "ws/a.key",
   "ws/readOnly/f",
-  "ws/readOnly/new",
   "ws/closed",
-  "ws/out",
   "ws/out/secret",
   "ws/out/new",
   "ws/toKey",
-  "ws/fifo/x",
   "outside",
-  "outside/secret",
-  "outside/missing",
 ];
 
 function fill(directory: string): void {
@@ -99,7 +91,8 @@ testSandboxed("file requests may do what commands may", async (scene) => {
     path(`${scene.workspace}/readOnly`, "read"),
     glob("**/*.key"),
   ];
-  const intents = [[special("root", "read"), ...own], [special("minimal", "read"), ...own]];
+  const intents = [[special("minimal", "read"), ...own]];
+  if (user === 0) intents.push([special("root", "read"), ...own]);
   const differences: unknown[] = [];
   for (const entries of intents) {
     const sandbox = sandboxOf(entries, scene.workspace);

@@ -8,15 +8,10 @@ import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { WITHOUT_NAMESPACES } from "./support/machines.ts";
 import { managed } from "./support/managed.ts";
 import { python } from "./support/python.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
-
-/** What makes a host without user namespaces of the program that follows. */
-const WITHOUT_NAMESPACES = [
-  ...["/usr/bin/bwrap", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
-  ...["--dev-bind", "/", "/", "--"],
-];
 
 interface Scene {
   readonly client: RawClient;

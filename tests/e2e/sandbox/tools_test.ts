@@ -1,54 +1,128 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { testSandboxed } from "./support/sandboxed.ts";
+import { testOnMachines, TOOLS_PATH } from "./support/machines.ts";
+import { python } from "./support/python.ts";
 
-testSandboxed("a program talks to its own children through sockets", async ({ run }) => {
-  const code = `
-import os, socket
+const shell = (script: string) => ["/bin/sh", "-c", script];
+
+testOnMachines("a program talks to its own children through sockets", async (scene) => {
+  const { stdout, stderr } = await scene.run(python(`
 ours, theirs = socket.socketpair()
 if os.fork() == 0:
     theirs.sendall(theirs.recv(10).upper())
     os._exit(0)
 ours.sendall(b"hello")
 print(ours.recv(10).decode())
-`;
-  const { stdout, stderr } = await run(["/usr/bin/python3", "-c", code]);
+`));
   assertEquals([stdout, stderr], ["HELLO\n", ""]);
 });
 
-testSandboxed("python's multiprocessing works", async ({ run }) => {
-  const code = `
+testOnMachines("python's multiprocessing works", async (scene) => {
+  const processes = python(`
+import multiprocessing
+context = multiprocessing.get_context("fork")
+ours, theirs = context.Pipe()
+process = context.Process(target=lambda: theirs.send("sent"))
+process.start(); print(ours.recv()); process.join()
+`);
+  const piped = await scene.run(processes);
+  assertEquals([piped.stdout, piped.stderr], ["sent\n", ""]);
+  const pool = python(`
 import multiprocessing
 with multiprocessing.get_context("fork").Pool(2) as pool:
     print(pool.map(abs, [-1, -2, -3]))
-`;
-  const { stdout, stderr } = await run(["/usr/bin/python3", "-c", code]);
-  assertEquals([stdout, stderr], ["[1, 2, 3]\n", ""]);
+`);
+  const pooled = await scene.run(pool, scene.forTools);
+  assertEquals([pooled.stdout, pooled.stderr], ["[1, 2, 3]\n", ""]);
 });
 
-testSandboxed("git reads a repository that it may not change", async ({ script }) => {
-  const identity = "git config user.email a@b && git config user.name n";
-  const commit = "git commit -q --allow-empty -m first";
-  const bare = await script(`git init -q . && ${identity} && ${commit} && echo x > f`, {
-    sandbox: null,
-  });
+const REPOSITORY = "git init -q . && git config user.email a@b && git config user.name n && " +
+  "git commit -q --allow-empty -m first && echo x > f";
+
+testOnMachines("git reads a repository", async (scene) => {
+  const bare = await scene.run(shell(REPOSITORY), { sandbox: null });
   assertEquals([bare.exitCode, bare.stderr], [0, ""]);
-  const { stdout, stderr } = await script("git status --short && git log --format=%s");
+  const { stdout, stderr } = await scene.run(shell("git status --short f && git log --format=%s"));
   assertEquals([stdout, stderr], ["?? f\nfirst\n", ""]);
-  const denied = await script("git add f");
-  assertMatch(denied.stderr, /read-only file system/i);
-});
+  const changed = await scene.run(
+    shell("git add f && git commit -q -m second && git log -1 --format=%s"),
+  );
+  if (scene.mechanism === "bubblewrap") assertMatch(changed.stderr, /read-only file system/i);
+  else assertEquals([changed.stdout, changed.stderr], ["second\n", ""]);
+}, { needs: ["git"] });
 
-testSandboxed("a shell controls its jobs", async ({ run }) => {
-  const jobs = "sleep 100 & sleep 0.01; jobs; kill %1; wait %1; echo ended $?";
-  const { pty } = await run(["/bin/bash", "--norc", "-ic", jobs], { tty: true });
+/** A lock, compilers side by side that share a jobserver, results renamed and linked into place. */
+const MAKEFILE = `
+all: out/program
+	ln -f out/program out/program-linked
+	./out/program-linked
+out/program: out/a.o out/b.o
+	cc -o $@.new $^ && mv $@.new $@
+out/%.o: %.c
+	mkdir -p out && cc -c -o $@ $<
+`;
+
+testOnMachines("a build tool works, with its lock and its compilers", async (scene) => {
+  const { workspace } = scene;
+  Deno.writeTextFileSync(`${workspace}/Makefile`, MAKEFILE);
+  Deno.writeTextFileSync(`${workspace}/a.c`, "int b(void); int main(void) { return b(); }\n");
+  Deno.writeTextFileSync(
+    `${workspace}/b.c`,
+    '#include <stdio.h>\nint b(void) { puts("built"); return 0; }\n',
+  );
+  const env = { PATH: TOOLS_PATH, HOME: workspace, TMPDIR: workspace };
+  const build = shell("flock lock make -s -j2 && make -s -q out/program && echo up to date");
+  const { stdout, stderr } = await scene.run(build, { ...scene.forTools, env });
+  assertEquals([stdout, stderr], ["built\nup to date\n", ""]);
+}, { needs: ["make", "cc", "flock"] });
+
+/** What npm and its scripts do: children with channels, workers, links, renames. */
+const NODE = `
+const { fork, spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const { Worker, isMainThread } = require("node:worker_threads");
+if (process.send) {
+  process.on("message", (value) => process.send(value + 1, () => process.disconnect()));
+} else if (isMainThread) {
+  fs.mkdirSync("node_modules/.bin", { recursive: true });
+  fs.writeFileSync("node_modules/tool.tmp", "echo tool");
+  fs.renameSync("node_modules/tool.tmp", "node_modules/tool");
+  fs.symlinkSync("../tool", "node_modules/.bin/tool");
+  fs.cpSync("node_modules", "copied", { recursive: true, verbatimSymlinks: true });
+  console.log(spawnSync("sh", ["copied/.bin/tool"]).stdout.toString().trim());
+  const child = fork(__filename);
+  child.on("message", (value) => {
+    console.log(value);
+    new Worker(__filename).on("exit", (code) => console.log("worker", code));
+  });
+  child.send(41);
+}
+`;
+
+testOnMachines("node and the scripts of a package work", async (scene) => {
+  const { workspace } = scene;
+  Deno.writeTextFileSync(`${workspace}/script.cjs`, NODE);
+  const env = { PATH: TOOLS_PATH, HOME: workspace, TMPDIR: workspace };
+  const { stdout, stderr } = await scene.run(["node", "script.cjs"], { ...scene.forTools, env });
+  assertEquals([stdout, stderr], ["tool\n42\nworker 0\n", ""]);
+  const manifest = { name: "x", version: "1.0.0", scripts: { build: "echo built | cat" } };
+  Deno.writeTextFileSync(`${workspace}/package.json`, JSON.stringify(manifest));
+  const ran = await scene.run(["npm", "run", "--silent", "build"], { ...scene.forTools, env });
+  assertEquals([ran.stdout, ran.exitCode], ["built\n", 0], ran.stderr);
+}, { needs: ["node", "npm"] });
+
+testOnMachines("a shell controls its jobs", async (scene) => {
+  const jobs = "sleep 100 & sleep 0.01; jobs; kill %1; wait %1; echo ended $?; " +
+    "(sleep 0.1; exit 7) & fg; echo code $?";
+  const { pty } = await scene.run(["/bin/bash", "--norc", "-ic", jobs], { tty: true });
   assertMatch(pty, /Running +sleep 100/);
   assertMatch(pty, /ended 143/);
+  assertMatch(pty, /code 7/);
   assertEquals(pty.includes("no job control"), false, pty);
 });
 
-testSandboxed("a pipeline of many programs works", async ({ script }) => {
-  const { stdout } = await script(
-    "seq 1 1000 | sort -rn | awk '{ s += $1 } END { print s }' | cat",
+testOnMachines("a pipeline of many programs works", async (scene) => {
+  const { stdout } = await scene.run(
+    shell("seq 1 1000 | sort -rn | awk '{ s += $1 } END { print s }' | cat"),
   );
   assertEquals(stdout, "500500\n");
 });

@@ -38,8 +38,12 @@ export interface Ended {
 }
 
 /** Runs the program until it ends by itself, with this as its standard input. */
-export async function runToEnd(args: readonly string[], input = ""): Promise<Ended> {
-  const child = remex(args, { stderr: "piped" });
+export async function runToEnd(
+  args: readonly string[],
+  input = "",
+  options: LaunchOptions = {},
+): Promise<Ended> {
+  const child = remex(args, { ...options, stderr: "piped" });
   const stdout = new Response(child.stdout).text();
   const stderr = new Response(child.stderr).text();
   const writer = child.stdin.getWriter();

@@ -283,3 +283,24 @@ Deno.test({
     assertEquals(await scene.on("fs/remove", "ws/fifo"), DONE);
   },
 });
+
+Deno.test({
+  name: "attack: somebody else's link in a directory for everybody is not followed",
+  ignore: ignore || Deno.uid() !== 0,
+  fn: async () => {
+    await using scene = await Scene.create();
+    const { directory } = scene;
+    await Deno.mkdir(directory.at("ws/shared"));
+    await Deno.chmod(directory.at("ws/shared"), 0o1777);
+    await Deno.symlink("../file", directory.at("ws/shared/link"));
+    assertEquals(codeOf(await scene.on("fs/readFile", "ws/shared/link")), "done");
+    assert(run("chown", "-h", "65534", directory.at("ws/shared/link")));
+    // The kernel says the same, unless it has been told not to care.
+    const kernel = await Deno.readTextFile(directory.at("ws/shared/link")).then(
+      () => "done",
+      () => DENIED,
+    );
+    assertEquals(codeOf(await scene.on("fs/readFile", "ws/shared/link")), kernel);
+    assertEquals(await scene.on("fs/remove", "ws/shared/link"), DONE);
+  },
+});

@@ -1,5 +1,5 @@
-import { assertEquals, assertObjectMatch } from "@std/assert";
-import { glob, path, special } from "../../sandbox/context.ts";
+import { assert, assertEquals, assertObjectMatch } from "@std/assert";
+import { glob, path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, DONE, NOT_FOUND } from "../perform.ts";
 import type { TestDirectory } from "../test_directory.ts";
 import { codeOf, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
@@ -154,6 +154,12 @@ Deno.test({
     assertEquals(namesIn(result), ["single", "ws"]);
     assertEquals(codeOf(await scene.on("fs/writeFile", "new", content)), UNSEEN);
     assertEquals(codeOf(await scene.on("fs/remove", ".")), UNSEEN);
+    const walked = await scene.on("fs/walk", ".", { options });
+    assert("result" in walked);
+    const paths = Array.from(Object(walked.result).entries, (entry) => Object(entry).path);
+    assert(paths.includes(scene.directory.uri("ws/file")));
+    assert(!paths.some((path) => path.startsWith(scene.directory.uri("outside"))));
+    assert(!paths.includes(scene.directory.uri("single/other")));
   },
 });
 
@@ -191,6 +197,19 @@ Deno.test({
     assertEquals(await scene.on("fs/walk", "ws", { options }), before);
     await Deno.remove(scene.directory.at("ws/outer/inner/a.key"));
     assertEquals(await scene.on("fs/remove", "ws/outer"), DONE);
+  },
+});
+
+Deno.test({
+  name: "files: a tree with names that are not UTF-8 is removed",
+  ignore,
+  fn: async () => {
+    await using scene = await Scene.create(workspaceWrite, { "ws/tree/f": "f" });
+    const script = 'mkdir "$0/$(printf "d\\377")" && echo x > "$0/$(printf "d\\377")/f"';
+    const args = ["-c", script, scene.directory.at("ws/tree")];
+    assert((await new Deno.Command("sh", { args }).output()).success);
+    assertEquals(await scene.on("fs/remove", "ws/tree"), DONE);
+    assertEquals(await scene.directory.names("ws"), ["file"]);
   },
 });
 
@@ -236,6 +255,21 @@ Deno.test({
     ]);
     assertEquals(await scene.copy("ws/readable", "ws/copy", true), DONE);
     assertEquals(await scene.directory.text("ws/copy/f"), "readable");
+  },
+});
+
+Deno.test({
+  name: "files: of a directory above what is granted that is copied and nothing else",
+  ignore,
+  fn: async () => {
+    await using scene = await Scene.create((directory) => [
+      special("project_roots", "write"),
+      path(directory.at("above/between/granted"), "read"),
+    ], { "above/between/granted/f": "f", "above/between/other": "o", "above/other": "o" });
+    assertEquals(await scene.copy("above", "ws/copy", true), DONE);
+    assertEquals(await scene.directory.names("ws/copy"), ["between"]);
+    assertEquals(await scene.directory.names("ws/copy/between"), ["granted"]);
+    assertEquals(await scene.directory.text("ws/copy/between/granted/f"), "f");
   },
 });
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { FileWorker } from "../../../src/filesystem/sandbox/file_worker.ts";
 import { special } from "../../sandbox/context.ts";
 import { base64, type Outcome } from "../perform.ts";
 import { codeOf, Scene, UNSEEN } from "./scene.ts";
@@ -73,11 +74,14 @@ Deno.test({
       "outside/new 0": "precious",
     });
     const { directory } = scene;
+    using worker = new FileWorker();
+    scene.worker = worker;
     await Deno.symlink("../outside", directory.at("ws/link"));
     const before = await contents(directory.at("outside"));
     const tallies = new Map<string, { done: number; refused: number }>();
     await using _swapping = await Swapping.start(directory.at("ws"), "way", "link", "one", "other");
     const end = performance.now() + RACE_MS;
+    await using _inTree = await Swapping.start(directory.at("ws"), "nest/way", "nest/link");
     for (let number = 0; performance.now() < end || !bothSeen(tallies); number++) {
       for (const [name, attempt] of Object.entries(attempts)) {
         await renewFileAndLink(directory.at("ws"));
@@ -96,10 +100,21 @@ Deno.test({
         }
       }
       assert((await copied(scene)) !== "secret");
+      await fillNest(directory.at("ws/nest"));
+      await scene.on("fs/remove", "ws/nest");
     }
     assertEquals(await contents(directory.at("outside")), before);
   },
 });
+
+/** A tree in which a directory and a link are swapped while it is removed. */
+async function fillNest(nest: string): Promise<void> {
+  // Made where nobody swaps anything: through the link it would be made outside.
+  const prepared = `${nest} to be`;
+  await Deno.mkdir(`${prepared}/way/deep`, { recursive: true });
+  await Deno.symlink("../../outside", `${prepared}/link`);
+  await Deno.rename(prepared, nest).catch(() => Deno.remove(prepared, { recursive: true }));
+}
 
 /** What is written takes over the name, also where a link has come there meanwhile. */
 async function renewFileAndLink(workspace: string): Promise<void> {

@@ -5,7 +5,10 @@ import {
 } from "../../../src/filesystem/operations.ts";
 import { closeDescriptor, Open, openAt } from "../../../src/filesystem/linux/descriptors.ts";
 import { AnchoredPaths } from "../../../src/filesystem/sandbox/anchored_paths.ts";
+import type { FileWorker } from "../../../src/filesystem/sandbox/file_worker.ts";
 import { type GrantedFiles, Judge } from "../../../src/filesystem/sandbox/judge.ts";
+import { filesInSandbox } from "../../../src/filesystem/sandbox/operations.ts";
+import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/intent/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
@@ -17,12 +20,16 @@ if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));
 
 /** What entries grant to whoever works in a directory. */
 export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {
-  const sandbox = context({ entries, cwd: workspace, workspaceRoots: [workspace] });
+  const sandbox = contextIn(workspace, entries);
   const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
   const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") throw new Error("all files are granted");
   return files;
+}
+
+function contextIn(workspace: string, entries: readonly WireEntry[]): SandboxContext {
+  return context({ entries, cwd: workspace, workspaceRoots: [workspace] });
 }
 
 /** Operations that may do what entries grant. */
@@ -35,6 +42,8 @@ export class Scene implements AsyncDisposable {
   readonly directory: TestDirectory;
   /** What the workspace's entries are. */
   readonly entries: readonly WireEntry[];
+  /** Where requests are performed, if not here. */
+  worker: FileWorker | undefined;
 
   private constructor(directory: TestDirectory, entries: readonly WireEntry[]) {
     this.directory = directory;
@@ -61,7 +70,10 @@ export class Scene implements AsyncDisposable {
   }
 
   perform(method: FileMethod, params: unknown): Promise<Outcome> {
-    const operations = operationsIn(this.directory.at("ws"), this.entries);
+    const workspace = this.directory.at("ws");
+    const operations = this.worker === undefined
+      ? operationsIn(workspace, this.entries)
+      : filesInSandbox(contextIn(workspace, this.entries), this.worker).operations;
     return performBy(operations, method, params);
   }
 

@@ -200,8 +200,8 @@ enforced("job control of bash works on a terminal", async () => {
 import os, pty, sys
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp("bash", ["bash", "--norc", "-ic", "cat & kill -STOP %1; wait %1; bg; kill %1; wait %1; "
-        "(sleep 0.01; exit 7) & fg; echo code=$?"])
+    os.execvp("bash", ["bash", "--norc", "-ic", "sleep 100 & kill -STOP %1; wait %1; bg; kill %1; wait %1; "
+        "(sleep 0.1; exit 7) & fg; echo code=$?"])
 text = b""
 while True:
     try:

@@ -1,4 +1,5 @@
-import { path, special } from "../../../sandbox/context.ts";
+import { findPrograms } from "../../../../src/sandbox/linux/find_programs.ts";
+import { path, workspaceWrite } from "../../../sandbox/context.ts";
 import { canRunLandlock } from "../../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
 import { command, type Outcome, run } from "../../support/commands.ts";
@@ -25,26 +26,43 @@ export interface MachineScene {
   readonly outside: string;
   /** Members of `process/start` by which a command reads everything and writes the workspace. */
   readonly enclosed: Message;
+  /**
+   * Members of `process/start` by which tools may do all that they do in a workspace. Landlock lets
+   * nothing change modes and times unless all files may be written, and has no view of its own of
+   * what programs share: there only the network is restricted.
+   */
+  readonly forTools: Message;
   /** Runs a command in the workspace, enclosed. */
   run(argv: readonly string[], more?: Message): Promise<Outcome>;
+}
+
+/** Where tools are looked for. */
+export const TOOLS_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+interface MachineOptions {
+  /** Programs that the executor is started by, given what is beside the workspace. */
+  readonly through?: (outside: string) => readonly string[];
+  /** Programs without which there is nothing to test. */
+  readonly needs?: readonly string[];
 }
 
 /**
  * Tests something as each user, on a machine with user namespaces and on one without, where
  * Landlock has to do. The workspace and what is beside it belong to the user.
- *
- * @param through programs that the executor is started by, given what is beside the workspace
  */
 export function testOnMachines(
   name: string,
   body: (scene: MachineScene) => Promise<void>,
-  through: (outside: string) => readonly string[] = () => [],
+  { through = () => [], needs = [] }: MachineOptions = {},
 ): void {
+  const missing = needs.filter((program) => findPrograms(program, TOOLS_PATH).length === 0);
+  const reason = missing.length > 0 ? ` (not installed: ${missing.join(", ")})` : "";
   for (const user of users) {
     for (const mechanism of ["bubblewrap", "landlock"] as const) {
       Deno.test({
-        name: `sandbox: ${name}, ${mechanism}, as ${user.name}`,
-        ignore: !canRunBubblewrap || mechanism === "landlock" && !canRunLandlock,
+        name: `sandbox: ${name}, ${mechanism}, as ${user.name}${reason}`,
+        ignore: missing.length > 0 || !canRunBubblewrap ||
+          mechanism === "landlock" && !canRunLandlock,
         fn: async () => {
           using directory = new TemporaryDirectory();
           const scene = makeScene(directory, mechanism, user);
@@ -76,20 +94,17 @@ function makeScene(
   directory.write("ws/file", "file\n", 0o644);
   const paths = [directory.path, workspace, outside, `${outside}/secret`, `${workspace}/file`];
   if (user.id !== undefined) { for (const path of paths) Deno.chownSync(path, user.id, user.id); }
-  const enclosed = mechanism === "bubblewrap"
-    ? enclosedIn(workspace)
-    : withoutProtectedNames(workspace);
-  return { mechanism, user, workspace, outside, enclosed };
-}
-
-/** Landlock cannot except names from what may be written: here they may be too. */
-function withoutProtectedNames(workspace: string): Message {
-  const names = [".git", ".agents", ".codex"].map((name) => `${workspace}/${name}`);
-  const written = [workspace, ...names].map((name) => path(name, "write"));
-  const fileSystem = { type: "restricted", entries: [special("root", "read"), ...written] };
-  const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
-  const { cwd, sandbox } = enclosedIn(workspace);
-  return { cwd, sandbox: { ...isRecord(sandbox) ? sandbox : {}, permissions } };
+  // Landlock cannot except names from what may be written: there they may be too.
+  const names = mechanism === "bubblewrap" ? [] : [".git", ".agents", ".codex"];
+  const written = names.map((name) => path(`${workspace}/${name}`, "write"));
+  const enclosing = (fileSystem: Message): Message => {
+    const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
+    const { cwd, sandbox } = enclosedIn(workspace);
+    return { cwd, sandbox: { ...isRecord(sandbox) ? sandbox : {}, permissions } };
+  };
+  const enclosed = enclosing({ type: "restricted", entries: [...workspaceWrite, ...written] });
+  const forTools = mechanism === "bubblewrap" ? enclosed : enclosing({ type: "unrestricted" });
+  return { mechanism, user, workspace, outside, enclosed, forTools };
 }
 
 function machineFor(
