@@ -1,4 +1,5 @@
 import type { Stats } from "node:fs";
+import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { overwriteFile } from "./overwrite_file.ts";
 import type { Destination } from "./paths.ts";
 import { createSubstitute } from "./substitute.ts";
@@ -26,6 +27,7 @@ const SPECIAL_MODE_BITS = 0o7000;
  * Nothing waits for the disk: whether a loss of power leaves the old content or the new one is up to
  * the file system, of which ext4 and btrfs keep the order of data and rename.
  *
+ * @throws {SyntaxError} if the content is not base64; the file is then as it was
  * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
  * also in place
  */
@@ -43,7 +45,8 @@ export async function storeFile(
     if (name !== undefined && await replaceFile(destination, name, old, content)) return;
   }
   if (content.kind === "copy") return await copyInPlace(content.source, destination);
-  const bytes = Uint8Array.fromBase64(content.text);
+  const bytes = decodeBase64(content.text);
+  if (bytes === undefined) throw new SyntaxError("not standard base64");
   if (old.isFile()) await overwriteFile(file, bytes);
   else await writePatiently(file, bytes, signal);
 }

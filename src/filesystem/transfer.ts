@@ -40,15 +40,18 @@ export async function writeFully(
 }
 
 /** Writes what a text in base64 stands for to a new file. Decodes a piece while one is written. */
-export async function writeBase64(file: FileHandle, text: string): Promise<void> {
-  let position = 0;
+export async function writeBase64(file: Deno.FsFile, text: string): Promise<void> {
   let writing = Promise.resolve();
   for (const piece of base64Pieces(text)) {
     await writing;
-    writing = writeFully(file, piece, position);
-    position += piece.length;
+    writing = writeOn(file, piece);
   }
   await writing;
+}
+
+/** Writes all of the bytes from where the last write ended. */
+async function writeOn(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));
 }
 
 /** Writes all of the bytes to a pipe or a device that was opened not to wait, and does wait. */

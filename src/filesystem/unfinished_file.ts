@@ -1,5 +1,3 @@
-import { type FileHandle, open } from "node:fs/promises";
-
 /** The permissions that a new file gets but for the umask (open(2), as everybody calls it). */
 export const NEW_FILE_MODE = 0o666;
 
@@ -11,13 +9,13 @@ export interface FileHold extends Disposable {
 
 /** A new file, open for writing, that disappears unless it gets finished. */
 export class UnfinishedFile implements AsyncDisposable {
-  readonly file: FileHandle;
+  readonly file: Deno.FsFile;
   readonly #name: string;
   readonly #hold: FileHold | undefined;
   #finished = false;
 
   /** @param hold leads to the file, where its name may be given to another meanwhile */
-  constructor(name: string, file: FileHandle, hold?: FileHold) {
+  constructor(name: string, file: Deno.FsFile, hold?: FileHold) {
     this.#name = name;
     this.file = file;
     this.#hold = hold;
@@ -30,7 +28,7 @@ export class UnfinishedFile implements AsyncDisposable {
    * @throws the system's error, also if there is something at the path
    */
   static async create(path: string, mode: number): Promise<UnfinishedFile> {
-    return new UnfinishedFile(path, await open(path, "wx", mode));
+    return new UnfinishedFile(path, await Deno.open(path, { write: true, createNew: true, mode }));
   }
 
   /** Leads functions of the system to it. */
@@ -50,7 +48,7 @@ export class UnfinishedFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.file.close();
+    this.file.close();
     this.#hold?.[Symbol.dispose]();
     if (this.#finished) return;
     // The error that led here is the one worth telling.

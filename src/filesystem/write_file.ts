@@ -14,10 +14,14 @@ export async function writeFile(
   signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/writeFile">> {
-  if (!isBase64(dataBase64)) {
+  try {
+    using destination = paths.destination(path.toNativePath());
+    await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
+    return {};
+  } catch (error) {
+    // It is decoded while it is written, and nothing has come of that; but whatever else is wrong,
+    // this is told first.
+    if (isBase64(dataBase64)) throw error;
     throw invalidRequest("`dataBase64` is not standard base64 with padding");
   }
-  using destination = paths.destination(path.toNativePath());
-  await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
-  return {};
 }

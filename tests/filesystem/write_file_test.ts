@@ -153,14 +153,22 @@ Deno.test("a program that runs is not written to", async () => {
 
 Deno.test("what is no base64 changes nothing", async () => {
   await using directory = await TestDirectory.create();
-  await directory.fill({ "f": "old" });
-  for (const dataBase64 of ["!!!", "aGk", "aGk=\n", "aGl=", "a Gk="]) {
-    assertEquals(await perform("fs/writeFile", { path: directory.uri("f"), dataBase64 }), {
-      code: -32600,
-      message: "`dataBase64` is not standard base64 with padding",
-    });
+  await directory.fill({ "f": "old", "twice": "old" });
+  await Deno.link(directory.at("twice"), directory.at("other name"));
+  const before = await directory.names();
+  // Wrong at the beginning, and where much has been decoded already.
+  const wrong = ["!!!", "aGk", "aGk=\n", "aGl=", "a Gk=", `${"QUJD".repeat(1_000_000)}!`];
+  const paths = ["f", "twice", "new", "no directory/new"].map((name) => directory.uri(name));
+  for (const dataBase64 of wrong) {
+    for (const path of [...paths, FOREIGN_URI]) {
+      assertEquals(await perform("fs/writeFile", { path, dataBase64 }), {
+        code: -32600,
+        message: "`dataBase64` is not standard base64 with padding",
+      });
+    }
   }
-  assertEquals(await directory.text("f"), "old");
+  assertEquals(await directory.names(), before);
+  for (const name of ["f", "twice", "other name"]) assertEquals(await directory.text(name), "old");
 });
 
 Deno.test("a name so long that no other fits beside it is written all the same", async () => {

@@ -1,6 +1,5 @@
 import type { Stats } from "node:fs";
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open } from "node:fs/promises";
+import { type FileHandle, lstat } from "node:fs/promises";
 import { dirname } from "node:path/posix";
 import { closeDescriptor, type Descriptor, Open, openAt, pathTo } from "../linux/descriptors.ts";
 import { openForWriting } from "../open.ts";
@@ -55,7 +54,7 @@ export class AnchoredDestination implements Destination {
     const flags = Open.WriteOnly | Open.Create | Open.Exclusive | Open.NoFollow;
     const descriptor = openAt(-1, path, flags, mode);
     try {
-      const file = await open(pathTo(descriptor), constants.O_WRONLY);
+      const file = await Deno.open(pathTo(descriptor), { write: true });
       return new UnfinishedFile(path, file, new HeldFile(descriptor));
     } catch (error) {
       closeDescriptor(descriptor);
