@@ -73,7 +73,7 @@ function configUsage(): string {
   return `usage: remex config [--json] [options of serve and exec]
 
 Prints every setting, its value and where that comes from, and what the administrator demands. Ends
-with exit code 2 if an executor would not start.
+with exit code 2 if an executor would not start with them; the files that they name are not read.
 
 ${helpText(own)}
 Settings come from, the later over the earlier:

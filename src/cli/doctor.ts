@@ -5,7 +5,7 @@ import { examineHost } from "../sandbox/doctor.ts";
 import { reportText } from "../sandbox/doctor_report.ts";
 import type { Trial } from "../sandbox/doctor_trial.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
-import { UsageError } from "./usage_error.ts";
+import { misread } from "./setting_options.ts";
 
 const DOCTOR_USAGE = `usage: remex doctor [--json]
 
@@ -56,11 +56,11 @@ function parse(args: string[]) {
       args,
       options: {
         json: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
       },
     }).values;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw misread("doctor", error, []);
   }
 }
 

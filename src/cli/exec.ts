@@ -9,13 +9,14 @@ import {
 } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../telemetry/log.ts";
+import { connectHint } from "./connect_hint.ts";
 import { forwardInput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
 import { forwardOutput, OutputClosed } from "./exec_output.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { readToken } from "./secret_file.ts";
+import { readText, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
@@ -84,6 +85,7 @@ async function connect(
   terminal: LocalTerminal,
 ): Promise<ExecServerClient> {
   const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
+  const caCerts = await trustedCertificates(endpoint);
   try {
     return await ExecServerClient.connect(endpoint, {
       pipelined: true,
@@ -92,13 +94,24 @@ async function connect(
       slowConsumer: "wait",
       onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),
       ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
+      ...caCerts === undefined ? {} : { caCerts },
     });
   } catch (error) {
     if (error instanceof TypeError && executor.kind === "url") {
       throw new UsageError(`${executor.setting}: ${error.message}`);
     }
+    if (error instanceof ConnectionError) {
+      throw new ConnectionError(error.code, error.message + connectHint(error), { cause: error });
+    }
     throw error;
   }
+}
+
+/** The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones. */
+async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
+  const path = Deno.env.get("SSL_CERT_FILE");
+  if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
+  return [await readText({ setting: "SSL_CERT_FILE", path })];
 }
 
 async function start(

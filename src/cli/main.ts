@@ -58,10 +58,15 @@ async function run([command, ...rest]: string[]): Promise<number> {
       return 0;
     }
     case "--version":
+    case "-V":
       console.log(`remex ${VERSION}`);
       return 0;
-    case "--help":
     case "help":
+      if (rest[0] !== undefined) return await run([rest[0], "--help"]);
+      console.log(USAGE.trimEnd());
+      return 0;
+    case "--help":
+    case "-h":
       console.log(USAGE.trimEnd());
       return 0;
     case undefined:

@@ -49,6 +49,10 @@ export function commandLineLayer(values: OptionValues): Layer {
 /** What `parseArgs` says of a command line, with what may have been meant. */
 export function misread(command: string, error: unknown, options: readonly string[]): UsageError {
   const words = error instanceof Error ? error.message : String(error);
+  const dashed = /^Option '(?:-\w, )?(--[\w-]+).* argument is ambiguous/.exec(words)?.[1];
+  if (dashed !== undefined) {
+    return new UsageError(`a value of ${dashed} that begins with a dash is written ${dashed}=…`);
+  }
   const unknown = /^Unknown option '--([^'=]+)/.exec(words)?.[1];
   const near = unknown && nearName(unknown, options);
   const fix = near === undefined || near === ""

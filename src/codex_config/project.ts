@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { type TomlTable } from "smol-toml";
-import { ConfigFileError } from "./toml_file.ts";
+import { ConfigFileError, readText } from "./toml_file.ts";
 import { isTable } from "./select.ts";
 
 /**
@@ -83,15 +83,15 @@ function isThere(path: string): Promise<boolean> {
 async function mainRepository(path: string): Promise<string | undefined> {
   const top = await nearestWith(path, [".git"]);
   if (top === undefined) return undefined;
-  const text = await Deno.readTextFile(join(top, ".git")).catch(() => undefined);
+  const text = await readText(join(top, ".git")).catch(() => undefined);
   const target = /^gitdir: (.+)$/m.exec(text ?? "")?.[1];
   if (target === undefined) return top;
   const worktree = resolve(top, target);
   const worktrees = dirname(worktree);
   if (basename(worktrees) !== "worktrees") return top;
   // Any directory can say that it belongs to a repository: that has to say so, too.
-  const named = await Deno.readTextFile(join(worktree, "gitdir")).catch(() => "");
-  if (resolve(named.trim()) !== join(top, ".git")) return top;
+  const named = await readText(join(worktree, "gitdir")).catch(() => undefined);
+  if (named === undefined || resolve(named.trim()) !== join(top, ".git")) return top;
   return dirname(dirname(worktrees));
 }
 

@@ -32,7 +32,14 @@ function whatIsWrong(error: unknown): string {
   return `${place}: ${reason}`;
 }
 
-async function readText(path: string): Promise<string | undefined> {
+/**
+ * Reads a regular file that belongs to the configuration.
+ *
+ * @returns undefined if there is none
+ * @throws the system's error, {@linkcode ConfigFileError} if it is too large, and RpcError for what
+ * is no file: reading a FIFO or a device might never end
+ */
+export async function readText(path: string): Promise<string | undefined> {
   try {
     const { file, size } = await openRegularFile(path);
     await using _closing = file;

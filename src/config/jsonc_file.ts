@@ -23,7 +23,10 @@ export function readSystemFile(path: string): string | undefined {
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   } catch (error) {
-    throw unreadable(path, error);
+    const { message } = unreadable(path, error);
+    throw new ConfigurationError(
+      `${message}; \`chmod 755 ${dirname(path)}\` lets every user do so`,
+    );
   }
   return readFile(path);
 }
@@ -105,7 +108,9 @@ export async function parseMembers(text: string, file: string): Promise<readonly
       const { line } = loc.start;
       const earlier = lines.get(key);
       if (earlier !== undefined) {
-        throw new ConfigurationError(`${file}:${line}: \`${key}\` was given in line ${earlier}`);
+        throw new ConfigurationError(
+          `${file}:${line}: \`${key}\` was given already, in line ${earlier}`,
+        );
       }
       lines.set(key, line);
       return {

@@ -1,5 +1,5 @@
 /** Where settings come from, the later over the earlier. */
-export const LAYERS = [
+const LAYERS = [
   "built in",
   "requirements",
   "system file",
@@ -9,7 +9,7 @@ export const LAYERS = [
   "command line",
 ] as const;
 
-export type LayerName = typeof LAYERS[number];
+type LayerName = typeof LAYERS[number];
 
 /** The layers that are files. */
 export type FileLayerName = Extract<LayerName, `${string} file`>;

@@ -60,15 +60,19 @@ const table = {
 
 /** The requirement that bounds numbers, one for each setting that is named in it. */
 export const MAXIMUM = "maximum";
+/** What it demands, for people. */
 export const MAXIMUM_MEANING = "an object of settings that are numbers and the most they may be; " +
   "what is built in is lowered to that";
 
+/** What a requirement is called in the file. */
 export type RequirementName = keyof typeof table;
 
+/** The values that requirements have. */
 export type RequirementValues = {
   readonly [Name in RequirementName]: (typeof table)[Name] extends Requirement<infer T> ? T : never;
 };
 
+/** What there is to know of each requirement. */
 export const REQUIREMENTS: {
   readonly [Name in RequirementName]: Requirement<RequirementValues[Name]>;
 } = table;

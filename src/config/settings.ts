@@ -172,6 +172,7 @@ const table = {
   ),
 };
 
+/** What a setting is called in files. */
 export type SettingName = keyof typeof table;
 
 /** The values that settings have. */
@@ -179,6 +180,7 @@ export type SettingValues = {
   readonly [Name in SettingName]: (typeof table)[Name] extends Setting<infer T> ? T : never;
 };
 
+/** What there is to know of each setting. */
 export const SETTINGS: { readonly [Name in SettingName]: Setting<SettingValues[Name]> } = table;
 
 /** Whether a text names a setting, as files do. */

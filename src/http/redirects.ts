@@ -5,7 +5,7 @@ import { type Header, type HttpRequest, isNamed } from "./request.ts";
 import { isHttp, shownUrl } from "./url.ts";
 
 /** Redirects that one request may lead through. */
-export const MAX_REDIRECTS = 10;
+const MAX_REDIRECTS = 10;
 
 const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
 /** Headers that are meant for one server only; a host of its own is the other's name. */
@@ -67,7 +67,7 @@ function redirectTarget({ status, headers }: HttpResponse, base: URL): URL | und
 }
 
 /** The request that a redirect asks for. */
-export function redirected(request: HttpRequest, status: number, target: URL): HttpRequest {
+function redirected(request: HttpRequest, status: number, target: URL): HttpRequest {
   const { url } = request;
   const becomesGet = status === 303
     ? request.method !== "HEAD"

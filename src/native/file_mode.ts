@@ -1,4 +1,5 @@
 import { cString } from "./c_strings.ts";
+import { lastErrno } from "./errno.ts";
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -8,7 +9,6 @@ const MODE_OFFSET = 28;
 
 const functions = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
-  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Stays open as long as the program runs. */
@@ -35,7 +35,5 @@ export function fileModeAt(path: string): FileMode {
   if (libc.statx(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, answerBytes) === 0) {
     return { kind: "found", mode: answer.getUint16(MODE_OFFSET, true) };
   }
-  const location = libc.__errno_location();
-  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
-  return { kind: "failed", errno };
+  return { kind: "failed", errno: lastErrno() };
 }

@@ -109,7 +109,6 @@ export const managedNetwork = lazy(() =>
 export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 
 export type SandboxContext = z.output<typeof sandboxContext>;
-export type Permissions = z.output<typeof permissions>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
 export type SandboxType = z.output<typeof sandboxType>;

@@ -1,5 +1,6 @@
 import { closeSync, constants as fileFlags, openSync, readlinkSync, readSync } from "node:fs";
 import { constants as systemConstants } from "node:os";
+import { foreignNames } from "../filesystem/linux/foreign_names.ts";
 import { fileModeAt } from "../native/file_mode.ts";
 
 /**
@@ -12,6 +13,8 @@ export type PathKind = "directory" | "file" | "link" | "other" | "missing" | "un
 export interface DirectoryEntry {
   readonly name: string;
   readonly kind: PathKind;
+  /** Whether the name is only like this, for it is not UTF-8: nothing can be said about the path. */
+  readonly foreign?: boolean;
 }
 
 /** What binding has to know of this machine's files; an interface, so that tests need no files. */
@@ -66,11 +69,13 @@ export const hostDisk: Disk = {
       }
     }),
   list: (path) =>
-    orElse([], () =>
-      Array.from(Deno.readDirSync(path), (entry) => ({
+    orElse([], () => [
+      ...Array.from(Deno.readDirSync(path), (entry) => ({
         name: entry.name,
         kind: kindOf(entry),
-      }))),
+      })),
+      ...foreignEntries(path),
+    ]),
 };
 
 /** A disk that is asked once for each path, for as long as nothing is meant to change. */
@@ -94,6 +99,16 @@ function kindOf(
   if (isSymlink) return "link";
   if (isDirectory) return "directory";
   return isFile ? "file" : "other";
+}
+
+/** Those that the runtime leaves out. */
+function foreignEntries(path: string): DirectoryEntry[] {
+  if (Deno.build.os !== "linux") return [];
+  return foreignNames(path).map(({ likeness, mayBeDirectory }) => ({
+    name: likeness,
+    kind: mayBeDirectory ? "directory" : "other",
+    foreign: true,
+  }));
 }
 
 function orElse<T>(otherwise: T, action: () => T): T {

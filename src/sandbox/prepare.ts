@@ -33,6 +33,8 @@ export interface WrappedCommand {
   readonly takesTerminal: boolean;
   /** Ports of this machine that the sandbox is to have before the command starts. Linux only. */
   readonly portAccess: PortAccess | undefined;
+  /** Besides these nothing may be writable when the sandbox stands, if that matters. Linux only. */
+  readonly writableMounts?: readonly string[] | undefined;
   /**
    * Gives back what was needed on the disk. To be called when every process of the sandbox has
    * ended, or the wrapper was not started; once is enough.
@@ -79,7 +81,14 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
-      const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
+      const checked = intent.bounds?.writableRoots !== undefined;
+      const wrapped = prepareBubblewrap(
+        { ...plan, checked },
+        command,
+        bound,
+        abilities,
+        writableTrees(bound),
+      );
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {

@@ -173,6 +173,18 @@ Deno.test("a worktree is trusted like its repository, if that knows it", async (
   assertEquals(await machine.layers(), [...OWN, ROOT, SUB]);
 });
 
+Deno.test("a repository's pointer that has no end keeps nobody waiting", async () => {
+  await using machine = await Machine.create();
+  const { directory } = machine;
+  await machine.trust({ repository: "trusted" });
+  await Deno.remove(directory.at("project/.git"), { recursive: true });
+  await directory.makeFifo("project/.git");
+  assertEquals(await machine.layers(), OWN);
+  await Deno.remove(directory.at("project/.git"));
+  await Deno.symlink("/dev/zero", directory.at("project/.git"));
+  assertEquals(await machine.layers(), OWN);
+});
+
 Deno.test("what the administrator insists on is the strongest layer", async () => {
   await using machine = await Machine.create();
   await machine.directory.fill({ "etc/managed_config.toml": "mcp_servers = {}\n" });

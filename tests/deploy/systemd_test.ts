@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { REMEX_BIN } from "../e2e/support/executor.ts";
+import { REMEX_BIN, runToEnd } from "../e2e/support/executor.ts";
+import { testOnMachine } from "../e2e/support/machine.ts";
 import { TemporaryDirectory } from "../e2e/support/temporary_directory.ts";
 import { deployText } from "./support/deploy_files.ts";
 
@@ -58,6 +59,21 @@ Deno.test({
     assertEquals((await analyze(args, UNIT.replace(/^CapabilityBoundingSet=$/m, "")))[0], false);
   },
 });
+
+testOnMachine(
+  "the directory that the unit's installation makes is open to its user",
+  async (machine) => {
+    const mode = Number.parseInt(/install -d -m (\d+) \/etc\/remex$/m.exec(UNIT)?.[1] ?? "0", 8);
+    machine.etc("token", "open-sesame\n", 0o600);
+    Deno.chmodSync(`${machine.directory.path}/etc`, mode);
+    const { code, stderr } = await runToEnd(
+      ["serve", "--listen", "stdio"],
+      "",
+      machine.launch({}, "an ordinary user"),
+    );
+    assertEquals([code, stderr], [0, ""]);
+  },
+);
 
 Deno.test("the unit gives commands their time, and leaves what bubblewrap needs", () => {
   const grace = Number(/--grace (\d+)/.exec(UNIT)?.[1]);

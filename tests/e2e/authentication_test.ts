@@ -79,10 +79,15 @@ Deno.test("remex exec shows its token", () =>
     const reach = ["--url", executor.url];
     await using run = new ExecRun([...reach, "--token-file", file, "--", "echo", "in"]);
     assertEquals([await run.end(), run.stdout], [0, "in\n"]);
-    for (const token of [[], ["--token-file", wrong]]) {
+    const refusals = [[[], "; give it with --token-file"], [
+      ["--token-file", wrong],
+      "is wrong",
+    ]] as const;
+    for (const [token, words] of refusals) {
       await using refused = new ExecRun([...reach, ...token, "--", "echo", "in"]);
       assertEquals(await refused.end(), 255);
       assertStringIncludes(refused.stderr, "401");
+      assertStringIncludes(refused.stderr, `${words}\n`);
       assertEquals(refused.stdout, "");
     }
   }));
@@ -146,6 +151,53 @@ Deno.test("connections are encrypted with a certificate", () =>
     const client = await ExecServerClient.connect(executor.url, { caCerts });
     assert((await client.environmentInfo()).shell.name.length > 0);
     await client.close();
+  }));
+
+Deno.test("remex exec trusts the certificates in the file that SSL_CERT_FILE names", () =>
+  inDirectory(async (directory) => {
+    const { cert, key } = await selfSigned(directory);
+    await using executor = await ListeningExecutor.start({}, [
+      `--tls-cert=${cert}`,
+      `--tls-key=${key}`,
+    ]);
+    const run = async (file: string, url = executor.url) => {
+      await using run = new ExecRun(["--url", url, "--", "echo", "in"], { SSL_CERT_FILE: file });
+      return [await run.end(), run.stdout, run.stderr];
+    };
+    assertEquals(await run(cert), [0, "in\n", ""]);
+    const other = await selfSigned(directory, "other");
+    const [code, stdout, stderr] = await run(other.cert);
+    assertEquals([code, stdout], [255, ""]);
+    assertMatch(String(stderr), /^remex: .*UnknownIssuer; SSL_CERT_FILE names a file .+\n$/);
+    const missing = `${directory}/missing`;
+    assertStringIncludes(
+      (await run(missing)).join(" "),
+      `2  remex: SSL_CERT_FILE: cannot read ${missing}: No such file`,
+    );
+    // Where nothing is encrypted nobody needs it.
+    await using open = await ListeningExecutor.start();
+    assertEquals(await run(missing, open.url), [0, "in\n", ""]);
+  }));
+
+Deno.test("remex exec tells what a wrong scheme or an authority's certificate leads to", () =>
+  inDirectory(async (directory) => {
+    const { cert, key } = await selfSigned(directory, "authority", "TRUE");
+    await using open = await ListeningExecutor.start();
+    await using secured = await ListeningExecutor.start({}, [
+      `--tls-cert=${cert}`,
+      `--tls-key=${key}`,
+    ]);
+    const cases: [url: string, words: string][] = [
+      [open.url.replace("ws:", "wss:"), "; it may be encrypted by nobody: ws:// instead of wss://"],
+      [secured.url.replace("wss:", "ws:"), "; it may be encrypted: wss:// instead of ws://"],
+      [secured.url, "; the certificate must be made with basicConstraints=CA:FALSE"],
+    ];
+    for (const [url, words] of cases) {
+      await using run = new ExecRun(["--url", url, "--", "true"], { SSL_CERT_FILE: cert });
+      assertEquals([await run.end(), run.stdout], [255, ""]);
+      assertStringIncludes(run.stderr, words);
+      assertMatch(run.stderr, /^remex: [^\n]+\n$/);
+    }
   }));
 
 Deno.test("what is wrong is named in one line, and nothing starts", () =>

@@ -110,7 +110,10 @@ testOnMachine("files that cannot be read keep an executor from starting", async 
   Deno.chmodSync(`${machine.directory.path}/etc`, 0o700);
   const launch = machine.launch({}, "an ordinary user");
   const hidden = Deno.uid() === 0;
-  if (hidden) assertRefused(await runToEnd(["serve"], "", launch), "cannot read /etc/remex/");
+  if (!hidden) return;
+  const found = await runToEnd(["serve"], "", launch);
+  assertRefused(found, "cannot read /etc/remex/");
+  assertStringIncludes(found.stderr, "`chmod 755 /etc/remex`");
 });
 
 Deno.test("a variable that is nearly a setting's is refused, another one is told", async () => {

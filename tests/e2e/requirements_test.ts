@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
+import { python } from "./sandbox/support/python.ts";
 import { command, shell, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { type Machine, testOnMachine } from "./support/machine.ts";
@@ -199,6 +200,35 @@ testOnMachine("a link that leads elsewhere only later gains nothing", async (mac
   Deno.symlinkSync(outside, `${work}/swapped`);
   const touch = shell("two", "touch no", enclosed);
   await refused(client, "process/start", touch, "allowedWorkspaceRoots");
+});
+
+/** Gives two names to each other's things until it is killed (renameat2(2), RENAME_EXCHANGE). */
+const EXCHANGE = `
+while True:
+    libc.renameat2(-100, b"in", -100, b"out", 2)
+    for _ in range(20000): pass
+`;
+
+testOnMachine("a link swapped in while a sandbox is set up gains nothing", async (machine) => {
+  const { work, outside } = workshop(machine);
+  Deno.mkdirSync(`${work}/in`);
+  Deno.symlinkSync("../outside", `${work}/out`);
+  demand(machine, { allowedWorkspaceRoots: [work] });
+  await using client = connectStdio(machine.launch());
+  await client.initialize();
+  const swapper = command("swapper", python(EXCHANGE), enclosedIn(work));
+  assertObjectMatch(await client.request("process/start", swapper), { result: {} });
+  const outcomes = new Set<string>();
+  for (let attempt = 0; attempt < 150; attempt++) {
+    const touch = command(`touch ${attempt}`, ["touch", "new"], enclosedIn(`${work}/in`));
+    const answer = await client.request("process/start", touch);
+    if ("result" in answer) await client.events(`touch ${attempt}`);
+    outcomes.add("result" in answer ? "started" : "refused");
+  }
+  assertEquals([...outcomes].sort(), ["refused", "started"]);
+  assertEquals([...Deno.readDirSync(outside)], []);
+  await client.request("process/terminate", { processId: "swapper" });
+  await client.events("swapper");
 });
 
 testOnMachine(

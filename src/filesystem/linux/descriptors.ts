@@ -1,9 +1,7 @@
 import { cString } from "../../native/c_strings.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { libc } from "./libc.ts";
 import { lastError, SystemError } from "./system_error.ts";
-
-/** The kernel's number of an open file, unlike those that the runtime gives to its own. */
-export type Descriptor = number;
 
 const ARM = Deno.build.arch === "aarch64";
 /** Flags of open(2). Those that architectures differ in are in their asm/fcntl.h. */
@@ -41,6 +39,27 @@ export function openAt(
   return found;
 }
 
+/**
+ * Opens what is at a path, only to hold it, if no name of the path is that of a link.
+ *
+ * @param root where the path begins
+ * @throws {SystemError}
+ */
+export function openWithoutLinks(path: string, root = "/"): Descriptor {
+  let at = openAt(-1, root, Open.PathOnly | Open.Directory);
+  for (const name of path.split("/").filter((name) => name !== "")) {
+    try {
+      const next = openAt(at, name, Open.PathOnly | Open.NoFollow);
+      closeDescriptor(at);
+      at = next;
+    } catch (error) {
+      closeDescriptor(at);
+      throw error;
+    }
+  }
+  return at;
+}
+
 /** What a link says that was opened by itself, or undefined if it is no link. */
 export function linkText(link: Descriptor): string | undefined {
   const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(LONGEST_PATH)));
@@ -63,8 +82,4 @@ export function isOnProc(object: Descriptor): boolean {
 /** Leads the system's functions to an open object itself, whatever has become of its name. */
 export function pathTo(object: Descriptor): string {
   return `/proc/self/fd/${object}`;
-}
-
-export function closeDescriptor(descriptor: Descriptor): void {
-  libc().close(descriptor);
 }

@@ -7,9 +7,12 @@ const functions = {
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
+  getdents64: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "u64"],
+    result: "i64",
+  },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
-  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];

@@ -1,6 +1,5 @@
 import { constants } from "node:os";
-import { describeErrno } from "../../native/errno.ts";
-import { libc } from "./libc.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
 
@@ -18,9 +17,7 @@ export class SystemError extends Error {
 
 /** The error of the last call on this thread, which failed. */
 export function lastError(): SystemError {
-  const location = libc().__errno_location();
-  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
-  return new SystemError(isErrorName(NAMES.get(errno)) ?? "EIO");
+  return new SystemError(isErrorName(NAMES.get(lastErrno())) ?? "EIO");
 }
 
 function isErrorName(name: string | undefined): keyof typeof constants.errno | undefined {

@@ -1,7 +1,8 @@
 import type { Stats } from "node:fs";
 import { type FileHandle, lstat } from "node:fs/promises";
 import { dirname } from "node:path/posix";
-import { closeDescriptor, type Descriptor, Open, openAt, pathTo } from "../linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { Open, openAt, pathTo } from "../linux/descriptors.ts";
 import { openForWriting } from "../open.ts";
 import type { Destination } from "../paths.ts";
 import { UnfinishedFile } from "../unfinished_file.ts";

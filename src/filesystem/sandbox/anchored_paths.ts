@@ -1,6 +1,6 @@
 import { dirname } from "node:path/posix";
 import { isNotFound, systemErrorCode } from "../io_error.ts";
-import type { Descriptor } from "../linux/descriptors.ts";
+import type { Descriptor } from "../../native/descriptor.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Destination, Paths, Place, Use } from "../paths.ts";
 import { AnchoredDestination } from "./anchored_destination.ts";

@@ -1,5 +1,6 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { childOf } from "../../sandbox/native_path.ts";
-import { closeDescriptor, type Descriptor, linkText, pathTo } from "../linux/descriptors.ts";
+import { linkText, pathTo } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Place } from "../paths.ts";
 import type { Judge } from "./judge.ts";

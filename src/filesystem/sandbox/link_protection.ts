@@ -1,4 +1,5 @@
-import { type Descriptor, pathTo } from "../linux/descriptors.ts";
+import type { Descriptor } from "../../native/descriptor.ts";
+import { pathTo } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 
 const STICKY_AND_WRITABLE_BY_ALL = 0o1002;

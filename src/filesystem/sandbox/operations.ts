@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/intent/bind.ts";
 import { type FileOpener, openPlainly } from "../file_handles.ts";
-import { closeDescriptor, type Descriptor, pathTo } from "../linux/descriptors.ts";
+import { pathTo } from "../linux/descriptors.ts";
 import { type FileOperations, fileOperations } from "../operations.ts";
 import { FileWorker } from "./file_worker.ts";
 import type { JobFiles } from "./job.ts";

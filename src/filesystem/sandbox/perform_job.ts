@@ -1,6 +1,7 @@
+import type { Descriptor } from "../../native/descriptor.ts";
 import { PathUri } from "../../protocol/path_uri.ts";
 import { toRpcError } from "../io_error.ts";
-import { type Descriptor, Open, openAt } from "../linux/descriptors.ts";
+import { Open, openAt } from "../linux/descriptors.ts";
 import { notRegular } from "../open.ts";
 import { operationsOn } from "../operations.ts";
 import type { Paths } from "../paths.ts";

@@ -1,6 +1,8 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { childOf } from "../../sandbox/native_path.ts";
-import { closeDescriptor, type Descriptor, Open, openAt, pathTo } from "../linux/descriptors.ts";
+import { Open, openAt, pathTo } from "../linux/descriptors.ts";
+import { foreignNames } from "../linux/foreign_names.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Judge } from "./judge.ts";
 import type { Route } from "./route.ts";
@@ -38,6 +40,12 @@ async function checkBelow(
   judge: Judge,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  // What cannot be named cannot be looked into either.
+  for (const { likeness, mayBeDirectory } of foreignNames(pathTo(directory))) {
+    const inner = childOf(path, likeness);
+    judge.check(inner, "write");
+    if (mayBeDirectory && judge.mayDenyBelow(inner)) throw keeps(path, inner);
+  }
   for await (const { name, isDirectory } of Deno.readDir(pathTo(directory))) {
     signal?.throwIfAborted();
     const inner = childOf(path, name);

@@ -1,22 +1,17 @@
 import { basename } from "node:path/posix";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { invalidRequest } from "../../protocol/errors.ts";
 import { childOf } from "../../sandbox/native_path.ts";
 import { isNotFound } from "../io_error.ts";
-import {
-  closeDescriptor,
-  type Descriptor,
-  isOnProc,
-  linkText,
-  Open,
-  openAt,
-  pathTo,
-} from "../linux/descriptors.ts";
+import { isOnProc, linkText, Open, openAt, pathTo } from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 import { isProcessesPath, type Judge } from "./judge.ts";
 import { refuseForeignLink } from "./link_protection.ts";
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
 const MAX_LINKS = 40;
+/** Bytes of the longest path that the kernel takes (PATH_MAX, without the NUL at its end). */
+const MAX_PATH_BYTES = 4095;
 
 /** A directory on the way, or what is at the way's end. */
 interface Step {
@@ -58,10 +53,12 @@ export class Route implements Disposable {
  * out of a directory by moving it meanwhile.
  *
  * @throws {RpcError} at the first name that may not even be passed, whether it is there or not
- * @throws {SystemError} if something on the way is missing or no directory
+ * @throws {SystemError} if something on the way is missing or no directory, or the path is longer
+ * than any that the kernel takes
  */
 export function findRoute(path: string, judge: Judge, followLast: boolean): Route {
   if (path.includes("\0")) throw invalidRequest("file name contained an unexpected NUL byte");
+  refuseLong(path);
   const root = { descriptor: openAt(-1, "/", Open.PathOnly | Open.Directory), path: "/" };
   const steps: [Step, ...Step[]] = [root];
   try {
@@ -144,6 +141,13 @@ function namesOf(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (/\/\.?$/.test(path) && names.length > 0) names.push(".");
   return names.reverse();
+}
+
+/** Each name costs a descriptor and a look at the grants, and there can be millions. */
+function refuseLong(path: string): void {
+  if (path.length > MAX_PATH_BYTES || new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
+    throw new SystemError("ENAMETOOLONG");
+  }
 }
 
 function isLast(names: readonly string[]): boolean {

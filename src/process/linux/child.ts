@@ -1,8 +1,8 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import type { OutputStream } from "../../protocol/process.ts";
 import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.ts";
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
-import { closeDescriptor, type Descriptor } from "./descriptors.ts";
 import { type Poller, Ready } from "./poller.ts";
 import { killTree } from "./process_tree.ts";
 import { resizePseudoTerminal } from "./pseudo_terminal.ts";

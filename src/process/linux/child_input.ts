@@ -1,5 +1,6 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import type { WriteOutcome } from "../child.ts";
-import { closeDescriptor, type Descriptor, setNonBlocking } from "./descriptors.ts";
+import { setNonBlocking } from "./descriptors.ts";
 import { libc } from "./libc.ts";
 import { type Poller, Ready } from "./poller.ts";
 

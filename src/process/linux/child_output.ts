@@ -1,4 +1,5 @@
-import { closeDescriptor, type Descriptor, setNonBlocking } from "./descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { setNonBlocking } from "./descriptors.ts";
 import { libc } from "./libc.ts";
 import { type Poller, Ready } from "./poller.ts";
 

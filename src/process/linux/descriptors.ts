@@ -1,9 +1,7 @@
 import { cString } from "../../native/c_strings.ts";
-import { describeErrno } from "../../native/errno.ts";
-import { lastErrno, libc } from "./libc.ts";
-
-/** A number that the kernel knows an open file, pipe, terminal or process by. */
-export type Descriptor = number;
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
+import { libc } from "./libc.ts";
 
 const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
@@ -57,11 +55,6 @@ export function unreadBytes(pipeEnd: Descriptor): number {
   const count = new Int32Array(1);
   libc().ioctl(pipeEnd, FIONREAD, new Uint8Array(count.buffer));
   return count[0] ?? 0;
-}
-
-/** Closes a descriptor; the kernel frees it whatever the answer, so there is nothing to handle. */
-export function closeDescriptor(descriptor: Descriptor): void {
-  libc().close(descriptor);
 }
 
 /**

@@ -25,7 +25,6 @@ const functions = {
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -49,7 +48,6 @@ const functions = {
     nonblocking: true,
   },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
-  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
@@ -59,14 +57,4 @@ let opened: Libc | undefined;
 /** The functions, typed; the library stays open as long as the program runs. */
 export function libc(): Libc {
   return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
-
-/**
- * The error number of the last failed call on this thread.
- *
- * Good for messages only: the runtime may make calls of its own in between.
- */
-export function lastErrno(): number {
-  const location = libc().__errno_location();
-  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
 }

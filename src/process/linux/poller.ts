@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
-import { closeDescriptor, type Descriptor } from "./descriptors.ts";
-import { describeErrno } from "../../native/errno.ts";
-import { lastErrno, libc } from "./libc.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
+import { libc } from "./libc.ts";
 
 /** What a descriptor is ready for (epoll_ctl(2)). */
 export const Ready = { Input: 0x001, Output: 0x004, Error: 0x008, HangUp: 0x010 } as const;

@@ -1,4 +1,4 @@
-import type { Descriptor } from "./descriptors.ts";
+import type { Descriptor } from "../../native/descriptor.ts";
 import { libc } from "./libc.ts";
 
 const SYS_PIDFD_OPEN = 434n;

@@ -1,7 +1,7 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import type { TerminalSize } from "../child.ts";
-import { closeDescriptor, type Descriptor } from "./descriptors.ts";
-import { describeErrno } from "../../native/errno.ts";
-import { lastErrno, libc } from "./libc.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
+import { libc } from "./libc.ts";
 
 const O_RDWR = 0o2;
 const O_NOCTTY = 0o400;

@@ -1,8 +1,8 @@
-import type { Descriptor } from "./descriptors.ts";
+import type { Descriptor } from "../../native/descriptor.ts";
 import { cString, cStringArray } from "../../native/c_strings.ts";
-import { describeErrno } from "../../native/errno.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
 import { restoreDescriptorLimit } from "./descriptor_limit.ts";
-import { lastErrno, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
 import { killAndReap } from "./signals.ts";

@@ -1,3 +1,4 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import {
   type Child,
   type ChildCommand,
@@ -8,7 +9,7 @@ import {
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
-import { closeDescriptor, type Descriptor, duplicate, growPipe, openPipe } from "./descriptors.ts";
+import { duplicate, growPipe, openPipe } from "./descriptors.ts";
 import { sharedPoller } from "./poller.ts";
 import { openPseudoTerminal } from "./pseudo_terminal.ts";
 import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";

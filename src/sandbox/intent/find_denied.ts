@@ -30,9 +30,14 @@ export function findDenied(
   let names = 0;
   const look = (directory: string, globs: readonly DeniedGlob[], depth: number) => {
     if (depth === 0 || globs.length === 0) return;
-    for (const { name, kind } of disk.list(directory)) {
+    for (const { name, kind, foreign } of disk.list(directory)) {
       if (++names > MAX_NAMES) throw tooMuch(globs, `there are more than ${MAX_NAMES} names`);
       const path = join(directory, name);
+      if (foreign) {
+        const below = kind === "directory" && globs.some((glob) => glob.mayMatchBelow(path));
+        if (!below && !globs.some((glob) => glob.matches(path))) continue;
+        throw tooMuch(globs, `'${path}' has a name that is not UTF-8`);
+      }
       if (kind !== "missing" && globs.some((glob) => glob.matches(path))) {
         found.set(path, { path, kind });
         if (found.size > MAX_MATCHES) throw tooMuch(globs, `more than ${MAX_MATCHES} paths match`);

@@ -47,7 +47,8 @@ export interface BubblewrapOptions {
 const ARGUMENTS = 3;
 const SECCOMP = 4;
 const STATUS = 5;
-const GATE = 6;
+/** What the wrapper waits at before it starts the command. */
+export const GATE = 6;
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;

@@ -1,6 +1,7 @@
 import { cString } from "../../native/c_strings.ts";
+import { lastErrno } from "../../native/errno.ts";
 import { RIGHTS_OF_A_FILE } from "./landlock_rights.ts";
-import { calls, lastErrno, refusedBySystem, succeeded } from "./launcher_calls.ts";
+import { calls, refusedBySystem, succeeded } from "./launcher_calls.ts";
 import type { LandlockGoverned, LauncherRule } from "./launcher_plan.ts";
 
 /** The same numbers on all architectures. */

@@ -1,7 +1,8 @@
 import { cString, cStringArray } from "../../native/c_strings.ts";
+import { lastErrno } from "../../native/errno.ts";
 import { createRuleset, enforceRuleset } from "./landlock.ts";
 import { TERMINAL_RIGHTS } from "./landlock_rights.ts";
-import { calls, lastErrno, LauncherError, refusedBySystem, succeeded } from "./launcher_calls.ts";
+import { calls, LauncherError, refusedBySystem, succeeded } from "./launcher_calls.ts";
 import { LauncherDescriptor, type LauncherPlan, type LauncherRule } from "./launcher_plan.ts";
 
 /** As shells have it for a command that cannot be executed. */

@@ -1,4 +1,4 @@
-import { describeErrno } from "../../native/errno.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
 
 /** What restricting the own process and becoming another program takes of the C library. */
 const functions = {
@@ -33,7 +33,6 @@ const functions = {
     result: "i64",
   },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
-  __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
@@ -48,12 +47,6 @@ export function calls(): Calls {
 /** Something that the kernel refused to the launcher. */
 export class LauncherError extends Error {
   override readonly name = "LauncherError";
-}
-
-/** The error number of the last call, which failed. */
-export function lastErrno(): number {
-  const location = calls().__errno_location();
-  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
 }
 
 /** The kernel's refusal, in its words. */

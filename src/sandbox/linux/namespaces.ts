@@ -1,7 +1,6 @@
 import { cString } from "../../native/c_strings.ts";
-import { describeErrno } from "../../native/errno.ts";
-import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
-import { lastErrno } from "../../process/linux/libc.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
 
 const functions = {
   open: { parameters: ["buffer", "i32"], result: "i32" },

@@ -1,5 +1,7 @@
 import { rmdirSync } from "node:fs";
-import { dirname } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
+import { openWithoutLinks, pathTo } from "../../filesystem/linux/descriptors.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import { internalError } from "../../protocol/errors.ts";
 
 /**
@@ -97,9 +99,16 @@ export class Placeholders {
 /** An empty directory that was there before may be the placeholder of another executor. */
 function makeDirectory(path: string): "made" | "empty" | "occupied" | "impossible" {
   try {
-    Deno.mkdirSync(path, { mode: 0o755 });
-    Deno.utimeSync(path, PLACEHOLDER_TIME, PLACEHOLDER_TIME);
-    return "made";
+    // A link on the way has been put there since the path was resolved, and may lead anywhere.
+    const parent = openWithoutLinks(dirname(path));
+    try {
+      const name = `${pathTo(parent)}/${basename(path)}`;
+      Deno.mkdirSync(name, { mode: 0o755 });
+      Deno.utimeSync(name, PLACEHOLDER_TIME, PLACEHOLDER_TIME);
+      return "made";
+    } finally {
+      closeDescriptor(parent);
+    }
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return isEmpty(path) ? "empty" : "occupied";
     if (canNeverBeMade(path, error)) return "impossible";

@@ -32,6 +32,8 @@ export interface BubblewrappedCommand {
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
+  /** Paths, besides which nothing may be writable when the sandbox stands; undefined if nobody asks. */
+  readonly writableMounts: readonly string[] | undefined;
   /** Gives back what the wrapped command needed on the disk; once is enough. */
   release(): void;
 }
@@ -40,6 +42,8 @@ export interface BubblewrappedCommand {
 export interface BubblewrapPlan {
   readonly view: FileView;
   readonly network: BoundNetwork;
+  /** Whether an administrator demands that nothing else is writable than what was judged. */
+  readonly checked: boolean;
 }
 
 /** Programs for the kernel, by network: they take a while to build and are always the same. */
@@ -54,7 +58,7 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
-  { view, network }: BubblewrapPlan,
+  { view, network, checked }: BubblewrapPlan,
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
@@ -72,6 +76,7 @@ export function prepareBubblewrap(
 
   const portAccess = accessToPorts(network, abilities, outside);
   const held = holdInPlace(view);
+  const writableMounts = checked ? writablePlaces(held.view) : undefined;
   try {
     const takesTerminal = command.terminal && tools.setsid !== undefined;
     const call: BubblewrapCall = bubblewrapCall({
@@ -79,19 +84,25 @@ export function prepareBubblewrap(
       view: held.view,
       freshProc: bubblewrap.freshProc,
       hostNetwork: network.kind === "host",
-      gateShut: portAccess !== undefined,
+      gateShut: portAccess !== undefined || writableMounts !== undefined,
       seccompProgram: filterFor(network, architecture),
       cwd,
       env: command.env,
       newSession: !command.terminal || takesTerminal,
       stage,
     });
-    return { ...call, takesTerminal, portAccess, release: held.release };
+    return { ...call, takesTerminal, portAccess, writableMounts, release: held.release };
   } catch (error) {
     held.release();
     if (error instanceof UnwrappableError) throw internalError(error.message, error);
     throw error;
   }
+}
+
+/** Undefined if that is everything. */
+function writablePlaces({ root, mounts }: FileView): string[] | undefined {
+  if (root === "host" || root === "writable") return undefined;
+  return mounts.flatMap((mount) => mount.kind === "bind" && mount.writable ? [mount.path] : []);
 }
 
 function accessToPorts(

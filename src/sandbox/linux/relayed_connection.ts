@@ -1,4 +1,4 @@
-import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { SocketFlow } from "./socket_flow.ts";
 import { beginConnecting, isConnected, resetConnection } from "./sockets.ts";

@@ -1,4 +1,5 @@
-import { closeDescriptor, type Descriptor, duplicate } from "../../process/linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { duplicate } from "../../process/linux/descriptors.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { endSending, receive, send } from "./sockets.ts";
 

@@ -1,6 +1,5 @@
-import { describeErrno } from "../../native/errno.ts";
-import type { Descriptor } from "../../process/linux/descriptors.ts";
-import { lastErrno } from "../../process/linux/libc.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
+import type { Descriptor } from "../../native/descriptor.ts";
 import { SocketError } from "./sockets.ts";
 
 const functions = {

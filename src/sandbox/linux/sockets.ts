@@ -1,6 +1,5 @@
-import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
-import { lastErrno } from "../../process/linux/libc.ts";
-import { describeErrno } from "../../native/errno.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { describeErrno, lastErrno } from "../../native/errno.ts";
 
 const functions = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },

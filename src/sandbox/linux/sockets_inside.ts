@@ -1,4 +1,4 @@
-import { closeDescriptor, type Descriptor } from "../../process/linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { runChild } from "../../process/run_child.ts";
 import type { NamespaceEntry } from "./abilities.ts";
 import { fewAtOnce } from "./few_at_once.ts";

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import { closeDescriptor } from "../../native/descriptor.ts";
 import {
   type Child,
   type ChildObserver,
@@ -6,7 +7,6 @@ import {
   type Enclosure,
   StartError,
 } from "../../process/child.ts";
-import { closeDescriptor } from "../../process/linux/descriptors.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { openProcessDescriptor } from "../../process/linux/process_descriptor.ts";
 import { startLinuxChild } from "../../process/linux/start.ts";
@@ -35,12 +35,11 @@ export async function startWrapped(
 ): Promise<Child> {
   const listener = new Listener();
   const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
-  const { portAccess } = wrapped;
-  const relay = portAccess && await relayPorts(portAccess, channels);
-  const ready = relay?.kind !== "failed" && await channels.setUp();
+  const atGate = await whileGateShut(wrapped, channels);
+  const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
   const released = ended(firstProcess).then(() => {
-    if (relay?.kind === "relay") relay.relay[Symbol.dispose]();
+    if (atGate.kind === "done") atGate.relay?.[Symbol.dispose]();
     wrapped.release();
   });
   if (!ready || firstProcess === undefined) {
@@ -50,7 +49,7 @@ export async function startWrapped(
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
-    const why = relay?.kind === "failed" && complaint === "" ? relay.reason : complaint;
+    const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
     throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
   }
   const child = new EnclosedChild(wrapper, enclosure, {
@@ -107,25 +106,39 @@ function startWrapper(
   }
 }
 
-type RelayResult =
-  | { readonly kind: "relay"; readonly relay: PortRelay }
+type GateResult =
+  | { readonly kind: "done"; readonly relay: PortRelay | undefined }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** The sandbox's network is there before the command, which waits at the gate. */
-async function relayPorts(
-  { ports, entry }: PortAccess,
+/** Does what has to be done before the command, which waits at the gate, and opens that. */
+async function whileGateShut(
+  { portAccess, writableMounts }: WrappedCommand,
   channels: WrapperChannels,
-): Promise<RelayResult> {
+): Promise<GateResult> {
+  if (portAccess === undefined && writableMounts === undefined) {
+    return { kind: "done", relay: undefined };
+  }
+  let relay: PortRelay | undefined;
   try {
     const firstProcess = await channels.firstProcess();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
-    const { openRelay } = await import("./open_relay.ts");
-    const relay = await openRelay(firstProcess, ports, entry);
+    if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
+    if (writableMounts !== undefined) {
+      const { verifyMounts } = await import("./verify_mounts.ts");
+      await verifyMounts(firstProcess, writableMounts);
+    }
     channels.openGate();
-    return { kind: "relay", relay };
+    return { kind: "done", relay };
   } catch (error) {
+    relay?.[Symbol.dispose]();
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The sandbox's network is there before the command. */
+async function relayPorts(pid: number, { ports, entry }: PortAccess): Promise<PortRelay> {
+  const { openRelay } = await import("./open_relay.ts");
+  return await openRelay(pid, ports, entry);
 }
 
 /** Waits until a process has ended, whoever its parent is; one that never was has. */

@@ -1,7 +1,6 @@
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
 import {
-  closeDescriptor,
-  type Descriptor,
   openMemoryFile,
   openPipe,
   setNonBlocking,

@@ -21,6 +21,7 @@ const SAMPLERS = [
   "parentbased_traceidratio",
 ] as const;
 
+/** One of them. */
 export type SamplerName = typeof SAMPLERS[number];
 
 /** How spans are chosen and sent. */

@@ -20,8 +20,10 @@ const REFUSED: readonly (readonly [args: string[], says: string])[] = [
   [["serve", "--listen", "ws://[::]:0"], "--insecure-no-auth"],
   [["serve", "--listen", "ws://192.0.2.1:0"], "--insecure-no-auth"],
   [["serve", "--grace", "soon"], "soon"],
-  [["serve", "--grace", "-1"], "--grace"],
+  [["serve", "--grace", "-1"], "a value of --grace that begins with a dash is written --grace=…"],
   [["exec-server", "--nonsense"], "--nonsense"],
+  [["doctor", "--nonsense"], "`remex doctor --help` lists the options"],
+  [["help", "nonsense"], "unknown command `nonsense`"],
   // An address that is not this machine's (RFC 5737).
   [["serve", "--insecure-no-auth", "--listen", "ws://192.0.2.1:0"], "192.0.2.1"],
   [["serve", "--listen", "unix:/no/such/directory/socket"], "/no/such/directory/socket"],
@@ -58,8 +60,12 @@ Deno.test("a file in a socket's place is left alone", async () => {
 Deno.test("--version and --help go to standard output", async (t) => {
   const says: readonly (readonly [args: string[], pattern: RegExp])[] = [
     [["--version"], /^remex \d+\.\d+\.\d+\n$/],
+    [["-V"], /^remex \d+\.\d+\.\d+\n$/],
     [["--help"], /^usage: remex [^]*\bserve\b[^]*\n$/],
-    [["help"], /^usage: remex /],
+    [["-h"], /^usage: remex COMMAND /],
+    [["help"], /^usage: remex COMMAND /],
+    [["help", "exec"], /^usage: remex exec /],
+    [["doctor", "-h"], /^usage: remex doctor /],
     [["serve", "--help"], /^usage: remex serve [^]*--listen[^]*\n$/],
     [["exec-server", "--help"], /^usage: remex serve /],
   ];

@@ -26,7 +26,7 @@ const ENDED = { hangMs: 90_000, pollMs: 100 };
 
 /** Each spends most of its time waiting, so they do it together. */
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
-  "an hour of starts, ends, cuts and comebacks loses no event and leaves nothing": comeAndGo,
+  "thousands of starts, ends, cuts and comebacks lose no event and leave nothing": comeAndGo,
   "floods, the half open and the slow are outlived, and nobody else notices": misbehave,
   "a flood past the limit on descriptors passes": exhaust,
 };

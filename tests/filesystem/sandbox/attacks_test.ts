@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { glob, path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, DONE } from "../perform.ts";
 import { codeOf, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
@@ -302,5 +302,42 @@ Deno.test({
     );
     assertEquals(codeOf(await scene.on("fs/readFile", "ws/shared/link")), kernel);
     assertEquals(await scene.on("fs/remove", "ws/shared/link"), DONE);
+  },
+});
+
+Deno.test({
+  name: "attack: a path of very many names is refused as the kernel would, and holds nobody up",
+  ignore,
+  fn: async () => {
+    await using scene = await Scene.create();
+    const name = `ws/new${"/a".repeat(2100)}`;
+    const outcomes = [
+      await scene.on("fs/createDirectory", name, { recursive: true }),
+      await scene.on("fs/writeFile", name, content),
+      await scene.on("fs/readFile", name),
+      await scene.copy("ws/file", name),
+    ];
+    for (const outcome of outcomes) assertStringIncludes(JSON.stringify(outcome), "name too long");
+    assertEquals(await scene.directory.names("ws"), ["file"]);
+  },
+});
+
+Deno.test({
+  name: "attack: a name that is no text does not hide what a pattern denies from a removal",
+  ignore,
+  fn: async () => {
+    await using scene = await Scene.create([...workspaceWrite, glob("**/*.key")], {
+      "ws/dir/f": "f",
+    });
+    const make = 'mkdir "$(printf "dir/\\377")" && echo key > "$(printf "dir/\\377/a.key")"';
+    const args = ["-c", make];
+    const { success } = await new Deno.Command("sh", { args, cwd: scene.directory.at("ws") })
+      .output();
+    assert(success);
+    assertEquals(codeOf(await scene.on("fs/remove", "ws/dir", { recursive: true })), READ_ONLY);
+    const find = { args: ["-c", "cat dir/*/a.key"], cwd: scene.directory.at("ws") };
+    const { stdout } = await new Deno.Command("sh", find).output();
+    assertEquals(new TextDecoder().decode(stdout), "key\n");
+    assertEquals(await scene.directory.text("ws/dir/f"), "f");
   },
 });

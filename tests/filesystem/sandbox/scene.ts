@@ -3,11 +3,12 @@ import {
   type FileOperations,
   operationsOn,
 } from "../../../src/filesystem/operations.ts";
-import { closeDescriptor, Open, openAt } from "../../../src/filesystem/linux/descriptors.ts";
+import { Open, openAt } from "../../../src/filesystem/linux/descriptors.ts";
 import { AnchoredPaths } from "../../../src/filesystem/sandbox/anchored_paths.ts";
 import type { FileWorker } from "../../../src/filesystem/sandbox/file_worker.ts";
 import { type GrantedFiles, Judge } from "../../../src/filesystem/sandbox/judge.ts";
 import { filesInSandbox } from "../../../src/filesystem/sandbox/operations.ts";
+import { closeDescriptor } from "../../../src/native/descriptor.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/intent/bind.ts";

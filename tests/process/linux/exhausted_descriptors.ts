@@ -4,8 +4,9 @@
  *
  * A program of its own, run with a low limit on descriptors (ulimit -n).
  */
+import { closeDescriptor } from "../../../src/native/descriptor.ts";
 import { StartError } from "../../../src/process/child.ts";
-import { closeDescriptor, duplicate } from "../../../src/process/linux/descriptors.ts";
+import { duplicate } from "../../../src/process/linux/descriptors.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { childrenOf } from "../../../src/process/linux/procfs.ts";
 

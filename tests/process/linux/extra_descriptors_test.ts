@@ -1,11 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { closeDescriptor } from "../../../src/native/descriptor.ts";
 import type { ChildCommand } from "../../../src/process/child.ts";
-import {
-  closeDescriptor,
-  openMemoryFile,
-  openPipe,
-  unreadBytes,
-} from "../../../src/process/linux/descriptors.ts";
+import { openMemoryFile, openPipe, unreadBytes } from "../../../src/process/linux/descriptors.ts";
 import { libc } from "../../../src/process/linux/libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { bash, runToEnd, type StartChild } from "../behaviour/recorded_child.ts";

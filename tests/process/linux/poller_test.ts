@@ -1,10 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  closeDescriptor,
-  type Descriptor,
-  openPipe,
-  type Pipe,
-} from "../../../src/process/linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../../../src/native/descriptor.ts";
+import { openPipe, type Pipe } from "../../../src/process/linux/descriptors.ts";
 import { libc } from "../../../src/process/linux/libc.ts";
 import { Poller, Ready } from "../../../src/process/linux/poller.ts";
 import { eventually } from "../../e2e/support/patience.ts";

@@ -65,6 +65,20 @@ testScene(
   },
 );
 
+testScene(
+  "what globs deny and nobody can name keeps a command from starting",
+  TREE,
+  async (scene) => {
+    await scene.host('mkdir "$(printf "ws/a/\\377")"; echo k > "$(printf "ws/a/\\376.txt")"');
+    const run = (pattern: string) =>
+      scene.script("cat a/*.txt", { entries: [...workspaceWrite, glob(pattern)] });
+    for (const pattern of ["**/*.env", "**/*.txt", "a/*.txt"]) {
+      await assertRejects(() => run(pattern), RpcError, "a name that is not UTF-8");
+    }
+    assertEquals((await run("a/*.env")).stdout, "k\n");
+  },
+);
+
 testScene("what globs deny stays denied in a writable directory", TREE, async (scene) => {
   await scene.host(
     "for d in ws ws/a; do echo secret > $d/.env; mkdir $d/keys; echo k > $d/keys/k; done",

@@ -1,8 +1,13 @@
 import { delay } from "@std/async/delay";
+import { openWithoutLinks } from "../../../src/filesystem/linux/descriptors.ts";
+import { closeDescriptor } from "../../../src/native/descriptor.ts";
 import { hostAbilities } from "../../../src/sandbox/host.ts";
 import { parseBubblewrapStatus } from "../../../src/sandbox/linux/bubblewrap_status.ts";
 import { prepareSandbox, type WrappedCommand } from "../../../src/sandbox/prepare.ts";
 import { context, type ContextOptions } from "../context.ts";
+
+// Opens the C library, which stays open for good, where no single test is blamed for it.
+if (Deno.build.os === "linux") closeDescriptor(openWithoutLinks("/"));
 
 /** Whether this machine can run the tests at all. */
 export const canRunBubblewrap = Deno.build.os === "linux" && await isUsable();

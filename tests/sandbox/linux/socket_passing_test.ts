@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { closeDescriptor } from "../../../src/process/linux/descriptors.ts";
+import { closeDescriptor } from "../../../src/native/descriptor.ts";
 import { passDescriptor, takeDescriptor } from "../../../src/sandbox/linux/socket_passing.ts";
 import { openSocketPair, openTcpSocket } from "../../../src/sandbox/linux/sockets.ts";
 

@@ -35,8 +35,3 @@ export async function isAsleep(pid: number): Promise<boolean> {
   await delay(ASLEEP_MS);
   return wakeUps() === before;
 }
-
-/** Resident memory of a process, in MiB. */
-export function residentMebibytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1]) / 1024;
-}

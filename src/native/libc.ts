@@ -1,0 +1,14 @@
+/** The C library's functions that several folders need. */
+const functions = {
+  close: { parameters: ["i32"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/**
+ * The functions, typed; undefined elsewhere than on Linux.
+ *
+ * Opened at once: opening them after a call that failed could change the number of its error.
+ */
+export const libc = Deno.build.os === "linux"
+  ? Deno.dlopen("libc.so.6", functions).symbols
+  : undefined;
