@@ -24,7 +24,11 @@ export interface Disk {
   readLink(path: string): string;
   /** The first 4096 bytes of a regular file as text. Empty if it cannot be read. */
   readStart(path: string): string;
-  /** What is in a directory. Empty if it cannot be read. */
+  /**
+   * What is in a directory. Empty if it is gone, or this user may not read it.
+   *
+   * @throws the system's error for anything else: what is not seen could not be denied
+   */
   list(path: string): readonly DirectoryEntry[];
 }
 
@@ -40,6 +44,9 @@ const MISSING: ReadonlySet<number> = new Set([
   systemConstants.errno.ENOENT,
   systemConstants.errno.ENOTDIR,
 ]);
+
+/** Why a directory has nothing in it that a command could read. */
+const UNLISTED = ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"];
 
 /** This machine's files. */
 export const hostDisk: Disk = {
@@ -68,14 +75,18 @@ export const hostDisk: Disk = {
         closeSync(descriptor);
       }
     }),
-  list: (path) =>
-    orElse([], () => [
-      ...Array.from(Deno.readDirSync(path), (entry) => ({
-        name: entry.name,
-        kind: kindOf(entry),
-      })),
-      ...foreignEntries(path),
-    ]),
+  list(path) {
+    try {
+      const entries = Array.from(
+        Deno.readDirSync(path),
+        (entry) => ({ name: entry.name, kind: kindOf(entry) }),
+      );
+      return [...entries, ...foreignEntries(path)];
+    } catch (error) {
+      if (UNLISTED.some((code) => isErrorCode(error, code))) return [];
+      throw error;
+    }
+  },
 };
 
 /** A disk that is asked once for each path, for as long as nothing is meant to change. */

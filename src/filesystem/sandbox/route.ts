@@ -67,7 +67,6 @@ export function findRoute(path: string, judge: Judge, followLast: boolean): Rout
     const route = missing === undefined
       ? new Route(steps.at(-2) ?? last, last, last.path)
       : new Route(last, undefined, missing);
-    refuseProcesses(last);
     for (const step of steps.slice(0, missing === undefined ? -2 : -1)) closeStep(step);
     return route;
   } catch (error) {
@@ -91,7 +90,14 @@ export function openChild(
 ): Descriptor {
   if (!judge.isPassable(path)) throw judge.refusal(path, "read");
   if (judge.isHidden(path)) throw new SystemError("ENOENT");
-  return openAt(directory, name, Open.PathOnly | Open.NoFollow);
+  const descriptor = openAt(directory, name, Open.PathOnly | Open.NoFollow);
+  try {
+    refuseProcesses({ descriptor, path });
+    return descriptor;
+  } catch (error) {
+    closeDescriptor(descriptor);
+    throw error;
+  }
 }
 
 /**

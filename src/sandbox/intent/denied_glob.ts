@@ -48,7 +48,7 @@ export function deniedGlob(pattern: string, base: string, names: readonly string
       // Almost no name on a disk is like the last one of a pattern: this is about the rest.
       if (last?.kind === "name" && !last.like.test(basename(path))) return false;
       const given = below(path);
-      return given !== undefined && matchesFrom(given, 0, parts, 0);
+      return given !== undefined && matchesParts(given, parts);
     },
     mayMatchBelow(directory) {
       const given = below(directory);
@@ -57,24 +57,22 @@ export function deniedGlob(pattern: string, base: string, names: readonly string
   };
 }
 
-function matchesFrom(
-  names: readonly string[],
-  name: number,
-  parts: readonly GlobPart[],
-  part: number,
-): boolean {
-  const [given, wanted] = [names[name], parts[part]];
-  if (wanted === undefined) return given === undefined;
-  if (wanted.kind === "name") {
-    return given !== undefined && wanted.like.test(given) &&
-      matchesFrom(names, name + 1, parts, part + 1);
+/** Goes through the parts with all places in the path that the ones before can have led to. */
+function matchesParts(names: readonly string[], parts: readonly GlobPart[]): boolean {
+  let places = [0];
+  for (const [at, part] of parts.entries()) {
+    if (part.kind === "name") {
+      places = places.filter((place) => part.like.test(names[place] ?? ""))
+        .filter((place) => place < names.length).map((place) => place + 1);
+    } else {
+      const [first] = places;
+      if (first === undefined) return false;
+      // At its end `**` is for what is below a directory, not for the directory itself.
+      if (at === parts.length - 1) return first < names.length;
+      places = Array.from({ length: names.length - first + 1 }, (_, more) => first + more);
+    }
   }
-  // At its end `**` is for what is below a directory, not for the directory itself.
-  if (part === parts.length - 1) return given !== undefined;
-  for (let skip = name; skip <= names.length; skip++) {
-    if (matchesFrom(names, skip, parts, part + 1)) return true;
-  }
-  return false;
+  return places.includes(names.length);
 }
 
 function mayContinue(names: readonly string[], parts: readonly GlobPart[]): boolean {

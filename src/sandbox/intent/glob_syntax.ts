@@ -1,5 +1,9 @@
+import { NamePattern } from "./name_pattern.ts";
+
 /** One name of a pattern: `**`, or what a single name has to be like. */
-export type GlobPart = { readonly kind: "anyDepth" } | { readonly kind: "name"; like: RegExp };
+export type GlobPart =
+  | { readonly kind: "anyDepth" }
+  | { readonly kind: "name"; readonly like: NamePattern };
 
 /** Why a pattern cannot be read. */
 export class GlobSyntaxError extends Error {
@@ -42,22 +46,23 @@ export function unfoldBraces(pattern: string): string[] {
  */
 export function parseGlobName(text: string): GlobPart {
   if (text === "**") return { kind: "anyDepth" };
-  let source = "";
+  /** What stands between stars, as regular expressions for one character each. */
+  const pieces: string[][] = [[]];
   for (let at = 0; at < text.length; at++) {
     const character = text.charAt(at);
-    if (character === "*") source += source.endsWith(".*") ? "" : ".*";
-    else if (character === "?") source += ".";
+    if (character === "*") pieces.push([]);
+    else if (character === "?") pieces.at(-1)?.push(".");
     else if (character === "[") {
       const end = classEnd(text, at);
-      source += characterClass(text.slice(at + 1, end));
+      pieces.at(-1)?.push(characterClass(text.slice(at + 1, end)));
       at = end;
     } else {
       if (character === "\\" && at + 1 < text.length) at++;
-      source += RegExp.escape(text.charAt(at));
+      pieces.at(-1)?.push(RegExp.escape(text.charAt(at)));
     }
   }
   try {
-    return { kind: "name", like: new RegExp(`^${source}$`, "s") };
+    return { kind: "name", like: new NamePattern(pieces) };
   } catch {
     throw new GlobSyntaxError("a class of characters is not valid");
   }
