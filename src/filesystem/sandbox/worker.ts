@@ -1,7 +1,7 @@
 /// <reference lib="deno.worker" />
 import { ErrorCode, RpcError } from "../../protocol/errors.ts";
 import { dropCapabilities } from "../linux/drop_capabilities.ts";
-import { judgeFor } from "./appoint_judge.ts";
+import { judgeFor } from "./judge_for.ts";
 import type { FromWorker, ToWorker } from "./job.ts";
 import { performJob } from "./perform_job.ts";
 
