@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { overwriteFile } from "./overwrite_file.ts";
+import { EarlyWriteback } from "./linux/early_writeback.ts";
+import { LateRelease } from "./linux/late_release.ts";
 import type { Destination } from "./paths.ts";
 import { createSubstitute } from "./substitute.ts";
 import { writeBase64, writePatiently } from "./transfer.ts";
@@ -11,6 +13,9 @@ export type FileContent =
   | { readonly kind: "base64"; readonly text: string }
   /** That of the file at a path, whose mode comes along. */
   | { readonly kind: "copy"; readonly source: string };
+
+/** From so many bytes on it pays to have a file's room freed while others are served. */
+const SLOWLY_FREED_BYTES = 1024 * 1024;
 
 /** Set-user-ID, set-group-ID and sticky: whether they outlast a write is the kernel's matter. */
 const SPECIAL_MODE_BITS = 0o7000;
@@ -36,12 +41,14 @@ export async function storeFile(
   content: FileContent,
   signal?: AbortSignal,
 ): Promise<void> {
+  using replaced = new LateRelease();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open(signal);
   if (file === undefined) return await createFile(destination, content);
   const old = await file.stat();
   if (isReplaceable(old)) {
     const name = await destination.nameOf(old);
+    if (name !== undefined && old.size >= SLOWLY_FREED_BYTES) replaced.hold(name);
     if (name !== undefined && await replaceFile(destination, name, old, content)) return;
   }
   if (content.kind === "copy") return await copyInPlace(content.source, destination);
@@ -78,7 +85,10 @@ async function replaceFile(
 ): Promise<boolean> {
   await using substitute = await createSubstitute(destination, name, old);
   if (substitute === undefined) return false;
-  await fill(substitute, content);
+  {
+    await using writeback = new EarlyWriteback(substitute.path);
+    await fill(substitute, content, () => writeback.begin());
+  }
   try {
     await substitute.moveTo(name);
     return true;
@@ -92,7 +102,11 @@ async function copyInPlace(source: string, { file }: Destination): Promise<void>
   if (file !== undefined) await Deno.copyFile(source, file);
 }
 
-async function fill(unfinished: UnfinishedFile, content: FileContent): Promise<void> {
+async function fill(
+  unfinished: UnfinishedFile,
+  content: FileContent,
+  written?: () => void,
+): Promise<void> {
   if (content.kind === "copy") return await Deno.copyFile(content.source, unfinished.path);
-  await writeBase64(unfinished.file, content.text);
+  await writeBase64(unfinished.file, content.text, written);
 }

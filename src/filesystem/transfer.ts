@@ -39,11 +39,22 @@ export async function writeFully(
   }
 }
 
-/** Writes what a text in base64 stands for to a new file. Decodes a piece while one is written. */
-export async function writeBase64(file: Deno.FsFile, text: string): Promise<void> {
-  let writing = Promise.resolve();
+/**
+ * Writes what a text in base64 stands for to a new file. Decodes a piece while one is written.
+ *
+ * @param written is told of pieces that have been written while others follow
+ */
+export async function writeBase64(
+  file: Deno.FsFile,
+  text: string,
+  written?: () => void,
+): Promise<void> {
+  let writing: Promise<void> | undefined;
   for (const piece of base64Pieces(text)) {
-    await writing;
+    if (writing !== undefined) {
+      await writing;
+      written?.();
+    }
     writing = writeOn(file, piece);
   }
   await writing;

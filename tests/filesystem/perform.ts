@@ -1,4 +1,3 @@
-import { copyExtendedAttributes } from "../../src/filesystem/linux/extended_attributes.ts";
 import {
   type FileMethod,
   type FileOperations,
@@ -6,9 +5,6 @@ import {
 } from "../../src/filesystem/operations.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
-
-// Opens the C library, which stays open for good, where no single test is blamed for it.
-if (Deno.build.os === "linux") copyExtendedAttributes("/", "/");
 
 /** What a client is answered: a result, or an error's code and message. */
 export type Outcome = { readonly result: unknown } | {

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fileOperations } from "../../src/filesystem/operations.ts";
+import { eventually } from "../e2e/support/patience.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import {
   base64,
@@ -30,6 +31,21 @@ Deno.test("a file holds what was written last, and nothing is left beside it", a
     assertEquals(await directory.text("f"), text);
   }
   assertEquals(await directory.names(), ["f"]);
+});
+
+Deno.test({
+  name: "large files that replace each other are whole, and none stays open",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using directory = await TestDirectory.create();
+    for (const [letter, mib] of [["a", 5], ["b", 3], ["c", 4]] as const) {
+      const text = letter.repeat(mib * 1024 * 1024 + 1);
+      assertEquals(await writer(directory)("f", text), DONE);
+      assert(await directory.text("f") === text);
+    }
+    assertEquals(await directory.names(), ["f"]);
+    await eventually(() => directory.openFiles().length === 0, "the files to be closed");
+  },
 });
 
 Deno.test("a new file has the mode that the umask leaves", async () => {

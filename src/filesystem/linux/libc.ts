@@ -12,6 +12,14 @@ const functions = {
     parameters: ["i64", "i64", "buffer", "u64"],
     result: "i64",
   },
+  /** Waits for room in the disk's queue, and so on a thread of its own. */
+  sync_file_range: {
+    parameters: ["i32", "i64", "i64", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** Frees a file without a name, which takes long for a large one. */
+  close: { parameters: ["i32"], result: "i32", nonblocking: true },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
