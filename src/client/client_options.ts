@@ -59,8 +59,11 @@ export type StartParams =
 
 /** A response whose body is still coming. */
 export interface StreamedResponse {
+  /** As the HTTP server gave it: an error of its own is a response, too. */
   readonly status: number;
+  /** In the order of the response; a name may come several times. */
   readonly headers: Result<"http/request">["headers"];
+  /** Cancelling it ends the request. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 

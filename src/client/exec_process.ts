@@ -64,6 +64,7 @@ export type ReadOutcome = Result<"process/read">;
  * ```
  */
 export interface ExecProcess extends AsyncIterable<ExecEvent> {
+  /** Names it in its session. */
   readonly processId: string;
   /** The kind of enclosure that it got; undefined from executors that do not tell. */
   readonly sandboxType: SandboxType | undefined;

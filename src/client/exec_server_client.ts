@@ -155,6 +155,7 @@ export class ExecServerClient implements AsyncDisposable {
     await this.#link.end(new ConnectionError("closed", "the client was closed"));
   }
 
+  /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -10,6 +10,7 @@ export type ProcessErrorCode =
 /** A process that this client had to give up. */
 export class ProcessError extends Error {
   override readonly name = "ProcessError";
+  /** The reason for programs; the message is for people. */
   readonly code: ProcessErrorCode;
 
   constructor(code: ProcessErrorCode, message: string, options?: ErrorOptions) {

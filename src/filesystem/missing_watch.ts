@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { untilAnswered } from "../native/until_answered.ts";
 import type { Params } from "../protocol/methods.ts";
 
 /** Paths of one watch; a client that has more to look after asks for them itself. */
@@ -27,14 +28,16 @@ export class MissingWatch implements Disposable {
    * there is not, if there are too many paths or none, if the system does not let it, and if the id
    * is not above those before, as the client has changed its mind by then
    */
-  start({ watchId, missing, present }: Params<"fs/watchMissing">): boolean {
+  async start({ watchId, missing, present }: Params<"fs/watchMissing">): Promise<boolean> {
     if (watchId <= this.#newestId) return false;
     this.#newestId = watchId;
-    this[Symbol.dispose]();
+    this.#stop();
     if (missing.length === 0 || missing.length > MAX_MISSING) return false;
     try {
       const paths = missing.map((path) => path.toNativePath());
-      return this.#watch(watchId, paths, present?.toNativePath());
+      const kept = present?.toNativePath();
+      await untilAnswered(kept === undefined ? paths : [...paths, kept]);
+      return watchId === this.#newestId && this.#watch(watchId, paths, kept);
     } catch {
       // Foreign paths, no permission, a loop of links, no more watches to be had: it is all the same
       // to a client, which has to look for itself then.
@@ -43,6 +46,12 @@ export class MissingWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#stop();
+    // Nor does one begin that waits for a file system's answer.
+    this.#newestId = Infinity;
+  }
+
+  #stop(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
   }

@@ -1,3 +1,5 @@
+import { isAbsolute, join } from "node:path";
+
 /** Where execvp(3) of glibc looks when the environment has no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
 
@@ -16,4 +18,16 @@ export function executableCandidates(
   return (env.PATH ?? DEFAULT_PATH).split(":").map((directory) =>
     directory === "" ? name : `${directory}/${name}`
   );
+}
+
+/** The paths that are gone along when a command is started: not to be compared, but to be asked for. */
+export function startingPaths(
+  { argv: [name = ""], cwd, env }: {
+    readonly argv: readonly string[];
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string>>;
+  },
+): string[] {
+  const files = executableCandidates(name, env);
+  return [cwd, ...files.map((file) => isAbsolute(file) ? file : join(cwd, file))];
 }

@@ -1,4 +1,6 @@
+import { untilAnswered } from "../native/until_answered.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
+import { startingPaths } from "./executable.ts";
 import { startLinuxChild } from "./linux/start.ts";
 
 /**
@@ -9,7 +11,10 @@ import { startLinuxChild } from "./linux/start.ts";
  */
 export async function startChild(command: ChildCommand, observer: ChildObserver): Promise<Child> {
   refuseInexpressible(command);
-  if (Deno.build.os === "linux") return startLinuxChild(command, observer);
+  if (Deno.build.os === "linux") {
+    await untilAnswered(startingPaths(command));
+    return startLinuxChild(command, observer);
+  }
   const { startPortableChild } = await import("./portable/start.ts");
   return await startPortableChild(command, observer);
 }

@@ -5,8 +5,11 @@ export type RequestId = number | bigint | string;
 
 /** An error as it stands in a response. */
 export interface ErrorBody {
+  /** For programs. */
   readonly code: number;
+  /** For people. */
   readonly message: string;
+  /** Whatever else its sender tells. */
   readonly data?: unknown;
 }
 

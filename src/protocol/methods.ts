@@ -117,7 +117,9 @@ export const notifications = {
   "http/request/bodyDelta": http.httpBodyDelta,
 } as const satisfies Record<string, z.ZodMiniType>;
 
+/** The name of a request. */
 export type Method = keyof typeof methods;
+/** The name of a notification that an executor sends. */
 export type Notification = keyof typeof notifications;
 
 /** Parameters as a client writes them. */

@@ -111,4 +111,5 @@ export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 export type SandboxContext = z.output<typeof sandboxContext>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
+/** One of {@linkcode sandboxType}. */
 export type SandboxType = z.output<typeof sandboxType>;

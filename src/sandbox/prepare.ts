@@ -1,3 +1,5 @@
+import { untilAnswered } from "../native/until_answered.ts";
+import { startingPaths } from "../process/executable.ts";
 import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
@@ -8,6 +10,7 @@ import { hostAbilities } from "./host.ts";
 import { bindIntent } from "./intent/bind.ts";
 import { certificateFiles } from "./intent/certificate_files.ts";
 import { denyFound } from "./intent/deny_found.ts";
+import { namedPaths } from "./intent/named_paths.ts";
 import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
 import type { CommandToWrap } from "./linux/final_stage.ts";
 import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
@@ -65,6 +68,7 @@ export async function prepareSandbox(
     temporaryDirectory: command.env.TMPDIR,
     certificateFiles: intent.managedNetwork === undefined ? [] : certificateFiles(command.env),
   };
+  await untilAnswered([...namedPaths(intent, facts), ...startingPaths(command)]);
   const asked = bindIntent(intent, facts, hostDisk);
   if (intent.bounds !== undefined) enforceDirectory(intent.bounds, command.cwd, hostDisk);
   if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };

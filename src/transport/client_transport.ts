@@ -22,6 +22,7 @@ export type ConnectionErrorCode =
 /** Why there is no connection to an executor. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
+  /** The reason for programs; the message is for people. */
   readonly code: ConnectionErrorCode;
 
   constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {

@@ -18,7 +18,7 @@ class Scene implements AsyncDisposable {
     return new Scene(directory);
   }
 
-  start(missing: readonly string[], present?: string, watchId = ++this.#lastId): boolean {
+  start(missing: readonly string[], present?: string, watchId = ++this.#lastId): Promise<boolean> {
     return this.#watch.start(methods["fs/watchMissing"].params.parse({
       watchId,
       missing: missing.map((name) => name.includes(":") ? name : this.directory.uri(name)),
@@ -68,11 +68,11 @@ const CHANGES: Record<
 for (const [what, [missing, present, change]] of Object.entries(CHANGES)) {
   Deno.test(`a watch tells once: ${what}`, async () => {
     await using scene = await Scene.create();
-    assertEquals(scene.start(missing, present), true);
+    assertEquals(await scene.start(missing, present), true);
     change((name) => scene.directory.at(name));
     await scene.tells(1);
     Deno.mkdirSync(scene.directory.at("later"));
-    assertEquals(scene.start(["again"]), true);
+    assertEquals(await scene.start(["again"]), true);
     Deno.mkdirSync(scene.directory.at("again"));
     await scene.tells(1, 2);
   });
@@ -80,7 +80,7 @@ for (const [what, [missing, present, change]] of Object.entries(CHANGES)) {
 
 Deno.test("what happens beside the paths is not told", async () => {
   await using scene = await Scene.create();
-  assertEquals(scene.start(["new", "a/b"], "there"), true);
+  assertEquals(await scene.start(["new", "a/b"], "there"), true);
   await scene.directory.fill({ "there/y": "", "other": "", "file": "changed" });
   await Deno.remove(scene.directory.at("there/x"));
   await Deno.mkdir(scene.directory.at("a"));
@@ -89,22 +89,22 @@ Deno.test("what happens beside the paths is not told", async () => {
 
 Deno.test("a later watch takes the place of the one before, also one that does not begin", async () => {
   await using scene = await Scene.create();
-  assertEquals(scene.start(["first"]), true);
-  assertEquals(scene.start(["file"]), false);
+  assertEquals(await scene.start(["first"]), true);
+  assertEquals(await scene.start(["file"]), false);
   await scene.directory.fill({ "first": "" });
-  assertEquals(scene.start(["second"]), true);
-  assertEquals(scene.start(["third"]), true);
+  assertEquals(await scene.start(["second"]), true);
+  assertEquals(await scene.start(["third"]), true);
   await scene.directory.fill({ "second": "", "third": "" });
   await scene.tells(4);
 });
 
 Deno.test("an id that is not above those before begins no watch and ends none", async () => {
   await using scene = await Scene.create();
-  assertEquals(scene.start(["new"], undefined, 10), true);
-  for (const id of [10, 9, 0]) assertEquals(scene.start(["other"], undefined, id), false);
+  assertEquals(await scene.start(["new"], undefined, 10), true);
+  for (const id of [10, 9, 0]) assertEquals(await scene.start(["other"], undefined, id), false);
   await scene.directory.fill({ "new": "" });
   await scene.tells(10);
-  assertEquals(scene.start(["other"], undefined, 10), false);
+  assertEquals(await scene.start(["other"], undefined, 10), false);
 });
 
 Deno.test("what cannot be watched is not", async () => {
@@ -112,15 +112,15 @@ Deno.test("what cannot be watched is not", async () => {
   await Deno.symlink("there", scene.directory.at("link"));
   await Deno.symlink("loop", scene.directory.at("loop"));
   const many = Array.from({ length: 65 }, (_, index) => `new ${index}`);
-  assertEquals(scene.start(many.slice(1)), true);
-  assertEquals(scene.start(many), false, "too many");
-  assertEquals(scene.start([]), false, "none");
-  assertEquals(scene.start(["new", "file"]), false, "one is there");
-  assertEquals(scene.start(["link"]), false, "a link is there");
-  assertEquals(scene.start(["file/x"]), false, "behind a file");
-  assertEquals(scene.start(["loop/x"]), false, "behind a loop");
-  assertEquals(scene.start([`${"n".repeat(300)}/x`]), false, "a name too long");
-  assertEquals(scene.start(["new"], "nothing"), false, "what has to be there is not");
-  assertEquals(scene.start(["new"], "link"), false, "nor is it a link");
-  assertEquals(scene.start(["file:///C:/x"]), false, "a foreign path");
+  assertEquals(await scene.start(many.slice(1)), true);
+  assertEquals(await scene.start(many), false, "too many");
+  assertEquals(await scene.start([]), false, "none");
+  assertEquals(await scene.start(["new", "file"]), false, "one is there");
+  assertEquals(await scene.start(["link"]), false, "a link is there");
+  assertEquals(await scene.start(["file/x"]), false, "behind a file");
+  assertEquals(await scene.start(["loop/x"]), false, "behind a loop");
+  assertEquals(await scene.start([`${"n".repeat(300)}/x`]), false, "a name too long");
+  assertEquals(await scene.start(["new"], "nothing"), false, "what has to be there is not");
+  assertEquals(await scene.start(["new"], "link"), false, "nor is it a link");
+  assertEquals(await scene.start(["file:///C:/x"]), false, "a foreign path");
 });

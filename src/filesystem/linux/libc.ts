@@ -20,6 +20,7 @@ const functions = {
   },
   /** Frees a file without a name, which takes long for a large one. */
   close: { parameters: ["i32"], result: "i32", nonblocking: true },
+  capget: { parameters: ["buffer", "buffer"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 

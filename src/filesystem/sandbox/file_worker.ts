@@ -1,106 +1,110 @@
-import { internalError, RpcError } from "../../protocol/errors.ts";
-import type { FromWorker, Job, ToWorker } from "./job.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { FileThread } from "./file_thread.ts";
+import type { Job } from "./job.ts";
 
-/** How long the worker is kept for the next request, in milliseconds. */
-const IDLE_MS = 15_000;
-
-/** Where the worker's module is: beside this one, or where the build puts it. */
+/** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
   ? new URL("./worker.ts", import.meta.url)
   : new URL("./src/filesystem/sandbox/worker.js", import.meta.url);
 
-/** A job that is not done yet. */
-interface Waiting {
-  readonly settle: (answer: MessageEvent<FromWorker>) => void;
-  readonly fail: (reason: RpcError) => void;
-}
+/** So many threads may be held up by file systems that do not answer. */
+const MAX_HELD_UP = 8;
+
+/** What is done unless told otherwise. */
+const DEFAULTS = {
+  /** How long a thread is kept for the next job, in milliseconds. */
+  idleMs: 15_000,
+  /** How long a thread may take to turn to a job before another gets it, in milliseconds. */
+  patienceMs: 2_000,
+  /** What the thread runs. */
+  module: MODULE,
+};
 
 /**
  * Has jobs done on a thread of its own, which is started for the first of them and ends when there
  * has been nothing to do for a while.
+ *
+ * A file system that does not answer holds a thread up in the middle of a job. The jobs behind that
+ * one then go to another thread; the one held up ends with its own.
  */
 export class FileWorker implements Disposable {
-  readonly #idleMs: number;
-  readonly #module: URL;
-  readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | undefined;
+  readonly #options: typeof DEFAULTS;
+  readonly #heldUp = new Set<FileThread>();
+  #thread: FileThread | undefined;
   #idle: number | undefined;
-  #lastId = 0;
 
-  /** @param idleMs how long the thread is kept for the next job, in milliseconds */
-  constructor(idleMs = IDLE_MS, module = MODULE) {
-    this.#idleMs = idleMs;
-    this.#module = module;
+  constructor(options: Partial<typeof DEFAULTS> = {}) {
+    this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** Whether there is a thread. */
-  get running(): boolean {
-    return this.#worker !== undefined;
+  /** How many threads there are. */
+  get threads(): number {
+    return this.#heldUp.size + (this.#thread === undefined ? 0 : 1);
   }
 
   /**
    * Has a job done. The result is what the job's method gives.
    *
    * @param files what is granted, `JobFiles` as JSON
-   * @throws {RpcError} what the job failed of, -32603 if the thread did
+   * @throws {RpcError} what the job failed of; -32603 if the thread did, or too many are held up
    */
   async run<R>(job: Job, files: string, signal?: AbortSignal): Promise<R> {
-    signal?.throwIfAborted();
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<MessageEvent>();
-    this.#waiting.set(id, { settle: resolve, fail: reject });
-    const worker = this.#start();
-    const abort = () => post(worker, { kind: "abort", id });
-    signal?.addEventListener("abort", abort);
-    post(worker, { kind: "job", id, job, files });
-    try {
-      const { data } = await promise;
-      if (data.kind === "error") throw new RpcError(data.code, data.message);
-      return data.result;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-      this.#waiting.delete(id);
-      if (this.#waiting.size === 0) this.#rest();
+    for (;;) {
+      signal?.throwIfAborted();
+      const thread = this.#take();
+      try {
+        const outcome = await thread.run<R>(job, files, this.#options.patienceMs, signal);
+        if (outcome.kind === "done") return outcome.result;
+      } finally {
+        this.#rest(thread);
+      }
+      this.#setAside(thread);
     }
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#idle);
-    this.#worker?.terminate();
-    this.#worker = undefined;
+    this.#endThread();
+    for (const thread of this.#heldUp) thread[Symbol.dispose]();
+    this.#heldUp.clear();
   }
 
-  #start(): Worker {
+  /** @throws {RpcError} -32603 */
+  #take(): FileThread {
     clearTimeout(this.#idle);
-    if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(this.#module, { type: "module", name: "sandboxed files" });
-    worker.onmessage = (event: MessageEvent<FromWorker>) => {
-      this.#waiting.get(event.data.id)?.settle(event);
-    };
-    worker.onerror = (event) => {
-      // Or the program would end, too.
-      event.preventDefault();
-      this.#failed(worker, event.message);
-    };
-    return this.#worker = worker;
+    if (this.#thread !== undefined) return this.#thread;
+    if (this.#heldUp.size >= MAX_HELD_UP) {
+      throw internalError(
+        `${MAX_HELD_UP} sandboxed file requests wait for file systems that do not answer`,
+      );
+    }
+    const thread = new FileThread(this.#options.module, () => this.#forget(thread));
+    return this.#thread = thread;
+  }
+
+  #setAside(thread: FileThread): void {
+    if (thread !== this.#thread) return;
+    this.#thread = undefined;
+    this.#heldUp.add(thread);
+  }
+
+  #rest(thread: FileThread): void {
+    if (!thread.idle) return;
+    if (this.#heldUp.delete(thread)) thread[Symbol.dispose]();
+    if (thread !== this.#thread) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#endThread(), this.#options.idleMs);
+    Deno.unrefTimer(this.#idle);
+  }
+
+  #endThread(): void {
+    clearTimeout(this.#idle);
+    this.#thread?.[Symbol.dispose]();
+    this.#thread = undefined;
   }
 
   /** Another is started for the next job. */
-  #failed(worker: Worker, message: string): void {
-    if (this.#worker !== worker) return;
-    worker.terminate();
-    this.#worker = undefined;
-    const reason = internalError(`the thread for sandboxed file requests has failed: ${message}`);
-    for (const { fail } of this.#waiting.values()) fail(reason);
+  #forget(thread: FileThread): void {
+    this.#heldUp.delete(thread);
+    if (thread === this.#thread) this.#thread = undefined;
   }
-
-  #rest(): void {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this[Symbol.dispose](), this.#idleMs);
-    Deno.unrefTimer(this.#idle);
-  }
-}
-
-function post(worker: Worker, message: ToWorker): void {
-  worker.postMessage(message);
 }

@@ -1,11 +1,13 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { untilAnswered } from "../../native/until_answered.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/intent/bind.ts";
+import { namedPaths } from "../../sandbox/intent/named_paths.ts";
 import { type FileOpener, openPlainly } from "../file_handles.ts";
 import { pathTo } from "../linux/descriptors.ts";
 import { type FileOperations, fileOperations } from "../operations.ts";
@@ -27,17 +29,18 @@ let shared: FileWorker | undefined;
  * @param bounds what the sandbox has to be, whatever is asked for
  * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
-export function filesInSandbox(
+export async function filesInSandbox(
   sandbox: SandboxContext | undefined,
   worker: FileWorker = shared ??= new FileWorker(),
   bounds?: SandboxBounds,
-): SandboxedFiles {
+): Promise<SandboxedFiles> {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
   const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined, bounds };
+  await untilAnswered(namedPaths(intent, facts));
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") return { operations: fileOperations, open: openPlainly };
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({

@@ -1,19 +1,18 @@
 /// <reference lib="deno.worker" />
 import { ErrorCode, RpcError } from "../../protocol/errors.ts";
-import { dropCapabilities } from "../linux/drop_capabilities.ts";
+import { dropCapabilities } from "../linux/capabilities.ts";
 import { judgeFor } from "./judge_for.ts";
-import type { FromWorker, ToWorker } from "./job.ts";
+import { type FromWorker, JobState, type ToWorker } from "./job.ts";
 import { performJob } from "./perform_job.ts";
 
-// The thread on which sandboxed file requests are done. It has no capabilities, like a command in a
-// sandbox, also where the executor runs as root.
+// The thread on which sandboxed file requests are done; see file_thread.ts.
 const powerless = dropCapabilities();
 
 const running = new Map<number, AbortController>();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === "abort") running.get(data.id)?.abort();
-  else work(data).then((answer) => self.postMessage(answer));
+  else if (new JobState(data.state).begin()) work(data).then((answer) => self.postMessage(answer));
 };
 
 async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Promise<FromWorker> {

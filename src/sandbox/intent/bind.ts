@@ -1,6 +1,5 @@
 import { dirname } from "node:path/posix";
 import { invalidParams } from "../../protocol/errors.ts";
-import type { PathUri } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceBounds } from "../bounds.ts";
 import { type Disk, rememberingDisk } from "../disk.ts";
@@ -17,11 +16,11 @@ import { compareDepth } from "../native_path.ts";
 import type { SandboxIntent } from "../requires_sandbox.ts";
 import { deniedGlobs } from "./denied_glob.ts";
 import {
-  bindEntry,
+  bindEntries,
   type BindingFacts,
   type BoundPath,
   type IntentPaths,
-  nativePath,
+  intentPaths,
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
 import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
@@ -38,7 +37,7 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
  */
 export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
   const remembering = rememberingDisk(disk);
-  const paths = nativePaths(intent.sandbox, facts);
+  const paths = intentPaths(intent.sandbox, facts);
   const roots = (paths.workspaceRoots ?? []).map((path) => ({
     given: path,
     ...resolvePath(path, remembering),
@@ -52,13 +51,6 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
   };
   if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
   return bound;
-}
-
-function nativePaths(sandbox: SandboxContext | undefined, facts: BindingFacts): IntentPaths {
-  const native = (what: string, uri: PathUri) => nativePath(what, uri, facts.convention);
-  const cwd = sandbox?.cwd && native("the sandbox's cwd", sandbox.cwd);
-  const roots = sandbox?.workspaceRoots?.map((root) => native("a workspace root", root));
-  return { ...facts, cwd, workspaceRoots: roots ?? (cwd === undefined ? undefined : [cwd]) };
 }
 
 function refuseUnlessDirectory({ given, kind }: ResolvedPath & { readonly given: string }): void {
@@ -90,20 +82,18 @@ function bindFiles(
   if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
     return { kind: "all" };
   }
-  const { entries, glob_scan_max_depth } = permissions.file_system;
-  const bound = entries.map((entry) => bindEntry(entry, paths));
+  const bound = bindEntries(sandbox, paths);
   const certificates = (paths.certificateFiles ?? [])
     .filter((path) => resolvePath(path, disk).kind === "file")
     .map((path): BoundPath => ({ path, access: "read", onlyIfUnclaimed: true }));
-  const grants = grantPaths([...bound.flatMap((entry) => entry.paths), ...certificates], disk);
-  const globs = bound.flatMap((entry) => entry.patterns)
-    .flatMap((pattern) => readGlob(pattern, disk));
+  const grants = grantPaths([...bound.paths, ...certificates], disk);
+  const globs = bound.patterns.flatMap((pattern) => readGlob(pattern, disk));
   if (grantsEverything(grants, globs)) return { kind: "all" };
   return {
     kind: "granted",
     grants: withProtection(grants, disk),
     deniedGlobs: globs,
-    globMaxDepth: glob_scan_max_depth,
+    globMaxDepth: permissions.file_system.glob_scan_max_depth,
   };
 }
 

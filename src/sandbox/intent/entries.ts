@@ -1,7 +1,7 @@
 import { isAbsolute, join } from "node:path/posix";
 import { invalidParams, type RpcError } from "../../protocol/errors.ts";
 import { type PathConvention, type PathUri, PathUriError } from "../../protocol/path_uri.ts";
-import type { FileSystemEntry } from "../../protocol/sandbox.ts";
+import type { FileSystemEntry, SandboxContext } from "../../protocol/sandbox.ts";
 import type { Access } from "../grants.ts";
 import { minimalPaths, SHARED_TEMPORARY_DIRECTORY } from "./system_paths.ts";
 
@@ -35,7 +35,7 @@ export interface BoundPath {
   readonly onlyIfUnclaimed: boolean;
 }
 
-/** What an entry says in native terms: paths, or patterns of paths. */
+/** What entries say in native terms: paths, or patterns of paths. */
 export interface BoundEntry {
   readonly paths: readonly BoundPath[];
   readonly patterns: readonly string[];
@@ -46,13 +46,36 @@ const NOTHING: BoundEntry = { paths: [], patterns: [] };
 /** A pattern that begins so starts at each workspace root. */
 const WORKSPACE_ROOTS_PATTERN = "codex-project-roots://";
 
+/** @throws {RpcError} -32602 if the intent names a path of another kind of machine */
+export function intentPaths(
+  sandbox: SandboxContext | undefined,
+  facts: BindingFacts,
+): IntentPaths {
+  const native = (what: string, uri: PathUri) => nativePath(what, uri, facts.convention);
+  const cwd = sandbox?.cwd && native("the sandbox's cwd", sandbox.cwd);
+  const roots = sandbox?.workspaceRoots?.map((root) => native("a workspace root", root));
+  return { ...facts, cwd, workspaceRoots: roots ?? (cwd === undefined ? undefined : [cwd]) };
+}
+
 /**
- * Binds one entry.
+ * Binds all entries of an intent that has some.
  *
  * @throws {RpcError} -32602 for a foreign path, a subpath that leads out of its root, and a symbol
  * that stands for nothing here
  */
-export function bindEntry({ path, access }: FileSystemEntry, facts: IntentPaths): BoundEntry {
+export function bindEntries(sandbox: SandboxContext | undefined, paths: IntentPaths): BoundEntry {
+  const permissions = sandbox?.permissions;
+  if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
+    return NOTHING;
+  }
+  const bound = permissions.file_system.entries.map((entry) => bindEntry(entry, paths));
+  return {
+    paths: bound.flatMap((entry) => entry.paths),
+    patterns: bound.flatMap((entry) => entry.patterns),
+  };
+}
+
+function bindEntry({ path, access }: FileSystemEntry, facts: IntentPaths): BoundEntry {
   switch (path.type) {
     case "path":
       return about([nativePath("a sandbox entry", path.path, facts.convention)], access);
@@ -64,7 +87,7 @@ export function bindEntry({ path, access }: FileSystemEntry, facts: IntentPaths)
 }
 
 /** @throws {RpcError} -32602 if the path is not one of this machine's */
-export function nativePath(subject: string, uri: PathUri, convention: PathConvention): string {
+function nativePath(subject: string, uri: PathUri, convention: PathConvention): string {
   try {
     const path = uri.toNativePath(convention);
     if (!path.includes("\0")) return path;

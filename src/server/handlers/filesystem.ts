@@ -102,5 +102,5 @@ async function enclosed(
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
   const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
-  return filesInSandbox(sandbox, undefined, bounds);
+  return await filesInSandbox(sandbox, undefined, bounds);
 }

@@ -6,7 +6,7 @@ export function missingWatchHandlers(): Record<string, RequestHandler> {
   return {
     "fs/watchMissing": handler(
       methods["fs/watchMissing"],
-      (params, { missing }) => ({ watching: missing.start(params) }),
+      async (params, { missing }) => ({ watching: await missing.start(params) }),
     ),
   };
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileWorker } from "../../../src/filesystem/sandbox/file_worker.ts";
 import { filesInSandbox } from "../../../src/filesystem/sandbox/operations.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
@@ -18,9 +18,14 @@ function inWorkspace(directory: TestDirectory, worker: FileWorker) {
   return filesInSandbox(context({ entries: workspaceWrite, ...roots }), worker);
 }
 
+function capabilities(status: string): string[] {
+  return status.split("\n").filter((line) => line.startsWith("Cap"));
+}
+
 /** A worker whose module is this code. */
 function workerThat(code: string): FileWorker {
-  return new FileWorker(60_000, new URL(`data:text/javascript,${encodeURIComponent(code)}`));
+  const module = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+  return new FileWorker({ idleMs: 60_000, patienceMs: 20, module });
 }
 
 Deno.test({
@@ -32,7 +37,7 @@ Deno.test({
     await Deno.chmod(directory.at("closed"), 0);
     await Deno.chmod(directory.at("d"), 0);
     using worker = new FileWorker();
-    const { operations, open } = inWorkspace(directory, worker);
+    const { operations, open } = await inWorkspace(directory, worker);
     const denied = { code: -32600, message: "Permission denied (os error 13)" };
     for (const name of ["closed", "d/f"]) {
       const path = { path: directory.uri(name) };
@@ -50,13 +55,37 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a thread has no capabilities from its first moment, nor do its helpers; this one keeps its",
+  ignore,
+  fn: async () => {
+    const own = () => Deno.readTextFileSync("/proc/thread-self/status");
+    const before = own();
+    // More helpers at once than there can be from before.
+    using worker = workerThat(`
+      const path = "/proc/thread-self/status";
+      const first = Deno.readTextFileSync(path);
+      const helpers = () => Promise.all(Array.from({ length: 64 }, () => Deno.readTextFile(path)));
+      onmessage = async ({ data: { id, state } }) => {
+        Atomics.store(new Int32Array(state), 0, 1);
+        postMessage({ kind: "result", id, result: [first, ...await helpers()] });
+      };
+    `);
+    const statuses = await worker.run<string[]>(JOB, NOTHING);
+    assertEquals(statuses.length, 65);
+    for (const status of statuses) assertMatch(status, /^CapEff:\t0+$/m);
+    assertEquals(capabilities(own()), capabilities(before));
+  },
+});
+
+Deno.test({
   name: "an opened file is read by its descriptor, and none stays behind",
   ignore,
   fn: async () => {
     await using directory = await TestDirectory.create();
     await directory.fill({ "f": "content", "d/f": "x" });
     using worker = new FileWorker();
-    const { operations, open } = inWorkspace(directory, worker);
+    const { operations, open } = await inWorkspace(directory, worker);
     const descriptors = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
     await performBy(operations, "fs/readFile", { path: directory.uri("f") });
     const before = descriptors();
@@ -87,7 +116,7 @@ Deno.test({
     await directory.fill({ "f": "content" });
     await directory.makeFifo("fifo");
     using worker = new FileWorker();
-    const { operations } = inWorkspace(directory, worker);
+    const { operations } = await inWorkspace(directory, worker);
     const gone = new AbortController();
     const waiting = operations["fs/writeFile"]({
       path: PathUri.parse(directory.uri("fifo")),
@@ -105,11 +134,11 @@ Deno.test({
   name: "the thread ends when there is nothing to do and is started again when there is",
   ignore,
   fn: async () => {
-    using worker = new FileWorker(20);
-    assertEquals(worker.running, false);
+    using worker = new FileWorker({ idleMs: 20 });
+    assertEquals(worker.threads, 0);
     for (let round = 0; round < 2; round++) {
       await assertRejects(() => worker.run(JOB, NOTHING), RpcError);
-      await eventually(() => !worker.running, "the end of the thread");
+      await eventually(() => worker.threads === 0, "the end of the thread");
     }
   },
 });
@@ -127,7 +156,7 @@ Deno.test({
           assertEquals(settled.reason.code, -32603);
           assert(settled.reason.message.includes("broken"), settled.reason.message);
         }
-        assertEquals(worker.running, false);
+        assertEquals(worker.threads, 0);
       }
     }
   },
@@ -146,9 +175,31 @@ Deno.test({
       { type: "managed", file_system: { type: "unrestricted" }, network: "restricted" },
     ];
     for (const granted of permissions) {
-      const { operations } = filesInSandbox(context({ permissions: granted }), worker);
+      const { operations } = await filesInSandbox(context({ permissions: granted }), worker);
       const read = await performBy(operations, "fs/readFile", { path: directory.uri("f") });
       assertEquals(read, { result: { dataBase64: base64("content") } });
     }
+  },
+});
+
+Deno.test({
+  name: "what is behind a request that a file system does not answer is done by another thread",
+  ignore,
+  fn: async () => {
+    // Holds the thread up until the first byte of the path's memory changes.
+    using worker = workerThat(`
+      onmessage = ({ data: { id, job, state } }) => {
+        const claim = Atomics.compareExchange(new Int32Array(state), 0, 0, 1);
+        if (claim !== 0) return;
+        if (job.path === "file:///silent") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+        postMessage({ kind: "result", id, result: job.path });
+      };
+    `);
+    const silent = worker.run({ ...JOB, path: "file:///silent" }, NOTHING);
+    const others = ["file:///a", "file:///b"].map((path) => worker.run({ ...JOB, path }, NOTHING));
+    assertEquals(await Promise.all(others), ["file:///a", "file:///b"]);
+    assertEquals(worker.threads, 2);
+    assertEquals(await silent, "file:///silent");
+    assertEquals(worker.threads, 1);
   },
 });

@@ -70,12 +70,12 @@ export class Scene implements AsyncDisposable {
     return this.perform(method, { path: this.directory.uri(name), ...more });
   }
 
-  perform(method: FileMethod, params: unknown): Promise<Outcome> {
+  async perform(method: FileMethod, params: unknown): Promise<Outcome> {
     const workspace = this.directory.at("ws");
     const operations = this.worker === undefined
       ? operationsIn(workspace, this.entries)
-      : filesInSandbox(contextIn(workspace, this.entries), this.worker).operations;
-    return performBy(operations, method, params);
+      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).operations;
+    return await performBy(operations, method, params);
   }
 
   copy(from: string, to: string, recursive = false): Promise<Outcome> {

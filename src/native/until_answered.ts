@@ -1,0 +1,18 @@
+import { cString } from "./c_strings.ts";
+import { libc } from "./libc.ts";
+
+const F_OK = 0;
+
+/**
+ * Waits until the file systems that paths lead to have answered once, whatever the answer. Nobody
+ * else waits: another thread asks. Elsewhere than on Linux nothing is asked.
+ *
+ * A network file system whose server is gone, or a FUSE file system whose program hangs, does not
+ * answer for minutes, or ever. Whatever is done with such a path on the main thread, be it to start a
+ * command there, would hold up all clients.
+ */
+export async function untilAnswered(paths: Iterable<string>): Promise<void> {
+  if (libc === undefined) return;
+  const { access } = libc;
+  await Promise.all(Array.from(new Set(paths), (path) => access(cString(path), F_OK)));
+}
