@@ -3,6 +3,9 @@ import { libc } from "./libc.ts";
 
 const F_OK = 0;
 
+/** Paths that have been asked for, each by one thread, of which the runtime has 32. */
+const asked = new Map<string, Promise<unknown>>();
+
 /**
  * Waits until the file systems that paths lead to have answered once, whatever the answer. Nobody
  * else waits: another thread asks. Elsewhere than on Linux nothing is asked.
@@ -12,7 +15,11 @@ const F_OK = 0;
  * command there, would hold up all clients.
  */
 export async function untilAnswered(paths: Iterable<string>): Promise<void> {
-  if (libc === undefined) return;
-  const { access } = libc;
-  await Promise.all(Array.from(new Set(paths), (path) => access(cString(path), F_OK)));
+  await Promise.all(Array.from(paths, (path) => asked.get(path) ?? ask(path)));
+}
+
+function ask(path: string): Promise<unknown> | undefined {
+  const answer = libc?.access(cString(path), F_OK).finally(() => asked.delete(path));
+  if (answer !== undefined) asked.set(path, answer);
+  return answer;
 }

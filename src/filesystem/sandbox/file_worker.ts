@@ -15,7 +15,7 @@ const DEFAULTS = {
   /** How long a thread is kept for the next job, in milliseconds. */
   idleMs: 15_000,
   /** How long a thread may take to turn to a job before another gets it, in milliseconds. */
-  patienceMs: 2_000,
+  patienceMs: 1_000,
   /** What the thread runs. */
   module: MODULE,
 };

@@ -1,0 +1,93 @@
+import { assertEquals, assertObjectMatch } from "@std/assert";
+import { pathToFileURL } from "node:url";
+import { enclosedIn } from "./sandbox/support/sandboxed.ts";
+import { command, run } from "./support/commands.ts";
+import { ListeningExecutor } from "./support/executor.ts";
+import type { Message } from "./support/inbox.ts";
+import { eventually } from "./support/patience.ts";
+import { canMountSilentFileSystem, SilentFileSystem } from "./support/silent_file_system.ts";
+import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { connectWebSocket } from "./support/websocket_client.ts";
+
+/** Requests that have to do with a directory. */
+const REQUESTS: Readonly<Record<string, (uri: string, native: string) => [string, Message]>> = {
+  "a command's directory": (uri) => ["process/start", command("p", ["true"], { cwd: uri })],
+  "a terminal's directory": (
+    uri,
+  ) => ["process/start", command("p", ["true"], { cwd: uri, tty: true })],
+  "a program": (_, native) => ["process/start", command("p", [`${native}/program`])],
+  "a program by PATH": (
+    _,
+    native,
+  ) => ["process/start", command("p", ["program"], { env: { PATH: native } })],
+  "an enclosed command's directory": (uri) => [
+    "process/start",
+    command("p", ["true"], { ...enclosedIn("/tmp"), cwd: uri }),
+  ],
+  "a workspace": (_, native) => [
+    "process/start",
+    command("p", ["true"], { ...enclosedIn(native), cwd: "file:///" }),
+  ],
+  "a file": (uri) => ["fs/readFile", { path: `${uri}/file` }],
+  "a file in a sandbox": (
+    uri,
+  ) => ["fs/readFile", { path: `${uri}/file`, sandbox: enclosedIn("/tmp").sandbox }],
+  "a file request's workspace": (_, native) => [
+    "fs/readFile",
+    { path: "file:///etc/hostname", sandbox: enclosedIn(native).sandbox },
+  ],
+  "a watched path": (uri) => ["fs/watchMissing", { watchId: 1, missing: [`${uri}/file`] }],
+};
+
+for (const [what, request] of Object.entries(REQUESTS)) {
+  Deno.test({
+    name: `a file system that does not answer holds up nobody else: ${what}`,
+    ignore: !canMountSilentFileSystem,
+    fn: async () => {
+      using silent = new SilentFileSystem();
+      using workspace = new TemporaryDirectory();
+      workspace.write("file", "content", 0o644);
+      await using executor = await ListeningExecutor.start(silent.launch());
+      await using waiting = await connectWebSocket(executor.url);
+      await using other = await connectWebSocket(executor.url);
+      for (const client of [waiting, other]) await client.initialize();
+      let answered = false;
+      const [method, params] = request(pathToFileURL(silent.path).href, silent.path);
+      const answer = waiting.request(method, params).then((message) => {
+        answered = true;
+        return message;
+      });
+      const { sandbox } = enclosedIn(workspace.path);
+      const path = `file://${workspace.path}/file`;
+      for (const more of [{}, { sandbox }]) {
+        const read = await other.request("fs/readFile", { path, ...more });
+        assertObjectMatch(read, { result: { dataBase64: btoa("content") } });
+        const { exitCode } = await run(other, command(`p${Object.keys(more)}`, ["true"], more));
+        assertEquals(exitCode, 0);
+      }
+      assertEquals(answered, false);
+      silent.release();
+      await eventually(() => answered, "an answer");
+      await answer;
+    },
+  });
+}
+
+Deno.test({
+  name: "an executor ends while a file system does not answer",
+  ignore: !canMountSilentFileSystem,
+  fn: async () => {
+    using silent = new SilentFileSystem();
+    await using executor = await ListeningExecutor.start(silent.launch());
+    await using client = await connectWebSocket(executor.url);
+    await client.initialize();
+    const asked = Object.values(REQUESTS).map((request) =>
+      client.request(...request(pathToFileURL(silent.path).href, silent.path))
+    );
+    // Answered after all of them have come.
+    await client.request("fs/getMetadata", { path: "file:///" });
+    const unanswered = Promise.allSettled(asked);
+    assertEquals((await executor.endBy("SIGTERM")).code, 0);
+    await unanswered;
+  },
+});
