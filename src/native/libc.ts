@@ -1,7 +1,7 @@
 /** The C library's functions that several folders need. */
 const functions = {
   close: { parameters: ["i32"], result: "i32" },
-  access: { parameters: ["buffer", "i32"], result: "i32", nonblocking: true },
+  statfs: { parameters: ["buffer", "buffer"], result: "i32", nonblocking: true },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 

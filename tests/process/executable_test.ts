@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { executableCandidates } from "../../src/process/executable.ts";
+import { executableCandidates, startingPaths } from "../../src/process/executable.ts";
 
 for (
   const [name, env, candidates] of [
@@ -20,3 +20,13 @@ for (
     assertEquals(executableCandidates(name, env), candidates);
   });
 }
+
+Deno.test("a command is started along its directory and all that may be its program", () => {
+  const env = { PATH: "/a::relative" };
+  assertEquals(
+    startingPaths({ argv: ["ls", "x"], cwd: "/ws", env }),
+    ["/ws", "/a/ls", "/ws/ls", "/ws/relative/ls"],
+  );
+  assertEquals(startingPaths({ argv: ["./run"], cwd: "/ws", env }), ["/ws", "/ws/run"]);
+  assertEquals(startingPaths({ argv: [], cwd: "/ws", env }), ["/ws"]);
+});

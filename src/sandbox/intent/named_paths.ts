@@ -1,4 +1,4 @@
-import { dirname } from "node:path/posix";
+import { dirname, normalize } from "node:path/posix";
 import type { SandboxIntent } from "../requires_sandbox.ts";
 import { bindEntries, type BindingFacts, intentPaths } from "./entries.ts";
 
@@ -20,5 +20,5 @@ export function namedPaths({ sandbox }: SandboxIntent, facts: BindingFacts): str
 
 /** The deepest directory that a pattern names without leaving anything open. */
 function literalDirectory(pattern: string): string {
-  return dirname(pattern.replace(/[*?[\]{}\\].*$/s, "x"));
+  return dirname(normalize(pattern.replace(/[*?[\]{}\\].*$/s, "x")));
 }
