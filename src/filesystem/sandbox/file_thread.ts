@@ -1,10 +1,11 @@
 import { internalError, RpcError } from "../../protocol/errors.ts";
 import { withoutCapabilities } from "../linux/capabilities.ts";
-import { type FromWorker, type Job, JobState, type ToWorker } from "./job.ts";
+import type { Answer, FromWorker, Job, ToWorker } from "./job.ts";
+import { JobState } from "./job_state.ts";
 
 /** A job that is not done yet. */
 interface Waiting {
-  readonly settle: (answer: MessageEvent<FromWorker>) => void;
+  readonly settle: (answer: Answer) => void;
   readonly fail: (reason: RpcError) => void;
 }
 
@@ -17,37 +18,42 @@ export type Outcome<R> =
 /** A thread on which jobs are done. It has no capabilities, like a command in a sandbox. */
 export class FileThread implements Disposable {
   readonly #worker: Worker;
+  readonly #ready = Promise.withResolvers<void>();
   readonly #waiting = new Map<number, Waiting>();
+  readonly #failed: () => void;
+  #jobs = 0;
   #lastId = 0;
 
   /** @param failed told when the thread has, by itself */
   constructor(module: URL, failed: () => void) {
+    this.#failed = failed;
+    // Those who wait for it are told; there may be none.
+    this.#ready.promise.catch(() => {});
     this.#worker = withoutCapabilities(() =>
       new Worker(module, { type: "module", name: "sandboxed files" })
     );
-    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => {
-      this.#waiting.get(event.data.id)?.settle(event);
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (data.kind === "ready") this.#ready.resolve();
+      else this.#waiting.get(data.id)?.settle(data);
     };
     this.#worker.onerror = (event) => {
       // Or the program would end, too.
       event.preventDefault();
-      this.#worker.terminate();
-      failed();
-      const why = `the thread for sandboxed file requests has failed: ${event.message}`;
-      for (const { fail } of this.#waiting.values()) fail(internalError(why));
+      this.#fail(event.message);
     };
   }
 
   /** Whether there is nothing to be done. */
   get idle(): boolean {
-    return this.#waiting.size === 0;
+    return this.#jobs === 0;
   }
 
   /**
    * Has a job done. The result is what the job's method gives.
    *
    * @param files what is granted, `JobFiles` as JSON
-   * @param patienceMs how long the thread may take to turn to the job, in milliseconds
+   * @param patienceMs how long the thread may take to turn to the job, in milliseconds, once it has
+   * been started
    * @throws {RpcError} what the job failed of, -32603 if the thread did
    */
   async run<R>(
@@ -56,24 +62,13 @@ export class FileThread implements Disposable {
     patienceMs: number,
     signal?: AbortSignal,
   ): Promise<Outcome<R>> {
-    const id = ++this.#lastId;
-    const state = new JobState();
-    const { promise, resolve, reject } = Promise.withResolvers<MessageEvent | undefined>();
-    this.#waiting.set(id, { settle: resolve, fail: reject });
-    const patience = setTimeout(() => state.withdraw() && resolve(undefined), patienceMs);
-    const abort = () => this.#post({ kind: "abort", id });
-    signal?.addEventListener("abort", abort);
-    this.#post({ kind: "job", id, job, files, state: state.shared });
+    this.#jobs++;
     try {
-      const answer = await promise;
-      if (answer === undefined) return { kind: "withdrawn" };
-      const { data } = answer;
-      if (data.kind === "error") throw new RpcError(data.code, data.message);
-      return { kind: "done", result: data.result };
+      await this.#ready.promise;
+      signal?.throwIfAborted();
+      return await this.#post(job, files, patienceMs, signal);
     } finally {
-      clearTimeout(patience);
-      signal?.removeEventListener("abort", abort);
-      this.#waiting.delete(id);
+      this.#jobs--;
     }
   }
 
@@ -81,7 +76,42 @@ export class FileThread implements Disposable {
     this.#worker.terminate();
   }
 
-  #post(message: ToWorker): void {
+  async #post<R>(
+    job: Job,
+    files: string,
+    patienceMs: number,
+    signal?: AbortSignal,
+  ): Promise<Outcome<R>> {
+    const id = ++this.#lastId;
+    const state = new JobState();
+    // What a result is, is up to the job's method: nothing here can tell.
+    const { promise, resolve, reject } = Promise.withResolvers<MessageEvent["data"]>();
+    this.#waiting.set(id, { settle: resolve, fail: reject });
+    const patience = setTimeout(() => state.withdraw() && resolve(undefined), patienceMs);
+    const abort = () => this.#tell({ kind: "abort", id });
+    signal?.addEventListener("abort", abort);
+    this.#tell({ kind: "job", id, job, files, state: state.shared });
+    try {
+      const answer = await promise;
+      if (answer === undefined) return { kind: "withdrawn" };
+      if (answer.kind === "error") throw new RpcError(answer.code, answer.message);
+      return { kind: "done", result: answer.result };
+    } finally {
+      clearTimeout(patience);
+      signal?.removeEventListener("abort", abort);
+      this.#waiting.delete(id);
+    }
+  }
+
+  #fail(message: string): void {
+    this.#worker.terminate();
+    this.#failed();
+    const why = internalError(`the thread for sandboxed file requests has failed: ${message}`);
+    this.#ready.reject(why);
+    for (const { fail } of this.#waiting.values()) fail(why);
+  }
+
+  #tell(message: ToWorker): void {
     this.#worker.postMessage(message);
   }
 }

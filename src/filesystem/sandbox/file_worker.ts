@@ -82,7 +82,8 @@ export class FileWorker implements Disposable {
   }
 
   #setAside(thread: FileThread): void {
-    if (thread !== this.#thread) return;
+    // It may have gone on just now.
+    if (thread !== this.#thread || thread.idle) return;
     this.#thread = undefined;
     this.#heldUp.add(thread);
   }

@@ -2,7 +2,8 @@
 import { ErrorCode, RpcError } from "../../protocol/errors.ts";
 import { dropCapabilities } from "../linux/capabilities.ts";
 import { judgeFor } from "./judge_for.ts";
-import { type FromWorker, JobState, type ToWorker } from "./job.ts";
+import type { Answer, FromWorker, ToWorker } from "./job.ts";
+import { JobState } from "./job_state.ts";
 import { performJob } from "./perform_job.ts";
 
 // The thread on which sandboxed file requests are done; see file_thread.ts.
@@ -12,10 +13,15 @@ const running = new Map<number, AbortController>();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.kind === "abort") running.get(data.id)?.abort();
-  else if (new JobState(data.state).begin()) work(data).then((answer) => self.postMessage(answer));
+  else if (new JobState(data.state).begin()) work(data).then(tell);
 };
+tell({ kind: "ready" });
 
-async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Promise<FromWorker> {
+function tell(message: FromWorker): void {
+  self.postMessage(message);
+}
+
+async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Promise<Answer> {
   const controller = new AbortController();
   running.set(id, controller);
   try {

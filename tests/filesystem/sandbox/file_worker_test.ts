@@ -70,6 +70,7 @@ Deno.test({
         Atomics.store(new Int32Array(state), 0, 1);
         postMessage({ kind: "result", id, result: [first, ...await helpers()] });
       };
+      postMessage({ kind: "ready" });
     `);
     const statuses = await worker.run<string[]>(JOB, NOTHING);
     assertEquals(statuses.length, 65);
@@ -147,7 +148,12 @@ Deno.test({
   name: "a thread that fails fails its requests, and the next gets another",
   ignore,
   fn: async () => {
-    for (const code of ["throw new Error('broken')", "onmessage = () => { null.broken }"]) {
+    for (
+      const code of [
+        "throw new Error('broken')",
+        "onmessage = () => { null.broken }; postMessage({ kind: 'ready' })",
+      ]
+    ) {
       using worker = workerThat(code);
       for (let round = 0; round < 2; round++) {
         const jobs = [worker.run(JOB, NOTHING), worker.run(JOB, NOTHING)];
@@ -182,24 +188,50 @@ Deno.test({
   },
 });
 
+/** Does nothing else while a job's path is that of a file that is not there. */
+const WAITING = `
+  onmessage = ({ data: { id, job, state } }) => {
+    if (Atomics.compareExchange(new Int32Array(state), 0, 0, 1) !== 0) return;
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    const isThere = (path) => { try { return Deno.statSync(path).isFile } catch { return false } };
+    while (job.path.startsWith("/") && !isThere(job.path)) Atomics.wait(pause, 0, 0, 5);
+    postMessage({ kind: "result", id, result: job.path });
+  };
+  postMessage({ kind: "ready" });
+`;
+
 Deno.test({
   name: "what is behind a request that a file system does not answer is done by another thread",
   ignore,
   fn: async () => {
-    // Holds the thread up until the first byte of the path's memory changes.
-    using worker = workerThat(`
-      onmessage = ({ data: { id, job, state } }) => {
-        const claim = Atomics.compareExchange(new Int32Array(state), 0, 0, 1);
-        if (claim !== 0) return;
-        if (job.path === "file:///silent") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
-        postMessage({ kind: "result", id, result: job.path });
-      };
-    `);
-    const silent = worker.run({ ...JOB, path: "file:///silent" }, NOTHING);
-    const others = ["file:///a", "file:///b"].map((path) => worker.run({ ...JOB, path }, NOTHING));
-    assertEquals(await Promise.all(others), ["file:///a", "file:///b"]);
+    await using directory = await TestDirectory.create();
+    using worker = workerThat(WAITING);
+    const silent = worker.run({ ...JOB, path: directory.at("f") }, NOTHING);
+    const others = ["a", "b", "c"].map((path) => worker.run({ ...JOB, path }, NOTHING));
+    assertEquals(await Promise.all(others), ["a", "b", "c"]);
     assertEquals(worker.threads, 2);
-    assertEquals(await silent, "file:///silent");
+    await directory.fill({ f: "" });
+    assertEquals(await silent, directory.at("f"));
+    assertEquals(worker.threads, 1);
+  },
+});
+
+Deno.test({
+  name: "when too many threads are held up, further requests are refused until one goes on",
+  ignore,
+  fn: async () => {
+    await using directory = await TestDirectory.create();
+    using worker = workerThat(WAITING);
+    const silent = Array.from(
+      { length: 8 },
+      () => worker.run({ ...JOB, path: directory.at("f") }, NOTHING),
+    );
+    const refused = await assertRejects(() => worker.run(JOB, NOTHING), RpcError);
+    assertEquals(refused.code, -32603);
+    assertEquals(worker.threads, 8);
+    await directory.fill({ f: "" });
+    await Promise.all(silent);
+    assertEquals(await worker.run({ ...JOB, path: "a" }, NOTHING), "a");
     assertEquals(worker.threads, 1);
   },
 });
