@@ -280,21 +280,19 @@ Deno.test("exec: the sandbox is asked for as intent", async () => {
 });
 
 Deno.test("exec: an executor that cannot end an input is told of once", async () => {
-  await using executor = new ScriptedExecutor(({ method, params, connection }) => {
-    const { processId } = params;
-    if (method !== "process/closeStdin") return;
-    queueMicrotask(() => {
-      connection.notify("process/exited", { processId, seq: 1, exitCode: 0, sandboxDenied: false });
-      connection.notify("process/closed", { processId, seq: 2 });
-    });
-    throw new RpcError(-32601, "unknown method");
+  await using executor = new ScriptedExecutor(({ method }) => {
+    if (method === "process/closeStdin") throw new RpcError(-32601, "unknown method");
   });
-  const run = await execToEnd(["--url", executor.url, "--cwd", "/", "--", "true"], "input");
-  assertEquals(run, {
-    code: 0,
-    stdout: "",
-    stderr: "remex: this executor cannot tell the command that its input has ended\n",
-  });
+  await using run = new ExecRun(["--url", executor.url, "--cwd", "/", "--", "true"]);
+  await run.write("input");
+  await run.endInput();
+  const told = "remex: this executor cannot tell the command that its input has ended\n";
+  await run.says(/ended\n$/, "stderr");
+  // Whoever has ended by then did not need it.
+  const { params: { processId }, connection } = await executor.request("process/start");
+  connection.notify("process/exited", { processId, seq: 1, exitCode: 0, sandboxDenied: false });
+  connection.notify("process/closed", { processId, seq: 2 });
+  assertEquals([await run.end(), run.stdout, run.stderr], [0, "", told]);
 });
 
 Deno.test({
