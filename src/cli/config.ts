@@ -14,6 +14,7 @@ import { optionOf, settingNames, variableOf } from "../config/settings.ts";
 import { helpText, type OptionHelp, optionHelp } from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
 import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
+import { print } from "./standard_output.ts";
 
 /** `remex config`: tells what is configured and where. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {
@@ -158,10 +159,4 @@ function tableOf(rows: readonly (readonly string[])[]): string {
     .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
     .map((line) => `${line}\n`)
     .join("");
-}
-
-async function print(text: string): Promise<void> {
-  const writer = Deno.stdout.writable.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  writer.releaseLock();
 }

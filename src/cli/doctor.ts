@@ -6,6 +6,7 @@ import { reportText } from "../sandbox/doctor_report.ts";
 import type { Trial } from "../sandbox/doctor_trial.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
 import { misread } from "./setting_options.ts";
+import { print } from "./standard_output.ts";
 
 const DOCTOR_USAGE = `usage: remex doctor [--json]
 
@@ -62,10 +63,4 @@ function parse(args: string[]) {
   } catch (error) {
     throw misread("doctor", error, []);
   }
-}
-
-async function print(text: string): Promise<void> {
-  const writer = Deno.stdout.writable.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  writer.releaseLock();
 }

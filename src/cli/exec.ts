@@ -12,11 +12,12 @@ import { configureLog } from "../telemetry/log.ts";
 import { connectHint } from "./connect_hint.ts";
 import { forwardInput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
-import { forwardOutput, OutputClosed } from "./exec_output.ts";
+import { forwardOutput } from "./exec_output.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
+import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
@@ -24,14 +25,12 @@ const OUT_OF_REACH = 255;
 /** As shells have it (POSIX, Shell Command Language, 2.8.2). */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
-/** 128 + SIGPIPE: nobody reads the output any more. */
-const OUTPUT_CLOSED = 141;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
   if (given === "help") {
-    await Deno.stdout.write(new TextEncoder().encode(execUsage()));
+    await print(execUsage());
     return 0;
   }
   const { configuration } = await loadConfiguration(given);

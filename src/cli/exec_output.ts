@@ -1,10 +1,6 @@
 import type { ExecProcess } from "../client/mod.ts";
 import type { ForwardedSignals } from "./exec_signals.ts";
-
-/** Whoever read our output does not any more. */
-export class OutputClosed extends Error {
-  override readonly name = "OutputClosed";
-}
+import { writeAll } from "./standard_output.ts";
 
 /**
  * Writes a process's output to the streams that it belongs to, waiting for whoever reads them.
@@ -32,19 +28,4 @@ export async function forwardOutput(
     }
   }
   return exitCode;
-}
-
-interface Writer {
-  write(bytes: Uint8Array): Promise<number>;
-}
-
-async function writeAll(writer: Writer, bytes: Uint8Array): Promise<void> {
-  try {
-    for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(await writer.write(rest));
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
-    throw error;
-  }
 }

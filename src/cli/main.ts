@@ -1,5 +1,7 @@
 import { ConfigurationError } from "../config/configuration_error.ts";
+import { writeErrorLine } from "../telemetry/standard_error.ts";
 import { VERSION } from "../version.ts";
+import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 
 const USAGE = `usage: remex COMMAND [options]
@@ -21,8 +23,9 @@ export async function main(args: string[]): Promise<number> {
   try {
     return await run(args);
   } catch (error) {
+    if (error instanceof OutputClosed) return OUTPUT_CLOSED;
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`remex: ${message.replaceAll("\n", " ")}`);
+    writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
     return error instanceof UsageError || error instanceof ConfigurationError ? 2 : 1;
   }
 }
@@ -59,15 +62,15 @@ async function run([command, ...rest]: string[]): Promise<number> {
     }
     case "--version":
     case "-V":
-      console.log(`remex ${VERSION}`);
+      await print(`remex ${VERSION}\n`);
       return 0;
     case "help":
       if (rest[0] !== undefined) return await run([rest[0], "--help"]);
-      console.log(USAGE.trimEnd());
+      await print(USAGE);
       return 0;
     case "--help":
     case "-h":
-      console.log(USAGE.trimEnd());
+      await print(USAGE);
       return 0;
     case undefined:
       throw new UsageError("no command given; `remex --help` lists them");

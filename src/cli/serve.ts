@@ -23,13 +23,14 @@ import {
   serveOptions,
   serveUsage,
 } from "./serve_options.ts";
+import { print } from "./standard_output.ts";
 import { toldToEnd } from "./told_to_end.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
   const given = parseServeArguments(args);
   if (given === "help") {
-    await Deno.stdout.write(new TextEncoder().encode(serveUsage()));
+    await print(serveUsage());
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
@@ -133,14 +134,24 @@ async function serveSocket(
     ...access,
   });
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
-  console.log(server.url);
-  log("info", "listening", { address: server.url });
+  announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.
   const started = running();
   await ended;
   ready = false;
   await stopService(started, options.graceMs);
   server.stop();
+}
+
+/**
+ * Tells the address to whoever started this. Nobody waits for them to read it; and where it cannot be
+ * printed, there may still be clients that know it.
+ */
+function announce(address: string): void {
+  print(`${address}\n`).catch((error) => {
+    log("warn", "the address could not be printed", { address, ...errorFields(error) });
+  });
+  log("info", "listening", { address });
 }
 
 /** What decides who gets in and reads along. @throws {UsageError} for files that are wrong */

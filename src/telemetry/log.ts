@@ -1,4 +1,5 @@
 import type { LogFields } from "./log_fields.ts";
+import { writeErrorLine } from "./standard_error.ts";
 
 /** How much a message matters; each level includes those before it. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -46,7 +47,7 @@ export function log(level: LogLevel, message: string, fields: LogFields = {}): v
   settings ??= environmentSettings();
   if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(settings.level)) return;
   const time = new Date().toISOString();
-  console.error(
+  writeErrorLine(
     settings.format === "json"
       ? JSON.stringify({ time, level, message, ...fields })
       : textLine(`${time} ${level} ${message}`, fields),

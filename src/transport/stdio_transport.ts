@@ -40,6 +40,8 @@ export class StdioTransport implements Transport {
   open(observer: TransportObserver): void {
     this.#observer = observer;
     this.#read().then((reason) => this.#ended(reason));
+    // The runtime's stream takes a write that failed for done, and tells of the failure only so.
+    this.#output.closed.catch(() => this.#ended("lost"));
   }
 
   send(message: string): void {

@@ -162,3 +162,16 @@ Deno.test("nobody waits for a connection that has ended", async () => {
   await turn();
   assertEquals(observer.told, ["[closed]"]);
 });
+
+Deno.test("an output that fails without failing the write ends the connection", async () => {
+  const observer = new RecordedObserver();
+  // As the runtime's own stream for standard output does it.
+  const output = new WritableStream<Uint8Array>({
+    write: (_chunk, controller) => controller.error(new Error("nobody reads")),
+  });
+  const transport = new StdioTransport(new ReadableStream(), output);
+  transport.open(observer);
+  transport.send("{}");
+  await observer.over;
+  assertEquals([observer.told, transport.over], [["[closed]"], true]);
+});
