@@ -22,7 +22,10 @@ export interface Disk {
   kindOf(path: string): PathKind;
   /** What a link says, word for word. Empty if it is gone. */
   readLink(path: string): string;
-  /** The first 4096 bytes of a regular file as text. Empty if it cannot be read. */
+  /**
+   * The first 8192 bytes of a regular file as text, what is not UTF-8 as U+FFFD: more than a path
+   * can have. Empty if it cannot be read.
+   */
   readStart(path: string): string;
   /**
    * What is in a directory. Empty if it is gone, or this user may not read it.
@@ -32,7 +35,7 @@ export interface Disk {
   list(path: string): readonly DirectoryEntry[];
 }
 
-const START_BYTES = 4096;
+const START_BYTES = 8192;
 /** The types of files as `st_mode` has them (inode(7)). */
 const S_IFMT = 0o170000;
 const KINDS: ReadonlyMap<number, PathKind> = new Map([
@@ -70,7 +73,8 @@ export const hostDisk: Disk = {
       const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
       try {
         const bytes = new Uint8Array(START_BYTES);
-        return new TextDecoder().decode(bytes.subarray(0, readSync(descriptor, bytes)));
+        return new TextDecoder("utf-8", { ignoreBOM: true })
+          .decode(bytes.subarray(0, readSync(descriptor, bytes)));
       } finally {
         closeSync(descriptor);
       }

@@ -34,6 +34,8 @@ export interface DeniedGlob {
   readonly pattern: string;
   /** Where matching paths can be: the directories before the first wild character. */
   readonly base: string;
+  /** The links that lead to the base. */
+  readonly links: readonly CrossedLink[];
   /** The names of the pattern that come after its base, without alternatives in braces. */
   readonly names: readonly string[];
   /** Whether an absolute path matches as a whole. */

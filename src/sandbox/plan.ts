@@ -86,6 +86,8 @@ function planLinux(
   if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
   if (bubblewrap.kind !== "refused") return bubblewrap;
   if (landlock.kind !== "refused") return landlock;
+  // Where bubblewrap works, it is the intent that has to change, whatever Landlock cannot do.
+  if (abilities.bubblewrap.kind === "usable") return bubblewrap;
   return refused(`${bubblewrap.reason}; ${landlock.reason}`, bubblewrap.fix ?? landlock.fix);
 }
 

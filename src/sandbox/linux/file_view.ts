@@ -108,8 +108,8 @@ function pathToTakeBack(grant: Grant, ground: Ground): string | undefined {
       return grant.missingFrom;
     case "link":
       throw new Unmountable(
-        `'${grant.path}' has to stay as it is, but it is a symbolic link below the writable ` +
-          `'${ground.path}', where it can be replaced`,
+        `'${grant.path}' has to stay as it is, but it is a symbolic link, which a command that may ` +
+          `write '${ground.path}' could replace: put what it leads to in its place`,
       );
     case "unreachable":
       throw new Unmountable(

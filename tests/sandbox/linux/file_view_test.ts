@@ -9,7 +9,7 @@ type FakeFiles = Readonly<Record<string, FakeEntry>>;
 
 function plan(entries: readonly WireEntry[], files: FakeFiles = {}) {
   const disk = fakeDisk({
-    "/ws/.git": "directory",
+    "/ws/.git/HEAD": { text: "" },
     "/ws/.agents": "directory",
     "/ws/.codex": "directory",
     ...files,
@@ -81,9 +81,10 @@ Deno.test("read, write and deny nest at any depth", () => {
       "ro /a/b/c/d/.agents",
       "ro /a/b/c/d/.codex",
       "ro /a/b/c/d/.git",
+      "ro /a/b/c/d/HEAD",
       "empty /a/b/c/d/e",
     ],
-    keptInPlace: ["/a/b/c/d/.agents", "/a/b/c/d/.codex", "/a/b/c/d/.git", "/a/b/c/d/e"],
+    keptInPlace: [".agents", ".codex", ".git", "HEAD", "e"].map((name) => `/a/b/c/d/${name}`),
   });
 });
 
@@ -171,7 +172,10 @@ Deno.test("a view has devices and processes of its own", () => {
       path("/proc", "write"),
       path("/proc/sys", "deny"),
     ], files).mounts,
-    ["rw /dev/shm", "ro /dev/shm/.agents", "ro /dev/shm/.codex", "ro /dev/shm/.git"],
+    [
+      "rw /dev/shm",
+      ...[".agents", ".codex", ".git", "HEAD"].map((name) => `ro /dev/shm/${name}`),
+    ],
   );
 });
 

@@ -51,6 +51,7 @@ Deno.test("globs cannot be expressed", () => {
   const glob = {
     pattern: "/ws/*.env",
     base: "/ws",
+    links: [],
     names: ["*.env"],
     matches: () => false,
     mayMatchBelow: () => false,
