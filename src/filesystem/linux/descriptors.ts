@@ -19,8 +19,29 @@ export const Open = {
 
 const LONGEST_PATH = 4096;
 const STATFS_BYTES = 120;
-/** Magic numbers of file systems that look into the kernel (statfs(2)). */
+/** Magic numbers of file systems (statfs(2), linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0n;
+/** Those of file systems by whose files the kernel is told what to do, for the whole machine. */
+const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
+  PROC_SUPER_MAGIC,
+  0x6265_6572n, // sysfs
+  0x0027_e0ebn, // cgroup
+  0x6367_7270n, // cgroup2
+  0x6462_6720n, // debugfs
+  0x7472_6163n, // tracefs
+  0x7363_6673n, // securityfs
+  0x6265_6570n, // configfs
+  0xf97c_ff8cn, // selinuxfs
+  0x4341_5d53n, // smackfs
+  0xcafe_4a11n, // bpf
+  0xde5e_81e4n, // efivarfs
+  0x6165_676cn, // pstore
+  0x4249_4e4dn, // binfmt_misc
+  0x6573_5543n, // fusectl
+  0x0765_5821n, // resctrl
+  0x6c6f_6f70n, // binder
+]);
+const UNSIGNED_32 = 0xffff_ffffn;
 
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
@@ -74,9 +95,18 @@ export function linkText(link: Descriptor): string | undefined {
 
 /** Whether it is about processes (proc(5)). */
 export function isOnProc(object: Descriptor): boolean {
+  return fileSystemMagic(object) === PROC_SUPER_MAGIC;
+}
+
+/** Whether its file system shows the kernel instead of holding data. */
+export function isOnKernelFileSystem(object: Descriptor): boolean {
+  return KERNEL_MAGICS.has(fileSystemMagic(object));
+}
+
+function fileSystemMagic(object: Descriptor): bigint {
   const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
   if (libc().fstatfs(object, new Uint8Array(answer.buffer)) < 0) throw lastError();
-  return answer.getBigInt64(0, true) === PROC_SUPER_MAGIC;
+  return answer.getBigInt64(0, true) & UNSIGNED_32;
 }
 
 /** Leads the system's functions to an open object itself, whatever has become of its name. */
