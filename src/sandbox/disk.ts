@@ -1,4 +1,12 @@
-import { closeSync, constants as fileFlags, openSync, readlinkSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants as fileFlags,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { foreignNames } from "../filesystem/linux/foreign_names.ts";
 import { fileModeAt } from "../native/file_mode.ts";
@@ -27,6 +35,12 @@ export interface Disk {
    * can have. Empty if it cannot be read.
    */
   readStart(path: string): string;
+  /**
+   * The bytes of a regular file. Undefined if it cannot be read.
+   *
+   * @throws {RangeError} if there are more than so many
+   */
+  readWhole(path: string, maxBytes: number): Uint8Array | undefined;
   /**
    * What is in a directory. Empty if it is gone, or this user may not read it.
    *
@@ -68,17 +82,18 @@ export const hostDisk: Disk = {
   },
   readLink: (path) => orElse("", () => readlinkSync(path)),
   readStart: (path) =>
-    orElse("", () => {
-      // It may have become a FIFO, which would be waited for.
-      const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
-      try {
-        const bytes = new Uint8Array(START_BYTES);
-        return new TextDecoder("utf-8", { ignoreBOM: true })
-          .decode(bytes.subarray(0, readSync(descriptor, bytes)));
-      } finally {
-        closeSync(descriptor);
-      }
-    }),
+    withOpened(path, (descriptor) => {
+      const bytes = new Uint8Array(START_BYTES);
+      const start = bytes.subarray(0, readSync(descriptor, bytes));
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(start);
+    }) ?? "",
+  readWhole(path, maxBytes) {
+    return withOpened(path, (descriptor) => {
+      const { size } = fstatSync(descriptor);
+      if (size > maxBytes) throw new RangeError(`'${path}' is larger than ${maxBytes} bytes`);
+      return readFileSync(descriptor);
+    });
+  },
   list(path) {
     try {
       const entries = Array.from(
@@ -124,6 +139,22 @@ function foreignEntries(path: string): DirectoryEntry[] {
     kind: mayBeDirectory ? "directory" : "other",
     foreign: true,
   }));
+}
+
+/** Undefined if the system refuses. */
+function withOpened<T>(path: string, read: (descriptor: number) => T): T | undefined {
+  try {
+    // It may have become a FIFO, which would be waited for.
+    const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
+    try {
+      return read(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    return undefined;
+  }
 }
 
 function orElse<T>(otherwise: T, action: () => T): T {

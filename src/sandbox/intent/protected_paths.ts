@@ -1,9 +1,12 @@
 import { basename } from "node:path/posix";
 import type { Disk } from "../disk.ts";
 import { childOf } from "../native_path.ts";
-import { bareRepositoryPaths, repositoryPaths } from "./repository_paths.ts";
-
-const REPOSITORY = ".git";
+import {
+  bareRepositoryPaths,
+  REPOSITORY,
+  repositoryPaths,
+  submodulePaths,
+} from "./repository_paths.ts";
 
 /**
  * What decides about commands that are run later without a sandbox: a repository's hooks and
@@ -27,7 +30,11 @@ export function protectedPaths(
   return [
     ...PROTECTED_NAMES.map((name) => childOf(root, name)),
     ...repositoryPaths(repository, root, disk),
-    ...mayWrite(repository) ? [] : bareRepositoryPaths(root, repository, disk),
+    // Who may write a repository can make it run anything.
+    ...mayWrite(repository) ? [] : [
+      ...bareRepositoryPaths(root, repository, disk),
+      ...submodulePaths(root, disk),
+    ],
   ];
 }
 

@@ -1,8 +1,15 @@
 import { basename, dirname } from "node:path/posix";
 import { internalError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
-import { childOf } from "../native_path.ts";
+import { ancestorsOf, childOf } from "../native_path.ts";
+import { GitIndexError, parseGitIndex } from "./git_index.ts";
 import { resolvePath } from "./resolve_path.ts";
+
+/** The name under which git finds a repository in a working tree. */
+export const REPOSITORY = ".git";
+
+/** No index of a repository that people work with is larger. */
+const MAX_INDEX_BYTES = 512 * 1024 * 1024;
 
 /** What a `.git` file begins with (gitrepository-layout(5)). */
 const POINTER = "gitdir: ";
@@ -50,6 +57,54 @@ export function bareRepositoryPaths(tree: string, repository: string, disk: Disk
     .every((path) => isThere(path, disk));
   const names = isBare ? [...TELLS_WHAT_TO_RUN, "worktrees"] : [];
   return [head, ...names.map((name) => childOf(tree, name))];
+}
+
+/**
+ * What git reads of submodules (gitsubmodules(7)), which it goes into when somebody uses it in the
+ * working tree that they belong to: each one's `.git`, there or not, and what that leads to.
+ *
+ * Which directories are submodules is in the index alone. That is part of the repository, and
+ * protected with it; `.gitmodules` is a file like any other.
+ *
+ * @param directory a directory of the working tree; of what is found not all is below it
+ * @throws {RpcError} -32603 if an index cannot be read
+ */
+export function submodulePaths(directory: string, disk: Disk): string[] {
+  const tree = [directory, ...ancestorsOf(directory).reverse()]
+    .find((path) => repositoryAt(childOf(path, REPOSITORY), path, disk) !== undefined);
+  return tree === undefined ? [] : submodulesOf(tree, new Set(), disk);
+}
+
+/** @param seen repositories that have been looked at */
+function submodulesOf(tree: string, seen: Set<string>, disk: Disk): string[] {
+  const repository = repositoryAt(childOf(tree, REPOSITORY), tree, disk);
+  if (repository === undefined) return [];
+  const { path } = resolvePath(repository, disk);
+  if (seen.has(path)) return [];
+  seen.add(path);
+  return submodulesInIndex(path, "index", disk).flatMap((name) => {
+    const submodule = childOf(tree, name);
+    const at = childOf(submodule, REPOSITORY);
+    return [at, ...repositoryPaths(at, submodule, disk), ...submodulesOf(submodule, seen, disk)];
+  });
+}
+
+function submodulesInIndex(repository: string, name: string, disk: Disk): readonly string[] {
+  const at = resolvePath(childOf(repository, name), disk);
+  const bytes = at.kind === "file" ? disk.readWhole(at.path, MAX_INDEX_BYTES) : undefined;
+  if (bytes === undefined || bytes.length === 0) return [];
+  try {
+    const { submodules, sharedIndex } = parseGitIndex(bytes);
+    if (sharedIndex === undefined) return submodules;
+    return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk)];
+  } catch (error) {
+    if (!(error instanceof GitIndexError || error instanceof RangeError)) throw error;
+    throw internalError(
+      `the submodules in '${at.path}' cannot be protected, for they cannot be told: ` +
+        error.message,
+      error,
+    );
+  }
 }
 
 /** The repository's own directory, if a `.git` leads to one. */
