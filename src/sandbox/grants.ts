@@ -26,6 +26,12 @@ export interface Grant {
   readonly missingFrom?: string;
   /** The links that lead from the path as it was asked for to the one above. */
   readonly links: readonly CrossedLink[];
+  /**
+   * Whether no entry asked for it, but what is there decides what runs without a sandbox.
+   *
+   * @default false
+   */
+  readonly protected?: boolean;
 }
 
 /** Names that no one may read, now or later. */

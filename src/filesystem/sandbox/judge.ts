@@ -83,7 +83,11 @@ export class Judge {
   /** Why a path may not be used so. */
   refusal(path: string, use: Use): RpcError {
     if (this.access(path) === "read") {
-      return internalError(`the sandbox does not allow to change '${path}': ${READ_ONLY}`);
+      const grant = grantFor(this.#files.grants, path);
+      const why = grant?.protected === true
+        ? `'${grant.path}' decides what runs without a sandbox and is protected: `
+        : "";
+      return internalError(`the sandbox does not allow to change '${path}': ${why}${READ_ONLY}`);
     }
     if (this.#isDenied(path)) return denial(`the sandbox denies '${path}'`);
     const what = use === "write" ? "change" : "see";

@@ -183,7 +183,7 @@ function withProtection(
     )
     .flatMap((grant) => protectedPaths(grant.path, mayWrite, disk))
     .filter((path) => !places.has(path))
-    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read" }))
+    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read", protected: true }))
     .filter(({ path }) => !named.has(path) || !isWritable(path));
   // What nothing makes writable needs no protection, and must not become readable by it.
   const added = guarded.filter(({ path }) => isWritable(path) && !named.has(path));

@@ -178,7 +178,7 @@ Deno.test({
     const intents = [
       sandboxOf([{ path: { type: "path", path: "file:///C:/x" }, access: "read" }], workspace),
       sandboxOf([special("root", "execute")], workspace),
-      sandboxOf([special("root", "read")], `${directory.path}/missing`),
+      sandboxOf([special("project_roots", "write")], `${directory.path}/missing`),
       sandboxOf([glob("[")], workspace),
       { permissions: { type: "sealed" } },
       {},

@@ -7,7 +7,7 @@ import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
-import { enclosedIn, launchAs } from "./support/sandboxed.ts";
+import { enclosedIn, launchAs, testSandboxed } from "./support/sandboxed.ts";
 
 const GIT = "/usr/bin/git -c user.name=n -c user.email=e -c protocol.file.allow=always";
 
@@ -149,6 +149,41 @@ for (const user of users) {
     },
   });
 }
+
+testSandboxed("what a worktree shares is denied by its name", async (scene) => {
+  const { client, workspace } = scene;
+  const owner = Deno.statSync(workspace).uid ?? undefined;
+  const [main, tree] = [`${workspace}/main`, `${workspace}/tree`];
+  await personIn(workspace, owner)(
+    "git init -q main && git -C main commit -q --allow-empty -m m && " +
+      "git -C main worktree add -q ../tree",
+  );
+  const roots = [special("root", "read"), path(workspace, "write"), path(tree, "write")];
+  const { sandbox } = writing(workspace);
+  const permissions = {
+    type: "managed",
+    network: "restricted",
+    file_system: { type: "restricted", entries: roots },
+  };
+  const more = {
+    cwd: `file://${tree}`,
+    sandbox: { ...isRecord(sandbox) ? sandbox : {}, permissions },
+    env: { PATH: "/usr/bin:/bin", HOME: scene.outside },
+  };
+  const commit = `git -c user.name=n -c user.email=e commit -qm x --allow-empty`;
+  const { exitCode, stderr } = await scene.script(`git status && echo x > f && ${commit}`, more);
+  assertEquals(exitCode === 0, false);
+  assertMatch(stderr, /main\/\.git\/worktrees\/tree\/.*Read-only file system/);
+  for (const name of ["hooks/pre-commit", "config", "worktrees/tree/HEAD", "refs/heads/x"]) {
+    const params = { path: `file://${main}/.git/${name}`, dataBase64: "", sandbox: more.sandbox };
+    const { error } = await client.request("fs/writeFile", params);
+    const message = isRecord(error) ? String(error.message) : "";
+    assertMatch(
+      message,
+      /main\/\.git(\/worktrees\/tree)?' decides what runs .* is protected: Read-only/,
+    );
+  }
+});
 
 /** The workspace, and nothing beside it. */
 function writing(workspace: string): Message {
