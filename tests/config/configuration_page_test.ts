@@ -8,23 +8,23 @@ import {
 import { settingNames, SETTINGS } from "../../src/config/settings.ts";
 
 /** Rows of tables, whatever the width of their columns. */
-const README = Deno.readTextFileSync(new URL("../../README.md", import.meta.url))
+const PAGE = Deno.readTextFileSync(new URL("../../docs/configuration.md", import.meta.url))
   .replaceAll(/ +/g, " ");
 
-Deno.test("the README's table of settings is that of the program", () => {
+Deno.test("the page's table of settings is that of the program", () => {
   for (const name of settingNames()) {
     const { commands, fallback, meaning } = SETTINGS[name];
     const builtIn = fallback === undefined ? "" : `\`${fallback}\` `;
     assertStringIncludes(
-      README,
+      PAGE,
       `| \`${name}\` | ${commands.join(", ")} | ${builtIn}| ${meaning} |`,
     );
   }
 });
 
-Deno.test("the README's table of requirements is that of the program", () => {
+Deno.test("the page's table of requirements is that of the program", () => {
   for (const name of requirementNames()) {
-    assertStringIncludes(README, `| \`${name}\` | ${REQUIREMENTS[name].meaning} |`);
+    assertStringIncludes(PAGE, `| \`${name}\` | ${REQUIREMENTS[name].meaning} |`);
   }
-  assertStringIncludes(README, `| \`${MAXIMUM}\` | ${MAXIMUM_MEANING} |`);
+  assertStringIncludes(PAGE, `| \`${MAXIMUM}\` | ${MAXIMUM_MEANING} |`);
 });
