@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { foreignNames } from "../filesystem/linux/foreign_names.ts";
@@ -35,6 +36,10 @@ export interface Disk {
    * can have. Empty if it cannot be read.
    */
   readStart(path: string): string;
+  /**
+   * What is different when the content of a file is. Undefined if it cannot be told.
+   */
+  versionOf(path: string): string | undefined;
   /**
    * The bytes of a regular file. Undefined if it cannot be read.
    *
@@ -87,6 +92,11 @@ export const hostDisk: Disk = {
       const start = bytes.subarray(0, readSync(descriptor, bytes));
       return new TextDecoder("utf-8", { ignoreBOM: true }).decode(start);
     }) ?? "",
+  versionOf: (path) =>
+    orElse(undefined, () => {
+      const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+      return [dev, ino, size, mtimeNs, ctimeNs].join(":");
+    }),
   readWhole(path, maxBytes) {
     return withOpened(path, (descriptor) => {
       const { size } = fstatSync(descriptor);

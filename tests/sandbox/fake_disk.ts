@@ -35,6 +35,7 @@ export function fakeDisk(entries: Readonly<Record<string, FakeEntry>>): Disk {
       const entry = all.get(path);
       return typeof entry === "object" && "text" in entry ? entry.text : "";
     },
+    versionOf: () => undefined,
     readWhole(path) {
       const entry = all.get(path);
       if (typeof entry !== "object" || "link" in entry) return undefined;

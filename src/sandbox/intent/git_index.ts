@@ -24,6 +24,8 @@ const MODE_TYPE = 0o170000;
 /** An entry for a commit of another repository. */
 const GITLINK = 0o160000;
 const ENTRY_ALIGNMENT = 8;
+/** Longer than any path that a file can have, and than the flags can say. */
+const LONGEST_NAME = 65_536;
 /** The extension by which an index adds to a shared one. */
 const LINK = "link";
 
@@ -41,6 +43,13 @@ export function parseGitIndex(bytes: Uint8Array): GitIndex {
   throw new GitIndexError("it is in no known format");
 }
 
+/** Where a name is. */
+interface Name {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 class IndexReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -48,7 +57,8 @@ class IndexReader {
   #at = HEADER_BYTES;
   #version = 0;
   /** The name before, of which version 4 repeats the beginning by its length. */
-  #name = new Uint8Array();
+  #name = new Uint8Array(LONGEST_NAME);
+  #nameLength = 0;
 
   constructor(bytes: Uint8Array, objectBytes: number) {
     this.#bytes = bytes;
@@ -66,38 +76,42 @@ class IndexReader {
       const start = this.#at;
       if (start + OBJECT_OFFSET + this.#objectBytes + 2 > this.#bytes.length) return undefined;
       const mode = this.#view.getUint32(start + MODE_OFFSET);
-      if (!this.#readName()) return undefined;
-      if ((mode & MODE_TYPE) === GITLINK && this.#name.length > 0) {
-        submodules.push(decode(this.#name));
+      const name = this.#readName();
+      if (name === undefined) return undefined;
+      if ((mode & MODE_TYPE) === GITLINK && name.end > name.start) {
+        submodules.push(decode(name.bytes.subarray(name.start, name.end)));
       }
     }
     return { submodules, sharedIndex: this.#sharedIndex() };
   }
 
-  /** Goes on to the next entry. Returns whether the name is as long as it is said to be. */
-  #readName(): boolean {
+  /** Goes on to the next entry. Undefined if the name is not as long as it is said to be. */
+  #readName(): Name | undefined {
     const start = this.#at;
     const flagsAt = start + OBJECT_OFFSET + this.#objectBytes;
     const flags = this.#view.getUint16(flagsAt);
-    let at = flagsAt + 2 + (this.#version > 2 && (flags & EXTENDED) !== 0 ? 2 : 0);
-    let kept = new Uint8Array();
-    if (this.#version === 4) {
-      const { value, next } = this.#readOffset(at);
-      if (value > this.#name.length) return false;
-      kept = this.#name.slice(0, this.#name.length - value);
-      at = next;
-    }
-    const end = this.#bytes.indexOf(0, at);
-    if (end === -1) return false;
-    const name = new Uint8Array(kept.length + end - at);
-    name.set(kept);
-    name.set(this.#bytes.subarray(at, end), kept.length);
-    this.#name = name;
-    const unpadded = end - start;
-    this.#at = this.#version === 4
-      ? end + 1
-      : start + unpadded + ENTRY_ALIGNMENT - unpadded % ENTRY_ALIGNMENT;
-    return (flags & NAME_LENGTH) === Math.min(name.length, NAME_LENGTH);
+    const at = flagsAt + 2 + (this.#version > 2 && (flags & EXTENDED) !== 0 ? 2 : 0);
+    const told = flags & NAME_LENGTH;
+    if (this.#version === 4) return this.#readRest(at, told);
+    // Millions of names are not looked at: only whether each ends where it should.
+    const end = told < NAME_LENGTH ? at + told : this.#bytes.indexOf(0, at);
+    if (this.#bytes[end] !== 0) return undefined;
+    const length = end - start;
+    this.#at = start + length + ENTRY_ALIGNMENT - length % ENTRY_ALIGNMENT;
+    return { bytes: this.#bytes, start: at, end };
+  }
+
+  /** Of the name before so many bytes go, and others come. */
+  #readRest(at: number, told: number): Name | undefined {
+    const { value, next } = this.#readOffset(at);
+    const end = this.#bytes.indexOf(0, next);
+    const length = this.#nameLength - value + end - next;
+    if (value > this.#nameLength || end === -1 || length > LONGEST_NAME) return undefined;
+    this.#name.set(this.#bytes.subarray(next, end), this.#nameLength - value);
+    this.#nameLength = length;
+    this.#at = end + 1;
+    if (told !== Math.min(length, NAME_LENGTH)) return undefined;
+    return { bytes: this.#name, start: 0, end: length };
   }
 
   /** A number as packs have the distance to another object (gitformat-pack(5)). */

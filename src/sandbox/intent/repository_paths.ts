@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path/posix";
 import { internalError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
 import { ancestorsOf, childOf } from "../native_path.ts";
-import { GitIndexError, parseGitIndex } from "./git_index.ts";
+import { type GitIndex, GitIndexError, parseGitIndex } from "./git_index.ts";
 import { resolvePath } from "./resolve_path.ts";
 
 /** The name under which git finds a repository in a working tree. */
@@ -89,19 +89,37 @@ function submodulesOf(tree: string, seen: Set<string>, disk: Disk): string[] {
   });
 }
 
+/** What the indexes said that were read last, by their paths: a large one takes a while. */
+const indexes = new Map<string, { readonly version: string; readonly index: GitIndex }>();
+const MAX_INDEXES = 256;
+
 function submodulesInIndex(repository: string, name: string, disk: Disk): readonly string[] {
   const at = resolvePath(childOf(repository, name), disk);
-  const bytes = at.kind === "file" ? disk.readWhole(at.path, MAX_INDEX_BYTES) : undefined;
-  if (bytes === undefined || bytes.length === 0) return [];
+  if (at.kind !== "file") return [];
+  const version = disk.versionOf(at.path);
+  const known = indexes.get(at.path);
+  const index = known !== undefined && known.version === version
+    ? known.index
+    : readIndex(at.path, disk);
+  if (index === undefined) return [];
+  if (version !== undefined && known?.version !== version) {
+    if (indexes.size >= MAX_INDEXES) indexes.clear();
+    indexes.set(at.path, { version, index });
+  }
+  const { submodules, sharedIndex } = index;
+  if (sharedIndex === undefined) return submodules;
+  return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk)];
+}
+
+/** @throws {RpcError} -32603 if it is in no known format */
+function readIndex(path: string, disk: Disk): GitIndex | undefined {
   try {
-    const { submodules, sharedIndex } = parseGitIndex(bytes);
-    if (sharedIndex === undefined) return submodules;
-    return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk)];
+    const bytes = disk.readWhole(path, MAX_INDEX_BYTES);
+    return bytes === undefined || bytes.length === 0 ? undefined : parseGitIndex(bytes);
   } catch (error) {
     if (!(error instanceof GitIndexError || error instanceof RangeError)) throw error;
     throw internalError(
-      `the submodules in '${at.path}' cannot be protected, for they cannot be told: ` +
-        error.message,
+      `the submodules in '${path}' cannot be protected, for they cannot be told: ${error.message}`,
       error,
     );
   }
