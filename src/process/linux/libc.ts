@@ -48,6 +48,16 @@ const functions = {
     nonblocking: true,
   },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+  open_tree: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64"],
+    result: "i64",
+  },
+  mount_setattr: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"],
+    result: "i64",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];

@@ -33,8 +33,6 @@ export interface BubblewrapOptions {
   readonly freshProc: boolean;
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
-  /** Whether the gate is shut, for something has to be done before the command starts. */
-  readonly gateShut: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
   /** The command's directory as it is seen inside. */
   readonly cwd: string;
@@ -90,7 +88,7 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: ARGUMENTS, purpose: { kind: "data", bytes: nulTerminated(argumentList) } },
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
-      { number: GATE, purpose: { kind: "gate", shut: options.gateShut } },
+      { number: GATE, purpose: { kind: "gate", shut: true } },
     ],
   };
 }
@@ -120,25 +118,37 @@ function environment(env: Readonly<Record<string, string>>): string[] {
 function files({ view, freshProc }: BubblewrapOptions): string[] {
   return [
     ...root(view.root),
-    ...freshProc ? ["--proc", "/proc"] : [],
+    ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
     ...view.mounts.flatMap(mountArguments),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
     ...view.root === "empty" ? ["--remount-ro", "/"] : [],
+    // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
+    ...freshProc ? ["--remount-ro", "/proc"] : [],
+    ...view.root === "host" ? [] : ["--remount-ro", "/dev"],
   ];
 }
+
+/** With the others they are read-only, or not there. */
+function hostProcesses(root: FileView["root"]): string[] {
+  return root === "host" || root === "writable" ? ["--ro-bind", "/proc", "/proc"] : [];
+}
+
+/** Devices with shared memory, the only thing among them that can be written. */
+const DEVICES = ["--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"];
 
 function root(root: FileView["root"]): string[] {
   switch (root) {
     case "host":
-      return ["--dev-bind", "/", "/"];
+      // The second makes a mount of its own of the devices, even where they are on the root's.
+      return ["--dev-bind", "/", "/", "--dev-bind", "/dev", "/dev"];
     case "writable":
-      return ["--bind", "/", "/", "--dev", "/dev"];
+      return ["--bind", "/", "/", ...DEVICES];
     case "readOnly":
-      return ["--ro-bind", "/", "/", "--dev", "/dev"];
+      return ["--ro-bind", "/", "/", ...DEVICES];
     case "empty":
-      return ["--dev", "/dev"];
+      return DEVICES;
   }
 }
 
