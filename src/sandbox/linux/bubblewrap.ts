@@ -126,7 +126,6 @@ function files({ view, freshProc }: BubblewrapOptions): string[] {
     ...view.root === "empty" ? ["--remount-ro", "/"] : [],
     // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
     ...freshProc ? ["--remount-ro", "/proc"] : [],
-    ...view.root === "host" ? [] : ["--remount-ro", "/dev"],
   ];
 }
 
@@ -135,20 +134,17 @@ function hostProcesses(root: FileView["root"]): string[] {
   return root === "host" || root === "writable" ? ["--ro-bind", "/proc", "/proc"] : [];
 }
 
-/** Devices with shared memory, the only thing among them that can be written. */
-const DEVICES = ["--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"];
-
 function root(root: FileView["root"]): string[] {
   switch (root) {
     case "host":
       // The second makes a mount of its own of the devices, even where they are on the root's.
       return ["--dev-bind", "/", "/", "--dev-bind", "/dev", "/dev"];
     case "writable":
-      return ["--bind", "/", "/", ...DEVICES];
+      return ["--bind", "/", "/", "--dev", "/dev"];
     case "readOnly":
-      return ["--ro-bind", "/", "/", ...DEVICES];
+      return ["--ro-bind", "/", "/", "--dev", "/dev"];
     case "empty":
-      return DEVICES;
+      return ["--dev", "/dev"];
   }
 }
 

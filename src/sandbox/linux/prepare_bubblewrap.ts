@@ -47,11 +47,8 @@ export interface BubblewrapPlan {
 }
 
 const HARMLESS_DEVICE = "/dev/null";
-/** What bubblewrap mounts of the host's devices (its option `--dev`). */
-const DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console"]
-  .map((name) => `${OWN_DEVICES}/${name}`);
-/** What of its own a sandbox writes to. */
-const OWN_MOUNTS = ["/dev/pts", "/dev/shm"];
+/** What bubblewrap makes for a sandbox alone (its option `--dev`). */
+const OWN_MOUNTS = [OWN_DEVICES, `${OWN_DEVICES}/pts`];
 
 /** Programs for the kernel, by network: they take a while to build and are always the same. */
 const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
@@ -110,12 +107,11 @@ function expectedMounts({ root, mounts }: FileView): ExpectedMounts {
     mount.kind === "bind" && mount.writable ? [mount.path] : []
   );
   const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
-  const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
-  if (root === "host") {
-    return { granted, own: ownsDevices ? SHARED_MEMORY : [OWN_DEVICES], sealDevices: ownsDevices };
-  }
-  const own = ownsDevices ? OWN_MOUNTS : [...OWN_MOUNTS, ...DEVICES];
-  return { granted, own, sealDevices: ownsDevices };
+  return {
+    granted,
+    own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
+    sealDevices: Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid(),
+  };
 }
 
 function accessToPorts(

@@ -12,16 +12,19 @@ import type { ExpectedMounts } from "./verify_mounts.ts";
  * bubblewrap has no option for this: what it mounts read-only it also mounts without devices.
  *
  * @param pid the sandbox's first process
+ * @returns what has been mounted writable and is not any more
  * @throws {NamespaceError}
  */
 export function sealDevices(
   pid: number,
   mounts: readonly MountEntry[],
   { granted, own }: ExpectedMounts,
-): void {
-  const kept = [...own, ...granted.filter((path) => path !== "/")];
+): readonly MountEntry[] {
+  const named = granted.filter((path) => path !== "/");
   const open = mounts.filter(({ place, writable }) =>
-    writable && isWithin(place, OWN_DEVICES) && !kept.some((path) => isWithin(place, path))
+    writable && isWithin(place, OWN_DEVICES) && !own.includes(place) &&
+    !named.some((path) => isWithin(place, path))
   );
   if (open.length > 0) insideMounts(pid, () => open.forEach(remountReadOnly));
+  return open;
 }

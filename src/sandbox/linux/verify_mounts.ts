@@ -1,12 +1,20 @@
-import { delay } from "@std/async/delay";
+import { readFileSync } from "node:fs";
 import { openWithoutLinks, pathTo } from "../../filesystem/linux/descriptors.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
+import { openTimer, setTimer } from "../../process/linux/descriptors.ts";
+import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { isWithin } from "../native_path.ts";
+import { OWN_DEVICES } from "./kernel_files.ts";
 import { isKernelType, type MountEntry, mountTable } from "./mount_table.ts";
 import { sealDevices } from "./seal_devices.ts";
 
-/** How often a wrapper is looked at that still sets up, in milliseconds. */
-const CHECK_MS = 1;
+/**
+ * When a wrapper is looked at again that still sets up: after so many microseconds, or this part of
+ * the time that it has taken. The runtime's own timers, of a millisecond at the least, would cost
+ * each command half of one.
+ */
+const CHECK_US = 200;
+const CHECK_PART = 0.1;
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
 const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
 
@@ -19,9 +27,12 @@ export class MountError extends Error {
 export interface ExpectedMounts {
   /** Absolute paths, free of links when they were judged. */
   readonly granted: readonly string[];
-  /** Where what is mounted writable is the sandbox's own, or nothing that the command could change. */
+  /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
   readonly own: readonly string[];
-  /** Whether the devices belong to the user of the command, who could change their modes and owners. */
+  /**
+   * Whether the devices belong to the user of the command, who could change their modes and owners:
+   * then they are made read-only first.
+   */
   readonly sealDevices: boolean;
 }
 
@@ -38,8 +49,11 @@ export interface ExpectedMounts {
  */
 export async function verifyMounts(pid: number, expected: ExpectedMounts): Promise<void> {
   await untilMounted(pid);
-  if (expected.sealDevices) sealDevices(pid, mountsOf(pid), expected);
-  const foreign = mountsOf(pid).find((mount) => mount.writable && !isExpected(mount, expected));
+  const mounts = mountsOf(pid);
+  const sealed = expected.sealDevices ? sealDevices(pid, mounts, expected) : [];
+  const foreign = mounts.find((mount) =>
+    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected)
+  );
   if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
   for (const path of expected.granted) {
     if (identity("/", path) === identity(`/proc/${pid}/root`, path)) continue;
@@ -47,8 +61,11 @@ export async function verifyMounts(pid: number, expected: ExpectedMounts): Promi
   }
 }
 
-function isExpected({ place, type }: MountEntry, { granted, own }: ExpectedMounts): boolean {
-  if (own.some((path) => isWithin(place, path))) return true;
+function isExpected(
+  { place, type }: MountEntry,
+  { granted, own, sealDevices }: ExpectedMounts,
+): boolean {
+  if (own.includes(place) || !sealDevices && isWithin(place, OWN_DEVICES)) return true;
   return !isKernelType(type) && granted.some((path) => isWithin(place, path));
 }
 
@@ -62,15 +79,32 @@ function mountsOf(pid: number): MountEntry[] {
 
 /** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
 async function untilMounted(pid: number): Promise<void> {
-  for (;;) {
-    let status: string;
-    try {
-      status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    } catch {
-      throw new MountError("it cannot be looked at");
-    }
-    if (POWERLESS.test(status)) return;
-    await delay(CHECK_MS);
+  if (isPowerless(pid)) return;
+  const begin = performance.now();
+  const timer = openTimer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      sharedPoller().watch(timer, Ready.Input, () => {
+        try {
+          if (isPowerless(pid)) return resolve();
+          setTimer(timer, Math.max(CHECK_US, (performance.now() - begin) * 1000 * CHECK_PART));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      setTimer(timer, CHECK_US);
+    });
+  } finally {
+    sharedPoller().unwatch(timer);
+    closeDescriptor(timer);
+  }
+}
+
+function isPowerless(pid: number): boolean {
+  try {
+    return POWERLESS.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+  } catch {
+    throw new MountError("it cannot be looked at");
   }
 }
 

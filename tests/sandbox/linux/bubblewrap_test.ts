@@ -17,9 +17,6 @@ const OPTIONS: BubblewrapOptions = {
   stage: { kind: "ready", argv: ["cmd", "a b"], arg0: undefined, env: {} },
 };
 
-const DEVICES = ["--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"];
-const READ_ONLY = "--remount-ro /proc --remount-ro /dev";
-
 /** What bubblewrap reads from its descriptor for options. */
 function options(changes: Partial<BubblewrapOptions> = {}): string[] {
   const { descriptors } = bubblewrapCall({ ...OPTIONS, ...changes });
@@ -51,13 +48,12 @@ Deno.test("the command is isolated and has no capabilities", () => {
     "--ro-bind",
     "/",
     "/",
-    ...DEVICES,
+    "--dev",
+    "/dev",
     "--proc",
     "/proc",
     "--remount-ro",
     "/proc",
-    "--remount-ro",
-    "/dev",
     "--chdir",
     "/ws",
     "--seccomp",
@@ -102,19 +98,19 @@ Deno.test("a view is laid out from its root on, and closed at the end", () => {
         ],
       },
     }),
-    `${DEVICES.join(" ")} --proc /proc --symlink usr/bin /bin ` +
+    `--dev /dev --proc /proc --symlink usr/bin /bin ` +
       "--ro-bind /usr /usr " +
       "--perms 0111 --tmpfs /usr/x --bind /usr/x/y /usr/x/y --perms 0000 --tmpfs /usr/x/y/z " +
       "--ro-bind /dev/null /usr/x/y/f --remount-ro /usr/x --remount-ro /usr/x/y/z --remount-ro / " +
-      "--remount-ro /proc --remount-ro /dev",
+      "--remount-ro /proc",
   );
 });
 
 for (
   const [root, expected] of [
     ["host", "--dev-bind / / --dev-bind /dev /dev --proc /proc --remount-ro /proc"],
-    ["writable", `--bind / / ${DEVICES.join(" ")} --proc /proc ${READ_ONLY}`],
-    ["readOnly", `--ro-bind / / ${DEVICES.join(" ")} --proc /proc ${READ_ONLY}`],
+    ["writable", `--bind / / --dev /dev --proc /proc --remount-ro /proc`],
+    ["readOnly", `--ro-bind / / --dev /dev --proc /proc --remount-ro /proc`],
   ] as const
 ) {
   Deno.test(`a view on ${root}`, () => {
@@ -125,9 +121,8 @@ for (
 Deno.test("the host's /proc is used where none of its own can be had, and only read", () => {
   const view = (root: "host" | "writable" | "readOnly") =>
     filesPart({ freshProc: false, view: { root, mounts: [], keptInPlace: [] } });
-  const devices = `${DEVICES.join(" ")}`;
-  assertEquals(view("readOnly"), `--ro-bind / / ${devices} --remount-ro /dev`);
-  assertEquals(view("writable"), `--bind / / ${devices} --ro-bind /proc /proc --remount-ro /dev`);
+  assertEquals(view("readOnly"), `--ro-bind / / --dev /dev`);
+  assertEquals(view("writable"), `--bind / / --dev /dev --ro-bind /proc /proc`);
   assertEquals(view("host"), "--dev-bind / / --dev-bind /dev /dev --ro-bind /proc /proc");
 });
 
