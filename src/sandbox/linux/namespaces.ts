@@ -106,6 +106,14 @@ export function insideMounts(pid: number, action: () => void): void {
   }
 }
 
+/** Goes where a process sees its files, for good. @throws {NamespaceError} */
+export function enterMounts(pid: number): void {
+  const theirs = checked(calls().open(cString(`/proc/${pid}/ns/mnt`), O_CLOEXEC), MOUNTS);
+  checked(calls().unshare(CLONE_FS), MOUNTS);
+  checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
+  closeDescriptor(theirs);
+}
+
 /** Makes one mount read-only, by its place and the options that it has. @throws {NamespaceError} */
 export function remountReadOnly({ place, options }: Pick<MountEntry, "place" | "options">): void {
   const kept = (["nosuid", "nodev", "noexec"] as const).filter((name) => options.includes(name));

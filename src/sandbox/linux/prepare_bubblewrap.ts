@@ -93,7 +93,7 @@ export function prepareBubblewrap(
       newSession: !command.terminal || takesTerminal,
       stage,
     });
-    const mounts = expectedMounts(held.view);
+    const mounts = expectedMounts(held.view, abilities, outside);
     return { ...call, takesTerminal, portAccess, mounts, release: held.release };
   } catch (error) {
     held.release();
@@ -102,15 +102,21 @@ export function prepareBubblewrap(
   }
 }
 
-function expectedMounts({ root, mounts }: FileView): ExpectedMounts {
+function expectedMounts(
+  { root, mounts }: FileView,
+  { namespaceEntry }: LinuxAbilities,
+  outside: readonly string[],
+): ExpectedMounts {
   const bound = mounts.flatMap((mount) =>
     mount.kind === "bind" && mount.writable ? [mount.path] : []
   );
   const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
+  if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(outside);
   return {
     granted,
     own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
-    sealDevices: Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid(),
+    sealDevices: ownsDevices ? namespaceEntry : undefined,
   };
 }
 

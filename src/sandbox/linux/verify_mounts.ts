@@ -4,6 +4,7 @@ import { closeDescriptor } from "../../native/descriptor.ts";
 import { openTimer, setTimer } from "../../process/linux/descriptors.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
 import { isWithin } from "../native_path.ts";
+import type { NamespaceEntry } from "./abilities.ts";
 import { OWN_DEVICES } from "./kernel_files.ts";
 import { isKernelType, type MountEntry, mountTable } from "./mount_table.ts";
 import { sealDevices } from "./seal_devices.ts";
@@ -30,10 +31,10 @@ export interface ExpectedMounts {
   /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
   readonly own: readonly string[];
   /**
-   * Whether the devices belong to the user of the command, who could change their modes and owners:
-   * then they are made read-only first.
+   * How to make the devices read-only first: they belong to the user of the command, who could
+   * change their modes and owners. Undefined where they do not.
    */
-  readonly sealDevices: boolean;
+  readonly sealDevices: NamespaceEntry | undefined;
 }
 
 /**
@@ -50,7 +51,8 @@ export interface ExpectedMounts {
 export async function verifyMounts(pid: number, expected: ExpectedMounts): Promise<void> {
   await untilMounted(pid);
   const mounts = mountsOf(pid);
-  const sealed = expected.sealDevices ? sealDevices(pid, mounts, expected) : [];
+  const { sealDevices: sealedBy } = expected;
+  const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
   const foreign = mounts.find((mount) =>
     mount.writable && !sealed.includes(mount) && !isExpected(mount, expected)
   );
@@ -65,7 +67,7 @@ function isExpected(
   { place, type }: MountEntry,
   { granted, own, sealDevices }: ExpectedMounts,
 ): boolean {
-  if (own.includes(place) || !sealDevices && isWithin(place, OWN_DEVICES)) return true;
+  if (own.includes(place) || sealDevices === undefined && isWithin(place, OWN_DEVICES)) return true;
   return !isKernelType(type) && granted.some((path) => isWithin(place, path));
 }
 
