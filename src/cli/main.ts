@@ -54,7 +54,13 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { runLauncher } = await import("../sandbox/linux/launcher.ts");
       return runLauncher();
     }
-    // Not for people either: how a sandbox gets sockets of this machine's.
+    // Not for people either: how a sandbox's devices are made read-only.
+    case "sandbox-devices": {
+      const { sealMounts } = await import("../sandbox/linux/seal_devices.ts");
+      sealMounts(rest);
+      return 0;
+    }
+    // Nor this: how a sandbox gets sockets of this machine's.
     case "sandbox-sockets": {
       const { makeSockets } = await import("../sandbox/linux/socket_maker.ts");
       makeSockets(rest);

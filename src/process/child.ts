@@ -44,6 +44,13 @@ export interface ChildCommand {
   readonly stdio: ChildStdio;
   /** Linux only. @default none */
   readonly descriptors?: readonly ExtraDescriptor[];
+  /**
+   * Whether the device that an empty input is cannot be changed through it: see `sealedNullDevice`.
+   * Linux only.
+   *
+   * @default false
+   */
+  readonly sealed?: boolean;
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */

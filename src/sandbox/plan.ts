@@ -100,7 +100,7 @@ function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
 
 function planBubblewrap(
   intent: BoundIntent,
-  { bubblewrap, namespaceEntry }: LinuxAbilities,
+  { bubblewrap, namespaceEntry, kernelTrees }: LinuxAbilities,
 ): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
   if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
@@ -110,14 +110,14 @@ function planBubblewrap(
       "install util-linux",
     );
   }
-  const files = planFileView(intent.files);
+  const files = planFileView(intent.files, kernelTrees);
   if (files.kind === "refused") return refused(files.reason);
   return { kind: "bubblewrap", view: files.view, network: intent.network };
 }
 
 function planLandlock(
   intent: BoundIntent,
-  { landlock }: LinuxAbilities,
+  { landlock, kernelTrees }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) {
@@ -126,7 +126,7 @@ function planLandlock(
   if (intent.network.kind === "loopback") {
     return refused("Landlock tells ports apart, but not the hosts that they are on");
   }
-  const files = landlockRules(intent.files);
+  const files = landlockRules(intent.files, kernelTrees);
   if (files.kind === "refused") return refused(files.reason);
   return {
     kind: "landlock",

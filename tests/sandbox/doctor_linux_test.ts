@@ -14,6 +14,7 @@ const ABLE: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" },
+  kernelTrees: ["/proc", "/sys"],
 };
 
 const OPEN: NamespaceSettings = {

@@ -10,6 +10,7 @@ import {
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openPipe } from "./descriptors.ts";
+import { sealedNullDevice } from "./null_device.ts";
 import { sharedPoller } from "./poller.ts";
 import { openPseudoTerminal } from "./pseudo_terminal.ts";
 import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
@@ -50,7 +51,7 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
   try {
     const standard = command.stdio.kind === "pty"
       ? preparePseudoTerminal(command.stdio, opened)
-      : preparePipes(command.stdio.stdin, opened);
+      : preparePipes(command.stdio.stdin, command.sealed ?? false, opened);
     const { descriptors: extra = [] } = command;
     return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
   } catch (error) {
@@ -59,7 +60,11 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
   }
 }
 
-function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedStdio {
+function preparePipes(
+  stdin: "pipe" | "empty",
+  sealed: boolean,
+  opened: Descriptor[],
+): PreparedStdio {
   const pipe = () => {
     const { readEnd, writeEnd } = openPipe();
     opened.push(readEnd, writeEnd);
@@ -80,12 +85,16 @@ function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedSt
     childs: [output.writeEnd, errors.writeEnd, ...input === undefined ? [] : [input.readEnd]],
     setup: [
       input === undefined
-        ? { number: 0, source: { kind: "open", path: "/dev/null", access: "read" } }
+        ? { number: 0, source: { kind: "open", path: nullDevice(sealed), access: "read" } }
         : { number: 0, source: { kind: "copy", descriptor: input.readEnd } },
       { number: 1, source: { kind: "copy", descriptor: output.writeEnd } },
       { number: 2, source: { kind: "copy", descriptor: errors.writeEnd } },
     ],
   };
+}
+
+function nullDevice(sealed: boolean): string {
+  return sealed ? sealedNullDevice() : "/dev/null";
 }
 
 /** A session leader without a terminal gets the first one it opens as its controlling terminal. */

@@ -55,5 +55,12 @@ export const RIGHT_TO_LIST: number = FileRight.ReadDirectory;
 
 /** The bits of a rule, for a directory; new devices may not be made anywhere. */
 export function rightsOf(access: LandlockRule["access"]): number {
-  return access === "read" ? READ : EVERYTHING & ~NEW_DEVICES;
+  switch (access) {
+    case "read":
+      return READ;
+    case "use":
+      return READ | RIGHTS_OF_A_FILE;
+    case "write":
+      return EVERYTHING & ~NEW_DEVICES;
+  }
 }

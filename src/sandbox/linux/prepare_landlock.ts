@@ -2,6 +2,7 @@ import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
 import type { BoundIntent, BoundNetwork } from "../grants.ts";
+import { childOf, isWithin } from "../native_path.ts";
 import type { LinuxAbilities } from "./abilities.ts";
 import type { WrappedDescriptor } from "./bubblewrap.ts";
 import { checkCommand } from "./check_command.ts";
@@ -83,15 +84,34 @@ export function prepareLandlock(
 const DEVICES = "dev";
 const SHARED_MEMORY = "/dev/shm";
 
-function launcherRules({ path, access }: LandlockRule, disk: Disk) {
-  const rule = (path: string): LauncherRule => ({ path, rights: rightsOf(access) });
-  if (path !== "/" || access === "write") return [rule(path)];
+function launcherRules(rule: LandlockRule, disk: Disk): LauncherRule[] {
+  const { path, access, except = [] } = rule;
+  if (except.length > 0) return rulesAround(path, rightsOf(access), except, disk);
+  if (path !== "/" || access !== "read") return [{ path, rights: rightsOf(access) }];
+  const rights = rightsOf("read");
   const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
   return [
     { path: "/", rights: RIGHT_TO_LIST },
-    ...below.map(({ name }) => rule(`/${name}`)),
-    rule(SHARED_MEMORY),
+    ...below.map(({ name }) => ({ path: `/${name}`, rights })),
+    { path: SHARED_MEMORY, rights },
   ];
+}
+
+/** A rule holds for all that is below: what is excepted is walked around, name by name. */
+function rulesAround(
+  path: string,
+  rights: number,
+  except: readonly string[],
+  disk: Disk,
+): LauncherRule[] {
+  if (except.includes(path)) {
+    return path === `/${DEVICES}` ? [] : [{ path, rights: rightsOf("read") }];
+  }
+  if (!except.some((tree) => isWithin(tree, path))) return [{ path, rights }];
+  const below = disk.list(path).filter(({ kind }) => kind !== "link").flatMap(({ name }) =>
+    rulesAround(childOf(path, name), rights, except, disk)
+  );
+  return [{ path, rights: RIGHT_TO_LIST }, ...below];
 }
 
 function filterFor(options: SeccompFilterOptions): string {

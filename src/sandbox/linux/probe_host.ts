@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { libc } from "../../process/linux/libc.ts";
 import { runChild, type RunResult } from "../../process/run_child.ts";
 import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
@@ -9,9 +9,18 @@ import {
 } from "./diagnose_bubblewrap.ts";
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "./final_stage.ts";
+import { kernelTrees } from "./mount_table.ts";
 
 const SYS_LANDLOCK_CREATE_RULESET = 444n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;
+
+const S_ISUID = 0o4000;
+/** Its mounts are made by another of its processes: when they are complete cannot be told. */
+const SET_USER_ID = {
+  kind: "unusable",
+  reason: "bubblewrap is installed set-user-ID, and what it mounts could not be checked",
+  fix: "chmod u-s it, and allow user namespaces",
+} as const;
 
 /** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
 const trials = new Map<string, Promise<BubblewrapAbility>>();
@@ -36,6 +45,7 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
     seccomp: seccomp ??= hasSeccomp(),
     namespaceEntry: namespaceEntry(outside),
     tools: tools ??= findHelperTools(),
+    kernelTrees: kernelTrees(),
   };
 }
 
@@ -50,6 +60,7 @@ function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility>
 
 /** Whoever has a fresh /proc refused may still get along without. */
 async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
+  if (Deno.uid() !== 0 && ((statSync(path).mode & S_ISUID) !== 0)) return SET_USER_ID;
   const whole = await runTrial(path, ["--proc", "/proc"]);
   if (whole.exitCode === 0) return usable(path, true, whole.stdout);
   const withoutProc = await runTrial(path, []);

@@ -11,7 +11,7 @@ import {
 /**
  * What a command may do with sockets.
  *
- * - `enabled`: anything.
+ * - `enabled`: anything by unix sockets and the internet's, and questions about interfaces and routes.
  * - `restricted`: talk to its own children through connected pairs of unix stream sockets.
  * - `proxied`: that, and open TCP connections. To which hosts and ports is for someone else to
  *   limit (a network namespace, Landlock): their address lies in memory, where no filter sees it.
@@ -38,7 +38,7 @@ export interface SeccompFilterOptions {
 }
 
 const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
-  enabled: ["always"],
+  enabled: ["always", "enabled"],
   restricted: ["always", "notEnabled", "restricted", "noLocalBinding"],
   proxied: ["always", "notEnabled", "proxied", "noLocalBinding"],
   proxiedWithBinding: ["always", "notEnabled", "proxied"],
@@ -92,6 +92,7 @@ export function buildSeccompFilter(
     load(NUMBER_OFFSET),
     ...architecture === "x86_64" ? [when("atLeast", X32_SYSCALL_BIT, "EPERM")] : [],
     when("greaterThan", profile.newestKnown, "ENOSYS"),
+    ...profile.unassigned[architecture].flatMap(rangeLines),
     ...callsOf(rules, architecture).flatMap(callLines),
     { op: "return", value: ALLOW },
     label("EPERM"),
@@ -101,6 +102,12 @@ export function buildSeccompFilter(
     label("foreign"),
     { op: "return", value: KILL_PROCESS },
   ]);
+}
+
+/** Lines that go to ENOSYS if the accumulator is in a range, and else leave it. */
+function rangeLines([first, last]: readonly [number, number]): BpfLine[] {
+  const below = `below ${first}`;
+  return [unless("atLeast", first, below), unless("greaterThan", last, "ENOSYS"), label(below)];
 }
 
 /** All rules of one call. */
