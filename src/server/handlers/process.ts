@@ -56,7 +56,9 @@ export function processHandlers(
     "process/terminate": handler(
       methods["process/terminate"],
       ({ processId }, { session }) =>
-        whenStarted(session, processId, (process) => ({ running: process?.terminate() ?? false })),
+        whenStarted(session, processId, (process) => ({
+          running: process !== undefined && session.terminate(process),
+        })),
     ),
 
     "process/resize": handler(
