@@ -10,6 +10,7 @@ import { errorFields } from "../telemetry/log_fields.ts";
 import { startTelemetry } from "../telemetry/start_telemetry.ts";
 import type { RunningTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
   ListenError,
@@ -58,6 +59,8 @@ export async function serve(args: string[]): Promise<number> {
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  /** Missing where processes cannot be told apart. */
+  readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
 }
 
@@ -73,7 +76,8 @@ function startService(
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
   const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
-  return { keeper, executor, telemetry };
+  const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
+  return { keeper, executor, telemetry, checkPeer };
 }
 
 /**
@@ -130,6 +134,7 @@ async function serveSocket(
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
+    checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });

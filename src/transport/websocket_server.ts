@@ -4,6 +4,7 @@ import { delay } from "@std/async/delay";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { type LogLevel, logSeldom } from "../telemetry/log.ts";
+import type { PeerCheck } from "./peer_origin.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { peerName, WebSocketTransport } from "./websocket_transport.ts";
@@ -26,6 +27,8 @@ export interface WebSocketServerOptions {
   readonly full?: () => boolean;
   /** The directory that commands run in unless told, as a path URI. @default not told */
   readonly cwd?: () => string | undefined;
+  /** Looks at which process connects. @default any may */
+  readonly checkPeer?: PeerCheck | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
   /** Makes it a server of wss URLs. @default none */
@@ -77,8 +80,9 @@ async function listen(
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
   let watch: HandshakeWatch | undefined;
+  let boundPort: number | undefined;
   const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
-    respond(request, remoteAddr, options, watch);
+    respond(request, remoteAddr, options, { watch, port: boundPort });
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -97,6 +101,7 @@ async function listen(
     return server;
   };
   const server = serve(port);
+  boundPort = server.addr.port;
   void keepListening(server, () => serve(server.addr.port), stopped.signal);
   const patience = options.handshakePatienceMs ?? HANDSHAKE_PATIENCE_MS;
   const handshakes = watch = new HandshakeWatch(server.addr.port, patience);
@@ -145,11 +150,18 @@ async function keepListening(
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
 const WEBSOCKET_VERSION = "13";
 
+/** What requests are answered at. */
+interface Listener {
+  readonly watch: HandshakeWatch | undefined;
+  /** Undefined for a unix socket. */
+  readonly port: number | undefined;
+}
+
 async function respond(
   request: Request,
   peer: Deno.Addr,
   options: WebSocketServerOptions,
-  watch: HandshakeWatch | undefined,
+  { watch, port }: Listener,
 ): Promise<Response> {
   const refuse = refuser(peer);
   if (request.headers.has("origin")) {
@@ -168,6 +180,8 @@ async function respond(
     const reason = `only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken`;
     return refuse("info", 400, reason, { "sec-websocket-version": WEBSOCKET_VERSION });
   }
+  const unwelcome = await options.checkPeer?.(peer, port);
+  if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;
   const refusal = checkToken &&
     await refuseUnauthorized(
