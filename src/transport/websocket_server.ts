@@ -13,6 +13,8 @@ import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 export interface WebSocketServer {
   /** What a client connects to. */
   readonly url: string;
+  /** The port that it has; undefined for a unix socket. */
+  readonly port: number | undefined;
   /** Stops accepting; accepted connections go on. */
   stop(): void;
 }
@@ -92,7 +94,7 @@ async function listen(
       stopped.abort();
       removeOwnSocket(address.path, ino);
     };
-    return { url: formatListenAddress(address), stop };
+    return { url: formatListenAddress(address), port: undefined, stop };
   }
   const { hostname, port } = address;
   const serve = (port: number) => {
@@ -115,7 +117,7 @@ async function listen(
     port: server.addr.port,
   });
   const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
-  return { url: secured, stop };
+  return { url: secured, port: server.addr.port, stop };
 }
 
 /** How long a port is left alone after accepting failed, in milliseconds. */

@@ -24,6 +24,7 @@ import {
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
 import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
+import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
 /**
@@ -33,7 +34,8 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
  * what its proxies are trusted by may be read unless an entry is about that very file.
  *
  * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a workspace root
- * that does not exist, or something else that cannot be bound, and if it asks for more than is allowed
+ * that does not exist, a port of the executor's own, or something else that cannot be bound, and if
+ * it asks for more than is allowed
  */
 export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
   const remembering = rememberingDisk(disk);
@@ -42,13 +44,16 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
     given: path,
     ...resolvePath(path, remembering),
   }));
-  const files = bindFiles(intent.sandbox, paths, remembering);
+  const { reserved } = intent;
+  const asked = bindFiles(intent.sandbox, paths, remembering);
+  const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
   if (files.kind === "granted") roots.forEach(refuseUnlessDirectory);
   const bound = {
     files,
     network: bindNetwork(intent),
     workspaceRoots: roots.map(({ path }) => path),
   };
+  if (reserved !== undefined) refuseReservedPorts(bound.network, reserved);
   if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
   return bound;
 }

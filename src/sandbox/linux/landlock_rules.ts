@@ -5,6 +5,8 @@ import { isWithin } from "../native_path.ts";
 export interface LandlockRule {
   readonly path: string;
   readonly access: "read" | "write";
+  /** Files below it that are not to be read. @default none */
+  readonly except?: readonly string[];
 }
 
 /** The rules that enforce a grant of files, or why there can be none. */
@@ -45,13 +47,22 @@ export function landlockRules(files: BoundFiles): LandlockRulesResult {
     return refused(`what matches '${glob.pattern}' denied`, glob.base);
   }
   for (const [index, grant] of files.grants.entries()) {
+    // Connections to sockets are none of its business.
+    if (grant.withheld === "socket") continue;
     const above = files.grants.slice(0, index).findLast(({ path }) => isWithin(grant.path, path));
+    if (grant.withheld === "secret" && above?.access === "read") continue;
     if (above !== undefined && rights[grant.access] < rights[above.access]) {
       const kept = grant.access === "deny" ? "denied" : "read-only";
       return refused(`'${grant.path}' ${kept}`, above.path);
     }
   }
-  return { kind: "rules", rules: [...files.grants.flatMap(ruleFor), ...standardRules()] };
+  const secrets = files.grants.filter(({ withheld }) => withheld === "secret")
+    .map(({ path }) => path);
+  const rules = files.grants.flatMap(ruleFor).map((rule): LandlockRule => {
+    const except = secrets.filter((path) => isWithin(path, rule.path));
+    return except.length === 0 ? rule : { ...rule, except };
+  });
+  return { kind: "rules", rules: [...rules, ...standardRules()] };
 }
 
 const rights = { deny: 0, read: 1, write: 2 };

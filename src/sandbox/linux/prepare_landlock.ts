@@ -1,7 +1,9 @@
+import { join } from "node:path/posix";
 import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
 import type { BoundIntent, BoundNetwork } from "../grants.ts";
+import { isWithin } from "../native_path.ts";
 import type { LinuxAbilities } from "./abilities.ts";
 import type { WrappedDescriptor } from "./bubblewrap.ts";
 import { checkCommand } from "./check_command.ts";
@@ -83,14 +85,41 @@ export function prepareLandlock(
 const DEVICES = "dev";
 const SHARED_MEMORY = "/dev/shm";
 
-function launcherRules({ path, access }: LandlockRule, disk: Disk) {
+function launcherRules({ path, access, except = [] }: LandlockRule, disk: Disk): LauncherRule[] {
   const rule = (path: string): LauncherRule => ({ path, rights: rightsOf(access) });
-  if (path !== "/" || access === "write") return [rule(path)];
+  if (access === "write") return [rule(path)];
+  if (path !== "/") return rulesAround(path, except, disk);
   const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
   return [
     { path: "/", rights: RIGHT_TO_LIST },
-    ...below.map(({ name }) => rule(`/${name}`)),
+    ...below.flatMap(({ name }) => rulesAround(`/${name}`, except, disk)),
     rule(SHARED_MEMORY),
+  ];
+}
+
+/** More names than this beside a file are not granted one by one: each costs a system call. */
+const MAX_SIBLINGS = 4096;
+
+/**
+ * Lets everything in a directory be read but some files: as a rule is for a whole tree, each of their
+ * siblings gets one of its own. What turns up beside them later cannot be read.
+ */
+function rulesAround(path: string, except: readonly string[], disk: Disk): LauncherRule[] {
+  if (except.includes(path)) return [];
+  const below = except.filter((file) => isWithin(file, path));
+  if (below.length === 0) return [{ path, rights: rightsOf("read") }];
+  const siblings = disk.list(path).filter(({ kind, foreign }) => kind !== "link" && !foreign);
+  if (siblings.length > MAX_SIBLINGS) {
+    throw internalError(
+      `Landlock cannot keep '${
+        below[0]
+      }' from being read: there is too much in '${path}'; keep it ` +
+        "in a directory of its own",
+    );
+  }
+  return [
+    { path, rights: RIGHT_TO_LIST },
+    ...siblings.flatMap(({ name }) => rulesAround(join(path, name), below, disk)),
   ];
 }
 

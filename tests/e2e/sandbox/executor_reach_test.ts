@@ -1,16 +1,16 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import { special } from "../../sandbox/context.ts";
+import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
+import { path, special } from "../../sandbox/context.ts";
 import { canRunLandlock } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
-import { command, run } from "../support/commands.ts";
+import { command, run, shell } from "../support/commands.ts";
 import { ListeningExecutor, runToEnd } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
-import type { Message } from "../support/inbox.ts";
-import { RawSocket, UPGRADE } from "../support/raw_socket.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { Inbox, isRecord, type Message } from "../support/inbox.ts";
+import { Opcode, RawSocket, UPGRADE } from "../support/raw_socket.ts";
+import { RawClient } from "../support/raw_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
-import { connectWebSocket } from "../support/websocket_client.ts";
 import { WITHOUT_NAMESPACES } from "./support/machines.ts";
+import { managed } from "./support/managed.ts";
 import { launchAs } from "./support/sandboxed.ts";
 
 /** Asks for a WebSocket and sends, without waiting, what makes the executor touch a file. */
@@ -101,6 +101,34 @@ os.wait()
 time.sleep(0.5)
 `;
 
+const TOKEN = "open-sesame";
+
+/** Connects as whoever knows the token, which an executor without one does not look at. */
+async function connectWithToken(url: string): Promise<RawClient> {
+  const socket = await RawSocket.connect(url);
+  const headers = { ...UPGRADE, authorization: `Bearer ${TOKEN}` };
+  assertEquals((await socket.http("GET", "/", headers)).status, 101);
+  const inbox = new Inbox();
+  const reading = (async () => {
+    let frame = await socket.next(HOUR_MS);
+    for (; frame?.opcode === Opcode.Text; frame = await socket.next(HOUR_MS)) {
+      inbox.receive(new TextDecoder().decode(frame.payload));
+    }
+    inbox.end({ code: 1000, reason: "" });
+  })();
+  return new RawClient({
+    kind: "websocket",
+    send: (text) => void socket.send(Opcode.Text, text),
+    close: async () => {
+      await socket.send(Opcode.Close, "");
+      await reading;
+      socket[Symbol.dispose]();
+    },
+  }, inbox);
+}
+
+const HOUR_MS = 3_600_000;
+
 interface Scene {
   readonly executor: ListeningExecutor;
   readonly client: RawClient;
@@ -128,7 +156,7 @@ function testReach(
             { launcher },
             args(directory, user),
           );
-          await using client = await connectWebSocket(executor.url.replace("[::]", "127.0.0.1"));
+          await using client = await connectWithToken(executor.url.replace("[::]", "127.0.0.1"));
           await client.initialize();
           const permissions = {
             type: "managed",
@@ -166,18 +194,80 @@ testReach("a command does not get through to its own executor", async (scene) =>
 
 Deno.test("reach: a command does not get through to its own executor's unix socket", async () => {
   using directory = new TemporaryDirectory();
-  const [path, target] = [`${directory.path}/socket`, `${directory.path}/touched`];
-  await using executor = await ListeningExecutor.start({}, ["--listen", `unix:${path}`]);
-  assertEquals(executor.url, `unix:${path}`);
-  const argv = ["/usr/bin/python3", "-c", UNIX_ATTACK, "-", "0", target, path];
+  const [address, target] = [`${directory.path}/socket`, `${directory.path}/touched`];
+  await using executor = await ListeningExecutor.start({}, ["--listen", `unix:${address}`]);
+  assertEquals(executor.url, `unix:${address}`);
+  const argv = ["/usr/bin/python3", "-c", UNIX_ATTACK, "-", "0", target, address];
   // Each of these is also somebody from outside who comes while commands try.
   const runs = Array.from(
     { length: 4 },
-    () => runToEnd(["exec", "--url", `unix:${path}`, "--", ...argv]),
+    () => runToEnd(["exec", "--url", `unix:${address}`, "--", ...argv]),
   );
   for (const { code, stdout, stderr } of await Promise.all(runs)) {
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
     assertMatch(stdout, /^(HTTP\/1.1 403|ConnectionReset\w*|BrokenPipe\w*|)\n$/);
   }
   assertEquals(exists(target), false);
+});
+
+/** A file that only the executor's user can read. */
+function secretFile(directory: TemporaryDirectory, user: TestUser): string {
+  directory.write("keys/token", TOKEN, 0o600);
+  directory.write("keys/beside", "beside", 0o644);
+  const path = `${directory.path}/keys/token`;
+  if (user.id !== undefined) {
+    for (const own of [`${directory.path}/keys`, path]) Deno.chownSync(own, user.id, user.id);
+  }
+  Deno.symlinkSync(path, `${directory.path}/link`);
+  return `${directory.path}/link`;
+}
+
+testReach("no sandbox gives away the executor's token", async (scene) => {
+  const { client, directory, sandbox } = scene;
+  const keys = `${directory.path}/keys`;
+  assertEquals((await run(client, command("bare", ["cat", `${keys}/token`]))).stdout, TOKEN);
+  const script = `cat ${keys}/beside; cat ${keys}/token ${directory.path}/link && echo; ` +
+    `cat < /proc/self/root${keys}/token; cp ${keys}/token /dev/stdout; ln ${keys}/token x`;
+  const named = path(`${keys}/token`, "read");
+  const all = special("root", "read");
+  const permissions = (entries: readonly unknown[]) => ({
+    type: "managed",
+    file_system: { type: "restricted", entries },
+    network: "enabled",
+  });
+  for (const entries of [[all], [all, named]]) {
+    const enclosing = { sandbox: { permissions: permissions(entries) } };
+    const id = `with ${entries.length}`;
+    const { stdout, stderr } = await run(client, shell(id, script, enclosing));
+    assertEquals(stdout, "beside", stderr);
+    assertMatch(stderr, /token: (Permission denied|No such device)/);
+    const read = { path: `file://${keys}/token`, ...enclosing };
+    for (const method of ["fs/readFile", "fs/open"]) {
+      const answer = await client.request(method, { handleId: id, ...read });
+      assertEquals(isRecord(answer.error), true, JSON.stringify(answer));
+    }
+    const copy = { sourcePath: read.path, destinationPath: "file:///tmp/x", recursive: false };
+    const copied = await client.request("fs/copy", { ...copy, ...enclosing });
+    assertEquals(isRecord(copied.error), true, JSON.stringify(copied));
+    const beside = { ...read, path: `file://${keys}/beside` };
+    assertEquals(isRecord((await client.request("fs/readFile", beside)).result), true);
+  }
+  assertEquals(sandbox, { sandbox: { permissions: permissions([all]) } });
+}, (directory, user) => {
+  const file = secretFile(directory, user);
+  return ["--ws-auth", "capability-token", "--ws-token-file", file];
+});
+
+Deno.test("reach: a managed network cannot have the executor's own port", async () => {
+  await using executor = await ListeningExecutor.start();
+  await using client = await connectWithToken(executor.url);
+  await client.initialize();
+  const port = Number(new URL(executor.url).port);
+  const params = command("p", ["true"], managed([9, port]));
+  assertObjectMatch(await client.request("process/start", params), {
+    error: {
+      code: -32602,
+      message: `managedNetwork.loopbackPorts: ${port} is the port that this executor listens on`,
+    },
+  });
 });
