@@ -73,7 +73,10 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
-    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
+    const environmentInfo = describeEnvironment(
+      options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      options.bounds?.restrictedBy !== undefined,
+    );
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -82,8 +85,8 @@ export class Executor {
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         ...processHandlers(() => Deno.env.toObject(), options.bounds, options.reserved),
-        ...environmentConfigHandlers((name) => Deno.env.get(name)),
-        ...missingWatchHandlers(),
+        ...environmentConfigHandlers((name) => Deno.env.get(name), options.bounds),
+        ...missingWatchHandlers(options.bounds),
         ...fileHandlers(options.bounds, options.reserved),
         ...httpHandlers(() => Deno.env.toObject(), options.bounds),
       })),

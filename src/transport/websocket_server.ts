@@ -5,7 +5,7 @@ import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { type LogLevel, logSeldom } from "../telemetry/log.ts";
 import type { PeerCheck } from "./peer_origin.ts";
-import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
+import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 
@@ -83,8 +83,9 @@ async function listen(
   const stopped = new AbortController();
   let watch: HandshakeWatch | undefined;
   let boundPort: number | undefined;
+  const loopbackOnly = address.kind === "websocket" && isLoopback(address.hostname);
   const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
-    respond(request, remoteAddr, options, { watch, port: boundPort });
+    respond(request, remoteAddr, options, { watch, port: boundPort, loopbackOnly });
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -157,20 +158,33 @@ interface Listener {
   readonly watch: HandshakeWatch | undefined;
   /** Undefined for a unix socket. */
   readonly port: number | undefined;
+  /**
+   * Whether the address is a loopback one. Then a Host header that names another machine comes from
+   * a web page whose own name was made to lead here (DNS rebinding); a token keeps those out, too.
+   */
+  readonly loopbackOnly: boolean;
+}
+
+/** Names that never lead elsewhere (RFC 6761, section 6.3), and addresses as URLs have them. */
+function namesLoopback(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, "");
+  return name === "localhost" || name.endsWith(".localhost") ||
+    /^127(\.\d+){3}$/.test(name) || name === "[::1]" || /^\[::ffff:7f[0-9a-f]{2}:/.test(name);
 }
 
 async function respond(
   request: Request,
   peer: Deno.Addr,
   options: WebSocketServerOptions,
-  { watch, port }: Listener,
+  { watch, port, loopbackOnly }: Listener,
 ): Promise<Response> {
   const refuse = refuser(peer);
   if (request.headers.has("origin")) {
     return refuse("warn", 403, "connections from web pages are refused");
   }
-  const path = URL.parse(request.url)?.pathname;
-  if (path === undefined) return refuse("info", 400, "not a valid Host header");
+  const url = URL.parse(request.url);
+  if (url === null) return refuse("info", 400, "not a valid Host header");
+  const path = url.pathname;
   if (path === "/livez" || path === "/healthz") return new Response("ok\n");
   if (path === "/readyz") {
     return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
@@ -181,6 +195,9 @@ async function respond(
   if (request.headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
     const reason = `only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken`;
     return refuse("info", 400, reason, { "sec-websocket-version": WEBSOCKET_VERSION });
+  }
+  if (loopbackOnly && options.checkToken === undefined && !namesLoopback(url.hostname)) {
+    return refuse("warn", 403, "the Host header names neither localhost nor a loopback address");
   }
   const unwelcome = await options.checkPeer?.(peer, port);
   if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
