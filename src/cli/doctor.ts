@@ -4,6 +4,7 @@ import { sandboxContext } from "../protocol/sandbox.ts";
 import { examineHost } from "../sandbox/doctor.ts";
 import { reportText } from "../sandbox/doctor_report.ts";
 import type { Trial } from "../sandbox/doctor_trial.ts";
+import { configureLog } from "../telemetry/log.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
 import { misread } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
@@ -32,6 +33,8 @@ export async function doctor(args: string[]): Promise<number> {
     await print(DOCTOR_USAGE);
     return 0;
   }
+  // The report says it all.
+  configureLog({ level: "error" });
   const trials = PROFILES.map(({ profile, writable }): Trial => ({
     profile,
     writable,

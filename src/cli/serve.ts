@@ -1,15 +1,18 @@
+import { resolve } from "node:path";
 import { loadForExecutor } from "../config/load.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
+import type { ReservedResources } from "../sandbox/intent/reserved.ts";
 import { Executor } from "../server/executor.ts";
 import { configureLog, log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/log_fields.ts";
 import { startTelemetry } from "../telemetry/start_telemetry.ts";
 import type { RunningTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
   ListenError,
@@ -58,12 +61,15 @@ export async function serve(args: string[]): Promise<number> {
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  /** Missing where processes cannot be told apart. */
+  readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
 }
 
 function startService(
   { retainedBytes, limits, bounds }: ServeOptions,
   telemetry: RunningTelemetry,
+  reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
   if (Deno.build.os === "linux") {
@@ -72,8 +78,17 @@ function startService(
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
-  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
-  return { keeper, executor, telemetry };
+  const executor = new Executor({
+    startChild,
+    keeper,
+    retainedBytes,
+    limits,
+    bounds,
+    telemetry,
+    reserved,
+  });
+  const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
+  return { keeper, executor, telemetry, checkPeer };
 }
 
 /**
@@ -125,14 +140,19 @@ async function serveSocket(
   const telemetry = await startTelemetry();
   let ready = true;
   let service: Service | undefined;
-  const running = () => service ??= startService(options, telemetry);
+  let port: number | undefined;
+  const own = reservedBy(options);
+  const reserved = () => ({ ...own, ports: port === undefined ? [] : [port] });
+  const running = () => service ??= startService(options, telemetry, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
+    checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });
+  port = server.port;
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.
@@ -152,6 +172,21 @@ function announce(address: string): void {
     log("warn", "the address could not be printed", { address, ...errorFields(error) });
   });
   log("info", "listening", { address });
+}
+
+/** The files that an executor which listens somewhere has for itself. */
+function reservedBy(
+  { listen, authentication, tls }: ServeOptions,
+): Omit<ReservedResources, "ports"> {
+  const secrets = [
+    ...authentication.kind === "tokenFile" ? [authentication.file] : [],
+    ...authentication.kind === "signedToken" ? [authentication.secret] : [],
+    ...tls === undefined ? [] : [tls.key],
+  ];
+  return {
+    secretFiles: secrets.map(({ path }) => resolve(path)),
+    sockets: listen.kind === "unix" ? [resolve(listen.path)] : [],
+  };
 }
 
 /** What decides who gets in and reads along. @throws {UsageError} for files that are wrong */

@@ -24,6 +24,8 @@ export interface Grant {
   readonly kind: PathKind;
   /** The uppermost path on the way that is missing, if the path is. */
   readonly missingFrom?: string;
+  /** What of the executor's own it is that nobody is to have, if it is that. */
+  readonly withheld?: "secret" | "socket";
   /** The links that lead from the path as it was asked for to the one above. */
   readonly links: readonly CrossedLink[];
   /**

@@ -1,4 +1,5 @@
 import type { ManagedNetwork, SandboxContext } from "../protocol/sandbox.ts";
+import type { ReservedResources } from "./intent/reserved.ts";
 import type { SandboxBounds } from "./bounds.ts";
 
 /** The members of a request that decide whether it has to be enclosed. */
@@ -8,6 +9,8 @@ export interface SandboxIntent {
   readonly managedNetwork: ManagedNetwork | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
+  /** What no sandbox may have, whatever is asked for. @default nothing */
+  readonly reserved?: ReservedResources | undefined;
 }
 
 /**

@@ -9,8 +9,6 @@ import { VERSION } from "../version.ts";
 const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
-  fsWatchMissing: true,
-  environmentConfigRead: true,
   maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 
@@ -18,8 +16,12 @@ const CAPABILITIES = {
  * Tells of the machine and the user that commands run as.
  *
  * @param retainedBytes output that is kept of each process
+ * @param filesRestricted whether files are touched only in sandboxes
  */
-export function describeEnvironment(retainedBytes: number): EnvironmentInfo {
+export function describeEnvironment(
+  retainedBytes: number,
+  filesRestricted = false,
+): EnvironmentInfo {
   const user = databaseEntry();
   return {
     shell: loginShell(user?.shell),
@@ -30,7 +32,13 @@ export function describeEnvironment(retainedBytes: number): EnvironmentInfo {
     tempDir: uri(temporaryDirectory()),
     temporaryDirectories: [],
     prependPathDirs: [],
-    capabilities: { ...CAPABILITIES, retainedBytes },
+    capabilities: {
+      ...CAPABILITIES,
+      // These take no sandbox.
+      fsWatchMissing: !filesRestricted,
+      environmentConfigRead: !filesRestricted,
+      retainedBytes,
+    },
   };
 }
 

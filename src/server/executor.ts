@@ -5,6 +5,7 @@ import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+import type { ReservedResources } from "../sandbox/intent/reserved.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -33,6 +34,8 @@ export interface ExecutorOptions {
   readonly limits?: Limits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
+  /** What it has for itself, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
   /** Who takes down what happens. @default nobody */
   readonly telemetry?: Telemetry;
 }
@@ -70,7 +73,10 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
-    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
+    const environmentInfo = describeEnvironment(
+      options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      options.bounds?.restrictedBy !== undefined,
+    );
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -78,10 +84,10 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds),
-        ...environmentConfigHandlers((name) => Deno.env.get(name)),
-        ...missingWatchHandlers(),
-        ...fileHandlers(options.bounds),
+        ...processHandlers(() => Deno.env.toObject(), options.bounds, options.reserved),
+        ...environmentConfigHandlers((name) => Deno.env.get(name), options.bounds),
+        ...missingWatchHandlers(options.bounds),
+        ...fileHandlers(options.bounds, options.reserved),
         ...httpHandlers(() => Deno.env.toObject(), options.bounds),
       })),
     };

@@ -2,7 +2,7 @@ import { EventLog, type ProcessEvent } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
-import { logSeldom } from "../telemetry/log.ts";
+import { log, logSeldom } from "../telemetry/log.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ChildCommand } from "../process/child.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
@@ -113,6 +113,13 @@ export class Session {
     return this.#processes.get(processId) ?? this.#starting.get(processId);
   }
 
+  /** Kills a process and whatever descends from it. Returns whether it was running. */
+  terminate(process: Process): boolean {
+    const running = process.terminate();
+    if (running && process.pid !== undefined) this.#options.keeper.killLeftBy(process.pid);
+    return running;
+  }
+
   /** Asks every running process to end (SIGTERM). */
   requestEnd(): void {
     for (const process of this.#all()) process.requestEnd();
@@ -134,7 +141,10 @@ export class Session {
     }
     this.#processes.clear();
     for (const processId of this.#slotHolders) this.#giveSlot(processId);
-    this.#options.keeper.killAllOf(this);
+    const left = this.#options.keeper.killAllOf(this);
+    if (left > 0) {
+      log("info", "killed what commands had left in the background", { processes: left });
+    }
   }
 
   #takeSlot(processId: string): void {

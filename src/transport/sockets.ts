@@ -2,6 +2,7 @@ const functions = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -44,6 +45,81 @@ export function withSockets(
     return found.length;
   } finally {
     close();
+  }
+}
+
+/** This side of an accepted connection; undefined once it has been closed. */
+export function localEnd(
+  peer: { readonly hostname: string; readonly port: number },
+  listener: number,
+): { readonly host: string; readonly port: number } | undefined {
+  let found: { readonly host: string; readonly port: number } | undefined;
+  withSockets("peer", peer, (libc, descriptor) => {
+    const own = addressOf(libc.getsockname, descriptor);
+    if (own?.port === listener) found = own;
+  });
+  return found;
+}
+
+/** A connection that was accepted at a unix socket with a path. */
+export interface AcceptedUnixSocket {
+  readonly descriptor: number;
+  /** Different for every socket there has been. */
+  readonly inode: string;
+  /** Who connected, 0 if that is not to be seen from here (SO_PEERCRED, unix(7)). */
+  readonly pid: number;
+}
+
+const AF_UNIX = 1;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
+const UNIX_ADDRESS_BYTES = 110;
+const UNIX_PATH_OFFSET = 2;
+
+/** This program's connections at its unix sockets. Linux only. */
+export function acceptedUnixSockets(): AcceptedUnixSocket[] {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
+  } finally {
+    close();
+  }
+}
+
+/** Ends connections, whatever else is about to be done with them. */
+export function shutDownSockets(sockets: readonly number[]): void {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    for (const descriptor of sockets) libc.shutdown(descriptor, SHUT_RDWR);
+  } finally {
+    close();
+  }
+}
+
+const SHUT_RDWR = 2;
+
+/** Only a socket that was accepted has both a path of its own and another side. */
+function acceptedUnixSocket(
+  libc: SocketFunctions,
+  descriptor: number,
+): AcceptedUnixSocket | undefined {
+  const own = new Uint8Array(UNIX_ADDRESS_BYTES);
+  const length = new Uint8Array(Uint32Array.of(UNIX_ADDRESS_BYTES).buffer);
+  if (libc.getsockname(descriptor, own, length) !== 0 || own[0] !== AF_UNIX) return undefined;
+  if (own[UNIX_PATH_OFFSET] === 0) return undefined;
+  const peer = new Uint8Array(UNIX_ADDRESS_BYTES);
+  if (libc.getpeername(descriptor, peer, length) !== 0) return undefined;
+  // struct ucred: pid, uid and gid.
+  const credentials = new Int32Array(3);
+  const size = new Uint8Array(Uint32Array.of(credentials.byteLength).buffer);
+  const bytes = new Uint8Array(credentials.buffer);
+  if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, bytes, size) !== 0) return undefined;
+  try {
+    const inode = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+    return { descriptor, inode, pid: credentials[0] ?? 0 };
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,7 +4,8 @@ import { delay } from "@std/async/delay";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { type LogLevel, logSeldom } from "../telemetry/log.ts";
-import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
+import type { PeerCheck } from "./peer_origin.ts";
+import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
 import type { Transport } from "./transport.ts";
 import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 
@@ -12,6 +13,8 @@ import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 export interface WebSocketServer {
   /** What a client connects to. */
   readonly url: string;
+  /** The port that it has; undefined for a unix socket. */
+  readonly port: number | undefined;
   /** Stops accepting; accepted connections go on. */
   stop(): void;
 }
@@ -26,6 +29,8 @@ export interface WebSocketServerOptions {
   readonly full?: () => boolean;
   /** The directory that commands run in unless told, as a path URI. @default not told */
   readonly cwd?: () => string | undefined;
+  /** Looks at which process connects. @default any may */
+  readonly checkPeer?: PeerCheck | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
   /** Makes it a server of wss URLs. @default none */
@@ -77,8 +82,10 @@ async function listen(
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
   let watch: HandshakeWatch | undefined;
+  let boundPort: number | undefined;
+  const loopbackOnly = address.kind === "websocket" && isLoopback(address.hostname);
   const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
-    respond(request, remoteAddr, options, watch);
+    respond(request, remoteAddr, options, { watch, port: boundPort, loopbackOnly });
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -88,7 +95,7 @@ async function listen(
       stopped.abort();
       removeOwnSocket(address.path, ino);
     };
-    return { url: formatListenAddress(address), stop };
+    return { url: formatListenAddress(address), port: undefined, stop };
   }
   const { hostname, port } = address;
   const serve = (port: number) => {
@@ -97,6 +104,7 @@ async function listen(
     return server;
   };
   const server = serve(port);
+  boundPort = server.addr.port;
   void keepListening(server, () => serve(server.addr.port), stopped.signal);
   const patience = options.handshakePatienceMs ?? HANDSHAKE_PATIENCE_MS;
   const handshakes = watch = new HandshakeWatch(server.addr.port, patience);
@@ -110,7 +118,7 @@ async function listen(
     port: server.addr.port,
   });
   const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
-  return { url: secured, stop };
+  return { url: secured, port: server.addr.port, stop };
 }
 
 /** How long a port is left alone after accepting failed, in milliseconds. */
@@ -145,18 +153,38 @@ async function keepListening(
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
 const WEBSOCKET_VERSION = "13";
 
+/** What requests are answered at. */
+interface Listener {
+  readonly watch: HandshakeWatch | undefined;
+  /** Undefined for a unix socket. */
+  readonly port: number | undefined;
+  /**
+   * Whether the address is a loopback one. Then a Host header that names another machine comes from
+   * a web page whose own name was made to lead here (DNS rebinding); a token keeps those out, too.
+   */
+  readonly loopbackOnly: boolean;
+}
+
+/** Names that never lead elsewhere (RFC 6761, section 6.3), and addresses as URLs have them. */
+function namesLoopback(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, "");
+  return name === "localhost" || name.endsWith(".localhost") ||
+    /^127(\.\d+){3}$/.test(name) || name === "[::1]" || /^\[::ffff:7f[0-9a-f]{2}:/.test(name);
+}
+
 async function respond(
   request: Request,
   peer: Deno.Addr,
   options: WebSocketServerOptions,
-  watch: HandshakeWatch | undefined,
+  { watch, port, loopbackOnly }: Listener,
 ): Promise<Response> {
   const refuse = refuser(peer);
   if (request.headers.has("origin")) {
     return refuse("warn", 403, "connections from web pages are refused");
   }
-  const path = URL.parse(request.url)?.pathname;
-  if (path === undefined) return refuse("info", 400, "not a valid Host header");
+  const url = URL.parse(request.url);
+  if (url === null) return refuse("info", 400, "not a valid Host header");
+  const path = url.pathname;
   if (path === "/livez" || path === "/healthz") return new Response("ok\n");
   if (path === "/readyz") {
     return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
@@ -168,6 +196,11 @@ async function respond(
     const reason = `only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken`;
     return refuse("info", 400, reason, { "sec-websocket-version": WEBSOCKET_VERSION });
   }
+  if (loopbackOnly && options.checkToken === undefined && !namesLoopback(url.hostname)) {
+    return refuse("warn", 403, "the Host header names neither localhost nor a loopback address");
+  }
+  const unwelcome = await options.checkPeer?.(peer, port);
+  if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;
   const refusal = checkToken &&
     await refuseUnauthorized(

@@ -4,6 +4,7 @@ import { inDirectory } from "../process/behaviour/recorded_child.ts";
 import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
 import { ExecRun } from "./support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
+import { RawSocket, UPGRADE } from "./support/raw_socket.ts";
 import { selfSigned } from "./support/self_signed.ts";
 
 const SECRET = "a shared secret of enough bytes: 43 of them";
@@ -15,7 +16,7 @@ async function knock(url: string, token?: string, more: readonly string[] = []) 
   using connection = await connectTo(url);
   const request = [
     "GET / HTTP/1.1",
-    "Host: a",
+    "Host: localhost",
     "Connection: Upgrade",
     "Upgrade: websocket",
     "Sec-WebSocket-Version: 13",
@@ -323,3 +324,19 @@ async function expiredCertificate(directory: string) {
   await openssl("ca", "-batch", "-selfsign", "-notext", ...config, ...validity, ...signed);
   return files;
 }
+
+Deno.test("who has a token may come by any name, as may all where nothing is asked for", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "token", "open-sesame\n");
+    const headers = { ...UPGRADE, host: "elsewhere.example", authorization: "Bearer open-sesame" };
+    for (
+      const args of [
+        [...CAPABILITY, "--ws-token-file", file],
+        ["--listen", "ws://0.0.0.0:0", "--insecure-no-auth"],
+      ]
+    ) {
+      await using executor = await ListeningExecutor.start({}, args);
+      using socket = await RawSocket.connect(executor.url.replace("0.0.0.0", "127.0.0.1"));
+      assertEquals((await socket.http("GET", "/", headers)).status, 101);
+    }
+  }));

@@ -21,9 +21,14 @@ export class FakeKeeper implements ProcessKeeper {
     return 0;
   }
 
-  killAllOf(owner: object): void {
+  killLeftBy(pid: number): void {
+    this.calls.push(`killLeftBy ${pid}`);
+  }
+
+  killAllOf(owner: object): number {
     this.calls.push("killAllOf");
     this.ended.add(owner);
+    return 0;
   }
 
   killAll(): Promise<void> {

@@ -7,6 +7,7 @@ import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/intent/bind.ts";
+import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
 import { namedPaths } from "../../sandbox/intent/named_paths.ts";
 import { type FileOpener, openPlainly } from "../file_handles.ts";
 import { pathTo } from "../linux/descriptors.ts";
@@ -27,19 +28,27 @@ let shared: FileWorker | undefined;
  * rights of this process where nothing restricts files.
  *
  * @param bounds what the sandbox has to be, whatever is asked for
+ * @param reserved what no sandbox may have
  * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
 export async function filesInSandbox(
   sandbox: SandboxContext | undefined,
   worker: FileWorker = shared ??= new FileWorker(),
   bounds?: SandboxBounds,
+  reserved?: ReservedResources,
 ): Promise<SandboxedFiles> {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
-  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined, bounds };
+  const intent = {
+    sandbox,
+    enforceManagedNetwork: false,
+    managedNetwork: undefined,
+    bounds,
+    reserved,
+  };
   await untilAnswered(namedPaths(intent, facts));
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") {

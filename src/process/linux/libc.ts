@@ -60,6 +60,11 @@ const functions = {
     parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"],
     result: "i64",
   },
+  syscall_with_five: {
+    name: "syscall",
+    parameters: ["i64", "i64", "i64", "i64", "i64", "i64"],
+    result: "i64",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];

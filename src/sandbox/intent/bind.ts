@@ -26,6 +26,7 @@ import {
 import { GlobSyntaxError } from "./glob_syntax.ts";
 import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
 import { type ResolvedEntry, withoutPlantedLinks } from "./planted_links.ts";
+import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
 /**
@@ -36,10 +37,10 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
  *
  * A workspace root that does not exist grants nothing, like an entry for a path that does not.
  *
- * @throws {RpcError} -32602 if the intent names a path of another kind of machine or something else
- * that cannot be bound, if it speaks of workspace roots and none of them exists, and if it asks for
- * more than is allowed; -32603 if a link that the sandbox's commands may have made would add to what
- * is granted, or what git reads cannot be told
+ * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a port of the
+ * executor's own, or something else that cannot be bound, if it speaks of workspace roots and none of
+ * them exists, and if it asks for more than is allowed; -32603 if a link that the sandbox's commands
+ * may have made would add to what is granted, or what git reads cannot be told
  */
 export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
   const remembering = rememberingDisk(disk);
@@ -54,12 +55,15 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
     workspaceRoots: paths.workspaceRoots && there.map(({ given }) => given),
   };
   const workspaceRoots = there.map(({ path }) => path);
-  const files = bindFiles(intent.sandbox, present, workspaceRoots, remembering);
+  const { reserved } = intent;
+  const asked = bindFiles(intent.sandbox, present, workspaceRoots, remembering);
+  const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
   if (files.kind === "granted") {
     there.forEach(refuseUnlessDirectory);
     if (there.length === 0 && roots.length > 0 && speaksOfRoots(intent.sandbox)) throw gone(roots);
   }
   const bound = { files, network: bindNetwork(intent), workspaceRoots };
+  if (reserved !== undefined) refuseReservedPorts(bound.network, reserved);
   if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
   return bound;
 }

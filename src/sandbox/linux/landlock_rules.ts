@@ -10,6 +10,8 @@ export interface LandlockRule {
    * all, while no name is added, moved or taken away.
    */
   readonly access: "read" | "use" | "write";
+  /** What below the path is not to be read. @default none */
+  readonly hidden?: readonly string[];
   /** What below the path can only be read, though the rest is written. */
   readonly except?: readonly string[];
 }
@@ -66,13 +68,23 @@ export function landlockRules(
     return refused(`what matches '${glob.pattern}' denied`, glob.base);
   }
   for (const [index, grant] of files.grants.entries()) {
+    // Connections to sockets are none of its business.
+    if (grant.withheld === "socket") continue;
     const above = files.grants.slice(0, index).findLast(({ path }) => isWithin(grant.path, path));
+    if (grant.withheld === "secret" && above?.access === "read") continue;
     if (above !== undefined && rights[grant.access] < rights[above.access]) {
       const kept = grant.access === "deny" ? "denied" : "read-only";
       return refused(`'${grant.path}' ${kept}`, above.path);
     }
   }
-  const granted = files.grants.flatMap((grant) => ruleFor(grant, fixed));
+  const secrets = files.grants.filter(({ withheld }) => withheld === "secret")
+    .map(({ path }) => path);
+  const granted = files.grants.flatMap((grant) => ruleFor(grant, fixed)).map(
+    (rule): LandlockRule => {
+      const hidden = secrets.filter((path) => isWithin(path, rule.path));
+      return hidden.length === 0 ? rule : { ...rule, hidden };
+    },
+  );
   return { kind: "rules", rules: [...granted, ...standardRules()] };
 }
 

@@ -1,3 +1,4 @@
+import { join } from "node:path/posix";
 import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
@@ -85,31 +86,54 @@ const DEVICES = "dev";
 const SHARED_MEMORY = "/dev/shm";
 
 function launcherRules(rule: LandlockRule, disk: Disk): LauncherRule[] {
-  const { path, access, except = [] } = rule;
-  if (except.length > 0) return rulesAround(path, rightsOf(access), except, disk);
-  if (path !== "/" || access !== "read") return [{ path, rights: rightsOf(access) }];
+  const { path, access, except = [], hidden = [] } = rule;
+  if (except.length > 0) return rulesAround(path, rightsOf(access), { except, hidden }, disk);
+  if (path !== "/" || access !== "read") {
+    return rulesAround(path, rightsOf(access), { except, hidden }, disk);
+  }
   const rights = rightsOf("read");
   const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
   return [
     { path: "/", rights: RIGHT_TO_LIST },
-    ...below.map(({ name }) => ({ path: `/${name}`, rights })),
+    ...below.flatMap(({ name }) => rulesAround(`/${name}`, rights, { except, hidden }, disk)),
     { path: SHARED_MEMORY, rights },
   ];
 }
+
+/** What a rule for a tree is not to reach. */
+interface Exceptions {
+  /** What can only be read. */
+  readonly except: readonly string[];
+  /** What cannot even be read. */
+  readonly hidden: readonly string[];
+}
+
+/** More names than this beside an exception are not granted one by one: each costs a system call. */
+const MAX_SIBLINGS = 4096;
 
 /** A rule holds for all that is below: what is excepted is walked around, name by name. */
 function rulesAround(
   path: string,
   rights: number,
-  except: readonly string[],
+  exceptions: Exceptions,
   disk: Disk,
 ): LauncherRule[] {
+  const { except, hidden } = exceptions;
+  if (hidden.includes(path)) return [];
   if (except.includes(path)) {
     return path === `/${DEVICES}` ? [] : [{ path, rights: rightsOf("read") }];
   }
-  if (!except.some((tree) => isWithin(tree, path))) return [{ path, rights }];
-  const below = disk.list(path).filter(({ kind }) => kind !== "link").flatMap(({ name }) =>
-    rulesAround(childOf(path, name), rights, except, disk)
+  const inside = [...except, ...hidden].filter((tree) => isWithin(tree, path));
+  if (inside.length === 0) return [{ path, rights }];
+  const names = disk.list(path).filter(({ kind, foreign }) => kind !== "link" && !foreign);
+  if (names.length > MAX_SIBLINGS) {
+    throw internalError(
+      `Landlock cannot keep '${inside[0]}' apart: there is too much in '${path}'; keep it in a ` +
+        "directory of its own",
+    );
+  }
+  const below = names.flatMap(({ name }) =>
+    rulesAround(childOf(path, name), rights, exceptions, disk)
   );
   return [{ path, rights: RIGHT_TO_LIST }, ...below];
 }

@@ -5,12 +5,16 @@ import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
+import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
 import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
 /** Handlers of all fs/* requests. Those that move contents wait for their turn. */
-export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHandler> {
-  const demanded = fileBounds(bounds);
+export function fileHandlers(
+  bounds?: SandboxBounds,
+  reserved?: () => ReservedResources,
+): Record<string, RequestHandler> {
+  const demanded: Demands = { bounds: fileBounds(bounds), reserved };
   const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
     performWithin(demanded, method, params, signal);
   return {
@@ -66,6 +70,12 @@ export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHand
   };
 }
 
+/** What is demanded of sandboxes, whatever a client asks for. */
+interface Demands {
+  readonly bounds: SandboxBounds | undefined;
+  readonly reserved: (() => ReservedResources) | undefined;
+}
+
 /** What is demanded of file requests, which use no network. */
 function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
   return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
@@ -73,13 +83,13 @@ function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefine
 
 /** Does what a request asks for, within the sandbox that it asks for. */
 async function performWithin<M extends FileMethod>(
-  bounds: SandboxBounds | undefined,
+  demands: Demands,
   method: M,
   params: Params<M>,
   signal: AbortSignal,
 ): Promise<ResultInput<M>> {
-  const operations = isSandboxed(params, bounds)
-    ? (await enclosed(params, bounds)).operations
+  const operations = isSandboxed(params, demands)
+    ? (await enclosed(params, demands)).operations
     : fileOperations;
   return await operations[method](params, signal);
 }
@@ -88,7 +98,7 @@ interface MaybeSandboxed {
   readonly sandbox: SandboxContext | undefined;
 }
 
-function isSandboxed({ sandbox }: MaybeSandboxed, bounds: SandboxBounds | undefined): boolean {
+function isSandboxed({ sandbox }: MaybeSandboxed, { bounds }: Demands): boolean {
   const noNetwork = { enforceManagedNetwork: false, managedNetwork: undefined };
   return requiresSandbox({ sandbox, ...noNetwork, bounds });
 }
@@ -96,11 +106,11 @@ function isSandboxed({ sandbox }: MaybeSandboxed, bounds: SandboxBounds | undefi
 /** What was asked to be enclosed is never done with the executor's own rights. */
 async function enclosed(
   { sandbox }: MaybeSandboxed,
-  bounds: SandboxBounds | undefined,
+  { bounds, reserved }: Demands,
 ): Promise<SandboxedFiles> {
   if (Deno.build.os !== "linux") {
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
   const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
-  return await filesInSandbox(sandbox, undefined, bounds);
+  return await filesInSandbox(sandbox, undefined, bounds, reserved?.());
 }

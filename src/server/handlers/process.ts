@@ -6,6 +6,7 @@ import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
+import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
@@ -19,11 +20,13 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export function processHandlers(
   environment: () => Environment,
   bounds?: SandboxBounds,
+  reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) => start({ ...params, bounds }, session, environment()),
+      (params, { session }) =>
+        start({ ...params, bounds, reserved: reserved?.() }, session, environment()),
     ),
     "process/read": handler(
       methods["process/read"],
@@ -56,7 +59,9 @@ export function processHandlers(
     "process/terminate": handler(
       methods["process/terminate"],
       ({ processId }, { session }) =>
-        whenStarted(session, processId, (process) => ({ running: process?.terminate() ?? false })),
+        whenStarted(session, processId, (process) => ({
+          running: process !== undefined && session.terminate(process),
+        })),
     ),
 
     "process/resize": handler(

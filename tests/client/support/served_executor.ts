@@ -8,7 +8,8 @@ const keeper = {
   exited: () => {},
   requestEnd: () => {},
   leftBehind: 0,
-  killAllOf: () => {},
+  killLeftBy: () => {},
+  killAllOf: () => 0,
   killAll: () => Promise.resolve(),
 };
 
