@@ -1,4 +1,9 @@
 import { loadForExecutor } from "../config/load.ts";
+import {
+  type Environment,
+  hideEnvironmentFromRuntime,
+  startingEnvironment,
+} from "../native/environment.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
@@ -7,7 +12,7 @@ import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_pl
 import { Executor } from "../server/executor.ts";
 import { configureLog, log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/log_fields.ts";
-import { startTelemetry } from "../telemetry/start_telemetry.ts";
+import { startTelemetry, withoutTelemetrySecrets } from "../telemetry/start_telemetry.ts";
 import type { RunningTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
@@ -23,7 +28,8 @@ import {
   serveOptions,
   serveUsage,
 } from "./serve_options.ts";
-import { print } from "./standard_output.ts";
+import { standardInput } from "./standard_input.ts";
+import { print, standardOutput } from "./standard_output.ts";
 import { toldToEnd } from "./told_to_end.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
@@ -37,16 +43,18 @@ export async function serve(args: string[]): Promise<number> {
   const bounds = requirements &&
     (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
   const options = { ...serveOptions(configuration), bounds };
+  const environment = startingEnvironment();
+  hideEnvironmentFromRuntime();
   configureLog(options.log);
   const { listen } = options;
   if (listen.kind === "stdio") {
-    await serveStdio(options);
+    await serveStdio(options, environment);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options).catch((error) => {
+  await serveSocket(listen, options, environment).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
@@ -62,7 +70,8 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, bounds }: ServeOptions,
+  { retainedBytes, limits, bounds, graceMs }: ServeOptions,
+  environment: Environment,
   telemetry: RunningTelemetry,
 ): Service {
   surviveStrayRejections();
@@ -72,7 +81,16 @@ function startService(
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
-  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
+  const executor = new Executor({
+    startChild,
+    keeper,
+    retainedBytes,
+    graceMs,
+    environment: withoutTelemetrySecrets(environment),
+    limits,
+    bounds,
+    telemetry,
+  });
   return { keeper, executor, telemetry };
 }
 
@@ -105,13 +123,13 @@ async function stopService(
 }
 
 /** Serves the one client at the other end of standard input and output. */
-async function serveStdio(options: ServeOptions): Promise<void> {
+async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
   const told = toldToEnd();
-  const service = startService(options, await startTelemetry());
-  const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const service = startService(options, environment, await startTelemetry(environment));
+  const transport = new StdioTransport(ReadableStream.from(standardInput()), standardOutput());
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, told]);
-  await stopService(service, transport.over ? 0 : options.graceMs);
+  await stopService(service, options.graceMs);
   await transport.flushed();
 }
 
@@ -119,13 +137,14 @@ async function serveStdio(options: ServeOptions): Promise<void> {
 async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
+  environment: Environment,
 ): Promise<void> {
   const told = toldToEnd();
   const access = await accessOf(options);
-  const telemetry = await startTelemetry();
+  const telemetry = await startTelemetry(environment);
   let ready = true;
   let service: Service | undefined;
-  const running = () => service ??= startService(options, telemetry);
+  const running = () => service ??= startService(options, environment, telemetry);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
@@ -168,5 +187,6 @@ async function accessOf(
 
 /** Settles when standard input is at its end. What it holds until then is of no interest. */
 async function stdinClosed(): Promise<void> {
-  await Deno.stdin.readable.pipeTo(new WritableStream()).catch(() => {});
+  const drained = new WritableStream();
+  await ReadableStream.from(standardInput()).pipeTo(drained).catch(() => {});
 }

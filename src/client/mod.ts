@@ -14,6 +14,7 @@ export type {
   ExecProcess,
   OutputStream,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   SandboxType,

@@ -131,10 +131,10 @@ const table = {
     "requests of a connection worked on at the same time; more wait for their turn",
   ),
   grace: setting(
-    serve,
+    [...serve, ...exec],
     seconds("zero"),
     5,
-    "time for commands to end at shutdown before they are killed",
+    "time for commands to end once they were told to, before they are killed",
   ),
   retainBytes: setting(
     serve,

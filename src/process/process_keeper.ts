@@ -10,8 +10,12 @@ export interface ProcessKeeper {
   exited(pid: number): void;
   /** Asks whatever commands left behind to end, as a system that shuts down does (SIGTERM). */
   requestEnd(): void;
+  /** The same for what one owner's commands left behind. */
+  requestEndOf(owner: object): void;
   /** How many processes that commands left behind are known to run. */
   readonly leftBehind: number;
+  /** How many of them one owner's commands left behind. */
+  leftBehindOf(owner: object): number;
   /** Kills whatever an owner's commands left behind. No more of them are started. */
   killAllOf(owner: object): void;
   /** Kills everything that descends from this program. Nothing is started any more. */
@@ -64,8 +68,16 @@ class LinuxKeeper implements ProcessKeeper {
     this.#orphans.requestEnd();
   }
 
+  requestEndOf(owner: object): void {
+    this.#orphans.requestEndOf(owner);
+  }
+
   get leftBehind(): number {
     return this.#orphans.count;
+  }
+
+  leftBehindOf(owner: object): number {
+    return this.#orphans.countOf(owner);
   }
 
   killAllOf(owner: object): void {
@@ -99,7 +111,13 @@ class GuardedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
+    return 0;
+  }
+
+  leftBehindOf(): number {
     return 0;
   }
 
@@ -119,7 +137,13 @@ class UnattendedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
+    return 0;
+  }
+
+  leftBehindOf(): number {
     return 0;
   }
 

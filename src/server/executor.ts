@@ -1,4 +1,5 @@
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
+import { type Environment, startingEnvironment } from "../native/environment.ts";
 import type { ChildStarter } from "../process/process.ts";
 import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
@@ -29,6 +30,14 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /**
+   * How long commands of an expired session have to end before they are killed, in milliseconds.
+   *
+   * @default 5 s
+   */
+  readonly graceMs?: number;
+  /** What commands and requests inherit when their client wants it. @default this program's */
+  readonly environment?: Environment;
   /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
@@ -41,6 +50,7 @@ export interface ExecutorOptions {
 const RETENTION_POOL_BYTES = 512 * 1024 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
+const GRACE_MS = 5000;
 
 /** Serves any number of connections, of whatever transport, until it is shut down. */
 export class Executor {
@@ -63,6 +73,7 @@ export class Executor {
       retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
       closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
     });
     telemetry.observe({
@@ -70,7 +81,11 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
-    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
+    const environment = options.environment ?? startingEnvironment();
+    const environmentInfo = describeEnvironment(
+      options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      environment,
+    );
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -78,11 +93,11 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds),
-        ...environmentConfigHandlers((name) => Deno.env.get(name)),
+        ...processHandlers(() => environment, options.bounds),
+        ...environmentConfigHandlers((name) => environment[name]),
         ...missingWatchHandlers(),
         ...fileHandlers(options.bounds),
-        ...httpHandlers(() => Deno.env.toObject(), options.bounds),
+        ...httpHandlers(() => environment, options.bounds),
       })),
     };
   }

@@ -28,6 +28,7 @@ function setUp(detachedLifeMs = LONG_MS): Setting {
     telemetry: NO_TELEMETRY,
     closedRetentionMs: LONG_MS,
     detachedLifeMs,
+    graceMs: 0,
     maxSessions: 1000,
   });
   return { sessions, system, keeper };

@@ -69,6 +69,17 @@ export class Orphans {
     this.#sweep();
   }
 
+  /** Sends SIGTERM to what an owner's commands left behind, unless it may also be another's. */
+  requestEndOf(owner: object): void {
+    this.#sweep();
+    for (const pid of this.#ofOwner(owner)) signalProcess(pid, Signal.Terminate);
+  }
+
+  /** How many there are that an owner's commands left behind. */
+  countOf(owner: object): number {
+    return this.#ofOwner(owner).length;
+  }
+
   /** Kills what an owner's commands left behind, now and from now on, with all its descendants. */
   killAllOf(owner: object): void {
     this.#ended.add(owner);
@@ -76,6 +87,12 @@ export class Orphans {
     for (const [pid, { owners }] of this.#orphans) {
       if (this.#haveEnded(owners)) killTree(pid);
     }
+  }
+
+  #ofOwner(owner: object): number[] {
+    return [...this.#orphans]
+      .filter(([, { owners }]) => owners.has(owner) && owners.size === 1)
+      .map(([pid]) => pid);
   }
 
   #planSweep(): void {

@@ -7,7 +7,9 @@ const keeper = {
   started: () => {},
   exited: () => {},
   requestEnd: () => {},
+  requestEndOf: () => {},
   leftBehind: 0,
+  leftBehindOf: () => 0,
   killAllOf: () => {},
   killAll: () => Promise.resolve(),
 };
