@@ -149,6 +149,7 @@ async function serveSocket(
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
+    pingIntervalMs: options.pingIntervalMs,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });

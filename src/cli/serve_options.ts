@@ -16,6 +16,8 @@ export interface ServeOptions {
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
+  readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
   readonly retainedBytes: number;
   readonly authentication: AuthenticationOptions;
@@ -78,6 +80,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),

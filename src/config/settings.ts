@@ -136,6 +136,13 @@ const table = {
     5,
     "time for commands to end once they were told to, before they are killed",
   ),
+  pingInterval: setting(
+    serve,
+    seconds("zero"),
+    30,
+    "how long a client may be silent before it is sent a ping, which keeps proxies from cutting an " +
+      "idle connection; one that says nothing for as long again is taken for gone; 0 for no pings",
+  ),
   retainBytes: setting(
     serve,
     wholeNumber(MIN_RETAINED_BYTES, MAX_RETAINED_BYTES),

@@ -1,4 +1,4 @@
-import { connectTcp } from "../transport/connect_tcp.ts";
+import { connectTcp } from "../native/connect_tcp.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { HttpFailure } from "./failure.ts";
 import type { Proxy, Variables } from "./proxy.ts";

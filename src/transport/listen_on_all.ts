@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 import { log, logSeldom } from "../telemetry/log.ts";
-import { addressesOf } from "./host_addresses.ts";
+import { addressesOf } from "../native/host_addresses.ts";
 import { isLoopback } from "./listen_address.ts";
 import { normalizedHost } from "./sockets.ts";
 

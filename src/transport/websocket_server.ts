@@ -28,6 +28,11 @@ export interface WebSocketServerOptions {
   readonly cwd?: () => string | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
+  /**
+   * How long a client may be silent before it is sent a ping, in milliseconds; one that says nothing
+   * for as long again is taken for gone. @default no pings
+   */
+  readonly pingIntervalMs?: number;
   /** Makes it a server of wss URLs. @default none */
   readonly tls?: TlsKeyPair | undefined;
   /**
@@ -159,8 +164,9 @@ function upgrade(
   watch: HandshakeWatch | undefined,
 ): Response {
   try {
-    // Deno's own check for silence would also cut off a client that merely reads slowly.
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    // Half of that time in silence brings a ping, and as long again without any answer the end.
+    const idleTimeout = 2 * (options.pingIntervalMs ?? 0) / 1000;
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
