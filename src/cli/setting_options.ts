@@ -88,7 +88,7 @@ export function checkOptions(
       throw new UsageError(`${rawName} takes no value`);
     }
     if (type === "string" && value === undefined) {
-      throw new UsageError(`${rawName} needs a value`);
+      throw new UsageError(`${rawName} needs a value; \`remex ${command} --help\` tells which`);
     }
     if (value?.startsWith("-") === true && value !== "-" && inlineValue === false) {
       throw new UsageError(`a value of ${rawName} that begins with a dash is written ${rawName}=…`);

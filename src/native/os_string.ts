@@ -7,19 +7,19 @@
 const ESCAPE = 0xdc00;
 const FIRST_ESCAPED = 0x80;
 const LAST_ESCAPED = 0xff;
+const LENIENT = { ignoreBOM: true } as const;
 
 /** The text of bytes that the system gives. */
 export function decodeOsString(bytes: Uint8Array): string {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
-    return decoder.decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     let text = "";
     for (let offset = 0; offset < bytes.length;) {
-      const length = characterLength(decoder, bytes, offset);
+      const length = characterLength(bytes, offset);
       text += length === 0
         ? String.fromCharCode(ESCAPE + (bytes[offset] ?? 0))
-        : decoder.decode(bytes.subarray(offset, offset + length));
+        : new TextDecoder("utf-8", LENIENT).decode(bytes.subarray(offset, offset + length));
       offset += Math.max(length, 1);
     }
     return text;
@@ -58,15 +58,12 @@ function isEscaped(value: number): boolean {
   return value >= FIRST_ESCAPED && value <= LAST_ESCAPED;
 }
 
-/** Bytes of the character at an offset; 0 if there is none. */
-function characterLength(decoder: TextDecoder, bytes: Uint8Array, offset: number): number {
-  for (let length = 1; length <= 4 && offset + length <= bytes.length; length++) {
-    try {
-      decoder.decode(bytes.subarray(offset, offset + length));
-      return length;
-    } catch {
-      // Longer, or none.
-    }
-  }
-  return 0;
+/** Bytes of the character at an offset; 0 if there is none (RFC 3629, section 4). */
+function characterLength(bytes: Uint8Array, offset: number): number {
+  const first = bytes[offset] ?? 0;
+  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const character = bytes.subarray(offset, offset + length);
+  // What is no character comes back as other bytes.
+  const again = new TextEncoder().encode(new TextDecoder("utf-8", LENIENT).decode(character));
+  return again.every((byte, index) => byte === character[index]) ? length : 0;
 }

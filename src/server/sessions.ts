@@ -122,9 +122,12 @@ export class Sessions {
     this.#ending.add(session);
     session.requestEnd();
     keeper.requestEndOf(session);
-    const runs = () => session.runningProcesses > 0 || keeper.leftBehindOf(session) > 0;
+    // A shutdown ends it sooner.
+    const runs = () =>
+      this.#ending.has(session) &&
+      (session.runningProcesses > 0 || keeper.leftBehindOf(session) > 0);
     await untilNot(runs, graceMs);
-    this.#remove(session);
+    if (this.#ending.has(session)) this.#remove(session);
   }
 
   #remove(session: Session): void {

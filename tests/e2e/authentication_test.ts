@@ -232,7 +232,7 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       [["--listen", "ws://0.0.0.0:0"], "--listen: refusing to listen on 0.0.0.0"],
       [["--lsiten", "stdio"], "unknown option `--lsiten`; was --listen meant?"],
       [["--verbose"], "unknown option `--verbose`; `remex serve --help` lists the options"],
-      [["--grace"], "Option '--grace <value>' argument missing; `remex serve --help`"],
+      [["--grace"], "--grace needs a value; `remex serve --help`"],
       [["--max-sessions", "0"], "--max-sessions: `0` is not a number from 1 to 1000000"],
     ];
     for (const [args, named] of cases) {

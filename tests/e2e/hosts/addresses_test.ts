@@ -80,6 +80,37 @@ for (const listening of ["127.0.0.1", "::1"]) {
   });
 }
 
+for (const listening of ["127.0.0.1", "::1"]) {
+  Deno.test({
+    name: `telemetry reaches a collector that listens on ${listening} alone by a name with two`,
+    ignore,
+    async fn() {
+      using directory = new TemporaryDirectory();
+      const paths = new Set<string>();
+      const collector = Deno.serve(
+        { hostname: listening, port: 0, onListen: () => {} },
+        async (request) => {
+          paths.add(new URL(request.url).pathname);
+          await request.bytes();
+          return new Response();
+        },
+      );
+      for (const lines of [BOTH, BOTH.toReversed()]) {
+        paths.clear();
+        const launcher = withHosts(directory, lines);
+        const env = {
+          PATH: "/usr/bin:/bin",
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://two.test:${collector.addr.port}`,
+        };
+        await using executor = await ListeningExecutor.start({ launcher, env });
+        await executor.endBy("SIGTERM");
+        assert(paths.has("/v1/metrics"), [...paths].join());
+      }
+      await collector.shutdown();
+    },
+  });
+}
+
 Deno.test({
   name: "an executor that listens on a name listens on all of its addresses",
   ignore,
