@@ -27,12 +27,14 @@ export type ConnectionObstacle = "token" | "tls" | "notHttp";
 
 /** Why there is no connection to an executor. */
 export class ConnectionError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "ConnectionError";
   /** The reason for programs; the message is for people. */
   readonly code: ConnectionErrorCode;
   /** What stood in the way, if there is something that can be done about it. */
   readonly obstacle: ConnectionObstacle | undefined;
 
+  /** Makes the error for a reason; the message tells a person the same. */
   constructor(
     code: ConnectionErrorCode,
     message: string,

@@ -4,11 +4,16 @@ import { execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, REMEX_BIN, runToEnd } from "../support/executor.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
-const README = Deno.readTextFileSync(new URL("../../../README.md", import.meta.url));
+const OPERATIONS = pageOf("operations");
+const LIBRARY = pageOf("library");
 
-/** The commands of the README that make token and certificate. */
+function pageOf(subject: string): string {
+  return Deno.readTextFileSync(new URL(`../../../docs/${subject}.md`, import.meta.url));
+}
+
+/** The commands of the page on operations that make token and certificate. */
 function certificateRecipe(): string {
-  const block = /```sh\n(\(umask 077[^]*?)remex serve --listen/.exec(README)?.[1];
+  const block = /```sh\n(\(umask 077[^]*?)remex serve --listen/.exec(OPERATIONS)?.[1];
   assert(block !== undefined, "the recipe");
   return block;
 }
@@ -23,7 +28,7 @@ async function inShell(script: string, directory: string): Promise<string> {
 }
 
 for (const [kind, host] of [["DNS", "localhost"], ["IP", "127.0.0.1"]] as const) {
-  Deno.test(`the README's recipe for a certificate works for ${host}`, async () => {
+  Deno.test(`the recipe for a certificate works for ${host}`, async () => {
     using directory = new TemporaryDirectory();
     const recipe = certificateRecipe().replace("DNS:HOST", `${kind}:HOST`);
     await inShell(recipe.replaceAll("HOST", host), directory.path);
@@ -100,7 +105,7 @@ Deno.test("the library's recipe works beside a package.json", async () => {
   const checkout = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
   Deno.symlinkSync(checkout, `${directory.path}/remex`);
   const [, workspace = "", modules = ""] =
-    /`("workspace": [^`]+)`[^]*?Beside a `package.json` it takes `([^`]+)`/.exec(README) ?? [];
+    /`("workspace": [^`]+)`[^]*?Beside a `package.json` it takes `([^`]+)`/.exec(LIBRARY) ?? [];
   directory.write("deno.json", `{ ${workspace}, ${modules} }`, 0o644);
   directory.write("package.json", '{ "name": "program", "dependencies": {} }', 0o644);
   directory.write(
