@@ -122,13 +122,17 @@ export const writeResult = lazy(() =>
 export const closeStdinParams = lazy(() => z.object({ processId }));
 
 /**
- * The signals of `process/signal`: SIGINT, and as an addition announced as capability
- * `processSignals` SIGTERM and SIGHUP.
+ * A signal of `process/signal`: SIGINT, and as an addition announced as capability `processSignals`
+ * SIGTERM and SIGHUP.
  */
-export const PROCESS_SIGNALS = ["interrupt", "terminate", "hangup"] as const;
+export type ProcessSignal = "interrupt" | "terminate" | "hangup";
 
-/** One of {@linkcode PROCESS_SIGNALS}. */
-export type ProcessSignal = typeof PROCESS_SIGNALS[number];
+/** All signals of `process/signal`. */
+export const PROCESS_SIGNALS = [
+  "interrupt",
+  "terminate",
+  "hangup",
+] as const satisfies readonly ProcessSignal[];
 
 /** Parameters of `process/signal`. */
 export const signalParams = lazy(() => z.object({ processId, signal: z.enum(PROCESS_SIGNALS) }));

@@ -110,7 +110,7 @@ Deno.test("the library's recipe works beside a package.json", async () => {
   directory.write("package.json", '{ "name": "program", "dependencies": {} }', 0o644);
   directory.write(
     "program.ts",
-    `import { startLocalProcess } from "@remex/remex";
+    `import { startLocalProcess } from "@remex/remex/local";
     const process = await startLocalProcess({ argv: ["true"], cwd: "file:///", env: {} });
     console.log((await process.completion).exitCode);
     Deno.exit();`,
