@@ -13,6 +13,7 @@ Runs commands on this machine for agents and their orchestrators.
   exec         run a command on an executor as if it ran here
   config       what is configured, where each value comes from, and what is demanded
   doctor       what this machine can enforce, each failing check with its fix
+  token        make a token for clients of an executor
 
   --version    print the version
   --help       this text; after a command, that command's options
@@ -48,6 +49,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "doctor": {
       const { doctor } = await import("./doctor.ts");
       return await doctor(rest);
+    }
+    case "token": {
+      const { token } = await import("./token.ts");
+      return await token(rest);
     }
     // Not for people: how this program becomes a command in a sandbox.
     case "sandbox-launcher": {

@@ -1,5 +1,10 @@
 import { resolve } from "node:path";
 import { loadForExecutor } from "../config/load.ts";
+import {
+  type Environment,
+  hideEnvironmentFromRuntime,
+  startingEnvironment,
+} from "../native/environment.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
@@ -9,7 +14,7 @@ import type { ReservedResources } from "../sandbox/intent/reserved.ts";
 import { Executor } from "../server/executor.ts";
 import { configureLog, log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/log_fields.ts";
-import { startTelemetry } from "../telemetry/start_telemetry.ts";
+import { startTelemetry, withoutTelemetrySecrets } from "../telemetry/start_telemetry.ts";
 import type { RunningTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
@@ -26,7 +31,8 @@ import {
   serveOptions,
   serveUsage,
 } from "./serve_options.ts";
-import { print } from "./standard_output.ts";
+import { standardInput } from "./standard_input.ts";
+import { print, standardOutput } from "./standard_output.ts";
 import { toldToEnd } from "./told_to_end.ts";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
@@ -40,16 +46,18 @@ export async function serve(args: string[]): Promise<number> {
   const bounds = requirements &&
     (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
   const options = { ...serveOptions(configuration), bounds };
+  const environment = startingEnvironment();
+  hideEnvironmentFromRuntime();
   configureLog(options.log);
   const { listen } = options;
   if (listen.kind === "stdio") {
-    await serveStdio(options);
+    await serveStdio(options, environment);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options).catch((error) => {
+  await serveSocket(listen, options, environment).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
@@ -67,7 +75,8 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, bounds }: ServeOptions,
+  { retainedBytes, limits, bounds, graceMs }: ServeOptions,
+  environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
 ): Service {
@@ -82,6 +91,8 @@ function startService(
     startChild,
     keeper,
     retainedBytes,
+    graceMs,
+    environment: withoutTelemetrySecrets(environment),
     limits,
     bounds,
     telemetry,
@@ -120,13 +131,13 @@ async function stopService(
 }
 
 /** Serves the one client at the other end of standard input and output. */
-async function serveStdio(options: ServeOptions): Promise<void> {
+async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
   const told = toldToEnd();
-  const service = startService(options, await startTelemetry());
-  const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const service = startService(options, environment, await startTelemetry(environment));
+  const transport = new StdioTransport(ReadableStream.from(standardInput()), standardOutput());
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, told]);
-  await stopService(service, transport.over ? 0 : options.graceMs);
+  await stopService(service, options.graceMs);
   await transport.flushed();
 }
 
@@ -134,21 +145,23 @@ async function serveStdio(options: ServeOptions): Promise<void> {
 async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
+  environment: Environment,
 ): Promise<void> {
   const told = toldToEnd();
   const access = await accessOf(options);
-  const telemetry = await startTelemetry();
+  const telemetry = await startTelemetry(environment);
   let ready = true;
   let service: Service | undefined;
   let port: number | undefined;
   const own = reservedBy(options);
   const reserved = () => ({ ...own, ports: port === undefined ? [] : [port] });
-  const running = () => service ??= startService(options, telemetry, reserved);
+  const running = () => service ??= startService(options, environment, telemetry, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
     checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
+    pingIntervalMs: options.pingIntervalMs,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });
@@ -203,5 +216,6 @@ async function accessOf(
 
 /** Settles when standard input is at its end. What it holds until then is of no interest. */
 async function stdinClosed(): Promise<void> {
-  await Deno.stdin.readable.pipeTo(new WritableStream()).catch(() => {});
+  const drained = new WritableStream();
+  await ReadableStream.from(standardInput()).pipeTo(drained).catch(() => {});
 }

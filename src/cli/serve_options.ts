@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
-import { optionOf, settingNames } from "../config/settings.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
 import type { Limits } from "../server/limits.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
 import { COMMON_OPTIONS, helpText, LAYERS_HELP, settingsHelp } from "./option_help.ts";
-import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
+import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
 import type { TlsOptions } from "./tls_files.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -17,6 +16,8 @@ export interface ServeOptions {
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
+  readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
   readonly retainedBytes: number;
   readonly authentication: AuthenticationOptions;
@@ -61,19 +62,13 @@ export function parseServeArguments(args: string[]): ServeArguments | "help" {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowNegative: true,
-      options: {
-        ...settingOptions("serve"),
-        config: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw misread("serve", error, settingNames("serve").map(optionOf));
-  }
+  const options = {
+    ...settingOptions("serve"),
+    config: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  checkOptions("serve", args, options);
+  return parseArgs({ args, allowNegative: true, options }).values;
 }
 
 /** Reads the settings of `remex serve`. @throws {ConfigurationError} naming the culprit and the fix */
@@ -85,6 +80,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),

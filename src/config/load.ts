@@ -1,3 +1,4 @@
+import { startingEnvironment } from "../native/environment.ts";
 import { Configuration, type Layer } from "./configuration.ts";
 import { ConfigurationError } from "./configuration_error.ts";
 import { environmentLayer } from "./environment_layer.ts";
@@ -61,7 +62,7 @@ export async function loadForExecutor(sources: Sources): Promise<LoadedForExecut
   return { ...loaded, configuration, requirements };
 }
 
-function whereToLook({ environment = Deno.env.toObject(), places }: Sources) {
+function whereToLook({ environment = startingEnvironment(), places }: Sources) {
   return { environment, places: places ?? hostPlaces(environment) };
 }
 

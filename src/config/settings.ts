@@ -131,10 +131,17 @@ const table = {
     "requests of a connection worked on at the same time; more wait for their turn",
   ),
   grace: setting(
-    serve,
+    [...serve, ...exec],
     seconds("zero"),
     5,
-    "time for commands to end at shutdown before they are killed",
+    "time for commands to end once they were told to, before they are killed",
+  ),
+  pingInterval: setting(
+    serve,
+    seconds("zero"),
+    30,
+    "how long a client may be silent before it is sent a ping, which keeps proxies from cutting an " +
+      "idle connection; one that says nothing for as long again is taken for gone; 0 for no pings",
   ),
   retainBytes: setting(
     serve,

@@ -128,8 +128,8 @@ export function listenAddress(): ValueType<string> {
 /** What `sha256sum` prints of a secret. */
 export function sha256Digest(): ValueType<string> {
   return valueType({
-    expected: "a SHA-256 digest of 64 hexadecimal digits, as `printf %s TOKEN | sha256sum` " +
-      "prints it",
+    expected: "a SHA-256 digest of 64 hexadecimal digits, as `remex token --sha256 FILE` or " +
+      "`sha256sum FILE` prints it",
     placeholder: "HEX",
     fromText: (given) => given,
     schema: () => z.string().check(z.regex(/^[0-9a-fA-F]{64}$/)),

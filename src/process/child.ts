@@ -1,4 +1,4 @@
-import type { OutputStream } from "../protocol/process.ts";
+import type { OutputStream, StartFailure } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** The size of a pseudo-terminal in character cells. */
@@ -93,6 +93,8 @@ export interface Child {
   interrupt(): void;
   /** Sends SIGTERM to the process group. */
   requestEnd(): void;
+  /** Sends SIGHUP to the process group. */
+  hangUp(): void;
   /** Kills the process group and every descendant that left it. */
   kill(): void;
   /** Changes the size of the pseudo-terminal. Nothing happens without one. */
@@ -104,4 +106,11 @@ export interface Child {
 /** Why a command could not be started, in the operating system's words. */
 export class StartError extends Error {
   override readonly name = "StartError";
+  /** What could not be used; undefined where that is not known. */
+  readonly failure: StartFailure | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly failure?: StartFailure } = {}) {
+    super(message, options);
+    this.failure = options.failure;
+  }
 }

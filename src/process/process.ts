@@ -1,5 +1,5 @@
 import { invalidRequest } from "../protocol/errors.ts";
-import type { WriteStatus } from "../protocol/process.ts";
+import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
 import { EventLog, type ProcessEvent } from "./event_log.ts";
@@ -117,9 +117,17 @@ export class Process {
     if (this.running) this.#child?.closeInput();
   }
 
-  /** Sends SIGINT to the process group. Nothing happens once the process has ended. */
-  interrupt(): void {
-    if (this.running) this.#child?.interrupt();
+  /** Sends a signal to the process group. Nothing happens once the process has ended. */
+  signal(signal: ProcessSignal): void {
+    if (!this.running) return;
+    switch (signal) {
+      case "interrupt":
+        return this.#child?.interrupt();
+      case "terminate":
+        return this.#child?.requestEnd();
+      case "hangup":
+        return this.#child?.hangUp();
+    }
   }
 
   /** Kills the process with its group. Returns whether it was running. */

@@ -10,8 +10,12 @@ export interface ProcessKeeper {
   exited(pid: number): void;
   /** Asks whatever commands left behind to end, as a system that shuts down does (SIGTERM). */
   requestEnd(): void;
+  /** The same for what one owner's commands left behind. */
+  requestEndOf(owner: object): void;
   /** How many processes that commands left behind are known to run. */
   readonly leftBehind: number;
+  /** How many of them one owner's commands left behind. */
+  leftBehindOf(owner: object): number;
   /** Kills whatever descends from a command that has just been killed. */
   killLeftBy(pid: number): void;
   /**
@@ -81,8 +85,16 @@ class LinuxKeeper implements ProcessKeeper {
     this.#orphans.requestEnd();
   }
 
+  requestEndOf(owner: object): void {
+    this.#orphans.requestEndOf(owner);
+  }
+
   get leftBehind(): number {
     return this.#orphans.count;
+  }
+
+  leftBehindOf(owner: object): number {
+    return this.#orphans.countOf(owner);
   }
 
   killLeftBy(pid: number): void {
@@ -120,7 +132,13 @@ class GuardedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
+    return 0;
+  }
+
+  leftBehindOf(): number {
     return 0;
   }
 
@@ -144,7 +162,13 @@ class UnattendedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
+    return 0;
+  }
+
+  leftBehindOf(): number {
     return 0;
   }
 

@@ -58,6 +58,20 @@ export const startResult = lazy(() =>
   })
 );
 
+/**
+ * `data` of the error that answers a `process/start` that the system refused, an addition: what could
+ * not be used, and the system's error number if it gave one.
+ */
+export const startFailure = lazy(() =>
+  z.object({
+    culprit: z.enum(["program", "workingDirectory"]),
+    errno: optional(z.int()),
+  })
+);
+
+/** What {@linkcode startFailure} describes. */
+export type StartFailure = z.output<typeof startFailure>;
+
 /** Where a chunk of output came from; a pseudo-terminal has one stream for both. */
 export const outputStream = z.enum(["stdout", "stderr", "pty"]);
 
@@ -107,8 +121,21 @@ export const writeResult = lazy(() =>
 /** Parameters of `process/closeStdin`, an addition announced as capability `processCloseStdin`. */
 export const closeStdinParams = lazy(() => z.object({ processId }));
 
+/**
+ * A signal of `process/signal`: SIGINT, and as an addition announced as capability `processSignals`
+ * SIGTERM and SIGHUP.
+ */
+export type ProcessSignal = "interrupt" | "terminate" | "hangup";
+
+/** All signals of `process/signal`. */
+export const PROCESS_SIGNALS = [
+  "interrupt",
+  "terminate",
+  "hangup",
+] as const satisfies readonly ProcessSignal[];
+
 /** Parameters of `process/signal`. */
-export const signalParams = lazy(() => z.object({ processId, signal: z.enum(["interrupt"]) }));
+export const signalParams = lazy(() => z.object({ processId, signal: z.enum(PROCESS_SIGNALS) }));
 
 /** Parameters of `process/terminate`. */
 export const terminateParams = lazy(() => z.object({ processId }));

@@ -227,7 +227,9 @@ export class Connection {
 
   #fail(id: RequestId, error: unknown): void {
     if (error instanceof RpcError) {
-      return this.#transport.send(encodeError(id, { code: error.code, message: error.message }));
+      const { code, message, data } = error;
+      const body = { code, message, ...data === undefined ? {} : { data } };
+      return this.#transport.send(encodeError(id, body));
     }
     const message = error instanceof Error ? error.message : String(error);
     this.#transport.send(encodeError(id, { code: ErrorCode.Internal, message }));

@@ -1,4 +1,5 @@
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
+import { type Environment, startingEnvironment } from "../native/environment.ts";
 import type { ChildStarter } from "../process/process.ts";
 import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
@@ -30,6 +31,14 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /**
+   * How long commands of an expired session have to end before they are killed, in milliseconds.
+   *
+   * @default 5 s
+   */
+  readonly graceMs?: number;
+  /** What commands and requests inherit when their client wants it. @default this program's */
+  readonly environment?: Environment;
   /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
@@ -44,6 +53,7 @@ export interface ExecutorOptions {
 const RETENTION_POOL_BYTES = 512 * 1024 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
+const GRACE_MS = 5000;
 
 /** Serves any number of connections, of whatever transport, until it is shut down. */
 export class Executor {
@@ -66,6 +76,7 @@ export class Executor {
       retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
       closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
     });
     telemetry.observe({
@@ -73,8 +84,10 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
+    const environment = options.environment ?? startingEnvironment();
     const environmentInfo = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      environment,
       options.bounds?.restrictedBy !== undefined,
     );
     this.#connectionOptions = {
@@ -84,11 +97,11 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds, options.reserved),
-        ...environmentConfigHandlers((name) => Deno.env.get(name), options.bounds),
+        ...processHandlers(() => environment, options.bounds, options.reserved),
+        ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(options.bounds, options.reserved),
-        ...httpHandlers(() => Deno.env.toObject(), options.bounds),
+        ...httpHandlers(() => environment, options.bounds),
       })),
     };
   }

@@ -161,6 +161,6 @@ function hostOf(address: DataView): string | undefined {
 }
 
 /** One spelling for each address. */
-function normalizedHost(host: string): string {
+export function normalizedHost(host: string): string {
   return host.includes(":") ? new URL(`http://[${host}]`).hostname : host;
 }

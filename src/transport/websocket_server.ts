@@ -1,6 +1,6 @@
 import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
-import { delay } from "@std/async/delay";
+import { listenOnAll } from "./listen_on_all.ts";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { type LogLevel, logSeldom } from "../telemetry/log.ts";
@@ -33,6 +33,11 @@ export interface WebSocketServerOptions {
   readonly checkPeer?: PeerCheck | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
+  /**
+   * How long a client may be silent before it is sent a ping, in milliseconds; one that says nothing
+   * for as long again is taken for gone. @default no pings
+   */
+  readonly pingIntervalMs?: number;
   /** Makes it a server of wss URLs. @default none */
   readonly tls?: TlsKeyPair | undefined;
   /**
@@ -97,57 +102,25 @@ async function listen(
     };
     return { url: formatListenAddress(address), port: undefined, stop };
   }
-  const { hostname, port } = address;
-  const serve = (port: number) => {
+  const serve = (hostname: string, port: number) => {
     const server = Deno.serve({ ...settings, ...options.tls, hostname, port }, handler);
     tuneListeningSocket(server.addr.port);
     return server;
   };
-  const server = serve(port);
-  boundPort = server.addr.port;
-  void keepListening(server, () => serve(server.addr.port), stopped.signal);
+  const port = boundPort = await listenOnAll(address, serve, stopped.signal);
   const patience = options.handshakePatienceMs ?? HANDSHAKE_PATIENCE_MS;
-  const handshakes = watch = new HandshakeWatch(server.addr.port, patience);
+  const handshakes = watch = new HandshakeWatch(port, patience);
   const stop = () => {
     handshakes[Symbol.dispose]();
     stopped.abort();
   };
   const url = formatListenAddress({
     kind: "websocket",
-    hostname: server.addr.hostname,
-    port: server.addr.port,
+    hostname: address.hostname,
+    port,
   });
   const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
-  return { url: secured, port: server.addr.port, stop };
-}
-
-/** How long a port is left alone after accepting failed, in milliseconds. */
-const ACCEPT_AGAIN_MS = 100;
-
-/**
- * Listens again whenever Deno's server gave up. It does when a connection cannot be accepted as the
- * program has no descriptor left, which others bring about and which passes.
- */
-async function keepListening(
-  server: Deno.HttpServer,
-  again: () => Deno.HttpServer,
-  stopped: AbortSignal,
-): Promise<void> {
-  let current: Deno.HttpServer | undefined = server;
-  while (!stopped.aborted) {
-    try {
-      await current?.finished;
-      if (stopped.aborted) return;
-      current = again();
-    } catch (error) {
-      if (current !== undefined) {
-        const reason = error instanceof Error ? error.message : String(error);
-        logSeldom("error", "cannot accept connections for now", { reason }, "accept");
-      }
-      current = undefined;
-      await delay(ACCEPT_AGAIN_MS, { signal: stopped }).catch(() => {});
-    }
-  }
+  return { url: secured, port, stop };
 }
 
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
@@ -223,8 +196,9 @@ function upgrade(
   watch: HandshakeWatch | undefined,
 ): Response {
   try {
-    // Deno's own check for silence would also cut off a client that merely reads slowly.
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    // Half of that time in silence brings a ping, and as long again without any answer the end.
+    const idleTimeout = 2 * (options.pingIntervalMs ?? 0) / 1000;
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);

@@ -189,9 +189,9 @@ Deno.test("remex exec tells what a wrong scheme or an authority's certificate le
       `--tls-key=${key}`,
     ]);
     const cases: [url: string, words: string][] = [
-      [open.url.replace("ws:", "wss:"), "; it may be encrypted by nobody: ws:// instead of wss://"],
+      [open.url.replace("ws:", "wss:"), "without a certificate has ws:// instead of wss://"],
       [secured.url.replace("wss:", "ws:"), "; it may be encrypted: wss:// instead of ws://"],
-      [secured.url, "; the certificate must be made with basicConstraints=CA:FALSE"],
+      [secured.url, "must be made with basicConstraints=CA:FALSE"],
     ];
     for (const [url, words] of cases) {
       await using run = new ExecRun(["--url", url, "--", "true"], { SSL_CERT_FILE: cert });
@@ -231,9 +231,9 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       [tls(cert, other.key), `--tls-key: the key in ${other.key} is not that of ${cert}`],
       [tls(expired.cert, expired.key), `--tls-cert: the certificate in ${expired.cert} expired on`],
       [["--listen", "ws://0.0.0.0:0"], "--listen: refusing to listen on 0.0.0.0"],
-      [["--lsiten", "stdio"], "Unknown option '--lsiten'; was --listen meant?"],
-      [["--verbose"], "Unknown option '--verbose'; `remex serve --help` lists the options"],
-      [["--grace"], "Option '--grace <value>' argument missing; `remex serve --help`"],
+      [["--lsiten", "stdio"], "unknown option `--lsiten`; was --listen meant?"],
+      [["--verbose"], "unknown option `--verbose`; `remex serve --help` lists the options"],
+      [["--grace"], "--grace needs a value; `remex serve --help`"],
       [["--max-sessions", "0"], "--max-sessions: `0` is not a number from 1 to 1000000"],
     ];
     for (const [args, named] of cases) {

@@ -35,6 +35,7 @@ class Setting {
       telemetry: NO_TELEMETRY,
       closedRetentionMs: 0,
       detachedLifeMs: 60_000,
+      graceMs: 0,
       maxSessions: 1000,
     });
     this.#handlers = new Map(Object.entries({ ...processHandlers(() => ({})), ...handlers }));

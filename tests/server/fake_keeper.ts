@@ -17,7 +17,15 @@ export class FakeKeeper implements ProcessKeeper {
     this.calls.push("requestEnd");
   }
 
+  requestEndOf(): void {
+    this.calls.push("requestEndOf");
+  }
+
   get leftBehind(): number {
+    return 0;
+  }
+
+  leftBehindOf(): number {
     return 0;
   }
 

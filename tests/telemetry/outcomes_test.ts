@@ -20,6 +20,7 @@ function setUp(detachedLifeMs: number) {
     processSlots: new Slots(100_000),
     closedRetentionMs: 0,
     detachedLifeMs,
+    graceMs: 0,
     maxSessions: 1000,
     telemetry,
   });

@@ -79,6 +79,10 @@ export class LinuxChild implements Child {
     if (this.#exitCode === undefined) signalGroup(this.pid, Signal.Terminate);
   }
 
+  hangUp(): void {
+    if (this.#exitCode === undefined) signalGroup(this.pid, Signal.HangUp);
+  }
+
   kill(): void {
     if (this.#exitCode !== undefined) return;
     killTree(this.pid);

@@ -117,15 +117,23 @@ export class Orphans {
     this.#sweep();
   }
 
+  /** Sends SIGTERM to what an owner's commands left behind, unless it may also be another's. */
+  requestEndOf(owner: object): void {
+    this.#sweep();
+    for (const [pid] of this.#ofOwner(owner)) signalProcess(pid, Signal.Terminate);
+  }
+
+  /** How many there are that an owner's commands left behind, their descendants not counted. */
+  countOf(owner: object): number {
+    return this.#ofOwner(owner).length;
+  }
+
   /**
    * Kills what an owner's commands left behind, now and from now on, with all its descendants.
    * Returns how many there were, their descendants not counted.
    */
   killAllOf(owner: object): number {
-    const left =
-      [...this.#orphans.values()].filter(({ origins }) =>
-        [...origins].every((origin) => this.#hasEnded(origin) || origin.owner === owner)
-      ).length;
+    const left = this.countOf(owner);
     this.#ended.add(owner);
     for (const command of this.#commands()) {
       if (command.owner === owner) this.#endings.add(command);
@@ -155,6 +163,12 @@ export class Orphans {
 
   #roots(): number[] {
     return childrenOf(Deno.pid).filter((pid) => !this.#strangers.has(pid));
+  }
+
+  #ofOwner(owner: object): [number, Orphan][] {
+    return [...this.#orphans].filter(([, { origins }]) =>
+      [...origins].every((origin) => this.#hasEnded(origin) || origin.owner === owner)
+    );
   }
 
   #planSweep(): void {

@@ -2,7 +2,7 @@ import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
-export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
+export const Signal = { HangUp: 1, Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
 
 /** Sends a signal to one process; nothing happens when it is gone. */
 export function signalProcess(pid: number, signal: number): void {

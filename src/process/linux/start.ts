@@ -160,8 +160,16 @@ function startError(command: ChildCommand, cause: unknown): StartError {
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
-  const culprit = isDirectory(command.cwd) ? command.argv[0] : command.cwd;
-  return new StartError(`${culprit}: ${cause.message}`, { cause });
+  const { errno } = cause;
+  return isDirectory(command.cwd)
+    ? new StartError(`${command.argv[0]}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "program", errno },
+    })
+    : new StartError(`${command.cwd}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "workingDirectory", errno },
+    });
 }
 
 function isDirectory(path: string): boolean {

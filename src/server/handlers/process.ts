@@ -1,5 +1,7 @@
+import type { Environment } from "../../native/environment.ts";
+import { decodeOsString } from "../../native/os_string.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
-import { commandEnvironment, type Environment } from "../../process/environment.ts";
+import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
@@ -49,9 +51,9 @@ export function processHandlers(
 
     "process/signal": handler(
       methods["process/signal"],
-      ({ processId }, { session }) =>
+      ({ processId, signal }, { session }) =>
         whenStarted(session, processId, (process) => {
-          process?.interrupt();
+          process?.signal(signal);
           return {};
         }),
     ),
@@ -80,13 +82,13 @@ async function start(
   session: Session,
   environment: Environment,
 ): Promise<ResultInput<"process/start">> {
-  const command = commandOf(params, environment);
   const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
   try {
+    const command = commandOf(params, environment);
     const { sandboxType } = await session.start(params.processId, command, starter);
     return { processId: params.processId, sandboxType };
   } catch (error) {
-    if (error instanceof StartError) throw internalError(error.message, error);
+    if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
   }
 }
@@ -148,7 +150,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
 
 function nativePath(member: string, uri: PathUri): string {
   try {
-    return uri.toNativePath();
+    return Deno.build.os === "windows" ? uri.toNativePath() : decodeOsString(uri.toNativeBytes());
   } catch (error) {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;
