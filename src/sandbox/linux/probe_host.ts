@@ -85,7 +85,7 @@ function logAbility(ability: BubblewrapAbility, before: BubblewrapAbility | unde
 
 /** Whoever has a fresh /proc refused may still get along without. */
 async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
-  if (Deno.uid() !== 0 && ((statSync(path).mode & S_ISUID) !== 0)) return SET_USER_ID;
+  if (Deno.uid() !== 0 && (statSync(path).mode & S_ISUID) !== 0) return SET_USER_ID;
   const whole = await runTrial(path, ["--proc", "/proc"]);
   if (whole.exitCode === 0) return usable(path, true, whole.stdout);
   const withoutProc = await runTrial(path, []);

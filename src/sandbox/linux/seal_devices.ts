@@ -1,10 +1,10 @@
+import { runChild } from "../../process/run_child.ts";
 import { isWithin } from "../native_path.ts";
+import type { NamespaceEntry } from "./abilities.ts";
 import { OWN_DEVICES } from "./kernel_files.ts";
 import type { MountEntry } from "./mount_table.ts";
-import type { NamespaceEntry } from "./abilities.ts";
 import { enterMounts, insideMounts, NamespaceError, remountReadOnly } from "./namespaces.ts";
 import { ownProgram } from "./own_program.ts";
-import { runChild } from "../../process/run_child.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
 
 /**

@@ -18,9 +18,7 @@ function profiles({ mechanism, workspace, outside }: MachineScene): Record<strin
     "workspace-write": restricted([
       special("root", "read"),
       special("project_roots", "write"),
-      special("slash_tmp", "write"),
-      special("tmpdir", "write"),
-      ...written.flatMap((name) => [workspace, "/tmp"].map((at) => path(`${at}/${name}`, "write"))),
+      ...written.map((name) => path(`${workspace}/${name}`, "write")),
     ]),
     "root write": restricted([special("root", "write")]),
     // Landlock takes nothing back.
