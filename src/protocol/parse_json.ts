@@ -1,5 +1,9 @@
+import { checkJsonLimits, type JsonLimits } from "./json_limits.ts";
+
 /** Texts shorter than this are parsed as they are: nothing is to be gained, in UTF-16 units. */
 const LONG_TEXT = 256 * 1024;
+/** Texts shorter than this cannot hold enough to be worth counting, in UTF-16 units. */
+const COUNTED_TEXT = 64 * 1024;
 /** How far into a message the member with the bytes begins, at the latest, to be found here. */
 const SEARCHED = 64 * 1024;
 /** The beginning of a member of `params` that holds bytes. */
@@ -14,9 +18,12 @@ const PLACEHOLDER = crypto.randomUUID();
  * Characters that JSON forbids inside a string get through in those bytes only, where they are no
  * base64 either.
  *
+ * @param limits what a long text may hold. @default anything
  * @throws {SyntaxError} for what is not JSON
+ * @throws {JsonLimitError} for a long text that holds too much
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, limits?: JsonLimits): unknown {
+  if (limits !== undefined && text.length >= COUNTED_TEXT) checkJsonLimits(text, limits);
   return text.length < LONG_TEXT ? JSON.parse(text) : parseAround(text) ?? JSON.parse(text);
 }
 

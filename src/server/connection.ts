@@ -7,6 +7,7 @@ import {
   type RequestId,
   UNKNOWN_REQUEST_ID,
 } from "../protocol/envelope.ts";
+import type { JsonLimits } from "../protocol/json_limits.ts";
 import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
@@ -33,6 +34,12 @@ export interface ConnectionOptions {
 }
 
 type Request = Extract<Message, { kind: "request" }>;
+
+/**
+ * What a request of more than 64 KiB may hold. The depth is that of the reference; commands have a few
+ * thousand arguments and variables at the most, and values are what parsing takes time for.
+ */
+const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
 
 /** Requests of a connection that may move contents of files at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
@@ -125,7 +132,7 @@ export class Connection {
   }
 
   #handle(frame: string): void {
-    const message = parseMessage(frame);
+    const message = parseMessage(frame, REQUEST_LIMITS);
     switch (message.kind) {
       case "request":
         return this.#answer(message);
