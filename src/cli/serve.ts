@@ -62,7 +62,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, bounds }: ServeOptions,
+  { retainedBytes, limits, memory, bounds }: ServeOptions,
   telemetry: RunningTelemetry,
 ): Service {
   surviveStrayRejections();
@@ -72,7 +72,15 @@ function startService(
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
-  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
+  const executor = new Executor({
+    startChild,
+    keeper,
+    retainedBytes,
+    limits,
+    memory,
+    bounds,
+    telemetry,
+  });
   return { keeper, executor, telemetry };
 }
 
@@ -108,7 +116,11 @@ async function stopService(
 async function serveStdio(options: ServeOptions): Promise<void> {
   const told = toldToEnd();
   const service = startService(options, await startTelemetry());
-  const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const transport = new StdioTransport(
+    Deno.stdin.readable,
+    Deno.stdout.writable,
+    service.executor.transportLimits,
+  );
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, told]);
   await stopService(service, transport.over ? 0 : options.graceMs);
@@ -130,6 +142,7 @@ async function serveSocket(
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
+    limits: () => running().executor.transportLimits,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });

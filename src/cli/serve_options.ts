@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import { optionOf, settingNames } from "../config/settings.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
-import type { Limits } from "../server/limits.ts";
+import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
@@ -22,6 +22,7 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  readonly memory: MemoryLimits;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
@@ -92,7 +93,12 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),
       processes: configuration.get("maxProcesses"),
+      endedProcesses: configuration.get("maxEndedProcesses"),
       concurrentRequests: configuration.get("concurrentRequests"),
+    },
+    memory: {
+      budgetBytes: configuration.get("memoryBudget"),
+      messageBytes: configuration.get("maxMessageBytes"),
     },
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
   };

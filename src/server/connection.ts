@@ -8,7 +8,7 @@ import {
   UNKNOWN_REQUEST_ID,
 } from "../protocol/envelope.ts";
 import type { JsonLimits } from "../protocol/json_limits.ts";
-import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
+import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
@@ -21,6 +21,7 @@ import { HttpTraffic } from "./http_traffic.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Slots } from "./slots.ts";
 import { Turns } from "./turns.ts";
 
 /** What a connection needs from the executor. */
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   readonly environmentInfo: () => EnvironmentInfo;
   /** Requests that are worked on at the same time. */
   readonly concurrentRequests: number;
+  /** Bytes of messages, of all connections, that may wait or be worked on. */
+  readonly messageBytes: Slots;
   readonly telemetry: Telemetry;
 }
 
@@ -40,6 +43,12 @@ type Request = Extract<Message, { kind: "request" }>;
  * thousand arguments and variables at the most, and values are what parsing takes time for.
  */
 const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
+
+const TOO_MUCH =
+  "this executor works on as much as its memory allows (--memory-budget); try again later";
+
+/** Requests that are longer count against what all messages may take, in UTF-16 units. */
+const LARGE_REQUEST = 64 * 1024;
 
 /** Requests of a connection that may move contents of files at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
@@ -101,16 +110,25 @@ export class Connection {
   }
 
   #postpone(frame: string): void {
-    this.#backlog.push(frame);
-    this.#backlogBytes += frame.length;
-    if (this.#backlogBytes <= MAX_MESSAGE_BYTES) return;
-    this.#backlog.length = 0;
+    const fits = this.#backlogBytes + frame.length <= MAX_MESSAGE_BYTES;
+    if (fits && this.#options.messageBytes.take(frame.length)) {
+      this.#backlog.push(frame);
+      this.#backlogBytes += frame.length;
+      return;
+    }
+    this.#dropBacklog();
     this.#transport.close({
       kind: "overload",
       message: this.#transport.saturated
         ? "the client sends requests without reading answers"
         : "the client sends more requests than can wait for their turn",
     });
+  }
+
+  #dropBacklog(): void {
+    this.#options.messageBytes.give(this.#backlogBytes);
+    this.#backlogBytes = 0;
+    this.#backlog.length = 0;
   }
 
   #drained(): void {
@@ -125,6 +143,7 @@ export class Connection {
     for (const frame of this.#backlog) {
       if (this.#busy) break;
       handled++;
+      this.#options.messageBytes.give(frame.length);
       this.#backlogBytes -= frame.length;
       this.#handle(frame);
     }
@@ -135,7 +154,7 @@ export class Connection {
     const message = parseMessage(frame, REQUEST_LIMITS);
     switch (message.kind) {
       case "request":
-        return this.#answer(message);
+        return this.#answer(message, frame.length);
       case "notification":
         return this.#notified(message.method);
       case "malformed":
@@ -165,8 +184,12 @@ export class Connection {
     this.#transport.close({ kind: "protocolError", message });
   }
 
-  /** Runs the handler up to its first wait and answers when it is done. */
-  #answer({ id, method, params, trace }: Request): void {
+  /**
+   * Runs the handler up to its first wait and answers when it is done.
+   *
+   * @param size of the message, in UTF-16 units
+   */
+  #answer({ id, method, params, trace }: Request, size: number): void {
     const known = isMethod(method) ? method : "unknown";
     const end = this.#options.telemetry.requestStarted(known, trace);
     const succeed = (result: unknown) => {
@@ -178,19 +201,26 @@ export class Connection {
       if (!(error instanceof RpcError)) this.#unexpected(known, error);
       this.#fail(id, error);
     };
+    const taken = size > LARGE_REQUEST ? size : 0;
+    if (!this.#options.messageBytes.take(taken)) return fail(internalError(TOO_MUCH));
     try {
       const result = method === "initialize"
         ? this.#initialize(params)
         : this.#call(method, params);
-      if (!(result instanceof Promise)) return succeed(result);
-      this.#inFlight++;
-      result.then(succeed).catch(fail).finally(() => this.#settled());
+      if (result instanceof Promise) {
+        this.#inFlight++;
+        result.then(succeed).catch(fail).finally(() => this.#settled(taken));
+        return;
+      }
+      succeed(result);
     } catch (error) {
       fail(error);
     }
+    this.#options.messageBytes.give(taken);
   }
 
-  #settled(): void {
+  #settled(taken: number): void {
+    this.#options.messageBytes.give(taken);
     this.#inFlight--;
     if (this.#backlog.length > 0) this.#handleBacklog();
   }
@@ -241,7 +271,7 @@ export class Connection {
   }
 
   #close(): void {
-    this.#backlog.length = 0;
+    this.#dropBacklog();
     void this.#files[Symbol.asyncDispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));

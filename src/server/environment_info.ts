@@ -11,15 +11,18 @@ const CAPABILITIES = {
   processCloseStdin: true,
   fsWatchMissing: true,
   environmentConfigRead: true,
-  maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 
 /**
  * Tells of the machine and the user that commands run as.
  *
  * @param retainedBytes output that is kept of each process
+ * @param messageBytes the largest message that is read
  */
-export function describeEnvironment(retainedBytes: number): EnvironmentInfo {
+export function describeEnvironment(
+  retainedBytes: number,
+  messageBytes: number = MAX_MESSAGE_BYTES,
+): EnvironmentInfo {
   const user = databaseEntry();
   return {
     shell: loginShell(user?.shell),
@@ -30,7 +33,12 @@ export function describeEnvironment(retainedBytes: number): EnvironmentInfo {
     tempDir: uri(temporaryDirectory()),
     temporaryDirectories: [],
     prependPathDirs: [],
-    capabilities: { ...CAPABILITIES, retainedBytes },
+    // The runtime refuses frames of the full 64 MiB.
+    capabilities: {
+      ...CAPABILITIES,
+      maxMessageBytes: Math.min(messageBytes, MAX_MESSAGE_BYTES - 1),
+      retainedBytes,
+    },
   };
 }
 

@@ -6,7 +6,8 @@ import { methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
-import type { Transport } from "../transport/transport.ts";
+import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
+import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
 import { environmentConfigHandlers } from "./handlers/environment_config.ts";
@@ -14,7 +15,7 @@ import { fileHandlers } from "./handlers/filesystem.ts";
 import { missingWatchHandlers } from "./handlers/missing_watch.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
 import { Slots } from "./slots.ts";
@@ -31,14 +32,16 @@ export interface ExecutorOptions {
   readonly detachedLifeMs?: number;
   /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
+  /** How much memory it takes for its clients' sake. @default see {@linkcode DEFAULT_MEMORY} */
+  readonly memory?: MemoryLimits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   /** Who takes down what happens. @default nobody */
   readonly telemetry?: Telemetry;
 }
 
-/** What a larger retention may cost in all, though each process keeps the default besides. */
-const RETENTION_POOL_BYTES = 512 * 1024 * 1024;
+/** The least that a connection may have waiting to be sent, however many there are, in bytes. */
+const MIN_UNSENT_BYTES = 64 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
 
@@ -47,12 +50,14 @@ export class Executor {
   readonly #sessions: Sessions;
   readonly #connectionOptions: ConnectionOptions;
   readonly #telemetry: Telemetry;
+  readonly #memory: MemoryLimits;
   readonly #transports = new Set<Transport>();
   /** How many connections there have been. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
     const limits = options.limits ?? DEFAULT_LIMITS;
+    const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
@@ -60,8 +65,11 @@ export class Executor {
       startChild: options.startChild,
       keeper: options.keeper,
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
-      retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
-      closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
+      retentionPool: new RetentionPool(memory.budgetBytes / 4),
+      closedProcesses: new ClosedProcesses(
+        limits.endedProcesses,
+        options.closedRetentionMs ?? THIRTY_SECONDS_MS,
+      ),
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
       telemetry,
     });
@@ -70,10 +78,14 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
-    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
+    const environmentInfo = describeEnvironment(
+      options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      memory.messageBytes,
+    );
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
+      messageBytes: new Slots(memory.budgetBytes / 2),
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
@@ -90,6 +102,18 @@ export class Executor {
   /** The directory that it runs in, as a path URI, if it has one that a URI can hold. */
   get cwd(): string | undefined {
     return this.#connectionOptions.environmentInfo().cwd ?? undefined;
+  }
+
+  /** How much memory a connection may take; the more there are, the less. */
+  get transportLimits(): TransportLimits {
+    const { budgetBytes, messageBytes } = this.#memory;
+    return {
+      maxMessageBytes: messageBytes,
+      saturatedBytes: () => {
+        const share = budgetBytes / 4 / Math.max(1, this.connections);
+        return Math.max(MIN_UNSENT_BYTES, Math.min(SATURATED_BYTES, share));
+      },
+    };
   }
 
   /** How many clients are connected. */

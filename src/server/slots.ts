@@ -1,4 +1,4 @@
-/** So many of something may be at the same time; each takes a slot and gives it back. */
+/** So much of something may be in use at the same time: whoever takes of it gives it back. */
 export class Slots {
   readonly limit: number;
   #taken = 0;
@@ -7,15 +7,15 @@ export class Slots {
     this.limit = limit;
   }
 
-  /** Takes a slot. Returns whether there was one. */
-  take(): boolean {
-    if (this.#taken >= this.limit) return false;
-    this.#taken++;
+  /** Takes some. Returns whether there was so much. */
+  take(count = 1): boolean {
+    if (this.#taken + count > this.limit) return false;
+    this.#taken += count;
     return true;
   }
 
-  /** Gives a slot back. */
-  give(): void {
-    this.#taken--;
+  /** Gives some back. */
+  give(count = 1): void {
+    this.#taken -= count;
   }
 }

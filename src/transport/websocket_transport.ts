@@ -3,13 +3,13 @@ import { atMost } from "./at_most.ts";
 import { utf8Text } from "./text.ts";
 import {
   type CloseReason,
+  DEFAULT_TRANSPORT_LIMITS,
   type EndReason,
   FLUSH_PATIENCE_MS,
-  MAX_MESSAGE_BYTES,
-  SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
   type Transport,
   type TransportKind,
+  type TransportLimits,
   type TransportObserver,
 } from "./transport.ts";
 
@@ -37,6 +37,7 @@ export class WebSocketTransport implements Transport {
   readonly peer: string | undefined;
   readonly #socket: WebSocket;
   readonly #cut: () => void;
+  readonly #limits: TransportLimits;
   #observer: TransportObserver | undefined;
   #drainCheck: number | undefined;
   readonly #gone = Promise.withResolvers<void>();
@@ -46,16 +47,22 @@ export class WebSocketTransport implements Transport {
    * @param peer where the client is
    * @param cut ends the connection below the WebSocket
    */
-  constructor(socket: WebSocket, peer: Deno.Addr, cut: () => void) {
+  constructor(
+    socket: WebSocket,
+    peer: Deno.Addr,
+    cut: () => void,
+    limits: TransportLimits = DEFAULT_TRANSPORT_LIMITS,
+  ) {
     this.kind = peer.transport === "tcp" ? "websocket" : "unix";
     this.peer = peerName(peer);
     this.#socket = socket;
     this.#cut = cut;
+    this.#limits = limits;
     socket.binaryType = "arraybuffer";
   }
 
   get saturated(): boolean {
-    const saturated = !this.#over && this.#socket.bufferedAmount > SATURATED_BYTES;
+    const saturated = !this.#over && this.#socket.bufferedAmount > this.#limits.saturatedBytes();
     if (saturated) this.#awaitDrain();
     return saturated;
   }
@@ -89,8 +96,9 @@ export class WebSocketTransport implements Transport {
   #received(data: unknown): void {
     if (this.#over) return;
     const size = sizeOf(data);
-    if (size > MAX_MESSAGE_BYTES) {
-      this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${MAX_MESSAGE_BYTES}`);
+    const { maxMessageBytes } = this.#limits;
+    if (size > maxMessageBytes) {
+      this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${maxMessageBytes}`);
       return;
     }
     const text = data instanceof ArrayBuffer ? utf8Text(data) : data;
@@ -109,7 +117,7 @@ export class WebSocketTransport implements Transport {
 
   #awaitDrain(): void {
     this.#drainCheck ??= setInterval(() => {
-      if (this.#over || this.#socket.bufferedAmount > SATURATED_BYTES / 2) return;
+      if (this.#over || this.#socket.bufferedAmount > this.#limits.saturatedBytes() / 2) return;
       clearInterval(this.#drainCheck);
       this.#drainCheck = undefined;
       this.#observer?.drained();

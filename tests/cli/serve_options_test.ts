@@ -9,7 +9,7 @@ import {
 import { Configuration, type Layer } from "../../src/config/configuration.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
 import { optionOf, settingNames } from "../../src/config/settings.ts";
-import { DEFAULT_LIMITS } from "../../src/server/limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../../src/server/limits.ts";
 
 const LOG = { level: "warn", format: "text" } as const;
 
@@ -35,6 +35,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY,
     log: LOG,
   });
 });
@@ -48,6 +49,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY,
     log: LOG,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
@@ -296,6 +298,7 @@ Deno.test("limits are read, and refused if they are no positive numbers", () => 
     connections: 1,
     sessions: 2,
     processes: 3,
+    endedProcesses: DEFAULT_LIMITS.endedProcesses,
     concurrentRequests: 4,
   });
   for (

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
 import { Connection } from "../../src/server/connection.ts";
@@ -23,6 +24,7 @@ function handling(handle: (params: unknown, context: RequestContext) => unknown)
 class Setting {
   readonly system = new FakeSystem();
   readonly sessions: Sessions;
+  readonly messageBytes = new Slots(1e9);
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
 
   constructor(handlers: Record<string, RequestHandler> = {}) {
@@ -30,10 +32,10 @@ class Setting {
       startChild: this.system.start,
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
-      retentionPool: new RetentionPool(0),
+      retentionPool: new RetentionPool(),
       processSlots: new Slots(1000),
       telemetry: NO_TELEMETRY,
-      closedRetentionMs: 0,
+      closedProcesses: new ClosedProcesses(1000, 0),
       detachedLifeMs: 60_000,
       maxSessions: 1000,
     });
@@ -48,6 +50,7 @@ class Setting {
       handlers: this.#handlers,
       environmentInfo: () => ENVIRONMENT_INFO,
       concurrentRequests: 1000,
+      messageBytes: this.messageBytes,
       telemetry: NO_TELEMETRY,
     }).run();
     return { transport, over };

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
@@ -24,10 +25,10 @@ function setUp(closedRetentionMs = 60_000): Setting {
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(1000),
     telemetry: NO_TELEMETRY,
-    closedRetentionMs,
+    closedProcesses: new ClosedProcesses(1000, closedRetentionMs),
   });
   session.attach(sink);
   return { session, system, keeper, sink };

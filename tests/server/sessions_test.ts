@@ -1,4 +1,5 @@
 import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
@@ -23,10 +24,10 @@ function setUp(detachedLifeMs = LONG_MS): Setting {
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(1000),
     telemetry: NO_TELEMETRY,
-    closedRetentionMs: LONG_MS,
+    closedProcesses: new ClosedProcesses(1000, LONG_MS),
     detachedLifeMs,
     maxSessions: 1000,
   });

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
@@ -16,9 +17,9 @@ function setUp(detachedLifeMs: number) {
     startChild: system.start,
     keeper: new FakeKeeper(),
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(100_000),
-    closedRetentionMs: 0,
+    closedProcesses: new ClosedProcesses(1000, 0),
     detachedLifeMs,
     maxSessions: 1000,
     telemetry,
