@@ -1,4 +1,5 @@
 import { loadForExecutor } from "../config/load.ts";
+import { memoryLimit } from "../native/memory_limit.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
@@ -77,7 +78,7 @@ function startService(
     keeper,
     retainedBytes,
     limits,
-    memory,
+    memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
     telemetry,
   });

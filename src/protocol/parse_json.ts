@@ -8,6 +8,7 @@ const COUNTED_TEXT = 64 * 1024;
 const SEARCHED = 64 * 1024;
 /** The beginning of a member of `params` that holds bytes. */
 const BYTES_MEMBER = /"(?<name>dataBase64|chunk|bodyBase64)"\s*:\s*"/;
+const FORGET = /^/;
 /** Stands for the bytes while the rest is parsed; nobody else can know it. */
 const PLACEHOLDER = crypto.randomUUID();
 
@@ -31,6 +32,8 @@ export function parseJson(text: string, limits?: JsonLimits): unknown {
 function parseAround(text: string): unknown {
   const found = BYTES_MEMBER.exec(text.slice(0, SEARCHED));
   const name = found?.groups?.name;
+  // The engine remembers the text of the last match (RegExp.input), of which this was a part.
+  FORGET.test("");
   if (found === null || name === undefined) return undefined;
   const begin = found.index + found[0].length;
   const end = text.indexOf('"', begin);

@@ -21,6 +21,7 @@ import { HttpTraffic } from "./http_traffic.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
+import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import type { Slots } from "./slots.ts";
 import { Turns } from "./turns.ts";
 
@@ -33,6 +34,8 @@ export interface ConnectionOptions {
   readonly concurrentRequests: number;
   /** Bytes of messages, of all connections, that may wait or be worked on. */
   readonly messageBytes: Slots;
+  /** Told of large messages. */
+  readonly trimmer: MemoryTrimmer;
   readonly telemetry: Telemetry;
 }
 
@@ -47,8 +50,8 @@ const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
 const TOO_MUCH =
   "this executor works on as much as its memory allows (--memory-budget); try again later";
 
-/** Requests that are longer count against what all messages may take, in UTF-16 units. */
-const LARGE_REQUEST = 64 * 1024;
+/** Messages that are longer count against what all messages may take, in UTF-16 units. */
+const LARGE_MESSAGE = 64 * 1024;
 
 /** Requests of a connection that may move contents of files at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
@@ -70,6 +73,7 @@ export class Connection {
   /** Frames that came while the client had much to read, so that answers do not pile up. */
   readonly #backlog: string[] = [];
   #backlogBytes = 0;
+  #largestMessage = 0;
   /** How many requests are worked on. */
   #inFlight = 0;
   #session: Session | undefined;
@@ -101,6 +105,7 @@ export class Connection {
   }
 
   #receive(frame: string): void {
+    if (frame.length > this.#largestMessage) this.#largestMessage = frame.length;
     if (this.#busy || this.#backlog.length > 0) return this.#postpone(frame);
     this.#handle(frame);
   }
@@ -193,7 +198,9 @@ export class Connection {
     const known = isMethod(method) ? method : "unknown";
     const end = this.#options.telemetry.requestStarted(known, trace);
     const succeed = (result: unknown) => {
-      this.#transport.send(encodeResult(id, result));
+      const answer = encodeResult(id, result);
+      this.#transport.send(answer);
+      if (answer.length > LARGE_MESSAGE) this.#options.trimmer.used(answer.length);
       end("success");
     };
     const fail = (error: unknown) => {
@@ -201,7 +208,7 @@ export class Connection {
       if (!(error instanceof RpcError)) this.#unexpected(known, error);
       this.#fail(id, error);
     };
-    const taken = size > LARGE_REQUEST ? size : 0;
+    const taken = size > LARGE_MESSAGE ? size : 0;
     if (!this.#options.messageBytes.take(taken)) return fail(internalError(TOO_MUCH));
     try {
       const result = method === "initialize"
@@ -216,11 +223,17 @@ export class Connection {
     } catch (error) {
       fail(error);
     }
+    this.#giveBack(taken);
+  }
+
+  #giveBack(taken: number): void {
+    if (taken === 0) return;
     this.#options.messageBytes.give(taken);
+    this.#options.trimmer.used(taken);
   }
 
   #settled(taken: number): void {
-    this.#options.messageBytes.give(taken);
+    this.#giveBack(taken);
     this.#inFlight--;
     if (this.#backlog.length > 0) this.#handleBacklog();
   }
@@ -272,6 +285,8 @@ export class Connection {
 
   #close(): void {
     this.#dropBacklog();
+    // The runtime has kept the buffer of the largest until now.
+    this.#options.trimmer.used(this.#largestMessage);
     void this.#files[Symbol.asyncDispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));

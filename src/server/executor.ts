@@ -8,6 +8,7 @@ import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
 import { ClosedProcesses } from "./closed_processes.ts";
+import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
 import { environmentConfigHandlers } from "./handlers/environment_config.ts";
@@ -16,6 +17,7 @@ import { missingWatchHandlers } from "./handlers/missing_watch.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
+import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
 import { Slots } from "./slots.ts";
@@ -40,6 +42,9 @@ export interface ExecutorOptions {
   readonly telemetry?: Telemetry;
 }
 
+/** The share of all memory past which connections are ended to give some back. */
+const EMERGENCY_SHARE = 0.7;
+
 /** The least that a connection may have waiting to be sent, however many there are, in bytes. */
 const MIN_UNSENT_BYTES = 64 * 1024;
 
@@ -51,6 +56,7 @@ export class Executor {
   readonly #connectionOptions: ConnectionOptions;
   readonly #telemetry: Telemetry;
   readonly #memory: MemoryLimits;
+  readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
   /** How many connections there have been. */
   #connectionsSoFar = 0;
@@ -73,6 +79,10 @@ export class Executor {
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
       telemetry,
     });
+    this.#unfinished = new UnfinishedMessages(
+      memory.budgetBytes / 2,
+      memory.totalBytes * EMERGENCY_SHARE,
+    );
     telemetry.observe({
       connections: (kind) => [...this.#transports].filter((one) => one.kind === kind).length,
       sessions: () => this.#sessions.size,
@@ -86,6 +96,7 @@ export class Executor {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
       messageBytes: new Slots(memory.budgetBytes / 2),
+      trimmer: new MemoryTrimmer(memory.budgetBytes / 2),
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
@@ -113,6 +124,7 @@ export class Executor {
         const share = budgetBytes / 4 / Math.max(1, this.connections);
         return Math.max(MIN_UNSENT_BYTES, Math.min(SATURATED_BYTES, share));
       },
+      unfinished: this.#unfinished,
     };
   }
 
@@ -146,6 +158,7 @@ export class Executor {
    */
   async shutDown(graceMs: number): Promise<void> {
     await this.#sessions.endAll(graceMs);
+    this.#unfinished[Symbol.dispose]();
     const transports = [...this.#transports];
     for (const transport of transports) {
       transport.close({ kind: "shutdown", message: "the executor is shutting down" });

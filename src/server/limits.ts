@@ -26,9 +26,12 @@ export interface MemoryLimits {
   readonly budgetBytes: number;
   /** The largest message that is read. */
   readonly messageBytes: number;
+  /** What there is, for everything. */
+  readonly totalBytes: number;
 }
 
 export const DEFAULT_MEMORY: MemoryLimits = {
   budgetBytes: 2 * 1024 ** 3,
   messageBytes: 64 * 1024 ** 2,
+  totalBytes: Infinity,
 };

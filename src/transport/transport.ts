@@ -1,3 +1,5 @@
+import type { UnfinishedMessages } from "./unfinished_messages.ts";
+
 /** What a transport tells of itself. */
 export interface TransportObserver {
   /** One frame or line has come. */
@@ -58,6 +60,8 @@ export interface TransportLimits {
   readonly maxMessageBytes: number;
   /** Bytes waiting to be sent past which the transport is saturated, at this moment. */
   readonly saturatedBytes: () => number;
+  /** Who looks after messages that are not complete yet. @default nobody */
+  readonly unfinished?: UnfinishedMessages;
 }
 
 /** Bytes waiting to be sent past which a transport is saturated, at the most. */

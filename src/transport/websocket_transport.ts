@@ -13,6 +13,8 @@ import {
   type TransportObserver,
 } from "./transport.ts";
 
+import type { Receiver } from "./unfinished_messages.ts";
+
 /** How often a saturated socket is looked at, in milliseconds: it has no event for it. */
 const DRAIN_CHECK_MS = 1;
 /** A close frame holds so many bytes of reason (RFC 6455, section 5.5). */
@@ -41,6 +43,10 @@ export class WebSocketTransport implements Transport {
   #observer: TransportObserver | undefined;
   #drainCheck: number | undefined;
   readonly #gone = Promise.withResolvers<void>();
+  readonly #receiver: Receiver | undefined;
+  /** How many messages have come. */
+  #messages = 0;
+  #largestMessage = 0;
   #over = false;
 
   /**
@@ -59,6 +65,8 @@ export class WebSocketTransport implements Transport {
     this.#cut = cut;
     this.#limits = limits;
     socket.binaryType = "arraybuffer";
+    this.#receiver = peer.transport === "tcp" ? this.#asReceiver(peer) : undefined;
+    if (this.#receiver !== undefined) limits.unfinished?.add(this.#receiver);
   }
 
   get saturated(): boolean {
@@ -96,6 +104,8 @@ export class WebSocketTransport implements Transport {
   #received(data: unknown): void {
     if (this.#over) return;
     const size = sizeOf(data);
+    this.#messages++;
+    this.#largestMessage = Math.max(this.#largestMessage, size);
     const { maxMessageBytes } = this.#limits;
     if (size > maxMessageBytes) {
       this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${maxMessageBytes}`);
@@ -115,6 +125,24 @@ export class WebSocketTransport implements Transport {
     this.#ended("lost");
   }
 
+  #asReceiver(peer: Deno.NetAddr): Receiver {
+    const counted = () => ({ messages: this.#messages, largestMessage: this.#largestMessage });
+    return {
+      peer,
+      get messages() {
+        return counted().messages;
+      },
+      get largestMessage() {
+        return counted().largestMessage;
+      },
+      tooMuch: () =>
+        this.close({
+          kind: "overload",
+          message: "all clients together send larger messages than memory allows (--memory-budget)",
+        }),
+    };
+  }
+
   #awaitDrain(): void {
     this.#drainCheck ??= setInterval(() => {
       if (this.#over || this.#socket.bufferedAmount > this.#limits.saturatedBytes() / 2) return;
@@ -128,6 +156,7 @@ export class WebSocketTransport implements Transport {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#drainCheck);
+    if (this.#receiver !== undefined) this.#limits.unfinished?.remove(this.#receiver);
     this.#observer?.closed(reason);
   }
 }

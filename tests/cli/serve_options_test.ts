@@ -11,6 +11,11 @@ import { environmentLayer } from "../../src/config/environment_layer.ts";
 import { optionOf, settingNames } from "../../src/config/settings.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../../src/server/limits.ts";
 
+const DEFAULT_MEMORY_SETTINGS = {
+  budgetBytes: DEFAULT_MEMORY.budgetBytes,
+  messageBytes: DEFAULT_MEMORY.messageBytes,
+};
+
 const LOG = { level: "warn", format: "text" } as const;
 
 /** What a command line asks for, over what other layers say. */
@@ -35,7 +40,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
-    memory: DEFAULT_MEMORY,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   });
 });
@@ -49,7 +54,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
-    memory: DEFAULT_MEMORY,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];

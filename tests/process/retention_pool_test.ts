@@ -33,7 +33,6 @@ Deno.test("all logs together keep no more than the pool's limit", () => {
   // An equal share of each is three chunks, whose numbers take some room too.
   for (const log of logs) assertEquals(retained(log).chunks >= 3, true);
 });
-});
 
 Deno.test("output of processes that are closed goes first, the oldest first", () => {
   const pool = new RetentionPool(LIMIT);

@@ -6,6 +6,7 @@ import { Connection } from "../../src/server/connection.ts";
 import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
+import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
 import { Slots } from "../../src/server/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { MAX_MESSAGE_BYTES } from "../../src/transport/transport.ts";
@@ -51,6 +52,7 @@ class Setting {
       environmentInfo: () => ENVIRONMENT_INFO,
       concurrentRequests: 1000,
       messageBytes: this.messageBytes,
+      trimmer: new MemoryTrimmer(1e9, () => {}),
       telemetry: NO_TELEMETRY,
     }).run();
     return { transport, over };
