@@ -114,11 +114,27 @@ function testInLittleMemory(
   });
 }
 
+/** Sends a masked frame's head, and of what it announces so many bytes. */
+async function sendInParts(
+  socket: RawSocket,
+  bytes: Uint8Array,
+  announced: number,
+): Promise<void> {
+  const head = new DataView(new ArrayBuffer(14));
+  head.setUint8(0, 0x81);
+  head.setUint8(1, 0xff);
+  head.setBigUint64(2, BigInt(announced));
+  await socket.write(new Uint8Array(head.buffer));
+  for (let sent = 0; sent < bytes.length; sent += MIB) {
+    await socket.write(bytes.subarray(sent, sent + MIB));
+  }
+}
+
 testInLittleMemory("messages of 58 MiB on ten connections at once", async ({ url }) => {
   const text = JSON.stringify({ id: 1, method: "a", params: "x".repeat(58 * MIB) });
-  const payload = new TextEncoder().encode(text);
+  const message = new TextEncoder().encode(text);
   const sockets = await Promise.all(Array.from({ length: 10 }, () => RawSocket.open(url)));
-  await Promise.all(sockets.map((socket) => socket.send(Opcode.Text, payload)));
+  await Promise.all(sockets.map((socket) => sendInParts(socket, message, message.length)));
   sockets.forEach((socket) => socket[Symbol.dispose]());
 });
 
@@ -139,13 +155,9 @@ testInLittleMemory(
 );
 
 testInLittleMemory("forty messages of 60 MiB that are never finished", async ({ url }) => {
-  const head = Uint8Array.of(0x81, 0xff, 0, 0, 0, 0, 60 * MIB >> 24, 0xc0, 0, 0, 0, 0, 0, 0);
-  const part = new Uint8Array(MIB);
+  const part = new Uint8Array(59 * MIB);
   const sockets = await Promise.all(Array.from({ length: 40 }, () => RawSocket.open(url)));
-  await Promise.all(sockets.map((socket) => socket.write(head)));
-  for (let sent = 0; sent < 59; sent++) {
-    await Promise.all(sockets.map((socket) => socket.write(part)));
-  }
+  await Promise.all(sockets.map((socket) => sendInParts(socket, part, 60 * MIB)));
   sockets.forEach((socket) => socket[Symbol.dispose]());
 });
 
@@ -170,4 +182,34 @@ testInLittleMemory("twenty clients that do not read what their commands say", as
   // The last answers have come, so that all commands run.
   for (const client of clients) while (!(await client.nextText()).includes('"id":2'));
   clients.forEach((client) => client[Symbol.dispose]());
+});
+
+testInLittleMemory("forty commands that take more than there is", async (_, witness) => {
+  await Promise.all(Array.from({ length: 40 }, async (_, index) => {
+    // Keeps its input, which has no line end, in memory.
+    const script = "head -c 20000000 /dev/zero | tail -n 1 | (sleep 2; cat) > /dev/null";
+    await run(witness, shell(`hungry ${index}`, script));
+  }));
+});
+
+/** What a command of an executor with this value has, and the executor has afterwards. */
+async function oomScores(own: number): Promise<{ command: number; executor: number }> {
+  const enter = `echo ${own} > /proc/self/oom_score_adj && exec "$@"`;
+  await using executor = await ListeningExecutor.start({
+    launcher: ["/bin/sh", "-c", enter, "sh"],
+  });
+  await using client = await open(executor.url);
+  const { stdout } = await run(client, shell("a", "cat /proc/self/oom_score_adj"));
+  const kept = await Deno.readTextFile(`/proc/${executor.pid}/oom_score_adj`);
+  return { command: Number(stdout), executor: Number(kept) };
+}
+
+Deno.test({
+  name: "commands are ended before their executor when memory runs out, never after others",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    assertEquals(await oomScores(0), { command: 500, executor: 0 });
+    assertEquals(await oomScores(700), { command: 800, executor: 700 });
+    assertEquals(await oomScores(1000), { command: 1000, executor: 1000 });
+  },
 });
