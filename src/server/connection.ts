@@ -22,7 +22,7 @@ import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
-import type { Slots } from "./slots.ts";
+import type { Slots } from "../process/slots.ts";
 import { Turns } from "./turns.ts";
 
 /** What a connection needs from the executor. */

@@ -20,7 +20,7 @@ import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
-import { Slots } from "./slots.ts";
+import { Slots } from "../process/slots.ts";
 
 /** What whoever runs an executor decides. */
 export interface ExecutorOptions {
@@ -56,6 +56,7 @@ export class Executor {
   readonly #connectionOptions: ConnectionOptions;
   readonly #telemetry: Telemetry;
   readonly #memory: MemoryLimits;
+  readonly #trimmer: MemoryTrimmer;
   readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
   /** How many connections there have been. */
@@ -70,6 +71,7 @@ export class Executor {
       processSlots: new Slots(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
+      inputBytes: new Slots(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),
       closedProcesses: new ClosedProcesses(
@@ -79,6 +81,7 @@ export class Executor {
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
       telemetry,
     });
+    this.#trimmer = new MemoryTrimmer(memory.budgetBytes / 2);
     this.#unfinished = new UnfinishedMessages(
       memory.budgetBytes / 2,
       memory.totalBytes * EMERGENCY_SHARE,
@@ -96,7 +99,7 @@ export class Executor {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
       messageBytes: new Slots(memory.budgetBytes / 2),
-      trimmer: new MemoryTrimmer(memory.budgetBytes / 2),
+      trimmer: this.#trimmer,
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
@@ -164,5 +167,6 @@ export class Executor {
       transport.close({ kind: "shutdown", message: "the executor is shutting down" });
     }
     await Promise.all(transports.map((transport) => transport.flushed()));
+    this.#trimmer[Symbol.dispose]();
   }
 }

@@ -6,7 +6,7 @@ const QUIET_MS = 1000;
 const WORTH_IT = 8 * 1024 * 1024;
 
 /** Has memory given back that large messages took: when they have stopped, or are too many. */
-export class MemoryTrimmer {
+export class MemoryTrimmer implements Disposable {
   readonly #limit: number;
   readonly #release: () => void;
   #bytes = 0;
@@ -29,6 +29,11 @@ export class MemoryTrimmer {
     // Not before whoever works on the message has let go of it.
     this.#timer = setTimeout(() => this.#trim(), this.#bytes > this.#limit ? 0 : QUIET_MS);
     Deno.unrefTimer(this.#timer);
+  }
+
+  /** Gives nothing back any more. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 
   #trim(): void {

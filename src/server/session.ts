@@ -8,7 +8,7 @@ import type { ChildCommand } from "../process/child.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
-import type { Slots } from "./slots.ts";
+import type { Slots } from "../process/slots.ts";
 
 /** Where a session's notifications go while a client is attached. */
 export interface NotificationSink {
@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly retentionPool: RetentionPool;
   /** Which processes are remembered though they are closed. */
   readonly closedProcesses: ClosedProcesses;
+  /** Bytes of input that all processes together may have waiting for them. @default each its own */
+  readonly inputBytes?: Slots;
   /** One for each process of any session that may run. */
   readonly processSlots: Slots;
   readonly telemetry: Telemetry;
@@ -167,6 +169,7 @@ export class Session {
       startChild,
       new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
+      this.#options.inputBytes,
     );
     this.#started(processId, process);
     return process;

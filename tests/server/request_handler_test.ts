@@ -9,7 +9,7 @@ import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";

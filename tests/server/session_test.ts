@@ -4,7 +4,7 @@ import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";

@@ -3,7 +3,7 @@ import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";

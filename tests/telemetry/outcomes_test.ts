@@ -3,7 +3,7 @@ import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { type FakeChild, fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { pick, seededRandom } from "../protocol/seeded_random.ts";
