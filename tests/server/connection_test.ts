@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertObjectMatch,
+  assertStrictEquals,
+} from "@std/assert";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
@@ -9,7 +15,6 @@ import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
 import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { MAX_MESSAGE_BYTES } from "../../src/transport/transport.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
 import { FakeTransport, type SentMessage } from "./fake_transport.ts";
