@@ -122,6 +122,8 @@ function originText(origin: Origin): string {
   switch (origin.layer) {
     case "built in":
       return origin.layer;
+    case "memory":
+      return `a share of ${Math.floor(origin.bytes / 2 ** 20)} MiB of memory`;
     case "environment":
       return `${origin.variable} (${origin.layer})`;
     case "command line":

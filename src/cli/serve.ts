@@ -5,6 +5,7 @@ import {
   hideEnvironmentFromRuntime,
   startingEnvironment,
 } from "../native/environment.ts";
+import { memoryLimit } from "../native/memory_limit.ts";
 import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
@@ -75,7 +76,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, bounds, graceMs }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
@@ -94,6 +95,7 @@ function startService(
     graceMs,
     environment: withoutTelemetrySecrets(environment),
     limits,
+    memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
     telemetry,
     reserved,
@@ -134,7 +136,11 @@ async function stopService(
 async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
   const told = toldToEnd();
   const service = startService(options, environment, await startTelemetry(environment));
-  const transport = new StdioTransport(ReadableStream.from(standardInput()), standardOutput());
+  const transport = new StdioTransport(
+    ReadableStream.from(standardInput()),
+    standardOutput(),
+    service.executor.transportLimits,
+  );
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, told]);
   await stopService(service, options.graceMs);
@@ -162,6 +168,7 @@ async function serveSocket(
     cwd: () => running().executor.cwd,
     checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
     pingIntervalMs: options.pingIntervalMs,
+    limits: () => running().executor.transportLimits,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
-import type { Limits } from "../server/limits.ts";
+import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
@@ -23,6 +23,7 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
@@ -88,7 +89,12 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),
       processes: configuration.get("maxProcesses"),
+      endedProcesses: configuration.get("maxEndedProcesses"),
       concurrentRequests: configuration.get("concurrentRequests"),
+    },
+    memory: {
+      budgetBytes: configuration.get("memoryBudget"),
+      messageBytes: configuration.get("maxMessageBytes"),
     },
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
   };

@@ -142,8 +142,8 @@ class LocalProcess implements ExecProcess {
 
 function unlogged(event: LoggedEvent): ProcessEvent {
   if (event.kind !== "output") return event;
-  const { kind, seq, stream, base64 } = event;
-  return { kind, seq, stream, bytes: Uint8Array.fromBase64(base64) };
+  const { kind, seq, stream, bytes } = event;
+  return { kind, seq, stream, bytes: new Uint8Array(bytes) };
 }
 
 function localCommand(params: ParsedParams): ChildCommand {

@@ -1,3 +1,4 @@
+import { JsonLimitError, type JsonLimits } from "./json_limits.ts";
 import { parseJson } from "./parse_json.ts";
 
 /** What a client calls its request: an integer or a text, given back as it was. */
@@ -36,10 +37,12 @@ export const UNKNOWN_REQUEST_ID: RequestId = -1;
  *
  * An object with a method whose `id` is neither integer nor text is a notification, as members
  * that mean nothing are ignored everywhere.
+ *
+ * @param limits what a long message may hold. @default anything
  */
-export function parseMessage(text: string): Message {
+export function parseMessage(text: string, limits?: JsonLimits): Message {
   try {
-    return messageOf(parseJson(text), text);
+    return messageOf(parseJson(text, limits), text);
   } catch (error) {
     return { kind: "malformed", reason: whyUnreadable(error) };
   }
@@ -138,6 +141,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function whyUnreadable(error: unknown): string {
+  if (error instanceof JsonLimitError) return error.message;
   if (error instanceof RangeError) return "nested too deeply";
   return `not valid JSON: ${error instanceof Error ? error.message : error}`;
 }

@@ -13,7 +13,6 @@ const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
   processSignals: PROCESS_SIGNALS,
-  maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 
 /**
@@ -21,11 +20,13 @@ const CAPABILITIES = {
  *
  * @param retainedBytes output that is kept of each process
  * @param environment that of this program
+ * @param messageBytes the largest message that is read
  * @param filesRestricted whether files are touched only in sandboxes
  */
 export function describeEnvironment(
   retainedBytes: number,
   environment: Environment,
+  messageBytes: number = MAX_MESSAGE_BYTES,
   filesRestricted = false,
 ): EnvironmentInfo {
   const user = databaseEntry();
@@ -40,6 +41,8 @@ export function describeEnvironment(
     prependPathDirs: [],
     capabilities: {
       ...CAPABILITIES,
+      // The runtime refuses frames of the full 64 MiB.
+      maxMessageBytes: Math.min(messageBytes, MAX_MESSAGE_BYTES - 1),
       // These take no sandbox.
       fsWatchMissing: !filesRestricted,
       environmentConfigRead: !filesRestricted,

@@ -1,8 +1,9 @@
 const functions = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -126,6 +127,42 @@ function acceptedUnixSocket(
 /** The port at the other side of a connection; undefined for a socket that has no other side. */
 export function peerPort(libc: SocketFunctions, descriptor: number): number | undefined {
   return addressOf(libc.getpeername, descriptor)?.port;
+}
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** Where `struct tcp_info` has `tcpi_bytes_received`, and where that ends (linux/tcp.h). */
+const BYTES_RECEIVED = 128;
+const INFO_BYTES = 136;
+
+/**
+ * How many bytes have come in on each of this program's TCP connections since it was opened, by its
+ * peer as {@linkcode peerKey} names it. Linux only; empty elsewhere.
+ */
+export function receivedBytes(): Map<string, number> {
+  const received = new Map<string, number>();
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined || Deno.build.os !== "linux") return received;
+  const { symbols, close } = openLibrary(library);
+  try {
+    for (const descriptor of descriptors()) {
+      const peer = addressOf(symbols.getpeername, descriptor);
+      if (peer === undefined) continue;
+      const info = new DataView(new ArrayBuffer(INFO_BYTES));
+      const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
+      const bytes = new Uint8Array(info.buffer);
+      if (symbols.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
+      received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
+    }
+  } finally {
+    close();
+  }
+  return received;
+}
+
+/** What {@linkcode receivedBytes} calls a peer. */
+export function peerKey({ hostname, port }: Deno.NetAddr): string {
+  return `${normalizedHost(hostname)} ${port}`;
 }
 
 function openLibrary(path: string) {

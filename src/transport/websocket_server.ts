@@ -6,7 +6,7 @@ import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { type LogLevel, logSeldom } from "../telemetry/log.ts";
 import type { PeerCheck } from "./peer_origin.ts";
 import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport, TransportLimits } from "./transport.ts";
 import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 
 /** A running listener. */
@@ -25,6 +25,8 @@ export interface WebSocketServerOptions {
   readonly accept: (transport: Transport) => void;
   /** Whether new work is taken. */
   readonly ready: () => boolean;
+  /** How much memory a connection may take. @default as much as any */
+  readonly limits?: () => TransportLimits;
   /** Whether there are as many connections as may be. @default never */
   readonly full?: () => boolean;
   /** The directory that commands run in unless told, as a path URI. @default not told */
@@ -202,7 +204,7 @@ function upgrade(
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
-    options.accept(new WebSocketTransport(socket, peer, cut));
+    options.accept(new WebSocketTransport(socket, peer, cut, options.limits?.()));
     const cwd = options.cwd?.();
     if (cwd !== undefined) response.headers.set(CWD_HEADER, cwd);
     return response;

@@ -9,7 +9,12 @@ import {
 import { Configuration, type Layer } from "../../src/config/configuration.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
 import { optionOf, settingNames } from "../../src/config/settings.ts";
-import { DEFAULT_LIMITS } from "../../src/server/limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../../src/server/limits.ts";
+
+const DEFAULT_MEMORY_SETTINGS = {
+  budgetBytes: DEFAULT_MEMORY.budgetBytes,
+  messageBytes: DEFAULT_MEMORY.messageBytes,
+};
 
 const LOG = { level: "warn", format: "text" } as const;
 
@@ -36,6 +41,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   });
 });
@@ -50,6 +56,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
@@ -298,6 +305,7 @@ Deno.test("limits are read, and refused if they are no positive numbers", () => 
     connections: 1,
     sessions: 2,
     processes: 3,
+    endedProcesses: DEFAULT_LIMITS.endedProcesses,
     concurrentRequests: 4,
   });
   for (

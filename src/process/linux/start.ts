@@ -11,9 +11,10 @@ import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openPipe } from "./descriptors.ts";
 import { sealedNullDevice } from "./null_device.ts";
+import { oomScore } from "./oom_score.ts";
 import { sharedPoller } from "./poller.ts";
 import { openPseudoTerminal } from "./pseudo_terminal.ts";
-import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
+import { type DescriptorSetup, type ProgramLaunch, SpawnError, spawnProgram } from "./spawn.ts";
 
 /** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
 const OUTPUT_PIPE_BYTES = 256 * 1024;
@@ -30,13 +31,14 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   const prepared = prepareStdio(command);
   try {
     const poller = sharedPoller();
-    const process = spawnProgram({
+    const launch: ProgramLaunch = {
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
       cwd: command.cwd,
       env: command.env,
       descriptors: prepared.setup,
-    });
+    };
+    const process = oomScore().raisedFor(() => spawnProgram(launch));
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
