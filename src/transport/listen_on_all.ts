@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
-import { log, logSeldom } from "../telemetry/log.ts";
 import { addressesOf } from "../native/host_addresses.ts";
+import { log, logSeldom } from "../telemetry/log.ts";
 import { isLoopback } from "./listen_address.ts";
 import { normalizedHost } from "./sockets.ts";
 
@@ -25,9 +25,7 @@ export async function listenOnAll(
 ): Promise<number> {
   const addresses = await addressesOf(hostname);
   if (isLoopback(hostname) && !addresses.every(isLoopback)) {
-    throw new Deno.errors.AddrNotAvailable(
-      `${hostname} has an address that others can reach: ${addresses.join(", ")}`,
-    );
+    throw new Error(`${hostname} has an address that others can reach: ${addresses.join(", ")}`);
   }
   for (let attempt = 1;; attempt++) {
     const servers = new Map<string, Deno.HttpServer<Deno.NetAddr>>();

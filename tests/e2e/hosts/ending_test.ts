@@ -126,4 +126,10 @@ Deno.test("a working directory that is not there is not a missing command", asyn
     stdout: "",
     stderr: "remex: the working directory /nonexistent: No such file or directory (os error 2)\n",
   });
+  const sandboxed = ["--stdio", "--sandbox", "read-only", "--", "/nonexistent"];
+  assertEquals(await execToEnd(sandboxed), {
+    code: 127,
+    stdout: "",
+    stderr: "remex: /nonexistent: No such file or directory (os error 2)\n",
+  });
 });
