@@ -54,13 +54,20 @@ export const connectedMeasurements: readonly Measurement[] = [
     name: "fs/writeFile, 8 MiB",
     measure: (_, url) => fileThroughput(url, "fs/writeFile"),
   },
+  ...smallRequests(false),
+  ...smallRequests(true),
   {
-    name: "small fs/readFile",
-    measure: async (client) => latency(await smallReads(client, false)),
+    name: "fs/readDirectory of a thousand names",
+    measure: async (client) => latency(await listings(client)),
   },
   {
-    name: "small sandboxed fs/readFile, warm",
-    measure: async (client) => latency(await smallReads(client, true)),
+    name: "requests one after another",
+    measure: async (client) => {
+      const request = () => client.call("environment/info", {});
+      await time(1000, request);
+      const milliseconds = await once(() => time(20_000, request));
+      return `${(20_000 / milliseconds * 1000).toFixed(0)}/s`;
+    },
   },
   {
     name: "200 commands at once",
@@ -114,15 +121,37 @@ function sandboxed(client: BenchmarkClient, tty: boolean): Promise<number[]> {
   );
 }
 
-/** Times reading a file of a few bytes, when it has been read before. */
-function smallReads(client: BenchmarkClient, isSandboxed: boolean): Promise<number[]> {
-  return inWorkspace(async (workspace, sandbox) => {
-    const file = `${workspace}/file`;
-    await Deno.writeTextFile(file, "a few bytes");
-    const params = { path: `file://${file}`, ...(isSandboxed && { sandbox }) };
-    const read = () => client.call("fs/readFile", params);
-    await time(20, read);
-    return await time(500, read);
+/** Requests about a file of a few bytes, which has been there and asked for before. */
+function smallRequests(isSandboxed: boolean): Measurement[] {
+  const dataBase64 = "YSBmZXcgYnl0ZXM=";
+  const methods = [
+    { method: "fs/getMetadata", more: {} },
+    { method: "fs/readFile", more: {} },
+    { method: "fs/writeFile", more: { dataBase64 } },
+  ];
+  return methods.map(({ method, more }) => ({
+    name: `small ${isSandboxed ? "sandboxed " : ""}${method}`,
+    measure: (client) =>
+      inWorkspace(async (workspace, sandbox) => {
+        const file = `${workspace}/file`;
+        await Deno.writeTextFile(file, "a few bytes");
+        const params = { path: `file://${file}`, ...more, ...(isSandboxed && { sandbox }) };
+        const request = () => client.call(method, params);
+        await time(50, request);
+        return latency(await time(1000, request));
+      }),
+  }));
+}
+
+/** Times listing a directory of a thousand files. */
+function listings(client: BenchmarkClient): Promise<number[]> {
+  return inWorkspace(async (workspace) => {
+    for (let index = 0; index < 1000; index++) {
+      await Deno.writeTextFile(`${workspace}/a-file-with-a-name-${index}`, "");
+    }
+    const list = () => client.call("fs/readDirectory", { path: `file://${workspace}` });
+    await time(20, list);
+    return await time(100, list);
   });
 }
 

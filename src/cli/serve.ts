@@ -1,5 +1,5 @@
 import { loadForExecutor } from "../config/load.ts";
-import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
+import { raiseDescriptorLimit } from "../native/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";

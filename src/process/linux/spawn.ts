@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../native/descriptor.ts";
 import { cString, cStringArray } from "../../native/c_strings.ts";
 import { describeErrno, lastErrno } from "../../native/errno.ts";
-import { restoreDescriptorLimit } from "./descriptor_limit.ts";
+import { withInheritedDescriptorLimit } from "../../native/descriptor_limit.ts";
 import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
@@ -96,7 +96,6 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
 
 /** A process that cannot be watched, for want of a descriptor, does not stay. */
 function started(pid: number): StartedProcess {
-  restoreDescriptorLimit(pid);
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();
@@ -115,13 +114,12 @@ function spawnFile(
   actions: Uint8Array<ArrayBuffer>,
 ): { readonly errno: number; readonly pid: number } {
   const pid = new Int32Array(1);
-  const errno = libc().posix_spawn(
-    new Uint8Array(pid.buffer),
-    cString(file),
-    actions,
-    attributes ??= spawnAttributes(),
-    cStringArray(argv),
-    cStringArray(env),
+  const pidBytes = new Uint8Array(pid.buffer);
+  const path = cString(file);
+  const settings = attributes ??= spawnAttributes();
+  const [arguments_, environment] = [cStringArray(argv), cStringArray(env)];
+  const errno = withInheritedDescriptorLimit(() =>
+    libc().posix_spawn(pidBytes, path, actions, settings, arguments_, environment)
   );
   return { errno, pid: pid[0] ?? 0 };
 }
