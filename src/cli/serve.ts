@@ -1,6 +1,7 @@
 import { loadForExecutor } from "../config/load.ts";
 import { raiseDescriptorLimit } from "../native/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
+import { reserveThread } from "../process/linux/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
@@ -69,6 +70,7 @@ function startService(
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
+    reserveThread();
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);

@@ -46,6 +46,8 @@ const functions = {
     result: "i32",
     nonblocking: true,
   },
+  /** Does nothing, on another thread. */
+  getppid_elsewhere: { name: "getppid", parameters: [], result: "i32", nonblocking: true },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
