@@ -1,6 +1,7 @@
 import { loadForExecutor } from "../config/load.ts";
 import { raiseDescriptorLimit } from "../native/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
+import { surviveFileSizeLimit } from "../process/linux/signals.ts";
 import { reserveThread } from "../process/linux/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
@@ -70,6 +71,7 @@ function startService(
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
+    surviveFileSizeLimit();
     reserveThread();
   }
   const keeper = keepProcesses();

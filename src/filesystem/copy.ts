@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound } from "./io_error.ts";
+import { hostPath } from "./named.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
@@ -15,8 +16,8 @@ export async function copy(
   signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/copy">> {
-  using source = paths.entry(sourcePath.toNativePath(), "read");
-  const destination = destinationPath.toNativePath();
+  using source = paths.entry(hostPath(sourcePath), "read");
+  const destination = hostPath(destinationPath);
   const { isDirectory, isFile, isSymlink } = await source.stat();
   if (isDirectory) {
     if (!recursive) {

@@ -1,6 +1,8 @@
-/** A text as C has it: UTF-8 with a NUL at its end. */
+import { encodeName } from "./names.ts";
+
+/** A text as C has it: UTF-8, and the bytes of names that are not UTF-8, with a NUL at its end. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text + "\0");
+  return encodeName(text + "\0");
 }
 
 /**

@@ -1,3 +1,4 @@
+import { decodeName, encodeName } from "../native/names.ts";
 import { untilAnswered } from "../native/until_answered.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startingPaths } from "./executable.ts";
@@ -21,7 +22,8 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
 
 /**
  * Systems take texts up to the first NUL, and in UTF-8, which has no unpaired surrogates: a command
- * would get others than it was sent.
+ * would get others than it was sent. Only those of the working directory may stand for bytes, as
+ * `decodeName` has them.
  *
  * @throws {StartError}
  */
@@ -31,6 +33,14 @@ export function refuseInexpressible(
   const place = "in an argument, a variable or the working directory";
   for (const text of [...argv, arg0, cwd, ...Object.entries(env).flat()]) {
     if (text.includes("\0")) throw new StartError(`NUL ${place}`);
-    if (!text.isWellFormed()) throw new StartError(`an unpaired surrogate ${place}`);
   }
+  const texts = [...argv, arg0, ...Object.entries(env).flat()];
+  if (!texts.every((text) => text.isWellFormed()) || !standsForBytes(cwd)) {
+    throw new StartError(`an unpaired surrogate ${place}`);
+  }
+}
+
+function standsForBytes(path: string): boolean {
+  return path.isWellFormed() ||
+    (Deno.build.os === "linux" && decodeName(encodeName(path)) === path);
 }

@@ -4,6 +4,17 @@ import { ownChildren } from "./own_children.ts";
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
 export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
 
+const SIGXFSZ = 25;
+const SIG_IGN = 1n;
+
+/**
+ * Has a write past the limit of a file's size fail (EFBIG) instead of end this program
+ * (setrlimit(2)). The programs that it starts have the signal at its default.
+ */
+export function surviveFileSizeLimit(): void {
+  libc().signal(SIGXFSZ, SIG_IGN);
+}
+
 /** Sends a signal to one process; nothing happens when it is gone. */
 export function signalProcess(pid: number, signal: number): void {
   libc().kill(pid, signal);

@@ -1,3 +1,4 @@
+import { hostPath } from "../../filesystem/named.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
 import { commandEnvironment, type Environment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
@@ -143,7 +144,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
 
 function nativePath(member: string, uri: PathUri): string {
   try {
-    return uri.toNativePath();
+    return hostPath(uri);
   } catch (error) {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;
