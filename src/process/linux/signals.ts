@@ -50,3 +50,16 @@ function waitFor(pid: number, options: number): number | undefined {
   const signal = value & 0x7f;
   return signal === 0 ? (value >> 8) & 0xff : 128 + signal;
 }
+
+/**
+ * Calls back in later turns of the event loop whenever a child of this program may have ended,
+ * including one that ended just before. Returns what stops it.
+ */
+export function onChildEnd(callback: () => void): () => void {
+  const soon = setTimeout(callback);
+  Deno.addSignalListener("SIGCHLD", callback);
+  return () => {
+    clearTimeout(soon);
+    Deno.removeSignalListener("SIGCHLD", callback);
+  };
+}

@@ -35,8 +35,11 @@ export interface ProgramLaunch {
 /** A program that has been started. */
 export interface StartedProcess {
   readonly pid: number;
-  /** Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. */
-  readonly descriptor: Descriptor;
+  /**
+   * Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. Undefined
+   * where the kernel has no such thing, as gVisor.
+   */
+  readonly descriptor: Descriptor | undefined;
 }
 
 /** The kernel's refusal to start a program. */
@@ -53,6 +56,7 @@ export class SpawnError extends Error {
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
+const ENOSYS = 38;
 
 const O_RDWR = 0o2;
 const O_NOCTTY = 0o400;
@@ -99,8 +103,10 @@ function started(pid: number): StartedProcess {
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();
-    killAndReap(pid);
-    throw new SpawnError(errno);
+    if (errno !== ENOSYS) {
+      killAndReap(pid);
+      throw new SpawnError(errno);
+    }
   }
   ownChildren.add(pid);
   return { pid, descriptor };
