@@ -21,5 +21,4 @@ export type {
   WriteStatus,
 } from "./exec_process.ts";
 export { ExecServerClient } from "./exec_server_client.ts";
-export { startLocalProcess } from "./local_process.ts";
 export { ProcessError, type ProcessErrorCode } from "./process_error.ts";

@@ -3,7 +3,9 @@ import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** The size of a pseudo-terminal in character cells. */
 export interface TerminalSize {
+  /** Lines, 1 to 65535. */
   readonly rows: number;
+  /** Characters a line, 1 to 65535. */
   readonly cols: number;
 }
 

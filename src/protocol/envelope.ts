@@ -29,7 +29,7 @@ export type Message =
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** Stands for the unknown id in answers to messages whose id could not be read. */
-export const UNKNOWN_REQUEST_ID = -1;
+export const UNKNOWN_REQUEST_ID: RequestId = -1;
 
 /**
  * Reads one frame. Never throws: what is no message is a message of kind `malformed`.
@@ -86,9 +86,10 @@ export function encodeNotification(method: string, params: unknown): string {
 
 /** A value that is JSON text already, and goes into a message as it is. */
 export class JsonText {
+  /** The JSON. */
   readonly text: string;
 
-  /** @param text valid JSON; nobody looks at it again */
+  /** Takes valid JSON; nobody looks at it again. */
   constructor(text: string) {
     this.text = text;
   }

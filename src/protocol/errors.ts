@@ -24,11 +24,16 @@ export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
 
 /** A failure that is answered to the client as a JSON-RPC error. */
 export class RpcError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "RpcError";
   /** The number for programs; the message is for people. */
   readonly code: number;
 
-  /** @param code see {@linkcode ErrorCode}; a client also sees codes of other servers */
+  /**
+   * Makes the error that is answered to a client.
+   *
+   * @param code see {@linkcode ErrorCode}; a client also sees codes of other servers
+   */
   constructor(code: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -146,10 +146,10 @@ export const closedNotification = lazy(() => z.object({ processId, seq: unsigned
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
 /** Which of its outputs a process wrote to. */
-export type OutputStream = z.output<typeof outputStream>;
+export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;
 export type WriteParams = z.output<typeof writeParams>;
 /** What became of input for a process. */
-export type WriteStatus = z.output<typeof writeResult>["status"];
+export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;

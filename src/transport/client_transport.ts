@@ -21,10 +21,12 @@ export type ConnectionErrorCode =
 
 /** Why there is no connection to an executor. */
 export class ConnectionError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "ConnectionError";
   /** The reason for programs; the message is for people. */
   readonly code: ConnectionErrorCode;
 
+  /** Makes the error for a reason; the message tells a person the same. */
   constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

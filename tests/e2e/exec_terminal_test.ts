@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type ExecProcess, startLocalProcess } from "../../src/client/mod.ts";
+import { startLocalProcess } from "../../src/client/local_process.ts";
+import type { ExecProcess } from "../../src/client/mod.ts";
 import { bytes, Followed } from "../client/support/followed.ts";
 import { FaultyPath } from "./recovery/support/faulty_path.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";

@@ -29,6 +29,8 @@ const PROC_SUPER_MAGIC = 0x9fa0n;
 /** Takes a path from the working directory on, if it is not absolute. */
 const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
+const SYS_OPENAT2 = 437n;
+const RESOLVE_NO_XDEV = 1n;
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
 const text = new Uint8Array(LONGEST_PATH);
@@ -64,6 +66,21 @@ export function openWithoutLinks(path: string, root = "/"): Descriptor {
     }
   }
   return at;
+}
+
+/**
+ * Opens what a name in a directory leads to, if that is on the same mount all the way.
+ *
+ * @throws {SystemError} EXDEV if it is not
+ */
+export function openOnSameMount(directory: Descriptor, name: string, flags: number): Descriptor {
+  // `struct open_how`: flags, mode, resolve (openat2(2), Linux 5.6).
+  const how = BigUint64Array.of(BigInt(flags | Open.CloseOnExec), 0n, RESOLVE_NO_XDEV);
+  const bytes = new Uint8Array(how.buffer);
+  const size = BigInt(bytes.length);
+  const found = libc().openat2(SYS_OPENAT2, BigInt(directory), cString(name), bytes, size);
+  if (found < 0n) throw lastError();
+  return Number(found);
 }
 
 /** What a link says that was opened by itself, or undefined if it is no link. */

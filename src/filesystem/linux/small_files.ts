@@ -3,7 +3,7 @@ import { cString } from "../../native/c_strings.ts";
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { readableName } from "../../native/names.ts";
 import type { ResultInput } from "../../protocol/methods.ts";
-import { linkDescriptor, Open, openAt, pathTo } from "./descriptors.ts";
+import { linkDescriptor, Open, openAt, openOnSameMount, pathTo } from "./descriptors.ts";
 import { directoryEntries, EntryType } from "./directory_entries.ts";
 import { copyExtendedAttributes } from "./extended_attributes.ts";
 import { type FileStatus, FileType, knownStatusOf, statusOf } from "./file_status.ts";
@@ -100,17 +100,39 @@ export function smallListing(
   return withFile(object, Open.Directory, (directory) => {
     const entries: ResultInput<"fs/readDirectory">["entries"] = [];
     for (const { name, type } of directoryEntries(directory)) {
-      // Links lead elsewhere.
-      if (type === EntryType.Link || type === EntryType.Unknown) return undefined;
-      if (entries.length === MAX_NAMES) return undefined;
+      if (type === EntryType.Unknown || entries.length === MAX_NAMES) return undefined;
+      const target = type === EntryType.Link ? linkedType(directory, name) : type;
+      if (target === "elsewhere") return undefined;
+      if (target === "nowhere") continue;
       entries.push({
         fileName: readableName(name),
-        isDirectory: type === EntryType.Directory,
-        isFile: type === EntryType.File,
+        isDirectory: target === EntryType.Directory,
+        isFile: target === EntryType.File,
       });
     }
     return { entries };
   });
+}
+
+/** What a link leads to, which is not asked of another file system. */
+function linkedType(directory: Descriptor, name: string): number | "nowhere" | "elsewhere" {
+  let object: Descriptor;
+  try {
+    object = openOnSameMount(directory, name, Open.PathOnly);
+  } catch (error) {
+    const code = error instanceof SystemError ? error.code : "";
+    return ["ENOENT", "ENOTDIR", "ELOOP", "EACCES"].includes(code) ? "nowhere" : "elsewhere";
+  }
+  try {
+    const { type } = statusOf(object);
+    return type === FileType.Directory
+      ? EntryType.Directory
+      : type === FileType.File
+      ? EntryType.File
+      : EntryType.Unknown;
+  } finally {
+    closeDescriptor(object);
+  }
 }
 
 /**
