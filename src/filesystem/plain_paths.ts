@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { isLocal } from "../native/until_answered.ts";
+import { isLocal, untilAnswered } from "../native/until_answered.ts";
 import { closeDescriptor } from "../native/descriptor.ts";
 import { danglingTarget, nameOf } from "./link_target.ts";
 import { Open, openAt, pathTo } from "./linux/descriptors.ts";
@@ -63,7 +63,12 @@ function destination(path: string): Destination {
   const file = held?.path ?? (path.isWellFormed() ? path : undefined);
   return {
     file,
-    open: async (signal) => file === undefined ? undefined : await openForWriting(file, signal),
+    open: async (signal) => {
+      if (file === undefined) return undefined;
+      // The runtime opens it on the thread that asks, and so for all clients.
+      await untilAnswered([path]);
+      return await openForWriting(file, signal);
+    },
     newName: () => danglingTarget(path),
     nameOf: (stats) => nameOf(path, stats),
     create: (beside, mode) => UnfinishedFile.create(beside, mode),
