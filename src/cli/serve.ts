@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
 import { loadForExecutor } from "../config/load.ts";
+import { raiseDescriptorLimit } from "../native/descriptor_limit.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,
   startingEnvironment,
 } from "../native/environment.ts";
 import { memoryLimit } from "../native/memory_limit.ts";
-import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
+import { surviveFileSizeLimit } from "../process/linux/signals.ts";
+import { reserveThread } from "../process/linux/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
@@ -85,6 +87,8 @@ function startService(
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
+    surviveFileSizeLimit();
+    reserveThread();
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);

@@ -2,6 +2,7 @@ import { memoryLimit } from "../native/memory_limit.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { openRegularFile } from "./open.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { readFully } from "./transfer.ts";
@@ -27,7 +28,7 @@ export async function readFile(
   signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/readFile">> {
-  const native = path.toNativePath();
+  const native = hostPath(path);
   using place = paths.object(native, "read");
   const { file, size } = await openRegularFile(place.path, native);
   await using _closing = file;

@@ -45,6 +45,12 @@ export function encodeOsString(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The text for people, with U+FFFD for what is not UTF-8. */
+export function readableText(text: string): string {
+  if (text.isWellFormed()) return text;
+  return new TextDecoder("utf-8", LENIENT).decode(encodeOsString(text));
+}
+
 /** Whether the system can have a text: bytes that are not UTF-8 are the only lone surrogates in it. */
 export function isOsString(text: string): boolean {
   if (text.isWellFormed()) return !text.includes("\0");

@@ -22,7 +22,8 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
 
 /**
  * Systems take texts up to the first NUL, and in UTF-8, which has no unpaired surrogates: a command
- * would get others than it was sent.
+ * would get others than it was sent. Only those of the working directory may stand for bytes, as
+ * `decodeOsString` has them.
  *
  * @throws {StartError}
  */
@@ -32,7 +33,7 @@ export function refuseInexpressible(
   const place = "in an argument, a variable or the working directory";
   const texts = [...argv, arg0, cwd, ...Object.entries(env).flat()];
   if (texts.some((text) => text.includes("\0"))) throw new StartError(`NUL ${place}`);
-  // What this program inherited itself need not be UTF-8.
+  // What this program inherited, and a path, need not be UTF-8.
   const wellFormed = [...argv, arg0].every((text) => text.isWellFormed());
   if (!wellFormed || !texts.every(isOsString)) {
     throw new StartError(`an unpaired surrogate ${place}`);

@@ -1,4 +1,5 @@
 import { cString } from "../../native/c_strings.ts";
+import { decodeOsString } from "../../native/os_string.ts";
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { libc } from "./libc.ts";
 import { lastError, SystemError } from "./system_error.ts";
@@ -6,6 +7,7 @@ import { lastError, SystemError } from "./system_error.ts";
 const ARM = Deno.build.arch === "aarch64";
 /** Flags of open(2). Those that architectures differ in are in their asm/fcntl.h. */
 export const Open = {
+  ReadOnly: 0,
   WriteOnly: 1,
   Create: 0o100,
   Exclusive: 0o200,
@@ -13,6 +15,8 @@ export const Open = {
   Directory: ARM ? 0o40000 : 0o200000,
   NoFollow: ARM ? 0o100000 : 0o400000,
   CloseOnExec: 0o2000000,
+  /** A file without a name, in the directory that is opened. Includes `Directory`. */
+  Temporary: 0o20000000 | (ARM ? 0o40000 : 0o200000),
   /** Only to hold the object, whatever it is: neither its content nor a driver is touched. */
   PathOnly: 0o10000000,
 } as const;
@@ -43,10 +47,14 @@ const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
 ]);
 const UNSIGNED_32 = 0xffff_ffffn;
 
+/** Takes a path from the working directory on, if it is not absolute. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+const SYS_OPENAT2 = 437n;
+const RESOLVE_NO_XDEV = 1n;
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
 const text = new Uint8Array(LONGEST_PATH);
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Opens one name in a directory. @throws {SystemError} */
 export function openAt(
@@ -81,15 +89,38 @@ export function openWithoutLinks(path: string, root = "/"): Descriptor {
   return at;
 }
 
+/**
+ * Opens what a name in a directory leads to, if that is on the same mount all the way.
+ *
+ * @throws {SystemError} EXDEV if it is not
+ */
+export function openOnSameMount(directory: Descriptor, name: string, flags: number): Descriptor {
+  // `struct open_how`: flags, mode, resolve (openat2(2), Linux 5.6).
+  const how = BigUint64Array.of(BigInt(flags | Open.CloseOnExec), 0n, RESOLVE_NO_XDEV);
+  const bytes = new Uint8Array(how.buffer);
+  const size = BigInt(bytes.length);
+  const found = libc().openat2(SYS_OPENAT2, BigInt(directory), cString(name), bytes, size);
+  if (found < 0n) throw lastError();
+  return Number(found);
+}
+
 /** What a link says that was opened by itself, or undefined if it is no link. */
 export function linkText(link: Descriptor): string | undefined {
   const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(LONGEST_PATH)));
   if (count < 0) return undefined;
   if (count === LONGEST_PATH) throw new SystemError("ENAMETOOLONG");
-  try {
-    return decoder.decode(text.subarray(0, count));
-  } catch {
-    throw new SystemError("EILSEQ");
+  return decodeOsString(text.subarray(0, count));
+}
+
+/**
+ * Gives a file a name: its first, if it has none.
+ *
+ * @throws {SystemError} also if something has the name
+ */
+export function linkDescriptor(file: Descriptor, name: string): void {
+  const path = cString(pathTo(file));
+  if (libc().linkat(-1, path, AT_FDCWD, cString(name), AT_SYMLINK_FOLLOW) !== 0) {
+    throw lastError();
   }
 }
 

@@ -1,6 +1,7 @@
 import { dirname } from "node:path/posix";
 import { isNotFound, systemErrorCode } from "../io_error.ts";
 import type { Descriptor } from "../../native/descriptor.ts";
+import { makeDirectory, makeLink } from "../named.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Destination, Paths, Place, Use } from "../paths.ts";
 import { AnchoredDestination } from "./anchored_destination.ts";
@@ -60,7 +61,7 @@ export class AnchoredPaths implements Paths {
     using route = this.#routeToChange(path, false);
     if (route.object !== undefined) throw new SystemError("EEXIST");
     this.#judge.checkName(route.path);
-    await Deno.symlink(target, route.name);
+    await makeLink(target, route.name);
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
@@ -104,7 +105,7 @@ export class AnchoredPaths implements Paths {
       this.#judge.checkName(route.path);
       if (route.isKernels()) throw kernelsOwn(route.path);
       try {
-        return await Deno.mkdir(route.name);
+        return await makeDirectory(route.name);
       } catch (error) {
         if (!recursive || systemErrorCode(error) !== "EEXIST") throw error;
       }

@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../native/descriptor.ts";
 import { cString, cStringArray } from "../../native/c_strings.ts";
 import { describeErrno, lastErrno } from "../../native/errno.ts";
-import { restoreDescriptorLimit } from "./descriptor_limit.ts";
+import { withInheritedDescriptorLimit } from "../../native/descriptor_limit.ts";
 import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
@@ -35,8 +35,11 @@ export interface ProgramLaunch {
 /** A program that has been started. */
 export interface StartedProcess {
   readonly pid: number;
-  /** Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. */
-  readonly descriptor: Descriptor;
+  /**
+   * Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. Undefined
+   * where the kernel has no such thing, as gVisor.
+   */
+  readonly descriptor: Descriptor | undefined;
 }
 
 /** The kernel's refusal to start a program. */
@@ -53,6 +56,7 @@ export class SpawnError extends Error {
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
+const ENOSYS = 38;
 
 const O_RDWR = 0o2;
 const O_NOCTTY = 0o400;
@@ -96,12 +100,13 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
 
 /** A process that cannot be watched, for want of a descriptor, does not stay. */
 function started(pid: number): StartedProcess {
-  restoreDescriptorLimit(pid);
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();
-    killAndReap(pid);
-    throw new SpawnError(errno);
+    if (errno !== ENOSYS) {
+      killAndReap(pid);
+      throw new SpawnError(errno);
+    }
   }
   ownChildren.add(pid);
   return { pid, descriptor };
@@ -115,13 +120,12 @@ function spawnFile(
   actions: Uint8Array<ArrayBuffer>,
 ): { readonly errno: number; readonly pid: number } {
   const pid = new Int32Array(1);
-  const errno = libc().posix_spawn(
-    new Uint8Array(pid.buffer),
-    cString(file),
-    actions,
-    attributes ??= spawnAttributes(),
-    cStringArray(argv),
-    cStringArray(env),
+  const pidBytes = new Uint8Array(pid.buffer);
+  const path = cString(file);
+  const settings = attributes ??= spawnAttributes();
+  const [arguments_, environment] = [cStringArray(argv), cStringArray(env)];
+  const errno = withInheritedDescriptorLimit(() =>
+    libc().posix_spawn(pidBytes, path, actions, settings, arguments_, environment)
   );
   return { errno, pid: pid[0] ?? 0 };
 }

@@ -1,4 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { fileModeAt } from "../../native/file_mode.ts";
 import {
   type Child,
   type ChildCommand,
@@ -175,9 +176,5 @@ function startError(command: ChildCommand, cause: unknown): StartError {
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
+  return fileModeAt(`${path}/.`).kind === "found";
 }

@@ -1,3 +1,4 @@
+import { encodeOsString } from "../../native/os_string.ts";
 import type { FileView, Mount } from "./file_view.ts";
 import type { ReadyStage } from "./final_stage.ts";
 
@@ -167,5 +168,5 @@ function nulTerminated(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   if (texts.some((text) => text.includes("\0"))) {
     throw new UnwrappableError("the command's directory or environment contains a NUL");
   }
-  return new TextEncoder().encode(texts.map((text) => `${text}\0`).join(""));
+  return encodeOsString(texts.map((text) => `${text}\0`).join(""));
 }

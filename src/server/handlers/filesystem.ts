@@ -1,3 +1,8 @@
+import {
+  answerDirectly,
+  type DirectMethod,
+  learnDirectory,
+} from "../../filesystem/direct_requests.ts";
 import { type FileMethod, fileOperations } from "../../filesystem/operations.ts";
 import type { SandboxedFiles } from "../../filesystem/sandbox/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
@@ -17,15 +22,19 @@ export function fileHandlers(
   const demanded: Demands = { bounds: fileBounds(bounds), reserved };
   const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
     performWithin(demanded, method, params, signal);
+  const direct = <M extends DirectMethod>(method: M, params: Params<M>) =>
+    isSandboxed(params, demanded) ? undefined : answerDirectly(method, params);
   return {
-    "fs/readFile": handler(methods["fs/readFile"], async (params, { turns, signal }) => {
-      const { dataBase64 } = await turns.run(() => perform("fs/readFile", params, signal));
-      // Base64 needs no escaping; looking for what does takes longer than reading the file.
-      return new JsonText(`{"dataBase64":"${dataBase64}"}`);
+    "fs/readFile": handler(methods["fs/readFile"], (params, { turns, signal }) => {
+      const answer = turns.idle ? direct("fs/readFile", params) : undefined;
+      if (answer !== undefined) return fileText(answer);
+      return turns.run(() => perform("fs/readFile", params, signal)).then(fileText);
     }),
     "fs/writeFile": handler(
       methods["fs/writeFile"],
-      (params, { turns, signal }) => turns.run(() => perform("fs/writeFile", params, signal)),
+      (params, { turns, signal }) =>
+        (turns.idle ? direct("fs/writeFile", params) : undefined) ??
+          turns.run(() => perform("fs/writeFile", params, signal)),
     ),
     "fs/copy": handler(
       methods["fs/copy"],
@@ -41,7 +50,8 @@ export function fileHandlers(
     ),
     "fs/getMetadata": handler(
       methods["fs/getMetadata"],
-      (params, { signal }) => perform("fs/getMetadata", params, signal),
+      (params, { signal }) =>
+        direct("fs/getMetadata", params) ?? perform("fs/getMetadata", params, signal),
     ),
     "fs/canonicalize": handler(
       methods["fs/canonicalize"],
@@ -49,7 +59,8 @@ export function fileHandlers(
     ),
     "fs/readDirectory": handler(
       methods["fs/readDirectory"],
-      (params, { signal }) => perform("fs/readDirectory", params, signal),
+      (params, { signal }) =>
+        direct("fs/readDirectory", params) ?? perform("fs/readDirectory", params, signal),
     ),
     "fs/remove": handler(
       methods["fs/remove"],
@@ -76,6 +87,11 @@ interface Demands {
   readonly reserved: (() => ReservedResources) | undefined;
 }
 
+/** Base64 needs no escaping; looking for what does takes longer than reading the file. */
+function fileText({ dataBase64 }: ResultInput<"fs/readFile">): JsonText {
+  return new JsonText(`{"dataBase64":"${dataBase64}"}`);
+}
+
 /** What is demanded of file requests, which use no network. */
 function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
   return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
@@ -88,10 +104,12 @@ async function performWithin<M extends FileMethod>(
   params: Params<M>,
   signal: AbortSignal,
 ): Promise<ResultInput<M>> {
-  const operations = isSandboxed(params, demands)
-    ? (await enclosed(params, demands)).operations
-    : fileOperations;
-  return await operations[method](params, signal);
+  if (isSandboxed(params, demands)) {
+    return await (await enclosed(params, demands)).operations[method](params, signal);
+  }
+  const result = await fileOperations[method](params, signal);
+  if ("path" in params) learnDirectory(params);
+  return result;
 }
 
 interface MaybeSandboxed {

@@ -1,5 +1,5 @@
+import { hostPath } from "../../filesystem/named.ts";
 import type { Environment } from "../../native/environment.ts";
-import { decodeOsString } from "../../native/os_string.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
 import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
@@ -150,7 +150,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
 
 function nativePath(member: string, uri: PathUri): string {
   try {
-    return Deno.build.os === "windows" ? uri.toNativePath() : decodeOsString(uri.toNativeBytes());
+    return hostPath(uri);
   } catch (error) {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;
