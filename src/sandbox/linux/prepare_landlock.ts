@@ -1,4 +1,3 @@
-import { join } from "node:path/posix";
 import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
