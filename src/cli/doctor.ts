@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { PathUri } from "../protocol/path_uri.ts";
 import { sandboxContext } from "../protocol/sandbox.ts";
-import { examineHost } from "../sandbox/doctor.ts";
-import { reportText } from "../sandbox/doctor_report.ts";
-import type { Trial } from "../sandbox/doctor_trial.ts";
-import { configureLog } from "../telemetry/log.ts";
+import { examineHost } from "../doctor/doctor.ts";
+import { reportText } from "../doctor/report.ts";
+import type { Trial } from "../doctor/trial.ts";
+import { configureLog } from "../log/log.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
 import { checkOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";

@@ -1,8 +1,3 @@
-import { delay } from "@std/async/delay";
-import { startingEnvironment } from "../native/environment.ts";
-import { RpcError } from "../protocol/errors.ts";
-import type { PathUri } from "../protocol/path_uri.ts";
-import { startFailure } from "../protocol/process.ts";
 import {
   ConnectionError,
   type Endpoint,
@@ -12,17 +7,20 @@ import {
   type TerminalSize,
 } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { configureLog } from "../telemetry/log.ts";
-import { connectHint } from "./connect_hint.ts";
-import { forwardInput } from "./exec_input.ts";
+import { configureLog } from "../log/log.ts";
+import { startingEnvironment } from "../os/environment.ts";
+import { RpcError } from "../protocol/errors.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import { startFailure } from "../protocol/process.ts";
+import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
-import { forwardOutput } from "./exec_output.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
+import { delay } from "@std/async/delay";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
 const OUT_OF_REACH = 255;
@@ -198,4 +196,23 @@ function explain(error: unknown, say: (message: string) => void): number {
   say(message);
   if (error instanceof ConnectionError || error instanceof ProcessError) return OUT_OF_REACH;
   return FAILED_HERE;
+}
+
+/** What can be done about an executor that cannot be reached, to follow on what is wrong. */
+function connectHint(
+  { obstacle }: ConnectionError,
+  { tokenGiven }: { readonly tokenGiven: boolean },
+): string {
+  switch (obstacle) {
+    case "token":
+      return tokenGiven ? "" : "; give it with --token-file";
+    case "tls":
+      return "; SSL_CERT_FILE names a file of certificates to trust besides the usual ones, one " +
+        "that signs itself must be made with basicConstraints=CA:FALSE, and an executor without " +
+        "a certificate has ws:// instead of wss://";
+    case "notHttp":
+      return "; it may be encrypted: wss:// instead of ws://";
+    case undefined:
+      return "";
+  }
 }

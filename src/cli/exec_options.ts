@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SettingName } from "../config/settings.ts";
-import { startingEnvironment } from "../native/environment.ts";
-import { workingDirectory } from "../native/working_directory.ts";
+import { startingEnvironment } from "../os/environment.ts";
+import { workingDirectory } from "../os/working_directory.ts";
 import { PathUri } from "../protocol/path_uri.ts";
-import type { LogSettings } from "../telemetry/log.ts";
-import type { EndOfCommand } from "./exec_output.ts";
+import type { LogSettings } from "../log/log.ts";
+import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import type { NamedFile } from "./named_file.ts";
 import {

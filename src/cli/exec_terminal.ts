@@ -1,5 +1,5 @@
 import type { ExecProcess, TerminalSize } from "../client/mod.ts";
-import { writeErrorLine } from "../telemetry/standard_error.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
 
 /** The terminal that this program runs on, if it does, and what was done to it. */
 export class LocalTerminal implements Disposable {

@@ -1,24 +1,26 @@
-import { resolve } from "node:path";
 import { loadForExecutor } from "../config/load.ts";
-import { raiseDescriptorLimit } from "../native/descriptor_limit.ts";
+import { errorFields } from "../log/fields.ts";
+import { configureLog, log } from "../log/log.ts";
+import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,
   startingEnvironment,
-} from "../native/environment.ts";
-import { memoryLimit } from "../native/memory_limit.ts";
-import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
-import { surviveFileSizeLimit } from "../process/linux/signals.ts";
-import { reserveThread } from "../process/linux/thread_reserve.ts";
+} from "../os/environment.ts";
+import { memoryLimit } from "../os/memory_limit.ts";
+import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
+import { surviveFileSizeLimit } from "../os/signals.ts";
+import { reserveThread } from "../os/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
-import type { ReservedResources } from "../sandbox/intent/reserved.ts";
+import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
+import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Executor } from "../server/executor.ts";
-import { configureLog, log } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/log_fields.ts";
-import { startTelemetry, withoutTelemetrySecrets } from "../telemetry/start_telemetry.ts";
-import type { RunningTelemetry } from "../telemetry/telemetry.ts";
+import {
+  type RunningTelemetry,
+  startTelemetry,
+  withoutTelemetrySecrets,
+} from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
@@ -27,7 +29,6 @@ import {
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
-import { listenHint } from "./listen_hint.ts";
 import {
   parseServeArguments,
   type ServeOptions,
@@ -36,7 +37,8 @@ import {
 } from "./serve_options.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
-import { toldToEnd } from "./told_to_end.ts";
+import { toldToEnd } from "./shutdown_signal.ts";
+import { resolve } from "@std/path";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -47,7 +49,7 @@ export async function serve(args: string[]): Promise<number> {
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
   const bounds = requirements &&
-    (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
+    (await import("../config/enforce.ts")).sandboxBounds(requirements);
   const options = { ...serveOptions(configuration), bounds };
   const environment = startingEnvironment();
   hideEnvironmentFromRuntime();
@@ -220,7 +222,7 @@ async function accessOf(
   return {
     checkToken: authentication.kind === "none"
       ? undefined
-      : await (await import("./authenticator.ts")).tokenCheckFor(authentication),
+      : await (await import("./authentication_options.ts")).tokenCheckFor(authentication),
     tls: tls && await (await import("./tls_files.ts")).readTlsFiles(tls),
   };
 }
@@ -229,4 +231,21 @@ async function accessOf(
 async function stdinClosed(): Promise<void> {
   const drained = new WritableStream();
   await ReadableStream.from(standardInput()).pipeTo(drained).catch(() => {});
+}
+
+/** What can be done about an address that cannot be had, to follow on what is wrong. */
+function listenHint(address: ListenAddress, { cause }: ListenError): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return address.kind === "unix"
+      ? "; a program listens there, or it is no socket file: end it or use another path"
+      : "; another program listens there: use another port, or 0 for any that is free";
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) return "; this machine has no such address";
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return address.kind === "unix"
+      ? "; use a directory that this user can write"
+      : "; use a port above 1023";
+  }
+  if (cause instanceof Deno.errors.NotFound) return "; make the directory first";
+  return "";
 }

@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
-import type { SandboxBounds } from "../sandbox/bounds.ts";
+import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
-import type { LogSettings } from "../telemetry/log.ts";
+import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
 import { COMMON_OPTIONS, helpText, LAYERS_HELP, settingsHelp } from "./option_help.ts";

@@ -1,7 +1,5 @@
-import { parseArgs } from "node:util";
 import type { Given, Layer } from "../config/configuration.ts";
-import { givenAsText } from "../config/environment_layer.ts";
-import { nearName } from "../config/near_name.ts";
+import { givenAsText, nearName } from "../config/environment_layer.ts";
 import {
   type ConfiguredCommand,
   optionOf,
@@ -10,6 +8,7 @@ import {
   SETTINGS,
 } from "../config/settings.ts";
 import { UsageError } from "./usage_error.ts";
+import { parseArgs } from "node:util";
 
 /** An option for `parseArgs`. */
 export interface OptionSpec {

@@ -1,4 +1,4 @@
-import { untilReady } from "../native/non_blocking.ts";
+import { untilReady } from "../os/non_blocking.ts";
 
 const READ_BYTES = 64 * 1024;
 const STDIN = 0;

@@ -1,4 +1,4 @@
-import { isNonBlocking, untilReady, writeSome } from "../native/non_blocking.ts";
+import { isNonBlocking, untilReady, writeSome } from "../os/non_blocking.ts";
 
 /** Whoever read our output does not any more. */
 export class OutputClosed extends Error {

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { digestOf } from "../transport/capability_token.ts";
-import { readSharedSecret } from "./authenticator.ts";
+import { digestOf } from "../transport/authentication.ts";
+import { readSharedSecret } from "./authentication_options.ts";
 import { helpText } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
 import { checkOptions } from "./setting_options.ts";

@@ -1,4 +1,4 @@
-import type { TerminalSize } from "../process/child.ts";
+import type { TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
 import type { OutputStream, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";

@@ -1,14 +1,13 @@
-import type { ChildCommand } from "../process/child.ts";
-import { StartError } from "../process/child.ts";
+import { type ChildCommand, StartError } from "../process/child.ts";
 import { commandEnvironment } from "../process/environment.ts";
 import { EventLog, type ProcessEvent as LoggedEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
 import { startChild } from "../process/start_child.ts";
-import { internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
-import { describeIssue } from "../protocol/issue.ts";
+import { describeIssue, internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
 import { type PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { readResult, type StartParams as ParsedParams, startParams } from "../protocol/process.ts";
-import { requiresSandbox } from "../sandbox/requires_sandbox.ts";
+import { requiresSandbox } from "../sandbox/policy/requires_sandbox.ts";
+import type { StartParams } from "./client_options.ts";
 import { EventBuffer } from "./event_buffer.ts";
 import type {
   Completion,
@@ -21,7 +20,6 @@ import type {
   TerminalSize,
   WriteStatus,
 } from "./exec_process.ts";
-import type { StartParams } from "./client_options.ts";
 
 /** Output waiting for the consumer, in bytes, past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;

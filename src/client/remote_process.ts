@@ -2,8 +2,7 @@ import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import { CATCH_UP_BYTES, catchUp, retainedOutput } from "./catch_up.ts";
-import { EventBuffer } from "./event_buffer.ts";
-import { EventSequence } from "./event_sequence.ts";
+import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
   ExecEvent,

@@ -1,5 +1,4 @@
-import { ConfigurationError } from "./configuration_error.ts";
-import { type Origin, outranks, positionText } from "./origin.ts";
+import { ConfigurationError, type Origin, outranks, positionText } from "./origin.ts";
 import { optionOf, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
 
 /** A value and where it was given. */

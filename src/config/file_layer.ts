@@ -1,8 +1,7 @@
-import { ConfigurationError } from "./configuration_error.ts";
 import type { Given, Layer } from "./configuration.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
-import { nearName } from "./near_name.ts";
-import type { FileLayerName } from "./origin.ts";
+import { nearName } from "./environment_layer.ts";
+import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { isSettingName, type SettingName, settingNames, SETTINGS } from "./settings.ts";
 
 /**

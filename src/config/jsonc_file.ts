@@ -1,9 +1,8 @@
+import { ConfigurationError, type FilePosition } from "./origin.ts";
+import type { ValueType } from "./value_types.ts";
 import type { ObjectNode } from "@humanwhocodes/momoa";
 import { existsSync, lstatSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { ConfigurationError } from "./configuration_error.ts";
-import type { FilePosition } from "./origin.ts";
-import type { ValueType } from "./value_types.ts";
+import { basename, dirname } from "@std/path";
 
 /** One `"key": value` of a file. */
 export interface Member {

@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join } from "@std/path";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import * as z from "zod/mini";
 import { text, type ValueType, valueType } from "./value_types.ts";

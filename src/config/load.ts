@@ -1,10 +1,9 @@
-import { startingEnvironment } from "../native/environment.ts";
+import { startingEnvironment } from "../os/environment.ts";
 import { Configuration, type Layer } from "./configuration.ts";
-import { ConfigurationError } from "./configuration_error.ts";
 import { environmentLayer } from "./environment_layer.ts";
 import { isSystemDirectory, readFile, readSystemFile, readUserFile } from "./jsonc_file.ts";
 import { fitIntoMemory } from "./memory_layer.ts";
-import type { FileLayerName } from "./origin.ts";
+import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { hostPlaces, type Places } from "./places.ts";
 import type { Requirements } from "./requirements.ts";
 

@@ -40,3 +40,8 @@ export function outranks(origin: Origin, other: Origin): boolean {
 export function positionText({ file, line }: FilePosition): string {
   return `${file}:${line}`;
 }
+
+/** What is wrong with how the program is configured; ends it with exit code 2. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+}

@@ -1,8 +1,7 @@
-import { ConfigurationError } from "./configuration_error.ts";
 import { unknownKey } from "./file_layer.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
 import { listenPattern } from "./listen_pattern.ts";
-import { type FilePosition, positionText } from "./origin.ts";
+import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
 import {
   type ConfiguredCommand,
   isSettingName,

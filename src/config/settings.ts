@@ -1,7 +1,7 @@
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../server/limits.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../log/log.ts";
 import {
   choice,
   inWords,

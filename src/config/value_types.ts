@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join } from "@std/path";
 import * as z from "zod/mini";
 import { parseListenAddress } from "../transport/listen_address.ts";
 

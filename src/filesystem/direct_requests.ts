@@ -1,9 +1,9 @@
-import { basename, dirname } from "node:path/posix";
-import { closeDescriptor } from "../native/descriptor.ts";
-import { isKnownLocal, isLocal } from "../native/until_answered.ts";
+import { basename, dirname } from "@std/path/posix";
+import { closeDescriptor } from "../os/descriptor.ts";
+import { isKnownLocal, isLocal } from "../os/until_answered.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
-import { Open, openAt } from "./linux/descriptors.ts";
+import { Open, openAt } from "../os/open_at.ts";
 import {
   type LocalEntry,
   localEntry,
@@ -12,7 +12,7 @@ import {
   smallListing,
   smallMetadata,
   storeSmall,
-} from "./linux/small_files.ts";
+} from "./small_files.ts";
 import { hostPath } from "./named.ts";
 
 /** Requests that may be answered in the turn in which they come. */

@@ -6,7 +6,7 @@ import {
   RpcError,
 } from "../protocol/errors.ts";
 import { PathUriError } from "../protocol/path_uri.ts";
-import { describeErrno } from "../native/errno.ts";
+import { describeErrno } from "../os/errno.ts";
 
 /** The system's errors that say the operation itself is wrong; all but these are -32603. */
 const CODES: Readonly<Record<string, ErrorCode>> = {

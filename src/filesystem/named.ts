@@ -1,12 +1,12 @@
-import { cString } from "../native/c_strings.ts";
-import { closeDescriptor } from "../native/descriptor.ts";
-import { decodeOsString, encodeOsString } from "../native/os_string.ts";
+import { cString } from "../os/c_strings.ts";
+import { closeDescriptor } from "../os/descriptor.ts";
+import { decodeOsString, encodeOsString } from "../os/os_string.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
-import { linkText, Open, openAt, pathTo } from "./linux/descriptors.ts";
-import { directoryEntries, EntryType } from "./linux/directory_entries.ts";
-import { foreignDirEntries } from "./linux/foreign_names.ts";
-import { libc } from "./linux/libc.ts";
-import { lastError } from "./linux/system_error.ts";
+import { linkText, Open, openAt, pathTo } from "../os/open_at.ts";
+import { directoryEntries, EntryType } from "../os/directory_entries.ts";
+import { foreignDirEntries } from "../os/foreign_names.ts";
+import { libc } from "../os/file_libc.ts";
+import { lastError } from "../os/errno.ts";
 
 /** The path stands for itself, and is not looked up from an open directory. */
 const AT_FDCWD = -100;

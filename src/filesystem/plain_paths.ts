@@ -1,13 +1,15 @@
-import { dirname } from "node:path";
-import { isLocal, untilAnswered } from "../native/until_answered.ts";
-import { closeDescriptor } from "../native/descriptor.ts";
-import { danglingTarget, nameOf } from "./link_target.ts";
-import { Open, openAt, pathTo } from "./linux/descriptors.ts";
+import { closeDescriptor } from "../os/descriptor.ts";
+import { statusOf } from "../os/file_status.ts";
+import { Open, openAt, pathTo } from "../os/open_at.ts";
+import { isLocal, untilAnswered } from "../os/until_answered.ts";
+import { systemErrorCode } from "./io_error.ts";
 import { listEntries, makeDirectory, makeLink, readLink, realPath, remove } from "./named.ts";
 import { openForWriting } from "./open.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
-import { systemErrorCode } from "./io_error.ts";
 import { UnfinishedFile } from "./unfinished_file.ts";
+import type { Stats } from "node:fs";
+import { lstat } from "node:fs/promises";
+import { dirname, isAbsolute } from "@std/path";
 
 /** Leaves it all to the system: whatever this process may do may be done. */
 export const plainPaths: Paths = {
@@ -105,4 +107,50 @@ async function makeDirectories(path: string): Promise<void> {
   }
   await plainPaths.makeDirectory(dirname(path), true);
   await makeDirectory(path);
+}
+
+/** So many links the kernel follows at the most (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/**
+ * Where the file is to be that a path without one leads to: the path itself, or the end of the
+ * links that dangle there.
+ */
+async function danglingTarget(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const link = await readLink(target).catch(() => undefined);
+    if (link === undefined) break;
+    // Not normalized: `..` behind another link leads elsewhere than the text tells.
+    target = isAbsolute(link) ? link : `${dirname(target)}/${link}`;
+  }
+  return target;
+}
+
+/**
+ * The name, free of links, of the file that a path leads to, or undefined if it has none: one that
+ * was deleted while open is still reached through /proc/self/fd.
+ */
+export async function nameOf(path: string, file: Stats): Promise<string | undefined> {
+  try {
+    const name = await realPath(path);
+    return await leadsTo(name, file) ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a name is a file's, a link not followed. */
+export async function leadsTo(name: string, file: Stats): Promise<boolean> {
+  if (name.isWellFormed()) {
+    const named = await lstat(name);
+    return named.dev === file.dev && named.ino === file.ino;
+  }
+  const held = openAt(-1, name, Open.PathOnly | Open.NoFollow);
+  try {
+    const { inode, device } = statusOf(held);
+    return device === file.dev && inode === BigInt(file.ino);
+  } finally {
+    closeDescriptor(held);
+  }
 }

@@ -1,4 +1,4 @@
-import { readableText } from "../native/os_string.ts";
+import { readableText } from "../os/os_string.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { hostPath } from "./named.ts";
 import type { Paths, Place } from "./paths.ts";

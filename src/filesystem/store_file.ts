@@ -1,13 +1,16 @@
-import type { Stats } from "node:fs";
+import { copyInodeFlags } from "../os/inode_flags.ts";
+import { copyExtendedAttributes } from "../os/xattr.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
-import { overwriteFile } from "./overwrite_file.ts";
-import { copyContent } from "./linux/copy_content.ts";
-import { EarlyWriteback } from "./linux/early_writeback.ts";
-import { LateRelease } from "./linux/late_release.ts";
+import { copyContent } from "./copy_content.ts";
+import { EarlyWriteback } from "./early_writeback.ts";
+import { systemErrorCode } from "./io_error.ts";
+import { LateRelease } from "./late_release.ts";
 import type { Destination } from "./paths.ts";
-import { createSubstitute } from "./substitute.ts";
-import { writeBase64, writePatiently } from "./transfer.ts";
+import { writeBase64, writeFully, writePatiently } from "./transfer.ts";
 import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
+import type { Stats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "@std/path";
 
 /** What a file is to hold. */
 export type FileContent =
@@ -122,4 +125,73 @@ async function fill(
 ): Promise<void> {
   if (content.kind === "copy") return await copyContent(content.source, unfinished.path, signal);
   await writeBase64(unfinished.file, content.text, written);
+}
+
+/**
+ * Makes an open regular file hold these bytes and nothing else, in place.
+ *
+ * What goes past its end is written first: that is what a full disk or a quota refuses, and then
+ * the file gets its old length back and nothing has been lost.
+ */
+async function overwriteFile(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  const { size } = await file.stat();
+  if (bytes.length > size) {
+    try {
+      await writeFully(file, bytes.subarray(size), size);
+    } catch (error) {
+      await file.truncate(size);
+      throw error;
+    }
+  }
+  await writeFully(file, bytes.subarray(0, size), 0);
+  if (bytes.length < size) await file.truncate(bytes.length);
+}
+
+/** Nobody else may read what is to replace a private file, not even until it has its mode. */
+const PRIVATE_MODE = 0o600;
+
+/**
+ * Creates the empty file that is to take a name over, in the same directory: without a name where
+ * that can be had, so that nothing is left of it if the executor is killed.
+ *
+ * @param old the file that has the name now, if one has it: its owner, mode, access control list
+ * and extended attributes are passed on
+ * @returns undefined, leaving no trace, if that cannot be done
+ */
+async function createSubstitute(
+  destination: Destination,
+  name: string,
+  old?: Stats,
+): Promise<UnfinishedFile | undefined> {
+  // Not normalized: `..` behind a link leads elsewhere than the text tells.
+  const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
+  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const substitute = await destination.createNameless(path, mode)
+    .catch(() => destination.create(path, mode))
+    .catch(refuseLackOfDescriptors);
+  if (substitute === undefined || old === undefined) return substitute;
+  try {
+    await passOn(destination.file ?? name, old, substitute);
+    return substitute;
+  } catch {
+    await substitute[Symbol.asyncDispose]();
+    return undefined;
+  }
+}
+
+/** What lacks descriptors is tried again as a whole; all else is done in place, if it can be. */
+function refuseLackOfDescriptors(error: unknown): undefined {
+  if (systemErrorCode(error) === "EMFILE") throw error;
+}
+
+/** @throws if the substitute would differ from the old file in more than its content */
+async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const { uid, gid } = await substitute.file.stat();
+  if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
+  if (Deno.build.os === "linux") {
+    copyInodeFlags(path, substitute.path);
+    copyExtendedAttributes(path, substitute.path);
+  }
+  await Deno.chmod(substitute.path, old.mode & 0o777);
 }

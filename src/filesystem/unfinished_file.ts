@@ -1,5 +1,5 @@
-import { closeDescriptor, type Descriptor } from "../native/descriptor.ts";
-import { linkDescriptor, Open, openAt, pathTo } from "./linux/descriptors.ts";
+import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
+import { linkDescriptor, Open, openAt, pathTo } from "../os/open_at.ts";
 import { remove, rename } from "./named.ts";
 
 /** The permissions that a new file gets but for the umask (open(2), as everybody calls it). */

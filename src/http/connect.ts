@@ -1,6 +1,6 @@
-import { connectTcp } from "../native/connect_tcp.ts";
+import { connectTcp } from "../net/connect_tcp.ts";
 import { ConnectionReader } from "./connection_reader.ts";
-import { HttpFailure } from "./failure.ts";
+import { HttpFailure } from "./request.ts";
 import type { Proxy, Variables } from "./proxy.ts";
 import { readResponseHead } from "./response_head.ts";
 import { hostOf, portOf } from "./url.ts";

@@ -1,13 +1,5 @@
-import type { OutputStream, StartFailure } from "../protocol/process.ts";
+import type { OutputStream, StartFailure, TerminalSize } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-
-/** The size of a pseudo-terminal in character cells. */
-export interface TerminalSize {
-  /** Lines, 1 to 65535. */
-  readonly rows: number;
-  /** Characters a line, 1 to 65535. */
-  readonly cols: number;
-}
 
 /** What a command reads from and writes to. */
 export type ChildStdio =

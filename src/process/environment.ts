@@ -1,7 +1,6 @@
-import type { Environment } from "../native/environment.ts";
+import type { Environment } from "../os/environment.ts";
 import type { EnvironmentPolicy } from "../protocol/process.ts";
 import { StartError } from "./child.ts";
-import { wildcardTest } from "./wildcard.ts";
 
 /** What `inherit: "core"` takes: who and where the user is, and which language they read. */
 const CORE_VARIABLES = [
@@ -67,4 +66,41 @@ function isInherited(name: string, inherit: EnvironmentPolicy["inherit"]): boole
     case "none":
       return false;
   }
+}
+
+/**
+ * A test for texts that match a pattern as a whole: `*` stands for any characters, `?` for exactly
+ * one, every other for itself. Case does not matter.
+ *
+ * Takes time in proportion to both lengths multiplied at the most; as a regular expression, a
+ * pattern with many stars could take longer than anyone waits.
+ */
+export function wildcardTest(pattern: string): (text: string) => boolean {
+  const wanted = characters(pattern);
+  return (text) => matches(characters(text), wanted);
+}
+
+function characters(text: string): readonly string[] {
+  return [...text.toLowerCase()];
+}
+
+/** On a mismatch, the last star takes one character more; earlier ones need no second try. */
+function matches(text: readonly string[], pattern: readonly string[]): boolean {
+  let at = 0;
+  let next = 0;
+  let star: { readonly next: number; taken: number } | undefined;
+  while (at < text.length) {
+    if (pattern[next] === "*") {
+      star = { next: ++next, taken: at };
+    } else if (pattern[next] === "?" || pattern[next] === text[at]) {
+      next++;
+      at++;
+    } else if (star !== undefined) {
+      next = star.next;
+      at = ++star.taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.slice(next).every((character) => character === "*");
 }

@@ -1,7 +1,8 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
+import type { Child, ChildCommand, ChildObserver } from "./child.ts";
+import type { TerminalSize } from "../protocol/process.ts";
 import { Slots } from "./slots.ts";
 import { EventLog, type ProcessEvent } from "./event_log.ts";
 

@@ -1,4 +1,4 @@
-import { log } from "../telemetry/log.ts";
+import { log } from "../log/log.ts";
 import { Guardian } from "./guardian.ts";
 import { Orphans } from "./linux/orphans.ts";
 

@@ -1,5 +1,5 @@
-import { isOsString } from "../native/os_string.ts";
-import { untilAnswered } from "../native/until_answered.ts";
+import { isOsString } from "../os/os_string.ts";
+import { untilAnswered } from "../os/until_answered.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startingPaths } from "./executable.ts";
 import { startLinuxChild } from "./linux/start.ts";
@@ -38,4 +38,25 @@ export function refuseInexpressible(
   if (!wellFormed || !texts.every(isOsString)) {
     throw new StartError(`an unpaired surrogate ${place}`);
   }
+}
+
+/** A command that was run to its end, and all it wrote. */
+export interface RunResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command with empty input. @throws {StartError} */
+export async function runChild(command: Omit<ChildCommand, "stdio">): Promise<RunResult> {
+  const { promise, resolve } = Promise.withResolvers<RunResult>();
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder(), pty: new TextDecoder() };
+  const text = { stdout: "", stderr: "", pty: "" };
+  let exitCode = 0;
+  await startChild({ ...command, stdio: { kind: "pipes", stdin: "empty" } }, {
+    output: (stream, bytes) => text[stream] += decoders[stream].decode(bytes, { stream: true }),
+    exited: (code) => exitCode = code,
+    ended: () => resolve({ exitCode, stdout: text.stdout, stderr: text.stderr }),
+  });
+  return await promise;
 }

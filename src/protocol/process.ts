@@ -1,5 +1,3 @@
-import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
 import {
   base64Bytes,
@@ -7,9 +5,11 @@ import {
   lazy,
   limit,
   optional,
+  pathUriSchema,
   textRecord,
   unsignedInteger,
 } from "./schema_parts.ts";
+import * as z from "zod/mini";
 
 /** The client's own name for a process, unique in its session. */
 const processId = z.string();
@@ -180,3 +180,11 @@ export type WriteParams = z.output<typeof writeParams>;
 export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;
+
+/** The size of a pseudo-terminal in character cells. */
+export interface TerminalSize {
+  /** Lines, 1 to 65535. */
+  readonly rows: number;
+  /** Characters a line, 1 to 65535. */
+  readonly cols: number;
+}

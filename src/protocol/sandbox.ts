@@ -1,6 +1,5 @@
+import { defaulted, lazy, limit, optional, pathUriSchema } from "./schema_parts.ts";
 import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
-import { defaulted, lazy, limit, optional } from "./schema_parts.ts";
 
 /** `deny` has the older name `none`. */
 const access = z.pipe(

@@ -9,8 +9,8 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { foreignNames } from "../filesystem/linux/foreign_names.ts";
-import { fileModeAt } from "../native/file_mode.ts";
+import { foreignNames } from "../os/foreign_names.ts";
+import { fileModeAt } from "../os/file_mode.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,

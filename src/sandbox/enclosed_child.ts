@@ -1,4 +1,5 @@
-import type { Child, Enclosure, TerminalSize, WriteOutcome } from "../process/child.ts";
+import type { Child, Enclosure, WriteOutcome } from "../process/child.ts";
+import type { TerminalSize } from "../protocol/process.ts";
 
 /** What has to be done otherwise than by the wrapper alone. */
 export type Detour = Pick<Child, "interrupt" | "requestEnd" | "hangUp" | "abandon">;

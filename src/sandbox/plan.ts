@@ -1,12 +1,12 @@
-import type { BoundIntent, BoundNetwork } from "./grants.ts";
+import type { BoundIntent, BoundNetwork } from "./policy/bound_policy.ts";
 import type { LinuxAbilities } from "./linux/abilities.ts";
-import { type FileView, planFileView } from "./linux/file_view.ts";
+import { type FileView, planFileView } from "./bubblewrap/file_view.ts";
 import {
   type LandlockRule,
   landlockRules,
   OLDEST_LANDLOCK,
   standardRules,
-} from "./linux/landlock_rules.ts";
+} from "./landlock/rules.ts";
 
 /** What a machine offers for enclosing commands. */
 export type HostAbilities =

@@ -1,22 +1,21 @@
-import { untilAnswered } from "../native/until_answered.ts";
+import { untilAnswered } from "../os/until_answered.ts";
 import { startingPaths } from "../process/executable.ts";
 import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-import { enforceDirectory } from "./bounds.ts";
+import type { WrappedDescriptor } from "./bubblewrap/arguments.ts";
+import type { CommandToWrap } from "./bubblewrap/final_stage.ts";
+import type { PortAccess } from "./bubblewrap/prepare.ts";
+import type { ExpectedMounts } from "./bubblewrap/verify_mounts.ts";
 import { hostDisk } from "./disk.ts";
-import type { BoundIntent } from "./grants.ts";
 import { hostAbilities } from "./host.ts";
-import { bindIntent } from "./intent/bind.ts";
-import { certificateFiles } from "./intent/certificate_files.ts";
-import { denyFound } from "./intent/deny_found.ts";
-import { namedPaths } from "./intent/named_paths.ts";
-import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
-import type { CommandToWrap } from "./linux/final_stage.ts";
-import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
-import type { ExpectedMounts } from "./linux/verify_mounts.ts";
 import { planSandbox } from "./plan.ts";
-import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
+import { bindIntent } from "./policy/bind.ts";
+import type { BoundIntent } from "./policy/bound_policy.ts";
+import { enforceDirectory } from "./policy/bounds.ts";
+import { denyFound } from "./policy/find_denied.ts";
+import { certificateFiles, namedPaths } from "./policy/named_paths.ts";
+import { requiresSandbox, type SandboxIntent } from "./policy/requires_sandbox.ts";
 
 /** A command as it is to be started. */
 export type PreparedSandbox =
@@ -85,18 +84,18 @@ export async function prepareSandbox(
       throw cannotEnforce(plan.reason, plan.fix);
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
-      const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
+      const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
       const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {
       if (abilities.os !== "linux") throw cannotEnforce("Landlock is for Linux");
-      const { prepareLandlock } = await import("./linux/prepare_landlock.ts");
+      const { prepareLandlock } = await import("./landlock/prepare.ts");
       const wrapped = prepareLandlock(plan, command, bound, abilities, writableTrees(bound));
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "seatbelt": {
-      const { prepareSeatbelt } = await import("./macos/prepare_seatbelt.ts");
+      const { prepareSeatbelt } = await import("./seatbelt/seatbelt_command.ts");
       const globs = asked.files.kind === "all" ? [] : asked.files.deniedGlobs;
       const argv = prepareSeatbelt(plan.intent, globs, command);
       const { cwd, env } = command;

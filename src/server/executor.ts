@@ -1,28 +1,29 @@
-import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
-import { type Environment, startingEnvironment } from "../native/environment.ts";
+import { log } from "../log/log.ts";
+import { type Environment, startingEnvironment } from "../os/environment.ts";
+import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
-import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
+import { Slots } from "../process/slots.ts";
 import { methods } from "../protocol/methods.ts";
-import { log } from "../telemetry/log.ts";
+import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
-import type { ReservedResources } from "../sandbox/intent/reserved.ts";
-import type { SandboxBounds } from "../sandbox/bounds.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
-import { ClosedProcesses } from "./closed_processes.ts";
 import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
+import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
-import { environmentConfigHandlers } from "./handlers/environment_config.ts";
-import { fileHandlers } from "./handlers/filesystem.ts";
-import { missingWatchHandlers } from "./handlers/missing_watch.ts";
+import {
+  environmentConfigHandlers,
+  fileHandlers,
+  missingWatchHandlers,
+} from "./handlers/filesystem.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
-import { Slots } from "../process/slots.ts";
 
 /** What whoever runs an executor decides. */
 export interface ExecutorOptions {

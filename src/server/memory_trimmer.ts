@@ -1,4 +1,4 @@
-import { releaseMemory } from "../native/release_memory.ts";
+import { releaseMemory } from "../os/release_memory.ts";
 
 /** How long no large message has come or gone before memory is given back, in milliseconds. */
 const QUIET_MS = 1000;

@@ -1,13 +1,12 @@
-import type * as z from "zod/mini";
 import type { FileHandles } from "../filesystem/file_handles.ts";
 import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
-import { invalidParams } from "../protocol/errors.ts";
-import { describeIssue } from "../protocol/issue.ts";
+import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
-import type { HttpTraffic } from "./http_traffic.ts";
+import type { HttpTraffic } from "./connection.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
+import type * as z from "zod/mini";
 
 /** What a handler may use besides its parameters. */
 export interface RequestContext {

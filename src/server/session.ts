@@ -1,14 +1,13 @@
-import { EventLog, type ProcessEvent } from "../process/event_log.ts";
-import { type ChildStarter, Process } from "../process/process.ts";
-import type { RetentionPool } from "../process/retention_pool.ts";
-import type { ProcessKeeper } from "../process/process_keeper.ts";
-import { log, logSeldom } from "../telemetry/log.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
+import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { internalError, invalidRequest } from "../protocol/errors.ts";
-import type { ClosedProcesses, Memory } from "./closed_processes.ts";
-import { encodeProcessEvent } from "./process_notification.ts";
+import { EventLog, type ProcessEvent, type RetentionPool } from "../process/event_log.ts";
+import { type ChildStarter, Process } from "../process/process.ts";
+import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Slots } from "../process/slots.ts";
+import { encodeNotification } from "../protocol/envelope.ts";
+import { internalError, invalidRequest } from "../protocol/errors.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
 /** Where a session's notifications go while a client is attached. */
 export interface NotificationSink {
@@ -235,5 +234,24 @@ export class Session {
       this.#processes.delete(processId);
     });
     this.#memories.add(memory);
+  }
+}
+
+/** The notification that tells a client of a process's event. */
+export function encodeProcessEvent(processId: string, event: ProcessEvent): string {
+  switch (event.kind) {
+    case "output":
+      // Put together by hand: base64 needs no escaping, and looking for characters that do costs
+      // more than everything else on the way of a large output.
+      return `{"method":"process/output","params":{"processId":${
+        JSON.stringify(processId)
+      },"seq":` +
+        `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
+    case "exited": {
+      const { seq, exitCode, sandboxDenied } = event;
+      return encodeNotification("process/exited", { processId, seq, exitCode, sandboxDenied });
+    }
+    case "closed":
+      return encodeNotification("process/closed", { processId, seq: event.seq });
   }
 }

@@ -1,5 +1,5 @@
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
-import { log, logSeldom } from "../telemetry/log.ts";
+import { log, logSeldom } from "../log/log.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** What the executor decides about sessions. */

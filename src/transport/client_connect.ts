@@ -1,7 +1,7 @@
 import { ConnectionError } from "./client_transport.ts";
 import { upgrade } from "./client_upgrade.ts";
 import { ClientWebSocket } from "./client_websocket.ts";
-import { connectTcp } from "../native/connect_tcp.ts";
+import { connectTcp } from "../net/connect_tcp.ts";
 
 /** Where an executor serves WebSockets. */
 export type SocketAddress =

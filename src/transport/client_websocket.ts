@@ -5,11 +5,10 @@ import {
   FrameDecoder,
   FrameError,
 } from "./client_frames.ts";
-import { ConnectionError } from "./client_transport.ts";
-import type { ClientTransport } from "./client_transport.ts";
 import { SendQueue } from "./client_send_queue.ts";
+import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import type { UpgradeConsent } from "./client_upgrade.ts";
-import { utf8Text } from "./text.ts";
+import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
   SATURATED_BYTES,

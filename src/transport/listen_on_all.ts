@@ -1,8 +1,8 @@
 import { delay } from "@std/async/delay";
-import { addressesOf } from "../native/host_addresses.ts";
-import { log, logSeldom } from "../telemetry/log.ts";
+import { addressesOf } from "../net/host_addresses.ts";
+import { log, logSeldom } from "../log/log.ts";
 import { isLoopback } from "./listen_address.ts";
-import { normalizedHost } from "./sockets.ts";
+import { normalizedHost } from "../os/own_sockets.ts";
 
 /** Listens on one address of this machine; port 0 is any that is free. */
 type Serve = (hostname: string, port: number) => Deno.HttpServer<Deno.NetAddr>;

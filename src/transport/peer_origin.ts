@@ -1,17 +1,12 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
-import { findTcpSocket, type TcpEnd, type TcpSocket } from "../native/inet_diag.ts";
-import {
-  hasNoNewPrivileges,
-  isAlive,
-  lookForSocket,
-  type OpenFiles,
-} from "../process/linux/open_files.ts";
-import { readProc, readProcLink } from "../process/linux/procfs.ts";
+import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
+import { hasNoNewPrivileges, isAlive, lookForSocket, type OpenFiles } from "../os/open_files.ts";
+import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
-import { logSeldom } from "../telemetry/log.ts";
-import { parseAddress } from "./ip_address.ts";
-import { acceptedUnixSockets, localEnd, shutDownSockets, withSockets } from "./sockets.ts";
+import { logSeldom } from "../log/log.ts";
+import { parseAddress } from "../net/ip_address.ts";
+import { acceptedUnixSockets, localEnd, shutDownSockets, withSockets } from "../os/own_sockets.ts";
 
 /**
  * Says why whoever has connected is refused; undefined if it is not.

@@ -1,5 +1,5 @@
-import { log } from "../telemetry/log.ts";
-import { type SocketFunctions, withSockets } from "./sockets.ts";
+import { log } from "../log/log.ts";
+import { type SocketFunctions, withSockets } from "../os/own_sockets.ts";
 
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;

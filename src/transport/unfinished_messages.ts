@@ -1,4 +1,4 @@
-import { peerKey, receivedBytes } from "./sockets.ts";
+import { peerKey, receivedBytes } from "../os/own_sockets.ts";
 
 /** How often is looked whether the program has grown, in milliseconds. */
 const LOOK_MS = 50;

@@ -3,7 +3,7 @@ import { HandshakeWatch } from "./handshake_watch.ts";
 import { listenOnAll } from "./listen_on_all.ts";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
-import { type LogLevel, logSeldom } from "../telemetry/log.ts";
+import { type LogLevel, logSeldom } from "../log/log.ts";
 import type { PeerCheck } from "./peer_origin.ts";
 import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
 import type { Transport, TransportLimits } from "./transport.ts";

@@ -1,6 +1,6 @@
-import { log, logSeldom } from "../telemetry/log.ts";
+import { log, logSeldom } from "../log/log.ts";
 import { atMost } from "./at_most.ts";
-import { utf8Text } from "./text.ts";
+import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
   DEFAULT_TRANSPORT_LIMITS,

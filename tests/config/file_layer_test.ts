@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ConfigurationError } from "../../src/config/configuration_error.ts";
+import { ConfigurationError } from "../../src/config/origin.ts";
 import { systemFile } from "./support.ts";
 
 Deno.test("a file is JSON with comments, and every value knows its line", async () => {

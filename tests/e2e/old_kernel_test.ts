@@ -1,5 +1,5 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
-import { assembleBpf } from "../../src/sandbox/linux/bpf.ts";
+import { assembleBpf } from "../../src/sandbox/seccomp/bpf.ts";
 import { canRunBubblewrap } from "../sandbox/linux/sandboxed_run.ts";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
-import { descendantsOf } from "../../src/process/linux/procfs.ts";
+import { descendantsOf } from "../../src/os/procfs.ts";
 import { run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
 import { exists } from "./support/files.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MAX_READ_FILE_BYTES } from "../../src/filesystem/read_file.ts";
+import { MAX_READ_FILE_BYTES } from "../../src/filesystem/operations.ts";
 import {
   base64,
   FOREIGN,

@@ -3,9 +3,9 @@ import type {
   ChildCommand,
   ChildObserver,
   Enclosure,
-  TerminalSize,
   WriteOutcome,
 } from "../../src/process/child.ts";
+import type { TerminalSize } from "../../src/protocol/process.ts";
 import type { ChildStarter } from "../../src/process/process.ts";
 
 /** A child without an operating system: it records what it is told, and says what a test wants. */

@@ -1,6 +1,5 @@
+import { EventLog, RetentionPool } from "../../src/process/event_log.ts";
 import { assertEquals } from "@std/assert";
-import { EventLog } from "../../src/process/event_log.ts";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
 
 const CHUNK = 1000;
 const LIMIT = 100 * CHUNK;

@@ -18,7 +18,7 @@ import { delay } from "@std/async/delay";
 import { createInterface } from "node:readline";
 import { Guardian } from "../../src/process/guardian.ts";
 import { Orphans } from "../../src/process/linux/orphans.ts";
-import { killTree } from "../../src/process/linux/process_tree.ts";
+import { killTree } from "../../src/os/procfs.ts";
 import { startChild } from "../../src/process/start_child.ts";
 
 const guardian = new Guardian((reason) => console.log(`lost ${reason}`));

@@ -1,13 +1,14 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type { OutputStream } from "../../protocol/process.ts";
-import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.ts";
+import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
-import { type Poller, Ready } from "./poller.ts";
-import { killTree } from "./process_tree.ts";
-import { resizePseudoTerminal } from "./pseudo_terminal.ts";
-import { onChildEnd, reap, Signal, signalGroup } from "./signals.ts";
-import type { StartedProcess } from "./spawn.ts";
+import { type Poller, Ready } from "../../os/poller.ts";
+import { killTree } from "../../os/procfs.ts";
+import { resizePseudoTerminal } from "../../os/pseudo_terminal.ts";
+import { onChildEnd, reap, Signal, signalGroup } from "../../os/signals.ts";
+import type { StartedProcess } from "../../os/spawn.ts";
 
 /** Our ends of a command's pipes or terminal. */
 export interface ChildDescriptors {

@@ -1,16 +1,15 @@
-import { InheritedMark } from "./inherited_mark.ts";
-import { libc } from "./libc.ts";
-import { ownChildren } from "./own_children.ts";
-import { killTree } from "./process_tree.ts";
+import { InheritedMark } from "../../os/inherited_mark.ts";
+import { libc } from "../../os/process_libc.ts";
 import {
   childrenOf,
   childrenOfMainThread,
   descendantsOf,
+  killTree,
   parentOf,
   processStatus,
   readProcLink,
-} from "./procfs.ts";
-import { reap, Signal, signalProcess } from "./signals.ts";
+} from "../../os/procfs.ts";
+import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */

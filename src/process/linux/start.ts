@@ -1,5 +1,5 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
-import { fileModeAt } from "../../native/file_mode.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { fileModeAt } from "../../os/file_mode.ts";
 import {
   type Child,
   type ChildCommand,
@@ -10,12 +10,17 @@ import {
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
-import { duplicate, growPipe, openPipe } from "./descriptors.ts";
-import { sealedNullDevice } from "./null_device.ts";
-import { oomScore } from "./oom_score.ts";
-import { sharedPoller } from "./poller.ts";
-import { openPseudoTerminal } from "./pseudo_terminal.ts";
-import { type DescriptorSetup, type ProgramLaunch, SpawnError, spawnProgram } from "./spawn.ts";
+import { duplicate, growPipe, openPipe } from "../../os/pipes.ts";
+import { sealedNullDevice } from "../../os/null_device.ts";
+import { oomScore } from "../../os/oom_score.ts";
+import { sharedPoller } from "../../os/poller.ts";
+import { openPseudoTerminal } from "../../os/pseudo_terminal.ts";
+import {
+  type DescriptorSetup,
+  type ProgramLaunch,
+  SpawnError,
+  spawnProgram,
+} from "../../os/spawn.ts";
 
 /** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
 const OUTPUT_PIPE_BYTES = 256 * 1024;

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { OutputStream } from "../../protocol/process.ts";
-import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.ts";
+import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import { killGroup, signalGroup } from "./signals.ts";
 import type { ChildInput, ChildOutput, OutputOpener } from "./streams.ts";
 

@@ -1,5 +1,5 @@
-import type { HelperTools } from "./final_stage.ts";
-import type { Architecture } from "./seccomp_profile.ts";
+import type { HelperTools } from "../bubblewrap/final_stage.ts";
+import type { Architecture } from "../seccomp/profile.ts";
 
 /** What bubblewrap can do here. */
 export type BubblewrapAbility =

@@ -1,13 +1,13 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path/posix";
+import { resolve } from "@std/path/posix";
 import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { StartFailure } from "../../protocol/process.ts";
 import type { Disk } from "../disk.ts";
-import { accessTo, type BoundFiles } from "../grants.ts";
-import { resolvePath } from "../intent/resolve_path.ts";
-import { isWithin } from "../native_path.ts";
-import type { CommandToWrap } from "./final_stage.ts";
+import { accessTo, type BoundFiles } from "../policy/bound_policy.ts";
+import { resolvePath } from "../policy/resolve_path.ts";
+import { isWithin } from "../../os/native_path.ts";
+import type { CommandToWrap } from "../bubblewrap/final_stage.ts";
 
 const ENOENT = 2;
 const EACCES = 13;

@@ -1,17 +1,17 @@
 import { readFileSync, statSync } from "node:fs";
-import { libc } from "../../process/linux/libc.ts";
-import { runChild, type RunResult } from "../../process/run_child.ts";
-import { log } from "../../telemetry/log.ts";
+import { libc } from "../../os/process_libc.ts";
+import { runChild, type RunResult } from "../../process/start_child.ts";
+import { log } from "../../log/log.ts";
 import { RetriedProbe } from "../retried_probe.ts";
 import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
   NOT_INSTALLED,
-} from "./diagnose_bubblewrap.ts";
+} from "../bubblewrap/diagnose.ts";
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
-import type { HelperTools } from "./final_stage.ts";
-import { kernelTrees } from "./mount_table.ts";
+import type { HelperTools } from "../bubblewrap/final_stage.ts";
+import { kernelTrees } from "../../os/mount_table.ts";
 
 const SYS_LANDLOCK_CREATE_RULESET = 444n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;

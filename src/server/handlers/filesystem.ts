@@ -1,17 +1,17 @@
+import type { SandboxedFiles } from "../../filesystem/access/operations.ts";
 import {
   answerDirectly,
   type DirectMethod,
   learnDirectory,
 } from "../../filesystem/direct_requests.ts";
 import { type FileMethod, fileOperations } from "../../filesystem/operations.ts";
-import type { SandboxedFiles } from "../../filesystem/sandbox/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
-import type { SandboxBounds } from "../../sandbox/bounds.ts";
-import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
-import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
+import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import { requiresSandbox } from "../../sandbox/policy/requires_sandbox.ts";
+import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
 /** Handlers of all fs/* requests. Those that move contents wait for their turn. */
@@ -129,6 +129,36 @@ async function enclosed(
   if (Deno.build.os !== "linux") {
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
-  const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
+  const { filesInSandbox } = await import("../../filesystem/access/operations.ts");
   return await filesInSandbox(sandbox, undefined, bounds, reserved?.());
+}
+
+/**
+ * The handler of `fs/watchMissing`, which takes no sandbox. What its watch sees is told to the
+ * connection itself.
+ */
+export function missingWatchHandlers(bounds?: SandboxBounds): Record<string, RequestHandler> {
+  return {
+    "fs/watchMissing": handler(
+      methods["fs/watchMissing"],
+      async (params, { missing }) => {
+        enforceNoBareFiles(bounds);
+        return { watching: await missing.start(params) };
+      },
+    ),
+  };
+}
+
+/** The handler of `environmentConfig/read`, which takes no sandbox. */
+export function environmentConfigHandlers(
+  variable: (name: string) => string | undefined,
+  bounds?: SandboxBounds,
+): Record<string, RequestHandler> {
+  return {
+    "environmentConfig/read": handler(methods["environmentConfig/read"], async (params) => {
+      enforceNoBareFiles(bounds);
+      const { readCodexConfig } = await import("../../codex_config/read.ts");
+      return await readCodexConfig(params, variable);
+    }),
+  };
 }

@@ -1,5 +1,5 @@
 import { hostPath } from "../../filesystem/named.ts";
-import type { Environment } from "../../native/environment.ts";
+import type { Environment } from "../../os/environment.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
 import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
@@ -7,9 +7,9 @@ import { internalError, invalidParams, invalidRequest } from "../../protocol/err
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
-import type { SandboxBounds } from "../../sandbox/bounds.ts";
-import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
-import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
+import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
+import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 

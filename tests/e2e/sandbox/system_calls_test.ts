@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { seccompFilter } from "../../../src/sandbox/linux/seccomp_filter.ts";
-import { shippedSeccompProfile } from "../../../src/sandbox/linux/seccomp_profile.ts";
-import { allowedCalls } from "../../sandbox/linux/allowed_calls.ts";
-import { runBpf } from "../../sandbox/linux/bpf_interpreter.ts";
+import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
+import { shippedSeccompProfile } from "../../../src/sandbox/seccomp/profile.ts";
+import { allowedCalls } from "../../sandbox/seccomp/allowed_calls.ts";
+import { runBpf } from "../../sandbox/seccomp/bpf_interpreter.ts";
 import { isRecord } from "../support/inbox.ts";
 import { testOnMachines } from "./support/machines.ts";
 import { python } from "./support/python.ts";

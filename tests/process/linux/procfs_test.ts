@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { childrenOf, descendantsOf, processStatus } from "../../../src/process/linux/procfs.ts";
+import { childrenOf, descendantsOf, processStatus } from "../../../src/os/procfs.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { libc } from "../../../src/process/linux/libc.ts";
+import { libc } from "../../../src/os/process_libc.ts";
 import { eventually } from "../../e2e/support/patience.ts";
 import { bash, inDirectory, RecordedChild } from "../behaviour/recorded_child.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { BoundFiles, Grant } from "../../../src/sandbox/grants.ts";
-import { landlockRules } from "../../../src/sandbox/linux/landlock_rules.ts";
+import type { BoundFiles, Grant } from "../../../src/sandbox/policy/bound_policy.ts";
+import { landlockRules } from "../../../src/sandbox/landlock/rules.ts";
 
 function granted(...grants: [Grant["access"], string, Grant["kind"]?][]): BoundFiles {
   return {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { seccompFilter } from "../../../src/sandbox/linux/seccomp_filter.ts";
-import { runBpf } from "./bpf_interpreter.ts";
+import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
+import { runBpf } from "../seccomp/bpf_interpreter.ts";
 
 const ALLOW = 0x7fff_0000;
 const EPERM = 0x0005_0001;

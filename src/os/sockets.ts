@@ -1,0 +1,167 @@
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { describeErrno, lastErrno } from "./errno.ts";
+
+const functions = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+let opened: Calls | undefined;
+
+/** The C library's functions for sockets, typed; opened at first use. */
+function calls(): Calls {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
+}
+
+/** Something about a socket that the kernel refused. */
+export class SocketError extends Error {
+  override readonly name = "SocketError";
+}
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const LOOPBACK = [127, 0, 0, 1];
+
+const IPPROTO_IP = 0;
+const IP_FREEBIND = 15;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SO_LINGER = 13;
+const SHUT_WR = 1;
+const MSG_NOSIGNAL = 0x4000;
+/** As many as the kernel lets wait at the most (net.core.somaxconn). */
+const BACKLOG = 4096;
+
+/** A TCP socket that never waits, in the network namespace of this thread. @throws {SocketError} */
+export function openTcpSocket(): Descriptor {
+  return checked(
+    "a socket cannot be opened",
+    calls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+  );
+}
+
+/** Two connected unix sockets that never wait. @throws {SocketError} */
+export function openSocketPair(): readonly [Descriptor, Descriptor] {
+  const pair = new Int32Array(2);
+  checked(
+    "sockets cannot be opened",
+    calls().socketpair(
+      AF_UNIX,
+      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+      0,
+      new Uint8Array(pair.buffer),
+    ),
+  );
+  return [pair[0] ?? -1, pair[1] ?? -1];
+}
+
+/**
+ * Lets a socket take connections to a port of 127.0.0.1 in its network namespace, whose loopback
+ * device need not be up yet (IP_FREEBIND, ip(7)).
+ *
+ * @throws {SocketError}
+ */
+export function listenOnLoopback(socket: Descriptor, port: number): void {
+  setOption(socket, IPPROTO_IP, IP_FREEBIND, 1);
+  const address = loopbackAddress(port);
+  checked(`port ${port}`, calls().bind(socket, address, address.length));
+  checked(`port ${port}`, calls().listen(socket, BACKLOG));
+}
+
+/** The next connection that waits, if one does and there is a descriptor left for it. */
+export function acceptConnection(listener: Descriptor): Descriptor | undefined {
+  const accepted = calls().accept4(listener, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (accepted < 0) return undefined;
+  sendAtOnce(accepted);
+  return accepted;
+}
+
+/**
+ * Begins to connect to a port of 127.0.0.1; the socket is writable once it is clear whether it is
+ * connected (connect(2), EINPROGRESS).
+ *
+ * @throws {SocketError} when there is no descriptor left
+ */
+export function beginConnecting(port: number): Descriptor {
+  const socket = openTcpSocket();
+  sendAtOnce(socket);
+  const address = loopbackAddress(port);
+  calls().connect(socket, address, address.length);
+  return socket;
+}
+
+/** Whether a socket that has become writable is connected. */
+export function isConnected(socket: Descriptor): boolean {
+  const error = new Int32Array([-1]);
+  const length = new Uint32Array([error.byteLength]);
+  const bytes = new Uint8Array(error.buffer);
+  calls().getsockopt(socket, SOL_SOCKET, SO_ERROR, bytes, new Uint8Array(length.buffer));
+  return error[0] === 0;
+}
+
+/** Reads what has arrived. 0 at the end of the stream, -1 if nothing has or the connection broke. */
+export function receive(socket: Descriptor, buffer: Uint8Array<ArrayBuffer>): number {
+  return Number(calls().recv(socket, buffer, BigInt(buffer.length), 0));
+}
+
+/** Returns how much the kernel took, -1 if it has no room or the connection broke. */
+export function send(socket: Descriptor, bytes: Uint8Array<ArrayBuffer>): number {
+  return Number(calls().send(socket, bytes, BigInt(bytes.length), MSG_NOSIGNAL));
+}
+
+/** Tells the other side that nothing more comes. */
+export function endSending(socket: Descriptor): void {
+  calls().shutdown(socket, SHUT_WR);
+}
+
+/** Closes a connection so that the other side sees it broken instead of ended (SO_LINGER). */
+export function resetConnection(socket: Descriptor): void {
+  calls().setsockopt(
+    socket,
+    SOL_SOCKET,
+    SO_LINGER,
+    new Uint8Array(Int32Array.of(1, 0).buffer),
+    8,
+  );
+  closeDescriptor(socket);
+}
+
+/** Whoever sends has decided already what belongs together (TCP_NODELAY, tcp(7)). */
+function sendAtOnce(socket: Descriptor): void {
+  setOption(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+function setOption(socket: Descriptor, level: number, option: number, value: number): void {
+  const bytes = new Uint8Array(Int32Array.of(value).buffer);
+  calls().setsockopt(socket, level, option, bytes, bytes.length);
+}
+
+/** `struct sockaddr_in` (ip(7)). */
+function loopbackAddress(port: number): Uint8Array<ArrayBuffer> {
+  const address = new DataView(new ArrayBuffer(16));
+  address.setUint16(0, AF_INET, true);
+  address.setUint16(2, port);
+  LOOPBACK.forEach((byte, index) => address.setUint8(4 + index, byte));
+  return new Uint8Array(address.buffer);
+}
+
+function checked(what: string, result: number): number {
+  if (result >= 0) return result;
+  throw new SocketError(`${what}: ${describeErrno(lastErrno())}`);
+}
