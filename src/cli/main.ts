@@ -49,12 +49,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { doctor } = await import("./doctor.ts");
       return await doctor(rest);
     }
-    // Not for people: how this program becomes a command in a sandbox.
-    case "sandbox-launcher": {
-      const { runLauncher } = await import("../sandbox/linux/launcher.ts");
-      return runLauncher();
-    }
-    // Not for people either: how a sandbox gets sockets of this machine's.
+    // Not for people: how a sandbox gets sockets of this machine's.
     case "sandbox-sockets": {
       const { makeSockets } = await import("../sandbox/linux/socket_maker.ts");
       makeSockets(rest);

@@ -1,7 +1,7 @@
 import { type DoctorCheck, type Mechanism, ok } from "./doctor_report.ts";
 import type { BubblewrapAbility, LinuxAbilities } from "./linux/abilities.ts";
 import type { NamespaceSettings } from "./linux/diagnose_bubblewrap.ts";
-import { OLDEST_LANDLOCK } from "./linux/landlock_rules.ts";
+import { OLDEST_LANDLOCK } from "./landlock/rules.ts";
 
 /** What was found out about a Linux machine. */
 export interface LinuxFacts {

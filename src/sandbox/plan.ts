@@ -1,12 +1,7 @@
 import type { BoundIntent, BoundNetwork } from "./grants.ts";
 import type { LinuxAbilities } from "./linux/abilities.ts";
 import { type FileView, planFileView } from "./linux/file_view.ts";
-import {
-  type LandlockRule,
-  landlockRules,
-  OLDEST_LANDLOCK,
-  standardRules,
-} from "./linux/landlock_rules.ts";
+import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK } from "./landlock/rules.ts";
 
 /** What a machine offers for enclosing commands. */
 export type HostAbilities =
@@ -25,13 +20,10 @@ export type SandboxPlan =
   }
   | {
     readonly kind: "landlock";
-    readonly rules: readonly LandlockRule[];
-    /**
-     * Whether modes, owners, attributes and times of all files have to stay as they are, of those
-     * that may be written too: Landlock leaves them to whoever owns a file, wherever it is.
-     */
-    readonly fixedMetadata: boolean;
+    readonly files: LandlockFiles;
     readonly network: BoundNetwork;
+    /** The kernel's version of Landlock's interface. */
+    readonly version: number;
   }
   | { readonly kind: "seatbelt"; readonly intent: BoundIntent }
   | RefusedPlan;
@@ -50,7 +42,7 @@ export interface RefusedPlan {
 
 /** Wishes of the client about the means. */
 export interface PlanPreferences {
-  /** Landlock before bubblewrap, where it is enough. */
+  /** Landlock, whatever else there is. */
   readonly landlockFirst: boolean;
 }
 
@@ -83,17 +75,10 @@ function planLinux(
   }
   const bubblewrap = planBubblewrap(intent, abilities);
   const landlock = planLandlock(intent, abilities);
-  if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
-  if (bubblewrap.kind !== "refused") return bubblewrap;
-  if (landlock.kind !== "refused") return landlock;
-  return refused(`${bubblewrap.reason}; ${landlock.reason}`, bubblewrap.fix ?? landlock.fix);
-}
-
-/** Whether what may be written is not quite as free as it would be with bubblewrap. */
-function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
-  const devices = standardRules().map(({ path }) => path);
-  return fixedMetadata &&
-    rules.some(({ path, access }) => access === "write" && !devices.includes(path));
+  const [first, second] = landlockFirst ? [landlock, bubblewrap] : [bubblewrap, landlock];
+  if (first.kind !== "refused") return first;
+  if (second.kind !== "refused") return second;
+  return refused(`${first.reason}; ${second.reason}`, first.fix ?? second.fix);
 }
 
 function planBubblewrap(
@@ -115,7 +100,7 @@ function planBubblewrap(
 
 function planLandlock(
   intent: BoundIntent,
-  { landlock }: LinuxAbilities,
+  { landlock, supervision }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) {
@@ -124,14 +109,11 @@ function planLandlock(
   if (intent.network.kind === "loopback") {
     return refused("Landlock tells ports apart, but not the hosts that they are on");
   }
-  const files = landlockRules(intent.files);
-  if (files.kind === "refused") return refused(files.reason);
-  return {
-    kind: "landlock",
-    rules: files.rules,
-    fixedMetadata: !files.rules.some(({ path, access }) => path === "/" && access === "write"),
-    network: intent.network,
-  };
+  const files = landlockFiles(intent.files, landlock);
+  if (supervision.kind === "unusable" && Object.values(files.supervised).includes(true)) {
+    return refused(supervision.reason, supervision.fix);
+  }
+  return { kind: "landlock", files, network: intent.network, version: landlock };
 }
 
 function refused(reason: string, fix?: string): RefusedPlan {

@@ -11,6 +11,7 @@ import { bindIntent } from "./intent/bind.ts";
 import { certificateFiles } from "./intent/certificate_files.ts";
 import { denyFound } from "./intent/deny_found.ts";
 import { namedPaths } from "./intent/named_paths.ts";
+import type { RestrictedCommand } from "./landlock/prepare.ts";
 import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
 import type { CommandToWrap } from "./linux/final_stage.ts";
 import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
@@ -21,7 +22,13 @@ import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
 export type PreparedSandbox =
   /** As it is: there is nothing to enforce. */
   | { readonly kind: "none" }
-  | WrappedCommand;
+  | WrappedCommand
+  /** On a thread that encloses it. */
+  | {
+    readonly kind: "restricted";
+    readonly sandboxType: "linuxSeccomp";
+    readonly command: RestrictedCommand;
+  };
 
 /** A command inside of another that encloses it. */
 export interface WrappedCommand {
@@ -97,9 +104,9 @@ export async function prepareSandbox(
     }
     case "landlock": {
       if (abilities.os !== "linux") throw cannotEnforce("Landlock is for Linux");
-      const { prepareLandlock } = await import("./linux/prepare_landlock.ts");
-      const wrapped = prepareLandlock(plan, command, bound, abilities, writableTrees(bound));
-      return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
+      const { prepareLandlock } = await import("./landlock/prepare.ts");
+      const restricted = prepareLandlock(plan, command, bound, abilities);
+      return { kind: "restricted", sandboxType: "linuxSeccomp", command: restricted };
     }
     case "seatbelt": {
       const { prepareSeatbelt } = await import("./macos/prepare_seatbelt.ts");

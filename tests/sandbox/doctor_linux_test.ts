@@ -11,6 +11,7 @@ const ABLE: LinuxAbilities = {
   architecture: "x86_64",
   bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: true },
   landlock: 7,
+  supervision: { kind: "usable" },
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" },

@@ -7,6 +7,7 @@ const LINUX: LinuxAbilities = {
   architecture: "x86_64",
   bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: false },
   landlock: 7,
+  supervision: { kind: "usable" },
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: {},
@@ -46,30 +47,26 @@ Deno.test("nothing to enforce needs no means, whatever the machine", () => {
   assertEquals(plan(free, { os: "other", name: "windows" }), { kind: "none" });
 });
 
-Deno.test("bubblewrap comes first, unless the client wants Landlock and it is enough", () => {
+Deno.test("bubblewrap comes first, unless the client wants Landlock", () => {
   assertEquals(plan({}).kind, "bubblewrap");
-  assertEquals(plan({}, {}, true).kind, "landlock");
-  assertEquals(plan({ files: PROTECTED }, {}, true).kind, "bubblewrap");
   assertEquals(plan({ files: { kind: "all" } }).kind, "bubblewrap");
+  assertEquals(plan({}, {}, true).kind, "landlock");
+  assertEquals(plan({ files: PROTECTED }, {}, true).kind, "landlock");
 });
 
-Deno.test("Landlock stands in where bubblewrap cannot be used and it is enough", () => {
+Deno.test("Landlock stands in where bubblewrap cannot be used", () => {
   assertEquals(plan({}, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
-});
-
-Deno.test("Landlock, which has to keep all metadata as it is, does not go before what need not", () => {
-  const some = files(["read", "/"], ["write", "/ws"]);
-  assertEquals(plan({ files: some }, {}, true).kind, "bubblewrap");
-  const forced = plan({ files: some }, { bubblewrap: NO_BUBBLEWRAP });
-  assertEquals(forced.kind === "landlock" && forced.fixedMetadata, true);
-  const free = plan({ files: files(["write", "/"]) }, {}, true);
-  assertEquals(free.kind === "landlock" && free.fixedMetadata, false);
+  assertEquals(plan({ files: PROTECTED }, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
 });
 
 Deno.test("nothing is enforced in part: the refusal names each obstacle and what helps", () => {
-  const refused = refusal(plan({ files: PROTECTED }, { bubblewrap: NO_BUBBLEWRAP }));
-  assertStringIncludes(refused, "no bubblewrap; Landlock cannot keep '/ws/.git' read-only");
+  const supervision = { kind: "unusable", reason: "no supervisor", fix: "allow it" } as const;
+  const abilities = { bubblewrap: NO_BUBBLEWRAP, supervision };
+  const refused = refusal(plan({ files: PROTECTED }, abilities));
+  assertStringIncludes(refused, "no bubblewrap; no supervisor");
   assertStringIncludes(refused, "| install it");
+  assertEquals(plan({}, abilities).kind, "landlock");
+  assertEquals(plan({ files: PROTECTED }, { supervision }, true).kind, "bubblewrap");
 });
 
 for (

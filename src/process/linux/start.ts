@@ -11,8 +11,14 @@ import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openPipe } from "./descriptors.ts";
 import { sharedPoller } from "./poller.ts";
-import { openPseudoTerminal } from "./pseudo_terminal.ts";
-import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
+import { openPseudoTerminal, openTerminal } from "./pseudo_terminal.ts";
+import {
+  type DescriptorSetup,
+  holdProcess,
+  type ProgramLaunch,
+  SpawnError,
+  spawnProgram,
+} from "./spawn.ts";
 
 /** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
 const OUTPUT_PIPE_BYTES = 256 * 1024;
@@ -45,11 +51,42 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   }
 }
 
-function prepareStdio(command: ChildCommand): PreparedStdio {
+/**
+ * Starts a program on another thread of this program. It gets its terminal open: what it may open
+ * itself is for that thread to know.
+ *
+ * @param launchElsewhere returns the program's number
+ * @throws {StartError} when the system refuses; nothing is left behind
+ * @throws whatever else `launchElsewhere` does
+ */
+export async function startLinuxChildBy(
+  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  launch: Omit<ProgramLaunch, "descriptors">,
+  stdio: ChildStdio,
+  observer: ChildObserver,
+): Promise<Child> {
+  const prepared = prepareStdio({ ...launch, stdio }, true);
+  try {
+    const poller = sharedPoller();
+    const process = holdProcess(
+      await launchElsewhere({ ...launch, descriptors: prepared.setup }),
+    );
+    return new LinuxChild(process, poller, prepared.ours, observer);
+  } catch (error) {
+    allDescriptors(prepared.ours).forEach(closeDescriptor);
+    throw error instanceof SpawnError ? startError(launch, error) : error;
+  } finally {
+    prepared.childs.forEach(closeDescriptor);
+  }
+}
+
+function prepareStdio(command: Omit<ChildCommand, "env">, terminalOpen = false): PreparedStdio {
   const opened: Descriptor[] = [];
   try {
     const standard = command.stdio.kind === "pty"
-      ? preparePseudoTerminal(command.stdio, opened)
+      ? terminalOpen
+        ? prepareOpenTerminal(command.stdio, opened)
+        : preparePseudoTerminal(command.stdio, opened)
       : preparePipes(command.stdio.stdin, opened);
     const { descriptors: extra = [] } = command;
     return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
@@ -116,6 +153,27 @@ function preparePseudoTerminal(
   };
 }
 
+function prepareOpenTerminal(
+  { size }: Extract<ChildStdio, { kind: "pty" }>,
+  opened: Descriptor[],
+): PreparedStdio {
+  const pair = openPseudoTerminal(size);
+  opened.push(pair.master);
+  const terminal = openTerminal(pair);
+  opened.push(terminal);
+  return {
+    ours: {
+      input: duplicate(pair.master),
+      outputs: [{ stream: "pty", descriptor: pair.master }],
+    },
+    childs: [terminal],
+    setup: [0, 1, 2].map((number) => ({
+      number,
+      source: { kind: "copy", descriptor: terminal },
+    })),
+  };
+}
+
 /** Copied from numbers past all of theirs: to set one up must not overwrite another. */
 function addDescriptors(
   prepared: PreparedStdio,
@@ -147,7 +205,7 @@ function allDescriptors(ours: ChildDescriptors): Descriptor[] {
 }
 
 /** The kernel says what went wrong but not with which path; a look at the directory tells. */
-function startError(command: ChildCommand, cause: unknown): StartError {
+function startError(command: Pick<ChildCommand, "argv" | "cwd">, cause: unknown): StartError {
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }

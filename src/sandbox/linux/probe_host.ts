@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
-import { libc } from "../../process/linux/libc.ts";
+import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/run_child.ts";
-import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
+import type {
+  BubblewrapAbility,
+  LinuxAbilities,
+  NamespaceEntry,
+  SupervisionAbility,
+} from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -10,9 +15,6 @@ import {
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "./final_stage.ts";
 
-const SYS_LANDLOCK_CREATE_RULESET = 444n;
-const LANDLOCK_CREATE_RULESET_VERSION = 1n;
-
 /** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
 const trials = new Map<string, Promise<BubblewrapAbility>>();
 let installed: readonly FoundProgram[] | undefined;
@@ -20,6 +22,7 @@ let entries: readonly FoundProgram[] | undefined;
 let privileged: boolean | undefined;
 let tools: HelperTools | undefined;
 let landlock: number | undefined;
+let supervision: SupervisionAbility | undefined;
 let seccomp: boolean | undefined;
 
 /**
@@ -33,6 +36,7 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
     architecture: Deno.build.arch,
     bubblewrap: await probeBubblewrap(outside),
     landlock: landlock ??= landlockVersion(),
+    supervision: supervision ??= probeSupervision(),
     seccomp: seccomp ??= hasSeccomp(),
     namespaceEntry: namespaceEntry(outside),
     tools: tools ??= findHelperTools(),
@@ -90,15 +94,24 @@ function hasCapability(capability: bigint): boolean {
   return (BigInt(`0x${effective}`) >> capability & 1n) === 1n;
 }
 
-/** landlock_create_ruleset(2) without a ruleset answers the version. */
-function landlockVersion(): number {
-  const version = libc().syscall(
-    SYS_LANDLOCK_CREATE_RULESET,
-    0n,
-    0n,
-    LANDLOCK_CREATE_RULESET_VERSION,
-  );
-  return Math.max(0, Number(version));
+/** Whether calls can be handed over, and their arguments be read by another thread. */
+function probeSupervision(): SupervisionAbility {
+  if (!hasUserNotification()) {
+    return {
+      kind: "unusable",
+      reason: "this kernel cannot hand system calls over to a supervisor (seccomp_unotify)",
+      fix: "Linux 5.19 or newer with CONFIG_SECCOMP_FILTER",
+    };
+  }
+  // ptrace_scope in the kernel's documentation of Yama: 1 leaves one's own descendants.
+  const scope = Number(readFile("/proc/sys/kernel/yama/ptrace_scope") ?? 0);
+  if (scope <= 1) return { kind: "usable" };
+  return {
+    kind: "unusable",
+    reason:
+      `kernel.yama.ptrace_scope is ${scope}, so that the arguments of commands' system calls cannot be read`,
+    fix: "`sysctl -w kernel.yama.ptrace_scope=1`, and the same in /etc/sysctl.d to keep it",
+  };
 }
 
 /** There since Linux 4.14 where the kernel can filter (seccomp(2)). */

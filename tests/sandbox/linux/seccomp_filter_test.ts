@@ -357,6 +357,8 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
       noLocalBinding: [],
       sharedHost: [],
       fixedMetadata: [],
+      fixedFlags: [],
+      supervised: [],
     },
   };
 }

@@ -13,7 +13,7 @@ function profileText(rule: string): string {
     "sections": {
       "always": [${rule}],
       "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
-      "sharedHost": [], "fixedMetadata": [],
+      "sharedHost": [], "fixedMetadata": [], "fixedFlags": [], "supervised": [],
     },
   }`;
 }

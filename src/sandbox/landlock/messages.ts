@@ -1,0 +1,36 @@
+import type { Descriptor } from "../../native/descriptor.ts";
+import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
+import type { ProgramLaunch } from "../../process/linux/spawn.ts";
+
+/** What holds for a thread that starts commands, and so for them. */
+export interface ThreadRestrictions {
+  readonly governed: LandlockGoverned;
+  readonly rules: readonly PathRule[];
+  /** A program for seccomp(2). */
+  readonly filter: Uint8Array;
+  /** Whether the filter hands calls over. */
+  readonly supervised: boolean;
+}
+
+/** What a thread that starts commands is told. */
+export type ToSpawner =
+  | { readonly kind: "restrict"; readonly restrictions: ThreadRestrictions }
+  | { readonly kind: "spawn"; readonly id: number; readonly launch: ProgramLaunch };
+
+/** What a thread that starts commands tells. */
+export type FromSpawner =
+  /** Once, when it can be told what to do. */
+  | { readonly kind: "ready" }
+  /** It is restricted. Both descriptors are whoever's hears it. */
+  | {
+    readonly kind: "restricted";
+    readonly ruleset: Descriptor;
+    /** What tells of calls that are handed over. */
+    readonly listener: Descriptor | undefined;
+  }
+  | { readonly kind: "spawned"; readonly id: number; readonly outcome: SpawnOutcome };
+
+/** What came of starting a program. */
+export type SpawnOutcome =
+  | { readonly kind: "started"; readonly pid: number }
+  | { readonly kind: "failed"; readonly errno: number };

@@ -1,0 +1,127 @@
+import { executableCandidates } from "../../process/executable.ts";
+import type { ProgramLaunch } from "../../process/linux/spawn.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { type Disk, hostDisk } from "../disk.ts";
+import type { BoundIntent, BoundNetwork } from "../grants.ts";
+import type { LinuxAbilities } from "../linux/abilities.ts";
+import { checkCommand } from "../linux/check_command.ts";
+import { type CommandToWrap, finalStage } from "../linux/final_stage.ts";
+import { readableTools } from "../linux/prepare_bubblewrap.ts";
+import { seccompFilter, type SeccompFilterOptions } from "../linux/seccomp_filter.ts";
+import type { Architecture } from "../linux/seccomp_profile.ts";
+import type { ThreadRestrictions } from "./messages.ts";
+import type { GroupPlan } from "./restricted_group.ts";
+import { governed, pathRule } from "./rights.ts";
+import type { LandlockFiles, LandlockRule } from "./rules.ts";
+
+/** What a plan for Landlock holds. */
+export interface LandlockPlan {
+  readonly files: LandlockFiles;
+  readonly network: BoundNetwork;
+  /** The kernel's version of the interface. */
+  readonly version: number;
+}
+
+/** A command that a restricted thread is to start. */
+export interface RestrictedCommand {
+  /** The same for commands with the same plan. */
+  readonly key: string;
+  /** What holds for the thread. */
+  readonly plan: () => GroupPlan;
+  readonly launch: Omit<ProgramLaunch, "descriptors">;
+}
+
+/** Programs for the kernel: they take a while to build and are always the same. */
+const filters = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/**
+ * Makes ready what a command is started by.
+ *
+ * @throws {RpcError} -32603 if the command could not be started so
+ */
+export function prepareLandlock(
+  { files, network, version }: LandlockPlan,
+  command: CommandToWrap,
+  intent: BoundIntent,
+  { architecture, tools }: LinuxAbilities,
+): RestrictedCommand {
+  if (architecture === undefined) throw internalError("Landlock cannot be used here");
+  checkCommand(command, intent.files, hostDisk);
+  const rules = files.rules.flatMap((rule) => withoutDevices(rule, hostDisk));
+  const hostNetwork = network.kind === "host";
+  return {
+    key: JSON.stringify([rules, files.policy.grants, files.supervised, network]),
+    plan: () => ({
+      restrictions: {
+        governed: governed(hostNetwork, version),
+        rules: rules.map((rule) => pathRule(rule, version)),
+        ...filterFor(files, hostNetwork, architecture),
+      },
+      policy: isSupervised(files) ? files.policy : undefined,
+      architecture,
+    }),
+    launch: launchOf(command, readableTools(tools, intent)),
+  };
+}
+
+/** A terminal is taken by a program before the command, which opens its session. */
+function launchOf(
+  command: CommandToWrap,
+  tools: LinuxAbilities["tools"],
+): RestrictedCommand["launch"] {
+  const { cwd, env, terminal } = command;
+  if (terminal && tools.setsid === undefined) {
+    throw internalError(
+      "the sandbox cannot be enforced here: a command on a terminal needs setsid(1) inside of it; " +
+        "nothing was started",
+    );
+  }
+  // PWD stays as it is, whatever it says.
+  const stage = finalStage(command, { pwd: env.PWD, canSetArg0: true }, tools);
+  if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
+  const [name = "", ...rest] = stage.argv;
+  const whole = { ...env, ...stage.env };
+  return {
+    candidates: executableCandidates(name, env),
+    argv: [stage.arg0 ?? name, ...rest],
+    cwd,
+    env: whole,
+    sharesSession: terminal,
+  };
+}
+
+/** Devices are not files to be read: they are the host's disks and the user's other terminals. */
+const DEVICES = "dev";
+const SHARED_MEMORY = "/dev/shm";
+
+function withoutDevices(rule: LandlockRule, disk: Disk): LandlockRule[] {
+  if (rule.path !== "/" || rule.access !== "read") return [rule];
+  const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
+  return [
+    { path: "/", access: "list" },
+    ...below.map(({ name }): LandlockRule => ({ path: `/${name}`, access: "read" })),
+    { path: SHARED_MEMORY, access: "read" },
+  ];
+}
+
+function isSupervised({ supervised }: LandlockFiles): boolean {
+  return supervised.names || supervised.metadata || supervised.reads;
+}
+
+function filterFor(
+  files: LandlockFiles,
+  hostNetwork: boolean,
+  architecture: Architecture,
+): Pick<ThreadRestrictions, "filter" | "supervised"> {
+  const options: SeccompFilterOptions = {
+    architecture,
+    network: hostNetwork ? "enabled" : "restricted",
+    sharedHost: true,
+    fixedMetadata: files.fixedMetadata,
+    supervised: files.supervised,
+  };
+  const key = JSON.stringify(options);
+  const filter = filters.get(key) ?? seccompFilter(options);
+  filters.set(key, filter);
+  return { filter, supervised: isSupervised(files) };
+}

@@ -1,0 +1,49 @@
+/// <reference lib="deno.worker" />
+import {
+  createRuleset,
+  enforceFilter,
+  enforceFilterWithListener,
+  enforceRuleset,
+  giveUpCapabilities,
+  ownFileSystemState,
+  setNoNewPrivileges,
+} from "../../os/thread_restrictions.ts";
+import { launchProgram, type ProgramLaunch, SpawnError } from "../../process/linux/spawn.ts";
+import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
+
+// A thread that restricts itself and from then on starts commands: what holds for it holds for them
+// (landlock(7), seccomp(2)). See restricted_group.ts.
+self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
+  if (data.kind === "restrict") tell(restrict(data.restrictions));
+  else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
+};
+tell({ kind: "ready" });
+
+function tell(message: FromSpawner): void {
+  self.postMessage(message);
+}
+
+/** Each step comes before those that it would be refused after. */
+function restrict(
+  { governed, rules, filter, supervised }: ThreadRestrictions,
+): FromSpawner {
+  const ruleset = createRuleset(governed, rules);
+  setNoNewPrivileges();
+  giveUpCapabilities();
+  ownFileSystemState();
+  enforceRuleset(ruleset);
+  if (supervised) {
+    return { kind: "restricted", ruleset, listener: enforceFilterWithListener(filter) };
+  }
+  enforceFilter(filter);
+  return { kind: "restricted", ruleset, listener: undefined };
+}
+
+function spawn(launch: ProgramLaunch): SpawnOutcome {
+  try {
+    return { kind: "started", pid: launchProgram(launch) };
+  } catch (error) {
+    if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
+    throw error;
+  }
+}
