@@ -62,7 +62,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, bounds }: ServeOptions,
+  { retainedBytes, limits, bounds, sandboxMechanism }: ServeOptions,
   telemetry: RunningTelemetry,
 ): Service {
   surviveStrayRejections();
@@ -72,7 +72,15 @@ function startService(
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
-  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
+  const executor = new Executor({
+    startChild,
+    keeper,
+    retainedBytes,
+    limits,
+    bounds,
+    sandboxMechanism,
+    telemetry,
+  });
   return { keeper, executor, telemetry };
 }
 

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import { optionOf, settingNames } from "../config/settings.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { Limits } from "../server/limits.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
@@ -22,6 +23,8 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  /** What encloses commands on Linux. */
+  readonly sandboxMechanism: LinuxMechanism;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
@@ -88,6 +91,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),
+    sandboxMechanism: configuration.get("sandboxMechanism"),
     limits: {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),

@@ -13,6 +13,7 @@ const functions = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -53,11 +54,14 @@ export const OpenFlag = {
   PathOnly: 0o10000000,
   /** Without the bit of `Directory` that goes with it. */
   Temporary: 0o20000000,
+  /** All that there are: openat2 refuses others, which openat ignores. */
+  All: 0o37777703,
 } as const;
 
 /** File types in `st_mode` (inode(7)). */
 export const FileType = {
   Mask: 0o170000,
+  Regular: 0o100000,
   Pipe: 0o010000,
   CharacterDevice: 0o020000,
   Directory: 0o040000,
@@ -148,6 +152,11 @@ export function isOnProc(object: Descriptor): boolean {
 export function readFrom(file: Descriptor, into: Uint8Array<ArrayBuffer>): number {
   const count = Number(calls().read(file, into, BigInt(into.length)));
   return count < 0 ? -lastErrno() : count;
+}
+
+/** Cuts or extends a file that is open for writing (ftruncate(2)). Returns 0 or the negative error number. */
+export function truncateOpen(file: Descriptor, length: bigint): number {
+  return calls().ftruncate(file, length) === 0 ? 0 : -lastErrno();
 }
 
 /** Changes those flags of an open file that can be changed (F_SETFL in fcntl(2)). */

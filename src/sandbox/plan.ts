@@ -40,9 +40,14 @@ export interface RefusedPlan {
   readonly fix: string | undefined;
 }
 
-/** Wishes of the client about the means. */
+/** What encloses commands on Linux. */
+export type LinuxMechanism = "auto" | "bubblewrap" | "landlock";
+
+/** Wishes about the means: of whoever runs the executor, and of the client. */
 export interface PlanPreferences {
-  /** Landlock, whatever else there is. */
+  /** The only one that is to be used; `auto`: the first that works. */
+  readonly mechanism: LinuxMechanism;
+  /** Whether Landlock is the first to be tried. */
   readonly landlockFirst: boolean;
 }
 
@@ -68,11 +73,13 @@ export function planSandbox(
 function planLinux(
   intent: BoundIntent,
   abilities: LinuxAbilities,
-  { landlockFirst }: PlanPreferences,
+  { mechanism, landlockFirst }: PlanPreferences,
 ): SandboxPlan {
   if (!abilities.seccomp || abilities.architecture === undefined) {
     return refused("this kernel cannot filter system calls (seccomp)");
   }
+  if (mechanism === "bubblewrap") return planBubblewrap(intent, abilities);
+  if (mechanism === "landlock") return planLandlock(intent, abilities);
   const bubblewrap = planBubblewrap(intent, abilities);
   const landlock = planLandlock(intent, abilities);
   const [first, second] = landlockFirst ? [landlock, bubblewrap] : [bubblewrap, landlock];

@@ -82,6 +82,7 @@ export async function prepareSandbox(
   const bound = { ...asked, files: denyFound(asked.files, hostDisk) };
   const abilities = await hostAbilities(writableTrees(bound));
   const plan = planSandbox(bound, abilities, {
+    mechanism: intent.mechanism ?? "auto",
     landlockFirst: intent.sandbox?.useLegacyLandlock ?? false,
   });
   switch (plan.kind) {

@@ -1,5 +1,6 @@
 import type { ManagedNetwork, SandboxContext } from "../protocol/sandbox.ts";
 import type { SandboxBounds } from "./bounds.ts";
+import type { LinuxMechanism } from "./plan.ts";
 
 /** The members of a request that decide whether it has to be enclosed. */
 export interface SandboxIntent {
@@ -8,6 +9,8 @@ export interface SandboxIntent {
   readonly managedNetwork: ManagedNetwork | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
+  /** What is to enclose commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
 }
 
 /**

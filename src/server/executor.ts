@@ -6,6 +6,7 @@ import { methods } from "../protocol/methods.ts";
 import { log } from "../telemetry/log.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import type { SandboxBounds } from "../sandbox/bounds.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
@@ -33,6 +34,8 @@ export interface ExecutorOptions {
   readonly limits?: Limits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly sandboxMechanism?: LinuxMechanism | undefined;
   /** Who takes down what happens. @default nobody */
   readonly telemetry?: Telemetry;
 }
@@ -78,7 +81,11 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds),
+        ...processHandlers(
+          () => Deno.env.toObject(),
+          options.bounds,
+          options.sandboxMechanism,
+        ),
         ...environmentConfigHandlers((name) => Deno.env.get(name)),
         ...missingWatchHandlers(),
         ...fileHandlers(options.bounds),

@@ -35,6 +35,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    sandboxMechanism: "auto",
     log: LOG,
   });
 });
@@ -48,6 +49,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    sandboxMechanism: "auto",
     log: LOG,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];

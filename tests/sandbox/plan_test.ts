@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { BoundIntent, Grant } from "../../src/sandbox/grants.ts";
 import type { LinuxAbilities } from "../../src/sandbox/linux/abilities.ts";
-import { type HostAbilities, planSandbox } from "../../src/sandbox/plan.ts";
+import { type HostAbilities, type LinuxMechanism, planSandbox } from "../../src/sandbox/plan.ts";
 
 const LINUX: LinuxAbilities = {
   architecture: "x86_64",
@@ -33,9 +33,10 @@ function plan(
   changes: Partial<BoundIntent>,
   abilities: Partial<LinuxAbilities> | HostAbilities = {},
   landlockFirst = false,
+  mechanism: LinuxMechanism = "auto",
 ) {
   const host = "os" in abilities ? abilities : { os: "linux", ...LINUX, ...abilities } as const;
-  return planSandbox(intent(changes), host, { landlockFirst });
+  return planSandbox(intent(changes), host, { mechanism, landlockFirst });
 }
 
 function refusal(planned: ReturnType<typeof plan>): string {
@@ -52,6 +53,14 @@ Deno.test("bubblewrap comes first, unless the client wants Landlock", () => {
   assertEquals(plan({ files: { kind: "all" } }).kind, "bubblewrap");
   assertEquals(plan({}, {}, true).kind, "landlock");
   assertEquals(plan({ files: PROTECTED }, {}, true).kind, "landlock");
+});
+
+Deno.test("whoever runs the executor decides which mechanism is used, and no other is", () => {
+  assertEquals(plan({}, {}, false, "landlock").kind, "landlock");
+  assertEquals(plan({}, {}, true, "bubblewrap").kind, "bubblewrap");
+  const refused = plan({}, { bubblewrap: NO_BUBBLEWRAP }, true, "bubblewrap");
+  assertEquals(refusal(refused), "no bubblewrap | install it");
+  assertStringIncludes(refusal(plan({}, { landlock: 0 }, false, "landlock")), "no Landlock");
 });
 
 Deno.test("Landlock stands in where bubblewrap cannot be used", () => {

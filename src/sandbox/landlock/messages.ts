@@ -6,6 +6,8 @@ import type { ProgramLaunch } from "../../process/linux/spawn.ts";
 export interface ThreadRestrictions {
   readonly governed: LandlockGoverned;
   readonly rules: readonly PathRule[];
+  /** Rules for executing alone, besides the others. @default none */
+  readonly executable: readonly PathRule[] | undefined;
   /** A program for seccomp(2). */
   readonly filter: Uint8Array;
   /** Whether the filter hands calls over. */

@@ -11,7 +11,7 @@ import { seccompFilter, type SeccompFilterOptions } from "../linux/seccomp_filte
 import type { Architecture } from "../linux/seccomp_profile.ts";
 import type { ThreadRestrictions } from "./messages.ts";
 import type { GroupPlan } from "./restricted_group.ts";
-import { governed, pathRule } from "./rights.ts";
+import { FileRight, governed, pathRule } from "./rights.ts";
 import type { LandlockFiles, LandlockRule } from "./rules.ts";
 
 /** What a plan for Landlock holds. */
@@ -40,21 +40,28 @@ const filters = new Map<string, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so
  */
 export function prepareLandlock(
-  { files, network, version }: LandlockPlan,
+  { files: planned, network, version }: LandlockPlan,
   command: CommandToWrap,
   intent: BoundIntent,
-  { architecture, tools }: LinuxAbilities,
+  { architecture, supervision, tools }: LinuxAbilities,
 ): RestrictedCommand {
+  // Only a supervisor lets a command open its own terminal by name and no other's.
+  const files = command.terminal && supervision.kind === "usable"
+    ? { ...planned, supervised: { ...planned.supervised, names: true } }
+    : planned;
   if (architecture === undefined) throw internalError("Landlock cannot be used here");
   checkCommand(command, intent.files, hostDisk);
   const rules = files.rules.flatMap((rule) => withoutDevices(rule, hostDisk));
   const hostNetwork = network.kind === "host";
+  // bind(2), which makes them, is not handed over.
+  const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
   return {
-    key: JSON.stringify([rules, files.policy.grants, files.supervised, network]),
+    key: JSON.stringify([rules, files.executable, files.policy.grants, files.supervised, network]),
     plan: () => ({
       restrictions: {
         governed: governed(hostNetwork, version),
-        rules: rules.map((rule) => pathRule(rule, version)),
+        rules: rules.map((rule) => pathRule(rule, version, withheld)),
+        executable: files.executable?.map((rule) => pathRule(rule, version)),
         ...filterFor(files, hostNetwork, architecture),
       },
       policy: isSupervised(files) ? files.policy : undefined,

@@ -53,14 +53,28 @@ export function governed(hostNetwork: boolean, version: number): LandlockGoverne
   };
 }
 
-/** A rule in the kernel's terms; new devices may not be made anywhere. */
-export function pathRule({ path, access }: LandlockRule, version: number): PathRule {
-  const wanted = access === "list"
-    ? FileRight.ReadDirectory
-    : access === "read"
-    ? READ
-    : EVERYTHING & ~NEW_DEVICES;
-  const rights = wanted & knownRights(version);
+/** What is governed by rules for executing alone. */
+export const EXECUTION: LandlockGoverned = { files: FileRight.Execute, network: 0, scopes: 0 };
+
+const rightsOf: Record<LandlockRule["access"], number> = {
+  list: FileRight.ReadDirectory,
+  execute: FileRight.Execute,
+  read: READ,
+  // New devices may not be made anywhere.
+  write: EVERYTHING & ~NEW_DEVICES,
+};
+
+/**
+ * A rule in the kernel's terms.
+ *
+ * @param withheld rights that it does not give
+ */
+export function pathRule(
+  { path, access }: LandlockRule,
+  version: number,
+  withheld = 0,
+): PathRule {
+  const rights = rightsOf[access] & knownRights(version) & ~withheld;
   return { path, rights, fileRights: rights & RIGHTS_OF_A_FILE };
 }
 

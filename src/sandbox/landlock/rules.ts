@@ -1,20 +1,23 @@
 import type { BoundFiles, Grant } from "../grants.ts";
 import { isWithin } from "../native_path.ts";
+import { executableRules } from "./executable.ts";
 import type { SupervisedGroups } from "../supervisor/calls.ts";
 import type { PolicyGrant, SupervisorPolicy } from "../supervisor/policy.ts";
 
 /**
- * A right that Landlock adds for a path and all below it; writing includes reading. `list`: to look
- * at the names in directories alone.
+ * A right that Landlock adds for a path and all below it; writing includes reading, and reading
+ * executing. `list`: to look at the names in directories alone.
  */
 export interface LandlockRule {
   readonly path: string;
-  readonly access: "list" | "read" | "write";
+  readonly access: "list" | "execute" | "read" | "write";
 }
 
 /** How Landlock and a supervisor together enforce a grant of files. */
 export interface LandlockFiles {
   readonly rules: readonly LandlockRule[];
+  /** What may be executed. @default what the rules let read */
+  readonly executable: readonly LandlockRule[] | undefined;
   /** What is handed over to the supervisor. */
   readonly supervised: SupervisedGroups;
   /** What the supervisor decides by. */
@@ -45,9 +48,9 @@ const DEVICES = [
 ];
 
 /** What every command may use. */
-const STANDARD: readonly LandlockRule[] = [
+const STANDARD: readonly (LandlockRule & PolicyGrant)[] = [
   { path: "/proc", access: "read" },
-  ...DEVICES.map((path): LandlockRule => ({ path, access: "write" })),
+  ...DEVICES.map((path) => ({ path, access: "write" } as const)),
 ];
 
 const NOTHING_SUPERVISED: SupervisedGroups = { names: false, metadata: false, reads: false };
@@ -67,6 +70,7 @@ export function landlockFiles(files: BoundFiles, version: number): LandlockFiles
   if (files.kind === "all") {
     return {
       rules: [{ path: "/", access: "write" }],
+      executable: undefined,
       supervised: NOTHING_SUPERVISED,
       policy: { grants: [{ path: "/", access: "write" }] },
       fixedMetadata: false,
@@ -80,6 +84,7 @@ export function landlockFiles(files: BoundFiles, version: number): LandlockFiles
   const writable = grants.some((grant) => grant.access === "write" && isThere(grant));
   return {
     rules: [...grants.flatMap(ruleFor), ...STANDARD],
+    executable: executableRules(grants),
     supervised: {
       names: writable && restricted.length > 0 || version < TRUNCATES,
       metadata: writable,
@@ -106,8 +111,5 @@ function policyGrant({ path, access }: Grant): PolicyGrant {
 
 /** What every command may use, unless the grants themselves are about it. */
 function standardGrants(grants: readonly Grant[]): PolicyGrant[] {
-  return STANDARD.flatMap(({ path, access }) => {
-    if (access === "list" || grants.some((grant) => grant.path === path)) return [];
-    return [{ path, access }];
-  });
+  return STANDARD.filter(({ path }) => !grants.some((grant) => grant.path === path));
 }

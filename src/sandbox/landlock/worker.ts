@@ -9,6 +9,8 @@ import {
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../process/linux/spawn.ts";
+import { closeDescriptor } from "../../native/descriptor.ts";
+import { EXECUTION } from "./rights.ts";
 import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
 
 // A thread that restricts itself and from then on starts commands: what holds for it holds for them
@@ -25,13 +27,18 @@ function tell(message: FromSpawner): void {
 
 /** Each step comes before those that it would be refused after. */
 function restrict(
-  { governed, rules, filter, supervised }: ThreadRestrictions,
+  { governed, rules, executable, filter, supervised }: ThreadRestrictions,
 ): FromSpawner {
   const ruleset = createRuleset(governed, rules);
   setNoNewPrivileges();
   giveUpCapabilities();
   ownFileSystemState();
   enforceRuleset(ruleset);
+  if (executable !== undefined) {
+    const second = createRuleset(EXECUTION, executable);
+    enforceRuleset(second);
+    closeDescriptor(second);
+  }
   if (supervised) {
     return { kind: "restricted", ruleset, listener: enforceFilterWithListener(filter) };
   }

@@ -1,7 +1,15 @@
-import type { Descriptor } from "../../native/descriptor.ts";
-import { duplicate, FileType, OpenFlag, setStatusFlags } from "../../os/path_calls.ts";
+import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import {
+  duplicate,
+  FileType,
+  isOnProc,
+  openAt,
+  OpenFlag,
+  setStatusFlags,
+  truncateOpen,
+} from "../../os/path_calls.ts";
 import type { Architecture } from "../linux/seccomp_profile.ts";
-import type { ByteString } from "./byte_strings.ts";
+import { type ByteString, fromByteString } from "./byte_strings.ts";
 import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
@@ -37,6 +45,11 @@ export type Subject =
   | { readonly kind: "descriptor"; readonly descriptor: number };
 
 type Entry = Extract<Place, { kind: "entry" }>;
+
+/** The same number on all architectures. */
+const SYS_OPENAT2 = 437;
+const OPEN_HOW_BYTES = 24;
+const RESOLVE_NO_SYMLINKS = 4n;
 
 const AT_FDCWD = -100;
 const AT_REMOVEDIR = 0x200;
@@ -86,7 +99,17 @@ export class Operations {
   /** truncate(2). */
   truncate(caller: Caller, named: NamedPath, length: bigint): Answer {
     return this.#change(caller, { kind: "path", ...named, follow: true }, (object) => {
-      return this.#make("truncate", [this.#pathTo(object), length]);
+      if (isType(object, FileType.Directory)) throw new CallError(Errno.EISDIR);
+      if (!isType(object, FileType.Regular)) throw new CallError(Errno.EINVAL);
+      // truncate(2) itself would wait for whoever has a lease on the file.
+      const flags = withoutWaiting(OpenFlag.WriteOnly);
+      const file = this.#perform("openat", [AT_FDCWD, this.#pathTo(object), flags, 0]);
+      if (file === -Errno.EAGAIN) return LATER;
+      try {
+        return { kind: "result", result: truncateOpen(succeeded(file), length) };
+      } finally {
+        if (file >= 0) closeDescriptor(file);
+      }
     });
   }
 
@@ -269,6 +292,9 @@ export class Operations {
       const terminal = ownTerminal(caller, object);
       if (terminal !== undefined) return copied(terminal, flags);
     }
+    if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
+      return this.#openOwnProcess(place, flags);
+    }
     allow((flags & WRITES) === 0 ? this.#judgeRead(place) : this.#judgeChange(place));
     if (place.kind === "object") return this.#reopen(object, flags);
     const mayCreate = this.#judgeNew(place, false) === 0;
@@ -282,15 +308,18 @@ export class Operations {
     flags: number,
     mode: number,
   ): Answer | undefined {
-    const result = this.#perform("openat", [
-      directory,
-      this.#name.text(name),
-      withoutWaiting(flags) | OpenFlag.NoFollow,
-      mode & PERMISSION_BITS,
-    ], flags & OpenFlag.Create ? caller.mask : undefined);
+    const creates = (flags & OpenFlag.Create) !== 0;
+    // O_NOFOLLOW would stay among the flags of the open file.
+    const how = this.#value.bytes(openHow(
+      withoutWaiting(flags),
+      creates ? mode & PERMISSION_BITS : 0,
+    ));
+    const args = [directory, this.#name.text(name), how, OPEN_HOW_BYTES];
+    const mask = creates ? caller.mask : undefined;
+    const result = this.#performer.call(SYS_OPENAT2, args, mask);
     if (result === -Errno.ELOOP) return undefined;
     if (result === -Errno.ENOENT && object !== undefined) return undefined;
-    if (result === -Errno.ENXIO && waits(object, flags)) return LATER;
+    if (hasToWait(result, object, flags)) return LATER;
     return opened(succeeded(result), flags);
   }
 
@@ -301,13 +330,23 @@ export class Operations {
       return this.#reopenLink(object, flags);
     }
     const result = this.#perform("openat", [AT_FDCWD, path, kept, 0]);
-    if (result === -Errno.ENXIO && waits(object, flags)) return LATER;
+    if (hasToWait(result, object, flags)) return LATER;
     return opened(succeeded(result), flags);
   }
 
   /** A link itself can be held, and no more. */
   #reopenLink({ descriptor }: FoundObject, flags: number): Answer {
     return copied(succeeded(duplicate(descriptor)), flags);
+  }
+
+  /**
+   * What the kernel tells of a process is for those that may trace it (proc(5)): for the caller
+   * itself, and for nobody who performs calls.
+   */
+  #openOwnProcess({ directory, name, path }: Entry, flags: number): Answer {
+    allow(this.#judge.read(path));
+    const file = openAt(directory, fromByteString(name), withoutWaiting(flags) | OpenFlag.NoFollow);
+    return opened(succeeded(file), flags);
   }
 
   #openTemporary(place: Place, caller: Caller, flags: number, mode: number): Answer {
@@ -381,6 +420,11 @@ export class Operations {
   }
 }
 
+function isOwnProcess({ directory, path }: Entry, caller: Caller): boolean {
+  return path.startsWith("/proc/") && isOnProc(directory) &&
+    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.process}/`);
+}
+
 function judgeUnnamed(place: Place): number {
   const object = requireObject(place);
   return unnamed(isType(object, FileType.Pipe), object.status.links > 0);
@@ -391,10 +435,11 @@ function requireObject({ object }: Place): FoundObject {
   return object;
 }
 
-/** A pipe with nobody at its other end. */
-function waits(object: FoundObject | undefined, flags: number): boolean {
-  return object !== undefined && isType(object, FileType.Pipe) &&
-    (flags & OpenFlag.NonBlocking) === 0;
+/** For somebody at a pipe's other end, or for whoever has a lease on a file (fcntl(2)). */
+function hasToWait(result: number, object: FoundObject | undefined, flags: number): boolean {
+  if ((flags & OpenFlag.NonBlocking) !== 0 || object === undefined) return false;
+  return result === -Errno.ENXIO && isType(object, FileType.Pipe) ||
+    result === -Errno.EAGAIN && isType(object, FileType.Regular);
 }
 
 /** The terminal of whoever performs a call is not the command's. */
@@ -413,6 +458,16 @@ function opened(descriptor: Descriptor, flags: number): Answer {
 function copied(descriptor: Descriptor, flags: number): Answer {
   const closeOnExec = (flags & OpenFlag.CloseOnExec) !== 0;
   return { kind: "descriptor", descriptor, closeOnExec };
+}
+
+/** `struct open_how`, for a name that is not that of a link (openat2(2)). */
+function openHow(flags: number, mode: number): Uint8Array {
+  const how = BigUint64Array.of(
+    BigInt(flags & OpenFlag.All),
+    BigInt(mode),
+    RESOLVE_NO_SYMLINKS,
+  );
+  return new Uint8Array(how.buffer);
 }
 
 function removalError(dots: string | undefined, directory: boolean): number {

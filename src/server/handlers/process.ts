@@ -6,6 +6,7 @@ import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
+import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
@@ -19,11 +20,12 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export function processHandlers(
   environment: () => Environment,
   bounds?: SandboxBounds,
+  mechanism?: LinuxMechanism,
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) => start({ ...params, bounds }, session, environment()),
+      (params, { session }) => start({ ...params, bounds, mechanism }, session, environment()),
     ),
     "process/read": handler(
       methods["process/read"],
