@@ -29,6 +29,7 @@ const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_MAGICLINKS = 2n;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
+const F_GETFL = 3;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const PROC_SUPER_MAGIC = 0x9fa0n;
@@ -162,6 +163,12 @@ export function truncateOpen(file: Descriptor, length: bigint): number {
 /** Changes those flags of an open file that can be changed (F_SETFL in fcntl(2)). */
 export function setStatusFlags(file: Descriptor, flags: number): void {
   calls().fcntl(file, F_SETFL, flags);
+}
+
+/** The flags of an open file (F_GETFL), or the negative error number. */
+export function statusFlags(file: Descriptor): number {
+  const flags = calls().fcntl(file, F_GETFL, 0);
+  return flags < 0 ? -lastErrno() : flags;
 }
 
 /** A second descriptor of the same open file. Returns the negative error number if it fails. */

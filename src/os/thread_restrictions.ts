@@ -42,6 +42,8 @@ const SYS_LANDLOCK_RESTRICT_SELF = 446n;
 const SYS_SECCOMP = Deno.build.arch === "aarch64" ? 277n : 317n;
 
 const LANDLOCK_RULE_PATH_BENEATH = 1n;
+const LANDLOCK_RULE_NET_PORT = 2n;
+const LANDLOCK_ACCESS_NET_CONNECT_TCP = 2n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
 const AT_FDCWD = -100n;
@@ -117,11 +119,13 @@ export function landlockVersion(): number {
  *
  * Nothing is granted where nothing is any more, and where this user does not get.
  *
+ * @param ports TCP ports that may be connected to
  * @throws {RestrictionError}
  */
 export function createRuleset(
   { files, network, scopes }: LandlockGoverned,
   rules: readonly PathRule[],
+  ports: readonly number[] = [],
 ): Descriptor {
   const attributes = new Uint8Array(BigUint64Array.from([files, network, scopes], BigInt).buffer);
   // An older kernel takes a shorter structure, or a longer one whose rest is zero.
@@ -136,11 +140,27 @@ export function createRuleset(
   );
   try {
     for (const rule of rules) addRule(ruleset, rule);
+    if (network !== 0) { for (const port of ports) addPort(ruleset, port); }
     return ruleset;
   } catch (error) {
     closeDescriptor(ruleset);
     throw error;
   }
+}
+
+function addPort(ruleset: Descriptor, port: number): void {
+  // struct landlock_net_port_attr.
+  const attributes = BigUint64Array.of(LANDLOCK_ACCESS_NET_CONNECT_TCP, BigInt(port));
+  succeeded(
+    `Landlock cannot grant port ${port}`,
+    calls().landlock_add_rule(
+      SYS_LANDLOCK_ADD_RULE,
+      BigInt(ruleset),
+      LANDLOCK_RULE_NET_PORT,
+      new Uint8Array(attributes.buffer),
+      0n,
+    ),
+  );
 }
 
 function addRule(ruleset: Descriptor, { path, rights, fileRights }: PathRule): void {

@@ -113,14 +113,25 @@ function planLandlock(
   if (landlock < OLDEST_LANDLOCK) {
     return refused("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
   }
-  if (intent.network.kind === "loopback") {
-    return refused("Landlock tells ports apart, but not the hosts that they are on");
+  const { network } = intent;
+  if (network.kind === "loopback" && network.localBinding) {
+    return refused("Landlock tells ports apart, but not the hosts that they are listened on");
   }
-  const files = landlockFiles(intent.files, landlock);
+  const files = withConnections(landlockFiles(intent.files, landlock), network);
   if (supervision.kind === "unusable" && Object.values(files.supervised).includes(true)) {
     return refused(supervision.reason, supervision.fix);
   }
-  return { kind: "landlock", files, network: intent.network, version: landlock };
+  return { kind: "landlock", files, network, version: landlock };
+}
+
+/** Connections to named ports are made by the supervisor. */
+function withConnections(files: LandlockFiles, network: BoundNetwork): LandlockFiles {
+  if (network.kind !== "loopback") return files;
+  return {
+    ...files,
+    supervised: { ...files.supervised, connections: true },
+    policy: { ...files.policy, ports: network.ports },
+  };
 }
 
 function refused(reason: string, fix?: string): RefusedPlan {

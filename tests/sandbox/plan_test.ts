@@ -92,16 +92,20 @@ for (
   });
 }
 
-Deno.test("ports of a managed network take bubblewrap, and a way into its network", () => {
+Deno.test("ports of a managed network take a way into bubblewrap's network, or Landlock's supervisor", () => {
   const network = { kind: "loopback", ports: [80], localBinding: false } as const;
   assertEquals(plan({ network }).kind, "bubblewrap");
-  assertEquals(plan({ network }, {}, true).kind, "bubblewrap");
+  assertEquals(plan({ network }, {}, true).kind, "landlock");
   const helped = { kind: "program", nsenter: "/usr/bin/nsenter" } as const;
   assertEquals(plan({ network }, { namespaceEntry: helped }).kind, "bubblewrap");
-  const lone = refusal(plan({ network }, { namespaceEntry: { kind: "none" } }));
+  const lone = refusal(
+    plan({ network }, { namespaceEntry: { kind: "none" } }, false, "bubblewrap"),
+  );
   assertStringIncludes(lone, "nsenter is not on PATH");
   assertStringIncludes(lone, "| install util-linux");
-  const refused = refusal(plan({ network }, { bubblewrap: NO_BUBBLEWRAP }));
+  assertEquals(plan({ network }, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
+  const binding = { ...network, localBinding: true };
+  const refused = refusal(plan({ network: binding }, { bubblewrap: NO_BUBBLEWRAP }));
   assertStringIncludes(refused, "no bubblewrap; Landlock tells ports apart, but not the hosts");
 });
 

@@ -6,6 +6,8 @@ import type { ProgramLaunch } from "../../process/linux/spawn.ts";
 export interface ThreadRestrictions {
   readonly governed: LandlockGoverned;
   readonly rules: readonly PathRule[];
+  /** TCP ports that may be connected to, wherever they are, if the network is governed. */
+  readonly ports: readonly number[];
   /** Rules for executing alone, besides the others. @default none */
   readonly executable: readonly PathRule[] | undefined;
   /** A program for seccomp(2). */

@@ -61,6 +61,7 @@ export function prepareLandlock(
       restrictions: {
         governed: governed(hostNetwork, version),
         rules: rules.map((rule) => pathRule(rule, version, withheld)),
+        ports: hostNetwork ? [] : files.policy.ports,
         executable: files.executable?.map((rule) => pathRule(rule, version)),
         ...filterFor(files, hostNetwork, architecture),
       },
@@ -112,7 +113,7 @@ function withoutDevices(rule: LandlockRule, disk: Disk): LandlockRule[] {
 }
 
 function isSupervised({ supervised }: LandlockFiles): boolean {
-  return supervised.names || supervised.metadata || supervised.reads;
+  return Object.values(supervised).includes(true);
 }
 
 function filterFor(
@@ -122,7 +123,7 @@ function filterFor(
 ): Pick<ThreadRestrictions, "filter" | "supervised"> {
   const options: SeccompFilterOptions = {
     architecture,
-    network: hostNetwork ? "enabled" : "restricted",
+    network: hostNetwork ? "enabled" : files.supervised.connections ? "proxied" : "restricted",
     sharedHost: true,
     fixedMetadata: files.fixedMetadata,
     supervised: files.supervised,

@@ -53,7 +53,12 @@ const STANDARD: readonly (LandlockRule & PolicyGrant)[] = [
   ...DEVICES.map((path) => ({ path, access: "write" } as const)),
 ];
 
-const NOTHING_SUPERVISED: SupervisedGroups = { names: false, metadata: false, reads: false };
+const NOTHING_SUPERVISED: SupervisedGroups = {
+  names: false,
+  metadata: false,
+  reads: false,
+  connections: false,
+};
 
 const rights = { deny: 0, read: 1, write: 2 };
 
@@ -72,7 +77,7 @@ export function landlockFiles(files: BoundFiles, version: number): LandlockFiles
       rules: [{ path: "/", access: "write" }],
       executable: undefined,
       supervised: NOTHING_SUPERVISED,
-      policy: { grants: [{ path: "/", access: "write" }] },
+      policy: { grants: [{ path: "/", access: "write" }], ports: [] },
       fixedMetadata: false,
     };
   }
@@ -89,8 +94,9 @@ export function landlockFiles(files: BoundFiles, version: number): LandlockFiles
       names: writable && restricted.length > 0 || version < TRUNCATES,
       metadata: writable,
       reads: restricted.some(({ access }) => access === "deny"),
+      connections: false,
     },
-    policy: { grants: [...grants.map(policyGrant), ...standardGrants(grants)] },
+    policy: { grants: [...grants.map(policyGrant), ...standardGrants(grants)], ports: [] },
     fixedMetadata: !writable,
   };
 }

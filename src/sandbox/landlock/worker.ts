@@ -27,9 +27,9 @@ function tell(message: FromSpawner): void {
 
 /** Each step comes before those that it would be refused after. */
 function restrict(
-  { governed, rules, executable, filter, supervised }: ThreadRestrictions,
+  { governed, rules, ports, executable, filter, supervised }: ThreadRestrictions,
 ): FromSpawner {
-  const ruleset = createRuleset(governed, rules);
+  const ruleset = createRuleset(governed, rules, ports);
   setNoNewPrivileges();
   giveUpCapabilities();
   ownFileSystemState();

@@ -129,7 +129,12 @@ export function buildSeccompFilter(
   ]);
 }
 
-const NOTHING: SupervisedGroups = { names: false, metadata: false, reads: false };
+const NOTHING: SupervisedGroups = {
+  names: false,
+  metadata: false,
+  reads: false,
+  connections: false,
+};
 
 /** When a call gets a verdict: if all of `when` hold and not all of `unless`, where there are some. */
 interface Rule {

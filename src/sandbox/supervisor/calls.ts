@@ -12,6 +12,8 @@ export interface SupervisedGroups {
   readonly metadata: boolean;
   /** Names are denied below a directory that may be read. */
   readonly reads: boolean;
+  /** Connections may be made to some ports of this machine's loopback. */
+  readonly connections: boolean;
 }
 
 /** One call that the filter hands over. */
@@ -60,6 +62,7 @@ const callNumbers = {
   removexattr: [197, 14],
   lremovexattr: [198, 15],
   fremovexattr: [199, 16],
+  connect: [42, 203],
 } as const satisfies Record<string, readonly [number | null, number | null]>;
 
 /** Which opens change something: the others are handed over if names must not be read. */
@@ -112,13 +115,17 @@ export function callNumber(call: CallName, architecture: Architecture): number |
 
 /** The calls that are handed over. */
 export function supervisedCalls(
-  { names, metadata, reads }: SupervisedGroups,
+  { names, metadata, reads, connections }: SupervisedGroups,
   architecture: Architecture,
 ): SupervisedCall[] {
   const opens: [CallName, SeccompCondition[]][] = names || reads
     ? [["open", openConditions(1, reads)], ["openat", openConditions(2, reads)]]
     : [];
-  const others = [...names ? NAMES : [], ...metadata ? METADATA : []];
+  const others: CallName[] = [
+    ...names ? NAMES : [],
+    ...metadata ? METADATA : [],
+    ...connections ? ["connect"] as const : [],
+  ];
   const calls = [...opens, ...others.map((call): [CallName, SeccompCondition[]] => [call, []])];
   return calls.flatMap(([call, when]) => {
     const number = callNumber(call, architecture);

@@ -2,10 +2,17 @@ import { OpenFlag } from "../../os/path_calls.ts";
 import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { CallName } from "./calls.ts";
+import type { Connections } from "./connections.ts";
 import type { Answer, NamedPath, Operations, Subject } from "./operations.ts";
 
 /** A call whose arguments have been copied. Can be tried more than once. */
-export type Operation = (operations: Operations) => Answer;
+export type Operation = (operations: AllOperations) => Answer;
+
+/** What can be done on a command's behalf. */
+export interface AllOperations {
+  readonly files: Operations;
+  readonly connections: Connections;
+}
 
 /** Copies the arguments of a call: what the command writes to its memory afterwards has no effect. */
 type Reader = (caller: Caller, args: readonly bigint[]) => Operation;
@@ -19,6 +26,8 @@ const AT_EMPTY_PATH = 0x1000;
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of linux/limits.h. */
 const LONGEST_ATTRIBUTE_NAME = 255;
 const LARGEST_ATTRIBUTE = 65_536n;
+/** The size of `struct sockaddr_storage`. */
+const LONGEST_ADDRESS = 128;
 const TIMES_BYTES = 32;
 const OLD_TIMES_BYTES = 16;
 const NANOSECONDS_A_MICROSECOND = 1000n;
@@ -34,7 +43,7 @@ const readers: Record<CallName, Reader> = {
   },
   truncate: (caller, [path, length = 0n]) => {
     const named = at(caller, AT_FDCWD, path);
-    return (operations) => operations.truncate(caller, named, BigInt.asIntN(64, length));
+    return ({ files }) => files.truncate(caller, named, BigInt.asIntN(64, length));
   },
 
   mkdir: (caller, [path, mode]) => makeDirectory(caller, at(caller, AT_FDCWD, path), mode),
@@ -106,6 +115,12 @@ const readers: Record<CallName, Reader> = {
     removeAttribute(caller, subjectAt(caller, AT_FDCWD, path, false), name),
   fremovexattr: (caller, [descriptor, name]) =>
     removeAttribute(caller, descriptorAt(descriptor), name),
+
+  connect: (caller, [socket, address = 0n, length]) => {
+    if (int(length) < 0 || int(length) > LONGEST_ADDRESS) throw new CallError(Errno.EINVAL);
+    const bytes = caller.bytes(address, int(length));
+    return ({ connections }) => connections.connect(caller, int(socket), bytes);
+  },
 };
 
 /** Copies the arguments of a call. @throws {CallError} if they cannot be read, or are not valid */
@@ -114,11 +129,11 @@ export function readCall(call: CallName, caller: Caller, args: readonly bigint[]
 }
 
 function open(caller: Caller, named: NamedPath, flags: number, mode: number): Operation {
-  return (operations) => operations.open(caller, named, flags, mode);
+  return ({ files }) => files.open(caller, named, flags, mode);
 }
 
 function makeDirectory(caller: Caller, named: NamedPath, mode: bigint | undefined): Operation {
-  return (operations) => operations.makeDirectory(caller, named, int(mode));
+  return ({ files }) => files.makeDirectory(caller, named, int(mode));
 }
 
 function makeNode(
@@ -127,29 +142,28 @@ function makeNode(
   mode: bigint | undefined,
   device: bigint | undefined,
 ): Operation {
-  return (operations) =>
-    operations.makeNode(caller, named, int(mode), BigInt.asUintN(32, device ?? 0n));
+  return ({ files }) => files.makeNode(caller, named, int(mode), BigInt.asUintN(32, device ?? 0n));
 }
 
 function makeSymbolicLink(caller: Caller, address: bigint, named: NamedPath): Operation {
   const text = caller.text(address);
-  return (operations) => operations.makeSymbolicLink(caller, text, named);
+  return ({ files }) => files.makeSymbolicLink(caller, text, named);
 }
 
 function makeLink(caller: Caller, subject: Subject, named: NamedPath): Operation {
-  return (operations) => operations.makeLink(caller, subject, named);
+  return ({ files }) => files.makeLink(caller, subject, named);
 }
 
 function rename(caller: Caller, from: NamedPath, to: NamedPath, flags: number): Operation {
-  return (operations) => operations.rename(caller, from, to, flags);
+  return ({ files }) => files.rename(caller, from, to, flags);
 }
 
 function remove(caller: Caller, named: NamedPath, directory: boolean): Operation {
-  return (operations) => operations.remove(caller, named, directory);
+  return ({ files }) => files.remove(caller, named, directory);
 }
 
 function changeMode(caller: Caller, subject: Subject, mode: bigint | undefined): Operation {
-  return (operations) => operations.changeMode(caller, subject, int(mode));
+  return ({ files }) => files.changeMode(caller, subject, int(mode));
 }
 
 function changeOwner(
@@ -158,11 +172,11 @@ function changeOwner(
   user: bigint | undefined,
   group: bigint | undefined,
 ): Operation {
-  return (operations) => operations.changeOwner(caller, subject, int(user), int(group));
+  return ({ files }) => files.changeOwner(caller, subject, int(user), int(group));
 }
 
 function changeTimes(caller: Caller, subject: Subject, times: Uint8Array | undefined): Operation {
-  return (operations) => operations.changeTimes(caller, subject, times);
+  return ({ files }) => files.changeTimes(caller, subject, times);
 }
 
 function setAttribute(
@@ -173,12 +187,12 @@ function setAttribute(
   if (size > LARGEST_ATTRIBUTE) throw new CallError(Errno.E2BIG);
   const text = attributeName(caller, name);
   const bytes = caller.bytes(value, Number(size));
-  return (operations) => operations.setAttribute(caller, subject, text, bytes, int(flags));
+  return ({ files }) => files.setAttribute(caller, subject, text, bytes, int(flags));
 }
 
 function removeAttribute(caller: Caller, subject: Subject, name: bigint | undefined): Operation {
   const text = attributeName(caller, name);
-  return (operations) => operations.removeAttribute(caller, subject, text);
+  return ({ files }) => files.removeAttribute(caller, subject, text);
 }
 
 function attributeName(caller: Caller, address = 0n): string {

@@ -11,6 +11,8 @@ export interface PolicyGrant {
 export interface SupervisorPolicy {
   /** Each after those above it. Paths are absolute and free of links, there or not. */
   readonly grants: readonly PolicyGrant[];
+  /** The ports of this machine's loopback that connections may be made to. */
+  readonly ports: readonly number[];
 }
 
 const EPERM = 1;
@@ -26,7 +28,7 @@ export class PathJudge {
   readonly #files: BoundFiles;
   readonly #restricted: readonly PolicyGrant[];
 
-  constructor({ grants }: SupervisorPolicy) {
+  constructor({ grants }: Pick<SupervisorPolicy, "grants">) {
     this.#files = {
       kind: "granted",
       grants: grants.map((grant) => ({ ...grant, kind: "other", links: [] })),

@@ -4,13 +4,14 @@ import type { Architecture } from "../linux/seccomp_profile.ts";
 import { CallError, Errno } from "./call_error.ts";
 import { Caller } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
-import { type Operation, readCall } from "./dispatch.ts";
+import { Connections } from "./connections.ts";
+import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
 import { Performer } from "./performer.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
 
 /** Everything that can be handed over. */
-const ALL = { names: true, metadata: true, reads: true };
+const ALL = { names: true, metadata: true, reads: true, connections: true };
 /** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
 const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
@@ -60,7 +61,7 @@ export function supervise(supervision: Supervision): void {
 
 class Supervisor {
   readonly #listener: NotificationListener;
-  readonly #operations: Operations;
+  readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
@@ -70,11 +71,11 @@ class Supervisor {
     { policy, performer, architecture }: Supervision,
   ) {
     this.#listener = listener;
-    this.#operations = new Operations(
-      new PathJudge(policy),
-      new Performer(performer),
-      architecture,
-    );
+    const performs = new Performer(performer);
+    this.#operations = {
+      files: new Operations(new PathJudge(policy), performs, architecture),
+      connections: new Connections(policy.ports, performs, architecture),
+    };
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
   }
