@@ -30,6 +30,11 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
     };
   }
 
+  /** Whether the thread has failed. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** Calls back once when the thread has failed, at once if it has already. */
   onFailure(callback: (reason: Error) => void): void {
     if (this.#failure === undefined) this.#failed.push(callback);

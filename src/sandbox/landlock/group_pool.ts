@@ -8,6 +8,8 @@ const DEFAULTS = {
   maxGroups: 24,
   /** How long threads are kept that have nothing to do, in milliseconds. */
   idleMs: 60_000,
+  /** How long after a plan has been put in force threads for the next are made, in milliseconds. */
+  aheadMs: 500,
   /** How long to wait for one that ends to make room, in milliseconds. */
   roomMs: 500,
 };
@@ -31,6 +33,7 @@ export class GroupPool implements Disposable {
   /** Those included that only wait for the processes that their commands left behind. */
   readonly #all = new Set<RestrictedGroup>();
   #spare: SpareThreads | undefined;
+  #disposed = false;
   #idle: number | undefined;
 
   constructor(options: Partial<typeof DEFAULTS> = {}) {
@@ -60,11 +63,15 @@ export class GroupPool implements Disposable {
 
   /** Has threads made for a plan that comes later. */
   prepare(): void {
-    this.#spare ??= this.#makeSpare();
+    if (this.#spare !== undefined || this.#disposed) return;
+    this.#spare = new SpareThreads();
+    // Whoever takes them is told of a failure, or has others made.
+    void this.#spare.makeAhead().catch(() => {});
     this.#watchIdle();
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     clearInterval(this.#idle);
     this.#idle = undefined;
     this.#spare?.[Symbol.dispose]();
@@ -74,10 +81,7 @@ export class GroupPool implements Disposable {
   }
 
   async #make(key: string, plan: GroupPlan): Promise<RestrictedGroup> {
-    await this.#makeRoom();
-    const spare = this.#spare ?? this.#makeSpare();
-    this.#spare = undefined;
-    const group = RestrictedGroup.make(spare, plan);
+    const group = this.#makeRoom().then(() => RestrictedGroup.make(this.#takeSpare(), plan));
     const pooled: PooledGroup = { group, made: undefined, usedAt: performance.now() };
     this.#groups.set(key, pooled);
     try {
@@ -90,8 +94,8 @@ export class GroupPool implements Disposable {
       if (this.#groups.get(key) === pooled) this.#groups.delete(key);
       throw error;
     } finally {
-      // Not while this one is awaited: making threads keeps this one busy.
-      setTimeout(() => this.prepare());
+      // Not while the first command starts: making threads keeps this one busy.
+      Deno.unrefTimer(setTimeout(() => this.prepare(), this.#options.aheadMs));
     }
   }
 
@@ -113,13 +117,10 @@ export class GroupPool implements Disposable {
     );
   }
 
-  #makeSpare(): SpareThreads {
-    const spare = new SpareThreads();
-    // One that has failed is of no use; whoever takes the next is told if that fails, too.
-    spare.spawner.onFailure(() => {
-      if (this.#spare === spare) this.#spare = undefined;
-    });
-    return spare;
+  #takeSpare(): SpareThreads {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare === undefined || spare.failed ? new SpareThreads() : spare;
   }
 
   #forget(key: string, group: RestrictedGroup): void {

@@ -25,14 +25,20 @@ export type ToSpawner =
 export type FromSpawner =
   /** Once, when it can be told what to do. */
   | { readonly kind: "ready" }
-  /** It is restricted. Both descriptors are whoever's hears it. */
+  | { readonly kind: "restricted"; readonly outcome: RestrictOutcome }
+  | { readonly kind: "spawned"; readonly id: number; readonly outcome: SpawnOutcome };
+
+/** What came of restricting the thread. */
+export type RestrictOutcome =
+  /** Both descriptors are whoever's hears it. */
   | {
-    readonly kind: "restricted";
+    readonly kind: "done";
     readonly ruleset: Descriptor;
     /** What tells of calls that are handed over. */
     readonly listener: Descriptor | undefined;
   }
-  | { readonly kind: "spawned"; readonly id: number; readonly outcome: SpawnOutcome };
+  /** It is of no use any more. */
+  | { readonly kind: "failed"; readonly reason: string };
 
 /** What came of starting a program. */
 export type SpawnOutcome =

@@ -14,17 +14,50 @@ const MODULE = import.meta.url.endsWith(".ts")
   ? new URL("./worker.ts", import.meta.url)
   : new URL("./src/sandbox/landlock/worker.js", import.meta.url);
 
-/** Threads that are ready for whatever plan comes first. */
+/**
+ * Threads for whatever plan comes next. Each is made when it is first needed, for that holds this
+ * thread up, unless it has been made ahead.
+ */
 export class SpareThreads implements Disposable {
-  readonly spawner: WorkerThread<ToSpawner, FromSpawner> = new WorkerThread(
-    MODULE,
-    "sandboxed commands",
-  );
-  readonly supervisor: SupervisorThreads = new SupervisorThreads();
+  #spawner: WorkerThread<ToSpawner, FromSpawner> | undefined;
+  #supervisor: SupervisorThreads | undefined;
+  #disposed = false;
+
+  get spawner(): WorkerThread<ToSpawner, FromSpawner> {
+    return this.#spawner ??= new WorkerThread(MODULE, "sandboxed commands");
+  }
+
+  get supervisor(): SupervisorThreads {
+    return this.#supervisor ??= new SupervisorThreads();
+  }
+
+  /** Whether one of the threads has failed. */
+  get failed(): boolean {
+    return this.#spawner?.failed || this.#supervisor?.failed || false;
+  }
+
+  /** Makes them ahead, one after the other, so that others get their turns in between. */
+  async makeAhead(): Promise<void> {
+    const makers = [
+      () => this.spawner.ready,
+      () => this.supervisor.decider.ready,
+      () => this.supervisor.performer.ready,
+    ];
+    for (const make of makers) {
+      if (this.#disposed) return;
+      await make();
+    }
+  }
+
+  /** Ends those of a supervisor, for there is nothing to supervise. */
+  endSupervisor(): void {
+    this.#disposed = true;
+    this.#supervisor?.[Symbol.dispose]();
+  }
 
   [Symbol.dispose](): void {
-    this.spawner[Symbol.dispose]();
-    this.supervisor[Symbol.dispose]();
+    this.endSupervisor();
+    this.#spawner?.[Symbol.dispose]();
   }
 }
 
@@ -54,14 +87,15 @@ export class RestrictedGroup implements Disposable {
   /** Each command's session, with a way to kill the command while it runs. */
   readonly #sessions = new Map<number, (() => void) | undefined>();
   readonly #ended = Promise.withResolvers<void>();
-  #supervisor: Supervisor | undefined;
+  /** Undefined if there is nothing to supervise. */
+  #supervisor: Promise<Supervisor> | undefined;
   #failure: Error | undefined;
   #retired = false;
   #lastId = 0;
 
   private constructor(spawner: WorkerThread<ToSpawner, FromSpawner>) {
     this.#spawner = spawner;
-    spawner.onFailure((reason) => this.#fail(reason));
+    spawner.onFailure((reason) => this.fail(reason));
     spawner.onMessage((message) => {
       if (message.kind !== "spawned") return;
       this.#starts.get(message.id)?.resolve(message.outcome);
@@ -81,8 +115,10 @@ export class RestrictedGroup implements Disposable {
       await spawner.ready;
       const restricted = spawner.next("restricted");
       spawner.tell({ kind: "restrict", restrictions: plan.restrictions });
-      const { ruleset, listener } = await restricted;
-      await group.#supervise(threads.supervisor, plan, ruleset, listener);
+      const { outcome } = await restricted;
+      if (outcome.kind === "failed") throw new Error(outcome.reason);
+      const { ruleset, listener } = outcome;
+      group.#superviseSoon(threads, plan, ruleset, listener);
       return group;
     } catch (error) {
       threads[Symbol.dispose]();
@@ -151,29 +187,40 @@ export class RestrictedGroup implements Disposable {
   [Symbol.dispose](): void {
     this.#retired = true;
     this.#spawner[Symbol.dispose]();
-    this.#supervisor?.[Symbol.dispose]();
+    // One that has failed has nothing left to dispose of.
+    this.#supervisor?.then((supervisor) => supervisor[Symbol.dispose](), () => {});
     this.#ended.resolve();
   }
 
-  async #supervise(
-    threads: SupervisorThreads,
+  /** Once the first command is on its way: its calls wait until they are served. */
+  #superviseSoon(
+    threads: SpareThreads,
     { policy, architecture }: GroupPlan,
     ruleset: Descriptor,
     listener: Descriptor | undefined,
-  ): Promise<void> {
-    try {
-      if (policy === undefined || listener === undefined) return threads[Symbol.dispose]();
-      const options = { listener, ruleset, policy, architecture };
-      const supervisor = await Supervisor.begin(threads, options);
-      this.#supervisor = supervisor;
-      supervisor.onFailure((reason) => this.#fail(reason));
-      void supervisor.ended().then(() => this.#failure ?? this[Symbol.dispose]());
-    } finally {
-      closeDescriptor(ruleset);
+  ): void {
+    if (policy === undefined || listener === undefined) {
+      threads.endSupervisor();
+      return closeDescriptor(ruleset);
     }
+    const begin = async () => {
+      try {
+        await new Promise((resolve) => setTimeout(resolve));
+        const options = { listener, ruleset, policy, architecture };
+        return await Supervisor.begin(threads.supervisor, options);
+      } finally {
+        closeDescriptor(ruleset);
+      }
+    };
+    this.#supervisor = begin();
+    this.#supervisor.then((supervisor) => {
+      supervisor.onFailure((reason) => this.fail(reason));
+      void supervisor.ended.then(() => this.#failure ?? this[Symbol.dispose]());
+    }, (reason) => this.fail(reason));
   }
 
-  #fail(reason: Error): void {
+  /** Takes the commands along: none of their calls would be served any more. */
+  fail(reason: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = internalError(`a thread for sandboxed commands has failed: ${reason.message}`);
     this[Symbol.dispose]();

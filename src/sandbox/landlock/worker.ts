@@ -6,18 +6,26 @@ import {
   enforceRuleset,
   giveUpCapabilities,
   ownFileSystemState,
+  RestrictionError,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../process/linux/spawn.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { EXECUTION } from "./rights.ts";
-import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
+import type {
+  FromSpawner,
+  RestrictOutcome,
+  SpawnOutcome,
+  ThreadRestrictions,
+  ToSpawner,
+} from "./messages.ts";
 
 // A thread that restricts itself and from then on starts commands: what holds for it holds for them
 // (landlock(7), seccomp(2)). See restricted_group.ts.
 self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
-  if (data.kind === "restrict") tell(restrict(data.restrictions));
-  else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
+  if (data.kind === "restrict") {
+    tell({ kind: "restricted", outcome: tryRestrict(data.restrictions) });
+  } else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
 };
 tell({ kind: "ready" });
 
@@ -25,10 +33,19 @@ function tell(message: FromSpawner): void {
   self.postMessage(message);
 }
 
+function tryRestrict(restrictions: ThreadRestrictions): RestrictOutcome {
+  try {
+    return restrict(restrictions);
+  } catch (error) {
+    if (error instanceof RestrictionError) return { kind: "failed", reason: error.message };
+    throw error;
+  }
+}
+
 /** Each step comes before those that it would be refused after. */
 function restrict(
   { governed, rules, ports, executable, filter, supervised }: ThreadRestrictions,
-): FromSpawner {
+): RestrictOutcome {
   const ruleset = createRuleset(governed, rules, ports);
   setNoNewPrivileges();
   giveUpCapabilities();
@@ -40,10 +57,10 @@ function restrict(
     closeDescriptor(second);
   }
   if (supervised) {
-    return { kind: "restricted", ruleset, listener: enforceFilterWithListener(filter) };
+    return { kind: "done", ruleset, listener: enforceFilterWithListener(filter) };
   }
   enforceFilter(filter);
-  return { kind: "restricted", ruleset, listener: undefined };
+  return { kind: "done", ruleset, listener: undefined };
 }
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {

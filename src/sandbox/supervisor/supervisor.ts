@@ -13,12 +13,27 @@ const MODULE = import.meta.url.endsWith(".ts")
 
 /** The threads of a supervisor, before there is anything to supervise. */
 export class SupervisorThreads implements Disposable {
-  readonly decider: SupervisorThread = new WorkerThread(MODULE, "sandbox supervisor");
-  readonly performer: SupervisorThread = new WorkerThread(MODULE, "sandbox performer");
+  #decider: SupervisorThread | undefined;
+  #performer: SupervisorThread | undefined;
+
+  /** Decides about calls. Made when it is first needed. */
+  get decider(): SupervisorThread {
+    return this.#decider ??= new WorkerThread(MODULE, "sandbox supervisor");
+  }
+
+  /** Makes them. Made when it is first needed. */
+  get performer(): SupervisorThread {
+    return this.#performer ??= new WorkerThread(MODULE, "sandbox performer");
+  }
+
+  /** Whether one of the threads has failed. */
+  get failed(): boolean {
+    return this.#decider?.failed || this.#performer?.failed || false;
+  }
 
   [Symbol.dispose](): void {
-    this.decider[Symbol.dispose]();
-    this.performer[Symbol.dispose]();
+    this.#decider?.[Symbol.dispose]();
+    this.#performer?.[Symbol.dispose]();
   }
 }
 
@@ -43,6 +58,7 @@ export class Supervisor implements Disposable {
   readonly #listener: Descriptor;
   readonly #alarm: Descriptor;
   readonly #performer: Performer;
+  readonly #ended: Promise<void>;
   #disposed = false;
 
   private constructor(
@@ -55,6 +71,7 @@ export class Supervisor implements Disposable {
     this.#listener = listener;
     this.#alarm = alarm;
     this.#performer = performer;
+    this.#ended = threads.decider.next("ended").then(() => {}, () => {});
   }
 
   /**
@@ -94,19 +111,18 @@ export class Supervisor implements Disposable {
   }
 
   /** Settles when no process is left that the supervisor serves, or it has ended otherwise. */
-  async ended(): Promise<void> {
-    await this.#threads.decider.next("ended").catch(() => {});
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   /** Serves no call any more: those that wait, and all that follow, fail with ENOSYS. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const ended = this.ended();
     raiseAlarm(this.#alarm);
     this.#performer.end();
     // Only then nobody uses the descriptors any more.
-    void ended.then(() => {
+    void this.#ended.then(() => {
       closeDescriptor(this.#alarm);
       closeDescriptor(this.#listener);
       this.#threads[Symbol.dispose]();
