@@ -1,4 +1,4 @@
-import type { Descriptor } from "../native/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../native/descriptor.ts";
 
 const functions = {
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
@@ -20,6 +20,18 @@ const SYS_PIDFD_GETFD = 438n;
 export function openProcess(process: number): Descriptor | undefined {
   const held = Number(calls().syscall(SYS_PIDFD_OPEN, BigInt(process), 0n, 0n));
   return held < 0 ? undefined : held;
+}
+
+/** Whether {@linkcode copyDescriptor} is allowed here: containers often refuse it. */
+export function canCopyDescriptors(): boolean {
+  const held = openProcess(Deno.pid);
+  if (held === undefined) return false;
+  // Of this program itself it may copy any.
+  const copy = copyDescriptor(held, held);
+  closeDescriptor(held);
+  if (copy === undefined) return false;
+  closeDescriptor(copy);
+  return true;
 }
 
 /** A copy of one of a process's descriptors (pidfd_getfd(2)). Undefined if there is none to be had. */

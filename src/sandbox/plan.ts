@@ -121,6 +121,14 @@ function planLandlock(
   if (supervision.kind === "unusable" && Object.values(files.supervised).includes(true)) {
     return refused(supervision.reason, supervision.fix);
   }
+  if (
+    supervision.kind === "usable" && !supervision.copiesDescriptors && files.supervised.connections
+  ) {
+    return refused(
+      "sockets of commands cannot be copied to connect them (pidfd_getfd is refused)",
+      "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
+    );
+  }
   return { kind: "landlock", files, network, version: landlock };
 }
 

@@ -7,7 +7,7 @@ const LINUX: LinuxAbilities = {
   architecture: "x86_64",
   bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: false },
   landlock: 7,
-  supervision: { kind: "usable" },
+  supervision: { kind: "usable", copiesDescriptors: true },
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: {},
@@ -104,6 +104,9 @@ Deno.test("ports of a managed network take a way into bubblewrap's network, or L
   assertStringIncludes(lone, "nsenter is not on PATH");
   assertStringIncludes(lone, "| install util-linux");
   assertEquals(plan({ network }, { bubblewrap: NO_BUBBLEWRAP }).kind, "landlock");
+  const confined = { kind: "usable", copiesDescriptors: false } as const;
+  const uncopied = refusal(plan({ network }, { supervision: confined }, false, "landlock"));
+  assertStringIncludes(uncopied, "pidfd_getfd is refused");
   const binding = { ...network, localBinding: true };
   const refused = refusal(plan({ network: binding }, { bubblewrap: NO_BUBBLEWRAP }));
   assertStringIncludes(refused, "no bubblewrap; Landlock tells ports apart, but not the hosts");

@@ -16,7 +16,11 @@ export type BubblewrapAbility =
 
 /** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
 export type SupervisionAbility =
-  | { readonly kind: "usable" }
+  | {
+    readonly kind: "usable";
+    /** Whether commands' descriptors can be copied, as their sockets have to be to connect them. */
+    readonly copiesDescriptors: boolean;
+  }
   | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
 
 /** How this program gets at the network namespace of a sandbox. */

@@ -1,4 +1,7 @@
 import { readFileSync } from "node:fs";
+import { addressOf } from "../../native/address.ts";
+import { readMemory } from "../../os/notifications.ts";
+import { canCopyDescriptors } from "../../os/processes.ts";
 import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/run_child.ts";
 import type {
@@ -105,7 +108,18 @@ function probeSupervision(): SupervisionAbility {
   }
   // ptrace_scope in the kernel's documentation of Yama: 1 leaves one's own descendants.
   const scope = Number(readFile("/proc/sys/kernel/yama/ptrace_scope") ?? 0);
-  if (scope <= 1) return { kind: "usable" };
+  if (scope <= 1) {
+    const own = new Uint8Array(new ArrayBuffer(1));
+    if (readMemory(Deno.pid, addressOf(own), own) === own.length) {
+      return { kind: "usable", copiesDescriptors: canCopyDescriptors() };
+    }
+    return {
+      kind: "unusable",
+      reason:
+        "the arguments of commands' system calls cannot be read (process_vm_readv is refused)",
+      fix: "in a container: a seccomp profile that allows process_vm_readv, as Docker's own does",
+    };
+  }
   return {
     kind: "unusable",
     reason:

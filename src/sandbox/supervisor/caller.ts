@@ -6,7 +6,8 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 
 /** The longest path with its NUL (PATH_MAX in limits.h). */
 const PATH_BYTES = 4096;
-const STATUS_BYTES = 4096;
+/** Enough for the first lines of a status, which are all that matters. */
+const STATUS_BYTES = 256;
 const AT_FDCWD = -100;
 
 const path = new Uint8Array(new ArrayBuffer(PATH_BYTES));

@@ -6,6 +6,7 @@ import {
   openAt,
   OpenFlag,
   setStatusFlags,
+  statusOf,
   truncateOpen,
 } from "../../os/path_calls.ts";
 import type { Architecture } from "../linux/seccomp_profile.ts";
@@ -63,6 +64,9 @@ const VALUE_BYTES = 65_536;
 /** How often something may come to lead elsewhere while it is opened. */
 const MAX_ATTEMPTS = 8;
 const PERMISSION_BITS = 0o7777;
+
+const STICKY = 0o1000;
+const WRITABLE_BY_OTHERS = 0o022;
 
 const WRITES = OpenFlag.AccessMode | OpenFlag.Truncate;
 /** What F_SETFL sets, but for O_NONBLOCK (fcntl(2)). */
@@ -297,7 +301,8 @@ export class Operations {
     }
     allow((flags & WRITES) === 0 ? this.#judgeRead(place) : this.#judgeChange(place));
     if (place.kind === "object") return this.#reopen(object, flags);
-    const mayCreate = this.#judgeNew(place, false) === 0;
+    // What is there is not created, but the kernel looks at the flag where users share a directory.
+    const mayCreate = isShared(place.directory) && this.#judgeNew(place, false) === 0;
     return this.#openEntry(place, caller, mayCreate ? flags : flags & ~OpenFlag.Create, mode);
   }
 
@@ -468,6 +473,13 @@ function openHow(flags: number, mode: number): Uint8Array {
     RESOLVE_NO_SYMLINKS,
   );
   return new Uint8Array(how.buffer);
+}
+
+/** As `protected_regular` and `protected_fifos` have it (proc_sys_fs(5)). */
+function isShared(directory: Descriptor): boolean {
+  const status = statusOf(directory);
+  return typeof status !== "number" && (status.mode & STICKY) !== 0 &&
+    (status.mode & WRITABLE_BY_OTHERS) !== 0;
 }
 
 function removalError(dots: string | undefined, directory: boolean): number {
