@@ -29,7 +29,8 @@ export async function tokenCheckFor(
   }
 }
 
-async function readSharedSecret(file: NamedFile): Promise<Uint8Array<ArrayBuffer>> {
+/** Reads the secret of signed tokens. @throws {UsageError} naming the setting */
+export async function readSharedSecret(file: NamedFile): Promise<Uint8Array<ArrayBuffer>> {
   const secret = new TextEncoder().encode(await readSecret(file));
   if (secret.length >= MIN_SECRET_BYTES) return secret;
   throw new UsageError(

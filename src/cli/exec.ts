@@ -1,11 +1,15 @@
-import { ErrorCode, RpcError } from "../protocol/errors.ts";
+import { delay } from "@std/async/delay";
+import { startingEnvironment } from "../native/environment.ts";
+import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
+import { startFailure } from "../protocol/process.ts";
 import {
   ConnectionError,
   type Endpoint,
   type ExecProcess,
   ExecServerClient,
   ProcessError,
+  type TerminalSize,
 } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../telemetry/log.ts";
@@ -25,6 +29,14 @@ const OUT_OF_REACH = 255;
 /** As shells have it (POSIX, Shell Command Language, 2.8.2). */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
+/** This program has failed and not the command; timeout(1) and env(1) have the same. */
+const FAILED_HERE = 125;
+/** The same on every Unix system. */
+const ENOENT = 2;
+/** How long an executor may take to hear that its client has given up, in milliseconds. */
+const FAREWELL_MS = 1000;
+/** How long an executor of our own may take to end besides the grace, in milliseconds. */
+const EXECUTOR_END_MS = 5000;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
@@ -55,27 +67,40 @@ async function run(
   const endpoint = endpointOf(options);
   const client = await signals.orGivenUp(connect(endpoint, options, terminal));
   try {
-    const process = await signals.orGivenUp(start(client, options, terminal));
-    signals.forwardTo(process);
-    if (options.tty) terminal.follow(process);
+    const size = options.tty ? terminal.size : undefined;
+    const process = await signals.orGivenUp(start(client, options, terminal, size));
+    const connected = () => client.state === "connected";
+    signals.forwardTo({ process, connected, graceMs: options.graceMs });
+    if (options.tty) terminal.follow(process, size);
     if (options.stdin) {
-      const giveUp = (reason: GivenUp) => client.state !== "connected" && signals.giveUp(reason);
-      forwardInput(process, { tty: options.tty, say: (text) => terminal.say(text), giveUp });
+      const { tty, escape } = options;
+      const say = (text: string) => terminal.say(text);
+      const giveUp = (reason: GivenUp) => signals.giveUp(reason);
+      forwardInput(process, { tty, escape, say, connected, giveUp });
     }
-    return await signals.orGivenUp(forwardOutput(process, signals));
-  } finally {
-    await client.close();
+    const exitCode = await signals.orGivenUp(forwardOutput(process, signals, options.until));
+    await signals.orGivenUp(client.close());
+    return exitCode;
+  } catch (error) {
+    // An executor that stands still does not keep whoever has given up.
+    const patience = error instanceof GivenUp ? [delay(FAREWELL_MS)] : [];
+    await Promise.race([client.close(), ...patience]);
+    throw error;
   }
 }
 
-function endpointOf({ executor, configFile }: ExecOptions): Endpoint {
+function endpointOf({ executor, configFile, graceMs }: ExecOptions): Endpoint {
   if (executor.kind === "url") return executor.url;
   const self = Deno.build.standalone
     ? [Deno.execPath()] as const
     : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
   const [program, ...args] = self;
   const config = configFile === undefined ? [] : ["--config", configFile];
-  return { command: [program, ...args, "serve", "--listen", "stdio", ...config] };
+  const grace = ["--grace", String(graceMs / 1000)];
+  return {
+    command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
+    endMs: graceMs + EXECUTOR_END_MS,
+  };
 }
 
 async function connect(
@@ -100,7 +125,8 @@ async function connect(
       throw new UsageError(`${executor.setting}: ${error.message}`);
     }
     if (error instanceof ConnectionError) {
-      throw new ConnectionError(error.code, error.message + connectHint(error), { cause: error });
+      const hint = connectHint(error, { tokenGiven: tokenFile !== undefined });
+      throw new ConnectionError(error.code, error.message + hint, { cause: error });
     }
     throw error;
   }
@@ -108,7 +134,7 @@ async function connect(
 
 /** The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones. */
 async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
-  const path = Deno.env.get("SSL_CERT_FILE");
+  const path = startingEnvironment().SSL_CERT_FILE;
   if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
   return [await readText({ setting: "SSL_CERT_FILE", path })];
 }
@@ -117,18 +143,19 @@ async function start(
   client: ExecServerClient,
   options: ExecOptions,
   terminal: LocalTerminal,
+  size: TerminalSize | undefined,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
   const { sandbox, workspaces, tty } = options;
-  const size = tty ? terminal.size : undefined;
   return await client.start({
     argv: [...options.command],
     cwd,
-    env: { ...tty ? terminal.environment : {}, ...options.env },
+    env: { ...directoryVariable(cwd), ...tty ? terminal.environment : {}, ...options.env },
     envPolicy: {
       inherit: "all",
       ignoreDefaultExcludes: false,
-      exclude: [],
+      // The directory that the executor's shell was in before.
+      exclude: ["OLDPWD"],
       set: {},
       includeOnly: [],
     },
@@ -137,6 +164,18 @@ async function start(
     ...size === undefined ? {} : { terminalSize: size },
     ...sandbox === undefined ? {} : { sandbox: await sandboxIntent(sandbox, cwd, workspaces) },
   });
+}
+
+/** PWD of the executor's own directory would mislead a command in another (POSIX, XBD, 8.3). */
+function directoryVariable(cwd: PathUri): Record<string, string> {
+  if (cwd.convention !== "posix") return {};
+  const bytes = cwd.toNativeBytes("posix");
+  try {
+    return { PWD: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    // A shell finds out for itself.
+    return {};
+  }
 }
 
 async function executorsDirectory(client: ExecServerClient): Promise<PathUri> {
@@ -150,9 +189,13 @@ function explain(error: unknown, say: (message: string) => void): number {
   if (error instanceof GivenUp) return error.exitCode;
   if (error instanceof OutputClosed) return OUTPUT_CLOSED;
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof RpcError) {
+    const failure = startFailure.safeParse(error.data).data;
+    const ofDirectory = failure?.culprit === "workingDirectory";
+    say(ofDirectory ? `the working directory ${message}` : message);
+    return !ofDirectory && failure?.errno === ENOENT ? NOT_FOUND : NOT_STARTED;
+  }
   say(message);
   if (error instanceof ConnectionError || error instanceof ProcessError) return OUT_OF_REACH;
-  if (!(error instanceof RpcError) || error.code !== ErrorCode.Internal) return NOT_STARTED;
-  // ENOENT is 2 on every Unix system, and executors pass on the system's words.
-  return message.includes("(os error 2)") ? NOT_FOUND : NOT_STARTED;
+  return FAILED_HERE;
 }

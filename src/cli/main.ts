@@ -13,6 +13,7 @@ Runs commands on this machine for agents and their orchestrators.
   exec         run a command on an executor as if it ran here
   config       what is configured, where each value comes from, and what is demanded
   doctor       what this machine can enforce, each failing check with its fix
+  token        make a token for clients of an executor
 
   --version    print the version
   --help       this text; after a command, that command's options
@@ -49,7 +50,17 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { doctor } = await import("./doctor.ts");
       return await doctor(rest);
     }
-    // Not for people: how a sandbox gets sockets of this machine's.
+    case "token": {
+      const { token } = await import("./token.ts");
+      return await token(rest);
+    }
+    // Not for people: how a sandbox's devices are made read-only.
+    case "sandbox-devices": {
+      const { sealMounts } = await import("../sandbox/linux/seal_devices.ts");
+      sealMounts(rest);
+      return 0;
+    }
+    // Nor this: how a sandbox gets sockets of this machine's.
     case "sandbox-sockets": {
       const { makeSockets } = await import("../sandbox/linux/socket_maker.ts");
       makeSockets(rest);

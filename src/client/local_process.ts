@@ -15,6 +15,7 @@ import type {
   ExecEvent,
   ExecProcess,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   TerminalSize,
@@ -50,7 +51,7 @@ export async function startLocalProcess(params: StartParams): Promise<ExecProces
   if (requiresSandbox(parsed.data)) {
     throw internalError("a local process has no sandbox; the command was not started");
   }
-  return await LocalProcess.start(processId, localCommand(parsed.data));
+  return await LocalProcess.start(processId, parsed.data);
 }
 
 /** A command run by this program itself. */
@@ -72,18 +73,20 @@ class LocalProcess implements ExecProcess {
     this.processId = processId;
   }
 
-  static async start(processId: string, command: ChildCommand): Promise<LocalProcess> {
+  static async start(processId: string, params: ParsedParams): Promise<LocalProcess> {
     const local = new LocalProcess(processId);
     try {
       local.#process = await Process.start(
-        command,
+        localCommand(params),
         startChild,
         local.#log,
         (event) => local.#told(event),
       );
       return local;
     } catch (error) {
-      throw error instanceof StartError ? internalError(error.message, error) : error;
+      throw error instanceof StartError
+        ? internalError(error.message, error, error.failure)
+        : error;
     }
   }
 
@@ -112,8 +115,8 @@ class LocalProcess implements ExecProcess {
     return Promise.resolve();
   }
 
-  signal(_signal: "interrupt"): Promise<void> {
-    this.#process?.interrupt();
+  signal(signal: ProcessSignal): Promise<void> {
+    this.#process?.signal(signal);
     return Promise.resolve();
   }
 
@@ -139,8 +142,8 @@ class LocalProcess implements ExecProcess {
 
 function unlogged(event: LoggedEvent): ProcessEvent {
   if (event.kind !== "output") return event;
-  const { kind, seq, stream, base64 } = event;
-  return { kind, seq, stream, bytes: Uint8Array.fromBase64(base64) };
+  const { kind, seq, stream, bytes } = event;
+  return { kind, seq, stream, bytes: new Uint8Array(bytes) };
 }
 
 function localCommand(params: ParsedParams): ChildCommand {

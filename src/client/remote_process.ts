@@ -9,6 +9,7 @@ import type {
   ExecEvent,
   ExecProcess,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   TerminalSize,
@@ -102,7 +103,7 @@ export class RemoteProcess implements ExecProcess {
     return this.#input.close();
   }
 
-  async signal(signal: "interrupt"): Promise<void> {
+  async signal(signal: ProcessSignal): Promise<void> {
     const params = { processId: this.processId, signal };
     await this.#host.use((connection) => connection.call("process/signal", params));
   }

@@ -49,6 +49,7 @@ export class Configuration {
     const origin = this.origin(name);
     switch (origin.layer) {
       case "built in":
+      case "memory":
         return `--${optionOf(name)}`;
       case "command line":
         return origin.option;
@@ -77,6 +78,11 @@ export class Configuration {
   /** The same with values for what nobody decided. */
   above(layer: Layer): Configuration {
     return new Configuration([layer, this.#given]);
+  }
+
+  /** The same with values that replace those of earlier layers. */
+  below(layer: Layer): Configuration {
+    return new Configuration([this.#given, layer]);
   }
 
   /** Something is wrong with the value of a setting. */

@@ -47,6 +47,9 @@ export function environmentLayer(
       unknown.push(variable);
       continue;
     }
+    if (!text.isWellFormed()) {
+      throw new ConfigurationError(`${variable} in the environment is not UTF-8`);
+    }
     const value = givenAsText(name, variable, text);
     layer.set(name, { value, origin: { layer: "environment", variable } });
   }

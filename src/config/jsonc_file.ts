@@ -123,6 +123,9 @@ export async function parseMembers(text: string, file: string): Promise<readonly
   }
 }
 
+/** Names the JSON Schema of a file, for editors. It says nothing to the program. */
+export const SCHEMA_KEY = "$schema";
+
 /** Checks a member's value. @throws {ConfigurationError} naming the file, the line and the key */
 export function acceptedValue<T>({ key, value, position }: Member, type: ValueType<T>): T {
   const { file, line } = position;

@@ -1,5 +1,5 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
-import { PathUri } from "../protocol/path_uri.ts";
+import { hostPath, uriOf } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 
@@ -9,6 +9,6 @@ export async function canonicalize(
   _signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/canonicalize">> {
-  const real = await paths.canonical(path.toNativePath());
-  return { path: PathUri.fromNativePath(real).toString() };
+  const real = await paths.canonical(hostPath(path));
+  return { path: uriOf(real).toString() };
 }

@@ -1,4 +1,5 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 
@@ -11,6 +12,6 @@ export async function createDirectory(
   _signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/createDirectory">> {
-  await paths.makeDirectory(path.toNativePath(), recursive);
+  await paths.makeDirectory(hostPath(path), recursive);
   return {};
 }

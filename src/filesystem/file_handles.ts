@@ -4,6 +4,8 @@ import { MAX_READ_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { toRpcError } from "./io_error.ts";
+import { hostPath } from "./named.ts";
+import { plainPaths } from "./plain_paths.ts";
 import { OpenFile } from "./open_file.ts";
 import { openRegularFile } from "./open.ts";
 
@@ -94,7 +96,9 @@ function refuseLongId(handleId: string): void {
 
 /** Opens it with all rights of this process. */
 export async function openPlainly(path: PathUri): Promise<FileHandle> {
-  return (await openRegularFile(path.toNativePath())).file;
+  const name = hostPath(path);
+  using place = plainPaths.object(name, "read");
+  return (await openRegularFile(place.path, name)).file;
 }
 
 async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {

@@ -1,4 +1,5 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 
@@ -8,7 +9,7 @@ export async function getMetadata(
   _signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/getMetadata">> {
-  const native = path.toNativePath();
+  const native = hostPath(path);
   using object = paths.object(native, "look");
   using entry = paths.entry(native, "look");
   const [target, itself] = await Promise.all([object.stat(), entry.stat()]);

@@ -3,7 +3,7 @@ import { canonicalize } from "./canonicalize.ts";
 import { copy } from "./copy.ts";
 import { createDirectory } from "./create_directory.ts";
 import { getMetadata } from "./get_metadata.ts";
-import { toRpcError } from "./io_error.ts";
+import { systemErrorCode, toRpcError } from "./io_error.ts";
 import { readDirectory } from "./read_directory.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
@@ -33,6 +33,9 @@ export type FileMethod =
   | "fs/remove"
   | "fs/copy";
 
+/** How often a request is tried for which there was no descriptor. */
+const MAX_ATTEMPTS = 5;
+
 /** What is done for each of them. */
 export type FileOperations = { readonly [M in FileMethod]: Operation<M> };
 
@@ -55,10 +58,14 @@ type OperationOn<M extends Method> = (
 export function operationsOn(paths: Paths): FileOperations {
   const answering = <M extends Method>(operation: OperationOn<M>): Operation<M> => {
     return async (params, signal) => {
-      try {
-        return await operation(params, signal, paths);
-      } catch (error) {
-        throw toRpcError(error);
+      for (let attempt = 1;; attempt++) {
+        try {
+          return await operation(params, signal, paths);
+        } catch (error) {
+          // The limit is low while a command is started, and done with when this is seen here.
+          const lacksDescriptors = systemErrorCode(error) === "EMFILE";
+          if (!lacksDescriptors || attempt === MAX_ATTEMPTS) throw toRpcError(error);
+        }
       }
     };
   };

@@ -1,12 +1,18 @@
+import { memoryLimit } from "../native/memory_limit.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { openRegularFile } from "./open.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { readFully } from "./transfer.ts";
 
 /** Bytes of the largest file that is read whole: as base64 it must fit one string of the runtime. */
 export const MAX_READ_FILE_BYTES = 256 * 1024 * 1024;
+/** Files of up to so many bytes are read however little memory there is. */
+const SMALL_FILE_BYTES = 8 * 1024 * 1024;
+/** The share of the memory that a file may have: it is there up to five times until it is sent. */
+const MEMORY_SHARE = 1 / 32;
 
 /**
  * Bytes that are read and encoded at a time, so that other requests get their turn in between.
@@ -22,7 +28,7 @@ export async function readFile(
   signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/readFile">> {
-  const native = path.toNativePath();
+  const native = hostPath(path);
   using place = paths.object(native, "read");
   const { file, size } = await openRegularFile(place.path, native);
   await using _closing = file;
@@ -36,13 +42,16 @@ export async function readFile(
     const count = await readFully(file, piece);
     total += count;
     // Files grow, and those of /proc do not know how long they are.
-    refuseLarge(total);
+    if (total > size) refuseLarge(total);
     dataBase64 += piece.subarray(0, count).toBase64();
     if (count < piece.length) return { dataBase64 };
   }
 }
 
 function refuseLarge(size: number): void {
-  if (size <= MAX_READ_FILE_BYTES) return;
-  throw invalidRequest(`file is too large to read: limit is ${MAX_READ_FILE_BYTES} bytes`);
+  if (size <= SMALL_FILE_BYTES) return;
+  const share = Math.max(SMALL_FILE_BYTES, Math.floor(memoryLimit() * MEMORY_SHARE));
+  const limit = Math.min(MAX_READ_FILE_BYTES, share);
+  if (size <= limit) return;
+  throw invalidRequest(`file is too large to read: limit is ${limit} bytes`);
 }

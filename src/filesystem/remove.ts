@@ -1,5 +1,6 @@
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound } from "./io_error.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 
@@ -13,7 +14,7 @@ export async function remove(
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/remove">> {
   try {
-    await paths.remove(path.toNativePath(), recursive, signal);
+    await paths.remove(hostPath(path), recursive, signal);
   } catch (error) {
     if (!force || !isNotFound(error)) throw error;
   }

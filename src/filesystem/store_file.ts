@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { overwriteFile } from "./overwrite_file.ts";
+import { copyContent } from "./linux/copy_content.ts";
 import { EarlyWriteback } from "./linux/early_writeback.ts";
 import { LateRelease } from "./linux/late_release.ts";
 import type { Destination } from "./paths.ts";
@@ -44,14 +45,16 @@ export async function storeFile(
   using replaced = new LateRelease();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open(signal);
-  if (file === undefined) return await createFile(destination, content);
+  if (file === undefined) return await createFile(destination, content, signal);
   const old = await file.stat();
   if (isReplaceable(old)) {
     const name = await destination.nameOf(old);
     if (name !== undefined && old.size >= SLOWLY_FREED_BYTES) replaced.hold(name);
-    if (name !== undefined && await replaceFile(destination, name, old, content)) return;
+    if (name !== undefined && await replaceFile(destination, name, old, content, signal)) {
+      return;
+    }
   }
-  if (content.kind === "copy") return await copyInPlace(content.source, destination);
+  if (content.kind === "copy") return await copyInPlace(content.source, destination, signal);
   const bytes = decodeBase64(content.text);
   if (bytes === undefined) throw new SyntaxError("not standard base64");
   if (old.isFile()) await overwriteFile(file, bytes);
@@ -62,17 +65,21 @@ function isReplaceable(file: Stats): boolean {
   return file.isFile() && file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
 }
 
-async function createFile(destination: Destination, content: FileContent): Promise<void> {
+async function createFile(
+  destination: Destination,
+  content: FileContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const name = await destination.newName();
   await using substitute = await createSubstitute(destination, name);
   if (substitute !== undefined) {
-    await fill(substitute, content);
+    await fill(substitute, content, signal);
     return await substitute.moveTo(name);
   }
   // What keeps a file from being created beside the name mostly does so at the name, too, and then
   // the system says it best. If not, the content at least does not stay there half.
   await using file = await destination.create(name, NEW_FILE_MODE);
-  await fill(file, content);
+  await fill(file, content, signal);
   file.keep();
 }
 
@@ -82,12 +89,13 @@ async function replaceFile(
   name: string,
   old: Stats,
   content: FileContent,
+  signal: AbortSignal | undefined,
 ): Promise<boolean> {
   await using substitute = await createSubstitute(destination, name, old);
   if (substitute === undefined) return false;
   {
     await using writeback = new EarlyWriteback(substitute.path);
-    await fill(substitute, content, () => writeback.begin());
+    await fill(substitute, content, signal, () => writeback.begin());
   }
   try {
     await substitute.moveTo(name);
@@ -98,15 +106,20 @@ async function replaceFile(
   }
 }
 
-async function copyInPlace(source: string, { file }: Destination): Promise<void> {
-  if (file !== undefined) await Deno.copyFile(source, file);
+async function copyInPlace(
+  source: string,
+  { file }: Destination,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (file !== undefined) await copyContent(source, file, signal);
 }
 
 async function fill(
   unfinished: UnfinishedFile,
   content: FileContent,
+  signal: AbortSignal | undefined,
   written?: () => void,
 ): Promise<void> {
-  if (content.kind === "copy") return await Deno.copyFile(content.source, unfinished.path);
+  if (content.kind === "copy") return await copyContent(content.source, unfinished.path, signal);
   await writeBase64(unfinished.file, content.text, written);
 }

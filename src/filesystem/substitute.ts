@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
+import { systemErrorCode } from "./io_error.ts";
 import { copyExtendedAttributes } from "./linux/extended_attributes.ts";
+import { copyInodeFlags } from "./linux/inode_flags.ts";
 import type { Destination } from "./paths.ts";
 import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
 
@@ -8,7 +10,8 @@ import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
 const PRIVATE_MODE = 0o600;
 
 /**
- * Creates the empty file that is to take a name over, in the same directory.
+ * Creates the empty file that is to take a name over, in the same directory: without a name where
+ * that can be had, so that nothing is left of it if the executor is killed.
  *
  * @param old the file that has the name now, if one has it: its owner, mode, access control list
  * and extended attributes are passed on
@@ -22,7 +25,9 @@ export async function createSubstitute(
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
   const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
-  const substitute = await destination.create(path, mode).catch(() => undefined);
+  const substitute = await destination.createNameless(path, mode)
+    .catch(() => destination.create(path, mode))
+    .catch(refuseLackOfDescriptors);
   if (substitute === undefined || old === undefined) return substitute;
   try {
     await passOn(destination.file ?? name, old, substitute);
@@ -33,11 +38,19 @@ export async function createSubstitute(
   }
 }
 
+/** What lacks descriptors is tried again as a whole; all else is done in place, if it can be. */
+function refuseLackOfDescriptors(error: unknown): undefined {
+  if (systemErrorCode(error) === "EMFILE") throw error;
+}
+
 /** @throws if the substitute would differ from the old file in more than its content */
 async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
   if (Deno.build.os === "windows") return;
   const { uid, gid } = await substitute.file.stat();
   if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
-  if (Deno.build.os === "linux") copyExtendedAttributes(path, substitute.path);
+  if (Deno.build.os === "linux") {
+    copyInodeFlags(path, substitute.path);
+    copyExtendedAttributes(path, substitute.path);
+  }
   await Deno.chmod(substitute.path, old.mode & 0o777);
 }

@@ -1,6 +1,7 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isBase64 } from "./base64_pieces.ts";
+import { hostPath } from "./named.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
@@ -15,7 +16,7 @@ export async function writeFile(
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/writeFile">> {
   try {
-    using destination = paths.destination(path.toNativePath());
+    using destination = paths.destination(hostPath(path));
     await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
     return {};
   } catch (error) {

@@ -1,6 +1,8 @@
-/** A text as C has it: UTF-8 with a NUL at its end. */
+import { encodeOsString } from "./os_string.ts";
+
+/** A text as C has it: UTF-8, or the bytes that stand in it, with a NUL at its end. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text + "\0");
+  return encodeOsString(text + "\0");
 }
 
 /**

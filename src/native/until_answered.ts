@@ -36,12 +36,18 @@ const asked = new Map<string, Promise<boolean>>();
  * command there, would hold up all clients. Paths on local file systems are not asked for each time.
  */
 export async function untilAnswered(paths: Iterable<string>): Promise<void> {
-  const now = performance.now();
-  const unknown = Array.from(paths).filter((path) => !((local.get(path) ?? 0) > now));
+  const unknown = Array.from(paths).filter((path) => !isKnownLocal(path));
   if (unknown.length > 0) await Promise.all(unknown.map(isLocal));
 }
 
-function isLocal(path: string): Promise<boolean> {
+/** Whether {@linkcode isLocal} is known to be true of a path, and nobody has to be asked. */
+export function isKnownLocal(path: string): boolean {
+  return (local.get(path) ?? 0) > performance.now();
+}
+
+/** Whether a path is on a file system that waits for no one outside of the kernel; asks only once. */
+export function isLocal(path: string): Promise<boolean> {
+  if (isKnownLocal(path)) return Promise.resolve(true);
   const answer = asked.get(path) ?? ask(path).finally(() => asked.delete(path));
   asked.set(path, answer);
   return answer;

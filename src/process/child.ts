@@ -1,9 +1,11 @@
-import type { OutputStream } from "../protocol/process.ts";
+import type { OutputStream, StartFailure } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** The size of a pseudo-terminal in character cells. */
 export interface TerminalSize {
+  /** Lines, 1 to 65535. */
   readonly rows: number;
+  /** Characters a line, 1 to 65535. */
   readonly cols: number;
 }
 
@@ -42,6 +44,13 @@ export interface ChildCommand {
   readonly stdio: ChildStdio;
   /** Linux only. @default none */
   readonly descriptors?: readonly ExtraDescriptor[];
+  /**
+   * Whether the device that an empty input is cannot be changed through it: see `sealedNullDevice`.
+   * Linux only.
+   *
+   * @default false
+   */
+  readonly sealed?: boolean;
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */
@@ -84,6 +93,8 @@ export interface Child {
   interrupt(): void;
   /** Sends SIGTERM to the process group. */
   requestEnd(): void;
+  /** Sends SIGHUP to the process group. */
+  hangUp(): void;
   /** Kills the process group and every descendant that left it. */
   kill(): void;
   /** Changes the size of the pseudo-terminal. Nothing happens without one. */
@@ -95,4 +106,11 @@ export interface Child {
 /** Why a command could not be started, in the operating system's words. */
 export class StartError extends Error {
   override readonly name = "StartError";
+  /** What could not be used; undefined where that is not known. */
+  readonly failure: StartFailure | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly failure?: StartFailure } = {}) {
+    super(message, options);
+    this.failure = options.failure;
+  }
 }

@@ -1,8 +1,7 @@
+import type { Environment } from "../native/environment.ts";
 import type { EnvironmentPolicy } from "../protocol/process.ts";
+import { StartError } from "./child.ts";
 import { wildcardTest } from "./wildcard.ts";
-
-/** A command's whole environment. */
-export type Environment = Readonly<Record<string, string>>;
 
 /** What `inherit: "core"` takes: who and where the user is, and which language they read. */
 const CORE_VARIABLES = [
@@ -26,13 +25,22 @@ const DEFAULT_EXCLUDES = ["*KEY*", "*SECRET*", "*TOKEN*"];
 /**
  * The environment of a command: its own variables alone, or, with a policy, laid over those that
  * the policy takes from the executor's.
+ *
+ * @throws {StartError} for a variable that the system could not have
  */
 export function commandEnvironment(
   own: Environment,
   policy: EnvironmentPolicy | undefined,
   executors: Environment,
 ): Environment {
+  refuseUnpaired({ ...own, ...policy?.set });
   return policy === undefined ? own : { ...inheritedEnvironment(policy, executors), ...own };
+}
+
+/** Only what was inherited may hold bytes that are no text. */
+function refuseUnpaired(sent: Environment): void {
+  if (Object.entries(sent).flat().every((text) => text.isWellFormed())) return;
+  throw new StartError("an unpaired surrogate in a variable");
 }
 
 /** Applies the policy's steps in the order that the protocol sets. */

@@ -1,3 +1,4 @@
+import { isOsString } from "../native/os_string.ts";
 import { untilAnswered } from "../native/until_answered.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startingPaths } from "./executable.ts";
@@ -21,7 +22,8 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
 
 /**
  * Systems take texts up to the first NUL, and in UTF-8, which has no unpaired surrogates: a command
- * would get others than it was sent.
+ * would get others than it was sent. Only those of the working directory may stand for bytes, as
+ * `decodeOsString` has them.
  *
  * @throws {StartError}
  */
@@ -29,8 +31,11 @@ export function refuseInexpressible(
   { argv, arg0 = "", cwd, env }: Omit<ChildCommand, "stdio">,
 ): void {
   const place = "in an argument, a variable or the working directory";
-  for (const text of [...argv, arg0, cwd, ...Object.entries(env).flat()]) {
-    if (text.includes("\0")) throw new StartError(`NUL ${place}`);
-    if (!text.isWellFormed()) throw new StartError(`an unpaired surrogate ${place}`);
+  const texts = [...argv, arg0, cwd, ...Object.entries(env).flat()];
+  if (texts.some((text) => text.includes("\0"))) throw new StartError(`NUL ${place}`);
+  // What this program inherited, and a path, need not be UTF-8.
+  const wellFormed = [...argv, arg0].every((text) => text.isWellFormed());
+  if (!wellFormed || !texts.every(isOsString)) {
+    throw new StartError(`an unpaired surrogate ${place}`);
   }
 }

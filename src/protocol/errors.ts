@@ -24,14 +24,27 @@ export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
 
 /** A failure that is answered to the client as a JSON-RPC error. */
 export class RpcError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "RpcError";
   /** The number for programs; the message is for people. */
   readonly code: number;
 
-  /** @param code see {@linkcode ErrorCode}; a client also sees codes of other servers */
-  constructor(code: number, message: string, options?: ErrorOptions) {
+  /** What the method says for programs besides; a client has to parse it. */
+  readonly data: unknown;
+
+  /**
+   * Makes the error that is answered to a client.
+   *
+   * @param code see {@linkcode ErrorCode}; a client also sees codes of other servers
+   */
+  constructor(
+    code: number,
+    message: string,
+    options: ErrorOptions & { readonly data?: unknown } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.data = options.data;
   }
 }
 
@@ -46,8 +59,8 @@ export function invalidParams(message: string): RpcError {
 }
 
 /** The executor could not do it (-32603). */
-export function internalError(message: string, cause?: unknown): RpcError {
-  return new RpcError(ErrorCode.Internal, message, { cause });
+export function internalError(message: string, cause?: unknown, data?: unknown): RpcError {
+  return new RpcError(ErrorCode.Internal, message, { cause, data });
 }
 
 /** The file, directory or file handle does not exist (-32004). */

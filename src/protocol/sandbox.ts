@@ -111,5 +111,5 @@ export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 export type SandboxContext = z.output<typeof sandboxContext>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
-/** One of {@linkcode sandboxType}. */
-export type SandboxType = z.output<typeof sandboxType>;
+/** The kind of enclosure that a command got. */
+export type SandboxType = "none" | "linuxSeccomp" | "macosSeatbelt";

@@ -48,6 +48,12 @@ export function enforceDirectory(bounds: SandboxBounds, cwd: string, disk: Disk)
   refuseOutside(bounds, "the working directory", [resolvePath(cwd, disk).path]);
 }
 
+/** Refuses a request that has no sandbox and tells of files. @throws {RpcError} -32602 */
+export function enforceNoBareFiles(bounds: SandboxBounds | undefined): void {
+  if (bounds?.restrictedBy === undefined) return;
+  throw forbidden(bounds.restrictedBy, "only requests that take a sandbox may tell of files");
+}
+
 /** Refuses a request that has no sandbox and connects to others. @throws {RpcError} -32603 */
 export function enforceNoConnections(bounds: SandboxBounds | undefined): void {
   if (bounds === undefined || bounds.network === "any") return;

@@ -24,8 +24,16 @@ export interface Grant {
   readonly kind: PathKind;
   /** The uppermost path on the way that is missing, if the path is. */
   readonly missingFrom?: string;
+  /** What of the executor's own it is that nobody is to have, if it is that. */
+  readonly withheld?: "secret" | "socket";
   /** The links that lead from the path as it was asked for to the one above. */
   readonly links: readonly CrossedLink[];
+  /**
+   * Whether no entry asked for it, but what is there decides what runs without a sandbox.
+   *
+   * @default false
+   */
+  readonly protected?: boolean;
 }
 
 /** Names that no one may read, now or later. */
@@ -34,6 +42,8 @@ export interface DeniedGlob {
   readonly pattern: string;
   /** Where matching paths can be: the directories before the first wild character. */
   readonly base: string;
+  /** The links that lead to the base. */
+  readonly links: readonly CrossedLink[];
   /** The names of the pattern that come after its base, without alternatives in braces. */
   readonly names: readonly string[];
   /** Whether an absolute path matches as a whole. */

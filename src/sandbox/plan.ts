@@ -85,12 +85,14 @@ function planLinux(
   const [first, second] = landlockFirst ? [landlock, bubblewrap] : [bubblewrap, landlock];
   if (first.kind !== "refused") return first;
   if (second.kind !== "refused") return second;
+  // Where bubblewrap works, it is the intent that has to change, whatever Landlock cannot do.
+  if (abilities.bubblewrap.kind === "usable") return bubblewrap;
   return refused(`${first.reason}; ${second.reason}`, first.fix ?? second.fix);
 }
 
 function planBubblewrap(
   intent: BoundIntent,
-  { bubblewrap, namespaceEntry }: LinuxAbilities,
+  { bubblewrap, namespaceEntry, kernelTrees }: LinuxAbilities,
 ): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
   if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
@@ -100,14 +102,14 @@ function planBubblewrap(
       "install util-linux",
     );
   }
-  const files = planFileView(intent.files);
+  const files = planFileView(intent.files, kernelTrees);
   if (files.kind === "refused") return refused(files.reason);
   return { kind: "bubblewrap", view: files.view, network: intent.network };
 }
 
 function planLandlock(
   intent: BoundIntent,
-  { landlock, supervision }: LinuxAbilities,
+  { landlock, supervision, kernelTrees }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) {
@@ -117,7 +119,9 @@ function planLandlock(
   if (network.kind === "loopback" && network.localBinding) {
     return refused("Landlock tells ports apart, but not the hosts that they are listened on");
   }
-  const files = withConnections(landlockFiles(intent.files, landlock), network);
+  const planned = landlockFiles(intent.files, landlock, kernelTrees);
+  if (planned.kind === "refused") return refused(planned.reason);
+  const files = withConnections(planned, network);
   if (supervision.kind === "unusable" && Object.values(files.supervised).includes(true)) {
     return refused(supervision.reason, supervision.fix);
   }

@@ -15,6 +15,7 @@ import type { RestrictedCommand } from "./landlock/prepare.ts";
 import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
 import type { CommandToWrap } from "./linux/final_stage.ts";
 import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
+import type { ExpectedMounts } from "./linux/verify_mounts.ts";
 import { planSandbox } from "./plan.ts";
 import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
 
@@ -43,8 +44,8 @@ export interface WrappedCommand {
   readonly takesTerminal: boolean;
   /** Ports of this machine that the sandbox is to have before the command starts. Linux only. */
   readonly portAccess: PortAccess | undefined;
-  /** Besides these nothing may be writable when the sandbox stands, if that matters. Linux only. */
-  readonly writableMounts?: readonly string[] | undefined;
+  /** What may be writable when the sandbox stands, where mounts enclose it. */
+  readonly mounts?: ExpectedMounts;
   /**
    * Gives back what was needed on the disk. To be called when every process of the sandbox has
    * ended, or the wrapper was not started; once is enough.
@@ -93,14 +94,7 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
-      const checked = intent.bounds?.writableRoots !== undefined;
-      const wrapped = prepareBubblewrap(
-        { ...plan, checked },
-        command,
-        bound,
-        abilities,
-        writableTrees(bound),
-      );
+      const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {

@@ -1,4 +1,5 @@
 import type { ManagedNetwork, SandboxContext } from "../protocol/sandbox.ts";
+import type { ReservedResources } from "./intent/reserved.ts";
 import type { SandboxBounds } from "./bounds.ts";
 import type { LinuxMechanism } from "./plan.ts";
 
@@ -11,6 +12,8 @@ export interface SandboxIntent {
   readonly bounds?: SandboxBounds | undefined;
   /** What is to enclose commands on Linux. @default auto */
   readonly mechanism?: LinuxMechanism | undefined;
+  /** What no sandbox may have, whatever is asked for. @default nothing */
+  readonly reserved?: ReservedResources | undefined;
 }
 
 /**

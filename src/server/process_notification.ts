@@ -10,7 +10,7 @@ export function encodeProcessEvent(processId: string, event: ProcessEvent): stri
       return `{"method":"process/output","params":{"processId":${
         JSON.stringify(processId)
       },"seq":` +
-        `${event.seq},"stream":"${event.stream}","chunk":"${event.base64}"}}`;
+        `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
       const { seq, exitCode, sandboxDenied } = event;
       return encodeNotification("process/exited", { processId, seq, exitCode, sandboxDenied });

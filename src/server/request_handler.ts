@@ -37,7 +37,7 @@ export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   handle: (
     params: z.output<P>,
     context: RequestContext,
-  ) => z.input<R> | Promise<z.input<R> | JsonText>,
+  ) => z.input<R> | JsonText | Promise<z.input<R> | JsonText>,
 ): RequestHandler {
   return {
     family: contract.family,

@@ -96,8 +96,10 @@ function textValue(value: string | number): string {
 }
 
 function environmentSettings(): LogSettings {
-  const level = Deno.env.get("REMEX_LOG")?.toLowerCase() ?? DEFAULTS.level;
-  const format = Deno.env.get("REMEX_LOG_FORMAT")?.toLowerCase() ?? DEFAULTS.format;
+  // Not by `get`, which fails for what is not UTF-8: that is told where settings are read.
+  const { REMEX_LOG, REMEX_LOG_FORMAT } = Deno.env.toObject();
+  const level = REMEX_LOG?.toLowerCase() ?? DEFAULTS.level;
+  const format = REMEX_LOG_FORMAT?.toLowerCase() ?? DEFAULTS.format;
   return {
     level: isLogLevel(level) ? level : DEFAULTS.level,
     format: isLogFormat(format) ? format : DEFAULTS.format,

@@ -1,6 +1,8 @@
 const functions = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -47,9 +49,120 @@ export function withSockets(
   }
 }
 
+/** This side of an accepted connection; undefined once it has been closed. */
+export function localEnd(
+  peer: { readonly hostname: string; readonly port: number },
+  listener: number,
+): { readonly host: string; readonly port: number } | undefined {
+  let found: { readonly host: string; readonly port: number } | undefined;
+  withSockets("peer", peer, (libc, descriptor) => {
+    const own = addressOf(libc.getsockname, descriptor);
+    if (own?.port === listener) found = own;
+  });
+  return found;
+}
+
+/** A connection that was accepted at a unix socket with a path. */
+export interface AcceptedUnixSocket {
+  readonly descriptor: number;
+  /** Different for every socket there has been. */
+  readonly inode: string;
+  /** Who connected, 0 if that is not to be seen from here (SO_PEERCRED, unix(7)). */
+  readonly pid: number;
+}
+
+const AF_UNIX = 1;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
+const UNIX_ADDRESS_BYTES = 110;
+const UNIX_PATH_OFFSET = 2;
+
+/** This program's connections at its unix sockets. Linux only. */
+export function acceptedUnixSockets(): AcceptedUnixSocket[] {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
+  } finally {
+    close();
+  }
+}
+
+/** Ends connections, whatever else is about to be done with them. */
+export function shutDownSockets(sockets: readonly number[]): void {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    for (const descriptor of sockets) libc.shutdown(descriptor, SHUT_RDWR);
+  } finally {
+    close();
+  }
+}
+
+const SHUT_RDWR = 2;
+
+/** Only a socket that was accepted has both a path of its own and another side. */
+function acceptedUnixSocket(
+  libc: SocketFunctions,
+  descriptor: number,
+): AcceptedUnixSocket | undefined {
+  const own = new Uint8Array(UNIX_ADDRESS_BYTES);
+  const length = new Uint8Array(Uint32Array.of(UNIX_ADDRESS_BYTES).buffer);
+  if (libc.getsockname(descriptor, own, length) !== 0 || own[0] !== AF_UNIX) return undefined;
+  if (own[UNIX_PATH_OFFSET] === 0) return undefined;
+  const peer = new Uint8Array(UNIX_ADDRESS_BYTES);
+  if (libc.getpeername(descriptor, peer, length) !== 0) return undefined;
+  // struct ucred: pid, uid and gid.
+  const credentials = new Int32Array(3);
+  const size = new Uint8Array(Uint32Array.of(credentials.byteLength).buffer);
+  const bytes = new Uint8Array(credentials.buffer);
+  if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, bytes, size) !== 0) return undefined;
+  try {
+    const inode = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+    return { descriptor, inode, pid: credentials[0] ?? 0 };
+  } catch {
+    return undefined;
+  }
+}
+
 /** The port at the other side of a connection; undefined for a socket that has no other side. */
 export function peerPort(libc: SocketFunctions, descriptor: number): number | undefined {
   return addressOf(libc.getpeername, descriptor)?.port;
+}
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** Where `struct tcp_info` has `tcpi_bytes_received`, and where that ends (linux/tcp.h). */
+const BYTES_RECEIVED = 128;
+const INFO_BYTES = 136;
+
+/**
+ * How many bytes have come in on each of this program's TCP connections since it was opened, by its
+ * peer as {@linkcode peerKey} names it. Linux only; empty elsewhere.
+ */
+export function receivedBytes(): Map<string, number> {
+  const received = new Map<string, number>();
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined || Deno.build.os !== "linux") return received;
+  const { symbols, close } = openLibrary(library);
+  try {
+    for (const descriptor of descriptors()) {
+      const peer = addressOf(symbols.getpeername, descriptor);
+      if (peer === undefined) continue;
+      const info = new DataView(new ArrayBuffer(INFO_BYTES));
+      const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
+      const bytes = new Uint8Array(info.buffer);
+      if (symbols.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
+      received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
+    }
+  } finally {
+    close();
+  }
+  return received;
+}
+
+/** What {@linkcode receivedBytes} calls a peer. */
+export function peerKey({ hostname, port }: Deno.NetAddr): string {
+  return `${normalizedHost(hostname)} ${port}`;
 }
 
 function openLibrary(path: string) {
@@ -85,6 +198,6 @@ function hostOf(address: DataView): string | undefined {
 }
 
 /** One spelling for each address. */
-function normalizedHost(host: string): string {
+export function normalizedHost(host: string): string {
   return host.includes(":") ? new URL(`http://[${host}]`).hostname : host;
 }

@@ -3,7 +3,7 @@ import { python } from "./sandbox/support/python.ts";
 import { command, shell, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { type Machine, testOnMachine } from "./support/machine.ts";
-import type { Message } from "./support/inbox.ts";
+import { isRecord, type Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectStdio } from "./support/stdio_client.ts";
 import { special } from "../sandbox/context.ts";
@@ -264,3 +264,40 @@ testOnMachine("without demands on sandboxes everything runs as before", async (m
   const bare = await runToEnd(["exec", "--url", executor.url, "--", "echo", "bare"]);
   assertEquals(bare.stdout, "bare\n");
 });
+
+testOnMachine(
+  "nothing that takes no sandbox tells of files where one is required",
+  async (machine) => {
+    const { work } = workshop(machine);
+    const requests: [method: string, params: Message][] = [
+      ["fs/watchMissing", {
+        watchId: 1,
+        missing: [`file://${work}/none`],
+        present: `file://${work}`,
+      }],
+      [
+        "environmentConfig/read",
+        { cwd: `file://${work}`, configPaths: [["model"]], requirementsPaths: [] },
+      ],
+    ];
+    const capability = ({ result }: Message, name: string) =>
+      isRecord(result) && isRecord(result.capabilities) ? result.capabilities[name] : undefined;
+    for (const named of ["requireSandbox", "allowedWorkspaceRoots"]) {
+      demand(machine, named === "requireSandbox" ? { [named]: true } : { [named]: [work] });
+      await using client = connectStdio(machine.launch());
+      await client.initialize();
+      for (const [method, params] of requests) await refused(client, method, params, named);
+      const info = await client.request("environment/info");
+      assertEquals(
+        ["fsWatchMissing", "environmentConfigRead"].map((name) => capability(info, name)),
+        [false, false],
+      );
+    }
+    demand(machine, { allowedNetwork: "none" });
+    await using client = connectStdio(machine.launch());
+    await client.initialize();
+    for (const [method, params] of requests) {
+      assertEquals(isRecord((await client.request(method, params)).result), true, method);
+    }
+  },
+);

@@ -79,13 +79,6 @@ Deno.test("what cannot be read is answered with the system's words", async () =>
   assertEquals(await perform("fs/readFile", { path: FOREIGN_URI }), FOREIGN);
 });
 
-Deno.test("a path that is not UTF-8 is refused in plain words", async () => {
-  assertEquals(await perform("fs/readFile", { path: "file:///tmp/%FF" }), {
-    code: -32602,
-    message: "'file:///tmp/%FF' is a path whose bytes are not UTF-8",
-  });
-});
-
 Deno.test("a file past the limit is refused before it is read", async () => {
   await using directory = await TestDirectory.create();
   await directory.fill({ "f": "" });

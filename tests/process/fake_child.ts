@@ -66,6 +66,10 @@ export class FakeChild implements Child {
     this.calls.push("requestEnd");
   }
 
+  hangUp(): void {
+    this.calls.push("hangUp");
+  }
+
   kill(): void {
     this.calls.push("kill");
   }

@@ -105,9 +105,13 @@ Deno.test("nothing outside of the allowed directories may be written", () => {
   });
   bind(BELOW_WORK, write("/srv/work/one/new"));
   bind(BELOW_WORK, write("/tmp"));
-  for (const native of ["/etc", "/srv/work/out/passwd", "/link/../etc", "/srv/work2"]) {
+  for (const native of ["/etc", "/link/../etc", "/srv/work2"]) {
     refused(BELOW_WORK, write(native), "may be written, and ");
   }
+  const through = write("/srv/work/out/passwd");
+  refused(BELOW_WORK, { ...through, workspaceRoots: [] }, "may be written, and ");
+  // A link in a workspace leads nowhere, whatever is allowed.
+  assertThrows(() => bind(BELOW_WORK, through), RpcError, "through the link '/srv/work/out'");
 });
 
 Deno.test("workspace roots lie within too, and reading is free", () => {

@@ -15,6 +15,7 @@ const ABLE: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" },
+  kernelTrees: ["/proc", "/sys"],
 };
 
 const OPEN: NamespaceSettings = {

@@ -11,6 +11,7 @@ const LINUX: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: {},
+  kernelTrees: ["/proc", "/sys"],
 };
 const NO_BUBBLEWRAP = { kind: "unusable", reason: "no bubblewrap", fix: "install it" } as const;
 

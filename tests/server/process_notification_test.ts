@@ -5,7 +5,7 @@ import { encodeProcessEvent } from "../../src/server/process_notification.ts";
 Deno.test("every event is encoded as its notification, whatever the process is called", () => {
   const cases: [event: ProcessEvent, method: string, params: object][] = [
     [
-      { kind: "output", seq: 1, stream: "pty", base64: "aGk=", size: 2 },
+      { kind: "output", seq: 1, stream: "pty", bytes: new TextEncoder().encode("hi") },
       "process/output",
       { seq: 1, stream: "pty", chunk: "aGk=" },
     ],

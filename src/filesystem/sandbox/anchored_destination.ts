@@ -1,8 +1,8 @@
 import type { Stats } from "node:fs";
-import { type FileHandle, lstat } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path/posix";
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
-import { Open, openAt, pathTo } from "../linux/descriptors.ts";
+import { pathTo } from "../linux/descriptors.ts";
+import { leadsTo } from "../link_target.ts";
 import { openForWriting } from "../open.ts";
 import type { Destination } from "../paths.ts";
 import { UnfinishedFile } from "../unfinished_file.ts";
@@ -43,43 +43,21 @@ export class AnchoredDestination implements Destination {
     // A file that is granted by itself is written in place.
     if (this.#judge.access(dirname(this.#route.path)) !== "write") return undefined;
     try {
-      const named = await lstat(this.#route.name);
-      const same = named.dev === file.dev && named.ino === file.ino;
-      return same ? this.#route.name : undefined;
+      return await leadsTo(this.#route.name, file) ? this.#route.name : undefined;
     } catch {
       return undefined;
     }
   }
 
-  async create(path: string, mode: number): Promise<UnfinishedFile> {
-    const flags = Open.WriteOnly | Open.Create | Open.Exclusive | Open.NoFollow;
-    const descriptor = openAt(-1, path, flags, mode);
-    try {
-      const file = await Deno.open(pathTo(descriptor), { write: true });
-      return new UnfinishedFile(path, file, new HeldFile(descriptor));
-    } catch (error) {
-      closeDescriptor(descriptor);
-      await Deno.remove(path).catch(() => {});
-      throw error;
-    }
+  create(path: string, mode: number): Promise<UnfinishedFile> {
+    return UnfinishedFile.createHeld(path, mode);
+  }
+
+  createNameless(path: string, mode: number): Promise<UnfinishedFile> {
+    return UnfinishedFile.createNameless(path, mode);
   }
 
   [Symbol.dispose](): void {
     this.#route[Symbol.dispose]();
-  }
-}
-
-/** Keeps a new file within reach whatever becomes of its name. */
-class HeldFile implements Disposable {
-  readonly path: string;
-  readonly #descriptor: Descriptor;
-
-  constructor(descriptor: Descriptor) {
-    this.#descriptor = descriptor;
-    this.path = pathTo(descriptor);
-  }
-
-  [Symbol.dispose](): void {
-    closeDescriptor(this.#descriptor);
   }
 }

@@ -1,12 +1,13 @@
 import { dirname } from "node:path/posix";
 import { isNotFound, systemErrorCode } from "../io_error.ts";
 import type { Descriptor } from "../../native/descriptor.ts";
+import { makeDirectory, makeLink } from "../named.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Destination, Paths, Place, Use } from "../paths.ts";
 import { AnchoredDestination } from "./anchored_destination.ts";
 import { AnchoredPlace } from "./anchored_place.ts";
 import { approveTree } from "./approve_tree.ts";
-import type { Judge } from "./judge.ts";
+import { type Judge, kernelsOwn } from "./judge.ts";
 import { removeEntry } from "./remove_entry.ts";
 import { findRoute, type Route } from "./route.ts";
 
@@ -36,7 +37,7 @@ export class AnchoredPaths implements Paths {
   }
 
   destination(path: string): Destination {
-    const route = findRoute(path, this.#judge, true);
+    const route = this.#routeToChange(path, true);
     try {
       return new AnchoredDestination(route, this.#judge);
     } catch (error) {
@@ -57,19 +58,27 @@ export class AnchoredPaths implements Paths {
   }
 
   async makeLink(target: string, path: string): Promise<void> {
-    using route = findRoute(path, this.#judge, false);
+    using route = this.#routeToChange(path, false);
     if (route.object !== undefined) throw new SystemError("EEXIST");
     this.#judge.checkName(route.path);
-    await Deno.symlink(target, route.name);
+    await makeLink(target, route.name);
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
-    using route = findRoute(path, this.#judge, false);
+    using route = this.#routeToChange(path, false);
     await removeEntry(route, this.#judge, recursive, signal);
   }
 
   async approveCopy(source: Place, destination: string, signal?: AbortSignal): Promise<void> {
     await approveTree(source, destination, this.#judge, signal);
+  }
+
+  /** @throws {RpcError} also if what would be changed is the kernel's, as read-only as to a command */
+  #routeToChange(path: string, followLast: boolean): Route {
+    const route = findRoute(path, this.#judge, followLast);
+    if (!route.isKernels()) return route;
+    route[Symbol.dispose]();
+    throw kernelsOwn(route.path);
   }
 
   #place(path: string, use: Use, followLast: boolean): Place {
@@ -94,8 +103,9 @@ export class AnchoredPaths implements Paths {
     using route = findRoute(path, this.#judge, false);
     if (route.object === undefined) {
       this.#judge.checkName(route.path);
+      if (route.isKernels()) throw kernelsOwn(route.path);
       try {
-        return await Deno.mkdir(route.name);
+        return await makeDirectory(route.name);
       } catch (error) {
         if (!recursive || systemErrorCode(error) !== "EEXIST") throw error;
       }

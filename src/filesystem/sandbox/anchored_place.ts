@@ -1,6 +1,7 @@
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { childOf } from "../../sandbox/native_path.ts";
 import { linkText, pathTo } from "../linux/descriptors.ts";
+import { listEntries } from "../named.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Place } from "../paths.ts";
 import type { Judge } from "./judge.ts";
@@ -37,7 +38,7 @@ export class AnchoredPlace implements Place {
   async *entries(): AsyncIterable<Deno.DirEntry> {
     const judge = this.#judge;
     const skeleton = judge.isSkeleton(this.name);
-    for await (const entry of Deno.readDir(this.path)) {
+    for await (const entry of listEntries(this.path)) {
       const path = childOf(this.name, entry.name);
       if (!judge.isHidden(path) && (!skeleton || judge.isPassable(path))) yield entry;
     }

@@ -17,6 +17,7 @@ const DEVICES = "/dev";
 const PROCESSES = "/proc";
 /** The devices that every sandbox has of its own; using them does nothing to the machine. */
 const HARMLESS_DEVICES = ["null", "zero", "full", "random", "urandom"];
+const READ_ONLY = "Read-only file system (os error 30)";
 /** Names in /proc that stand for processes (proc(5)). */
 const PROCESS_NAME = /^(?:\d+|self|thread-self)$/;
 
@@ -82,9 +83,11 @@ export class Judge {
   /** Why a path may not be used so. */
   refusal(path: string, use: Use): RpcError {
     if (this.access(path) === "read") {
-      return internalError(
-        `the sandbox does not allow to change '${path}': Read-only file system (os error 30)`,
-      );
+      const grant = grantFor(this.#files.grants, path);
+      const why = grant?.protected === true
+        ? `'${grant.path}' decides what runs without a sandbox and is protected: `
+        : "";
+      return internalError(`the sandbox does not allow to change '${path}': ${why}${READ_ONLY}`);
     }
     if (this.#isDenied(path)) return denial(`the sandbox denies '${path}'`);
     const what = use === "write" ? "change" : "see";
@@ -116,6 +119,13 @@ export class Judge {
   #isDenied(path: string): boolean {
     return grantFor(this.#files.grants, path) !== undefined;
   }
+}
+
+/** Why something on a file system of the kernel may not be changed, whatever is granted. */
+export function kernelsOwn(path: string): RpcError {
+  return internalError(
+    `the sandbox does not allow to change '${path}', which is the kernel's: ${READ_ONLY}`,
+  );
 }
 
 /** A refusal in the words of the system. */

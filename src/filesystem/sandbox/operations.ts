@@ -7,6 +7,7 @@ import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/intent/bind.ts";
+import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
 import { namedPaths } from "../../sandbox/intent/named_paths.ts";
 import { type FileOpener, openPlainly } from "../file_handles.ts";
 import { pathTo } from "../linux/descriptors.ts";
@@ -24,25 +25,37 @@ let shared: FileWorker | undefined;
 
 /**
  * What a client intends for file requests, to be done by a thread without capabilities; with the
- * rights of this process where all files are granted.
+ * rights of this process where nothing restricts files.
  *
  * @param bounds what the sandbox has to be, whatever is asked for
+ * @param reserved what no sandbox may have
  * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
 export async function filesInSandbox(
   sandbox: SandboxContext | undefined,
   worker: FileWorker = shared ??= new FileWorker(),
   bounds?: SandboxBounds,
+  reserved?: ReservedResources,
 ): Promise<SandboxedFiles> {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
-  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined, bounds };
+  const intent = {
+    sandbox,
+    enforceManagedNetwork: false,
+    managedNetwork: undefined,
+    bounds,
+    reserved,
+  };
   await untilAnswered(namedPaths(intent, facts));
   const { files } = bindIntent(intent, facts, hostDisk);
-  if (files.kind === "all") return { operations: fileOperations, open: openPlainly };
+  if (files.kind === "all") {
+    return enclosesCommands(sandbox)
+      ? onWorker(worker, JSON.stringify(EVERYTHING))
+      : { operations: fileOperations, open: openPlainly };
+  }
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
     pattern,
     base,
@@ -51,6 +64,22 @@ export async function filesInSandbox(
   const { grants, globMaxDepth } = files;
   const granted: JobFiles = { grants, deniedGlobs, globMaxDepth };
   return onWorker(worker, JSON.stringify(granted));
+}
+
+const EVERYTHING: JobFiles = {
+  grants: [{ path: "/", access: "write", kind: "directory", links: [] }],
+  deniedGlobs: [],
+  globMaxDepth: undefined,
+};
+
+/**
+ * Whether a command would be enclosed all the same, for want of a network: it would then have
+ * devices and processes of its own, and could set nothing of the kernel's.
+ */
+function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
+  const permissions = sandbox?.permissions;
+  return permissions?.type === "managed" && permissions.network === "restricted" &&
+    permissions.file_system.type === "restricted";
 }
 
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {

@@ -2,6 +2,7 @@ import type { Descriptor } from "../../native/descriptor.ts";
 import { PathUri } from "../../protocol/path_uri.ts";
 import { toRpcError } from "../io_error.ts";
 import { Open, openAt } from "../linux/descriptors.ts";
+import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
 import { operationsOn } from "../operations.ts";
 import type { Paths } from "../paths.ts";
@@ -45,7 +46,7 @@ function uri(text: string): PathUri {
 /** Opens a regular file for reading. */
 async function openDescriptor(path: string, paths: Paths): Promise<Descriptor> {
   try {
-    const native = uri(path).toNativePath();
+    const native = hostPath(uri(path));
     using place = paths.object(native, "read");
     if (!(await place.stat()).isFile) throw notRegular(native);
     return openAt(-1, place.path, Open.NonBlocking);

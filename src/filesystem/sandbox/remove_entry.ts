@@ -3,6 +3,7 @@ import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { childOf } from "../../sandbox/native_path.ts";
 import { Open, openAt, pathTo } from "../linux/descriptors.ts";
 import { foreignNames } from "../linux/foreign_names.ts";
+import { remove } from "../named.ts";
 import { SystemError } from "../linux/system_error.ts";
 import type { Judge } from "./judge.ts";
 import type { Route } from "./route.ts";
@@ -30,7 +31,7 @@ export async function removeEntry(
     await checkBelow(object, path, judge, signal);
   }
   // The runtime, too, holds each directory that it goes into by a descriptor and follows no link.
-  await Deno.remove(name, { recursive });
+  await remove(name, recursive);
 }
 
 /** @throws {RpcError} if something below a directory may not be removed */

@@ -3,7 +3,14 @@ import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { invalidRequest } from "../../protocol/errors.ts";
 import { childOf } from "../../sandbox/native_path.ts";
 import { isNotFound } from "../io_error.ts";
-import { isOnProc, linkText, Open, openAt, pathTo } from "../linux/descriptors.ts";
+import {
+  isOnKernelFileSystem,
+  isOnProc,
+  linkText,
+  Open,
+  openAt,
+  pathTo,
+} from "../linux/descriptors.ts";
 import { SystemError } from "../linux/system_error.ts";
 import { isProcessesPath, type Judge } from "./judge.ts";
 import { refuseForeignLink } from "./link_protection.ts";
@@ -37,6 +44,11 @@ export class Route implements Disposable {
   /** One name below the directory. Functions of the system must not follow a link there. */
   get name(): string {
     return `${pathTo(this.#directory)}/${basename(this.path)}`;
+  }
+
+  /** Whether what is there, or would be, is on a file system that shows the kernel. */
+  isKernels(): boolean {
+    return isOnKernelFileSystem(this.object ?? this.#directory);
   }
 
   [Symbol.dispose](): void {

@@ -5,6 +5,7 @@ import { libc } from "./libc.ts";
 
 const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
+const CLOCK_MONOTONIC = 1;
 const FIONREAD = 0x541bn;
 const MFD_CLOEXEC = 1;
 const F_SETFL = 4;
@@ -20,6 +21,13 @@ const pairBytes = new Uint8Array(pair.buffer);
 export interface Pipe {
   readonly readEnd: Descriptor;
   readonly writeEnd: Descriptor;
+}
+
+/** Opens a file. @throws {Error} when that fails */
+export function openForReading(path: string): Descriptor {
+  const file = libc().open(cString(path), O_CLOEXEC);
+  if (file < 0) throw new Error(`cannot open ${path}: ${describeErrno(lastErrno())}`);
+  return file;
 }
 
 /** Opens a pipe. @throws {Error} when the process has no descriptors left */
@@ -66,6 +74,29 @@ export function duplicate(descriptor: Descriptor, lowest = 0): Descriptor {
   const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
   if (copy < 0) throw new Error(`cannot duplicate a descriptor: ${describeErrno(lastErrno())}`);
   return copy;
+}
+
+/**
+ * A descriptor that becomes readable when its time has come (timerfd_create(2)).
+ *
+ * @throws {Error} when the process has no descriptors left
+ */
+export function openTimer(): Descriptor {
+  const timer = libc().timerfd_create(CLOCK_MONOTONIC, O_NONBLOCK | O_CLOEXEC);
+  if (timer < 0) throw new Error(`cannot open a timer: ${describeErrno(lastErrno())}`);
+  return timer;
+}
+
+/**
+ * Sets a timer to become readable once; until then it is not, whatever it was.
+ *
+ * @param microseconds 1 or more
+ */
+export function setTimer(timer: Descriptor, microseconds: number): void {
+  const [seconds, rest] = [Math.floor(microseconds / 1e6), Math.floor(microseconds % 1e6)];
+  // struct itimerspec: no interval, and until the first time.
+  const times = BigInt64Array.of(0n, 0n, BigInt(seconds), BigInt(rest) * 1000n);
+  libc().timerfd_settime(timer, 0, new Uint8Array(times.buffer), null);
 }
 
 /** Makes reads and writes return at once instead of waiting. */

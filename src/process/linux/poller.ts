@@ -79,6 +79,11 @@ export class Poller {
     if (this.#watches.size === 0) libc().eventfd_write(this.#wakeUp, 1n);
   }
 
+  /** Ends the wait for a moment, in which its thread does what waits for one in the runtime. */
+  lendThread(): void {
+    libc().eventfd_write(this.#wakeUp, 1n);
+  }
+
   /** The kernel hands back the eight bytes of data as they were. */
   #add(descriptor: Descriptor, interest: number, watch: number): void {
     const event = new DataView(new ArrayBuffer(EVENT_BYTES));
@@ -135,6 +140,11 @@ let shared: Poller | undefined;
 /** The one that waits for all commands. @throws {Error} when the process has no descriptors left */
 export function sharedPoller(): Poller {
   return shared ??= new Poller();
+}
+
+/** Has its thread, if it waits on one, do for a moment what waits for a thread in the runtime. */
+export function lendPollersThread(): void {
+  shared?.lendThread();
 }
 
 function opened(descriptor: Descriptor): Descriptor {

@@ -35,8 +35,24 @@ export function descendantsOf(pid: number): number[] {
 export interface ProcessStatus {
   /** Ended, but not reaped by its parent yet. */
   readonly zombie: boolean;
+  /** The process id of its parent, 0 when that is not to be seen from here. */
+  readonly parent: number;
   /** The session that it belongs to (setsid(2)). */
   readonly session: number;
+}
+
+/** The parent of a process; 0 when there is none, or it is not to be seen from here. */
+export function parentOf(pid: number): number {
+  return processStatus(pid)?.parent ?? 0;
+}
+
+/** What a link below /proc leads to; undefined when its process is gone or is not to be looked at. */
+export function readProcLink(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(`/proc/${path}`);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Looks a process up (proc_pid_stat(5)). */
@@ -44,8 +60,8 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   const stat = readProc(`${pid}/stat`);
   if (stat === "") return undefined;
   // The name in the second field is in parentheses and may hold any character, those included.
-  const [state, , , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return { zombie: state === "Z", session: Number(session) };
+  const [state, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { zombie: state === "Z", parent: Number(parent), session: Number(session) };
 }
 
 function childrenOfThread(pid: number, thread: number): number[] {
@@ -61,7 +77,7 @@ function threadsOf(pid: number): number[] {
 }
 
 /** The text of a file below /proc, empty when its process is gone. */
-function readProc(path: string): string {
+export function readProc(path: string): string {
   try {
     return Deno.readTextFileSync(`/proc/${path}`);
   } catch {

@@ -2,7 +2,18 @@ import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
-export const Signal = { Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
+export const Signal = { HangUp: 1, Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
+
+const SIGXFSZ = 25;
+const SIG_IGN = 1n;
+
+/**
+ * Has a write past the limit of a file's size fail (EFBIG) instead of end this program
+ * (setrlimit(2)). The programs that it starts have the signal at its default.
+ */
+export function surviveFileSizeLimit(): void {
+  libc().signal(SIGXFSZ, SIG_IGN);
+}
 
 /** Sends a signal to one process; nothing happens when it is gone. */
 export function signalProcess(pid: number, signal: number): void {
@@ -38,4 +49,17 @@ function waitFor(pid: number, options: number): number | undefined {
   const value = status[0] ?? 0;
   const signal = value & 0x7f;
   return signal === 0 ? (value >> 8) & 0xff : 128 + signal;
+}
+
+/**
+ * Calls back in later turns of the event loop whenever a child of this program may have ended,
+ * including one that ended just before. Returns what stops it.
+ */
+export function onChildEnd(callback: () => void): () => void {
+  const soon = setTimeout(callback);
+  Deno.addSignalListener("SIGCHLD", callback);
+  return () => {
+    clearTimeout(soon);
+    Deno.removeSignalListener("SIGCHLD", callback);
+  };
 }

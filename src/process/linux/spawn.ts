@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../native/descriptor.ts";
 import { cString, cStringArray } from "../../native/c_strings.ts";
 import { describeErrno, lastErrno } from "../../native/errno.ts";
-import { restoreDescriptorLimit } from "./descriptor_limit.ts";
+import { withInheritedDescriptorLimit } from "../../native/descriptor_limit.ts";
 import { libc } from "./libc.ts";
 import { ownChildren } from "./own_children.ts";
 import { openProcessDescriptor } from "./process_descriptor.ts";
@@ -41,8 +41,11 @@ export interface ProgramLaunch {
 /** A program that has been started. */
 export interface StartedProcess {
   readonly pid: number;
-  /** Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. */
-  readonly descriptor: Descriptor;
+  /**
+   * Readable once the process has ended (pidfd_open(2)); to be closed by whoever gets it. Undefined
+   * where the kernel has no such thing, as gVisor.
+   */
+  readonly descriptor: Descriptor | undefined;
 }
 
 /** The kernel's refusal to start a program. */
@@ -59,6 +62,7 @@ export class SpawnError extends Error {
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
+const ENOSYS = 38;
 
 const O_RDWR = 0o2;
 const O_NOCTTY = 0o400;
@@ -116,12 +120,13 @@ export function launchProgram(launch: ProgramLaunch): number {
  * @throws {SpawnError} if it cannot be watched, for want of a descriptor: then it does not stay
  */
 export function holdProcess(pid: number): StartedProcess {
-  restoreDescriptorLimit(pid);
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();
-    killAndReap(pid);
-    throw new SpawnError(errno);
+    if (errno !== ENOSYS) {
+      killAndReap(pid);
+      throw new SpawnError(errno);
+    }
   }
   ownChildren.add(pid);
   return { pid, descriptor };
@@ -135,15 +140,14 @@ function spawnFile(
   actions: Uint8Array<ArrayBuffer>,
 ): { readonly errno: number; readonly pid: number } {
   const pid = new Int32Array(1);
-  const errno = libc().posix_spawn(
-    new Uint8Array(pid.buffer),
-    cString(file),
-    actions,
-    sharesSession
-      ? attributesOfSharers ??= spawnAttributes(0)
-      : attributes ??= spawnAttributes(POSIX_SPAWN_SETSID),
-    cStringArray(argv),
-    cStringArray(env),
+  const pidBytes = new Uint8Array(pid.buffer);
+  const path = cString(file);
+  const settings = sharesSession
+    ? attributesOfSharers ??= spawnAttributes(0)
+    : attributes ??= spawnAttributes(POSIX_SPAWN_SETSID);
+  const [arguments_, environment] = [cStringArray(argv), cStringArray(env)];
+  const errno = withInheritedDescriptorLimit(() =>
+    libc().posix_spawn(pidBytes, path, actions, settings, arguments_, environment)
   );
   return { errno, pid: pid[0] ?? 0 };
 }

@@ -1,4 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { fileModeAt } from "../../native/file_mode.ts";
 import {
   type Child,
   type ChildCommand,
@@ -9,7 +10,9 @@ import {
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
-import { duplicate, growPipe, openPipe } from "./descriptors.ts";
+import { duplicate, growPipe, openForReading, openPipe } from "./descriptors.ts";
+import { sealedNullDevice } from "./null_device.ts";
+import { oomScore } from "./oom_score.ts";
 import { sharedPoller } from "./poller.ts";
 import { openPseudoTerminal, openTerminal } from "./pseudo_terminal.ts";
 import {
@@ -35,13 +38,14 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   const prepared = prepareStdio(command);
   try {
     const poller = sharedPoller();
-    const process = spawnProgram({
+    const launch: ProgramLaunch = {
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
       cwd: command.cwd,
       env: command.env,
       descriptors: prepared.setup,
-    });
+    };
+    const process = oomScore().raisedFor(() => spawnProgram(launch));
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
@@ -52,8 +56,8 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
 }
 
 /**
- * Starts a program on another thread of this program. It gets its terminal open: what it may open
- * itself is for that thread to know.
+ * Starts a program on another thread of this program. It gets its terminal, or what stands for an
+ * empty input, open: what it may open itself is for that thread to know.
  *
  * @param launchElsewhere returns the program's number
  * @throws {StartError} when the system refuses; nothing is left behind
@@ -65,7 +69,7 @@ export async function startLinuxChildBy(
   stdio: ChildStdio,
   observer: ChildObserver,
 ): Promise<Child> {
-  const prepared = prepareStdio({ ...launch, stdio }, true);
+  const prepared = prepareStdio({ ...launch, stdio, sealed: true }, true);
   try {
     const poller = sharedPoller();
     const process = holdProcess(
@@ -80,14 +84,14 @@ export async function startLinuxChildBy(
   }
 }
 
-function prepareStdio(command: Omit<ChildCommand, "env">, terminalOpen = false): PreparedStdio {
+function prepareStdio(command: Omit<ChildCommand, "env">, openHere = false): PreparedStdio {
   const opened: Descriptor[] = [];
   try {
     const standard = command.stdio.kind === "pty"
-      ? terminalOpen
+      ? openHere
         ? prepareOpenTerminal(command.stdio, opened)
         : preparePseudoTerminal(command.stdio, opened)
-      : preparePipes(command.stdio.stdin, opened);
+      : preparePipes(command.stdio.stdin, command.sealed ?? false, openHere, opened);
     const { descriptors: extra = [] } = command;
     return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
   } catch (error) {
@@ -96,7 +100,12 @@ function prepareStdio(command: Omit<ChildCommand, "env">, terminalOpen = false):
   }
 }
 
-function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedStdio {
+function preparePipes(
+  stdin: "pipe" | "empty",
+  sealed: boolean,
+  openHere: boolean,
+  opened: Descriptor[],
+): PreparedStdio {
   const pipe = () => {
     const { readEnd, writeEnd } = openPipe();
     opened.push(readEnd, writeEnd);
@@ -105,6 +114,9 @@ function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedSt
   const output = pipe();
   const errors = pipe();
   const input = stdin === "pipe" ? pipe() : undefined;
+  const nothing = input === undefined && openHere ? openForReading(nullDevice(sealed)) : undefined;
+  if (nothing !== undefined) opened.push(nothing);
+  const read = input?.readEnd ?? nothing;
   growPipe(output.readEnd, OUTPUT_PIPE_BYTES);
   return {
     ours: {
@@ -114,15 +126,19 @@ function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedSt
         { stream: "stderr", descriptor: errors.readEnd },
       ],
     },
-    childs: [output.writeEnd, errors.writeEnd, ...input === undefined ? [] : [input.readEnd]],
+    childs: [output.writeEnd, errors.writeEnd, ...read === undefined ? [] : [read]],
     setup: [
-      input === undefined
-        ? { number: 0, source: { kind: "open", path: "/dev/null", access: "read" } }
-        : { number: 0, source: { kind: "copy", descriptor: input.readEnd } },
+      read === undefined
+        ? { number: 0, source: { kind: "open", path: nullDevice(sealed), access: "read" } }
+        : { number: 0, source: { kind: "copy", descriptor: read } },
       { number: 1, source: { kind: "copy", descriptor: output.writeEnd } },
       { number: 2, source: { kind: "copy", descriptor: errors.writeEnd } },
     ],
   };
+}
+
+function nullDevice(sealed: boolean): string {
+  return sealed ? sealedNullDevice() : "/dev/null";
 }
 
 /** A session leader without a terminal gets the first one it opens as its controlling terminal. */
@@ -209,14 +225,18 @@ function startError(command: Pick<ChildCommand, "argv" | "cwd">, cause: unknown)
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
-  const culprit = isDirectory(command.cwd) ? command.argv[0] : command.cwd;
-  return new StartError(`${culprit}: ${cause.message}`, { cause });
+  const { errno } = cause;
+  return isDirectory(command.cwd)
+    ? new StartError(`${command.argv[0]}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "program", errno },
+    })
+    : new StartError(`${command.cwd}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "workingDirectory", errno },
+    });
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
+  return fileModeAt(`${path}/.`).kind === "found";
 }

@@ -85,6 +85,10 @@ export class PortableChild implements Child {
     if (this.#exitCode === undefined) signalGroup(this.pid, "SIGTERM");
   }
 
+  hangUp(): void {
+    if (this.#exitCode === undefined) signalGroup(this.pid, "SIGHUP");
+  }
+
   kill(): void {
     if (this.#exitCode === undefined) killGroup(this.pid);
   }

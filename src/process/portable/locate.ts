@@ -4,6 +4,9 @@ import { executableCandidates } from "../executable.ts";
 
 const NOT_FOUND = "No such file or directory (os error 2)";
 const DENIED = "Permission denied (os error 13)";
+const ENOENT = 2;
+const EACCES = 13;
+const ENOTDIR = 20;
 const ANY_EXECUTE_BIT = 0o111;
 
 /**
@@ -21,18 +24,24 @@ export function locateExecutable(command: ChildCommand): string {
   const states = candidates.map((path) => stateOf(isAbsolute(path) ? path : join(cwd, path)));
   const found = candidates[states.indexOf("executable")];
   if (found !== undefined) return found;
-  throw new StartError(`${name}: ${states.includes("denied") ? DENIED : NOT_FOUND}`);
+  const denied = states.includes("denied");
+  throw new StartError(`${name}: ${denied ? DENIED : NOT_FOUND}`, {
+    failure: { culprit: "program", errno: denied ? EACCES : ENOENT },
+  });
 }
 
 function requireDirectory(path: string): void {
   try {
     if (Deno.statSync(path).isDirectory) return;
   } catch (error) {
-    throw new StartError(
-      `${path}: ${error instanceof Deno.errors.PermissionDenied ? DENIED : NOT_FOUND}`,
-    );
+    const denied = error instanceof Deno.errors.PermissionDenied;
+    throw new StartError(`${path}: ${denied ? DENIED : NOT_FOUND}`, {
+      failure: { culprit: "workingDirectory", errno: denied ? EACCES : ENOENT },
+    });
   }
-  throw new StartError(`${path}: Not a directory (os error 20)`);
+  throw new StartError(`${path}: Not a directory (os error ${ENOTDIR})`, {
+    failure: { culprit: "workingDirectory", errno: ENOTDIR },
+  });
 }
 
 function stateOf(path: string): "executable" | "denied" | "absent" {

@@ -1,5 +1,5 @@
-import { dirname } from "node:path/posix";
-import { invalidParams } from "../../protocol/errors.ts";
+import { basename, dirname } from "node:path/posix";
+import { invalidParams, type RpcError } from "../../protocol/errors.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceBounds } from "../bounds.ts";
 import { type Disk, rememberingDisk } from "../disk.ts";
@@ -12,7 +12,7 @@ import {
   type Grant,
   takesPrecedence,
 } from "../grants.ts";
-import { compareDepth } from "../native_path.ts";
+import { childOf, compareDepth } from "../native_path.ts";
 import type { SandboxIntent } from "../requires_sandbox.ts";
 import { deniedGlobs } from "./denied_glob.ts";
 import {
@@ -21,9 +21,12 @@ import {
   type BoundPath,
   type IntentPaths,
   intentPaths,
+  speaksOfRoots,
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
 import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
+import { type ResolvedEntry, withoutPlantedLinks } from "./planted_links.ts";
+import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
 /**
@@ -32,8 +35,12 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
  * An intent without a sandbox grants all files; a managed network is enforced all the same, and
  * what its proxies are trusted by may be read unless an entry is about that very file.
  *
- * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a workspace root
- * that does not exist, or something else that cannot be bound, and if it asks for more than is allowed
+ * A workspace root that does not exist grants nothing, like an entry for a path that does not.
+ *
+ * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a port of the
+ * executor's own, or something else that cannot be bound, if it speaks of workspace roots and none of
+ * them exists, and if it asks for more than is allowed; -32603 if a link that the sandbox's commands
+ * may have made would add to what is granted, or what git reads cannot be told
  */
 export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
   const remembering = rememberingDisk(disk);
@@ -42,21 +49,37 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
     given: path,
     ...resolvePath(path, remembering),
   }));
-  const files = bindFiles(intent.sandbox, paths, remembering);
-  if (files.kind === "granted") roots.forEach(refuseUnlessDirectory);
-  const bound = {
-    files,
-    network: bindNetwork(intent),
-    workspaceRoots: roots.map(({ path }) => path),
+  const there = roots.filter(({ kind }) => kind !== "missing");
+  const present = {
+    ...paths,
+    workspaceRoots: paths.workspaceRoots && there.map(({ given }) => given),
   };
+  const workspaceRoots = there.map(({ path }) => path);
+  const { reserved } = intent;
+  const asked = bindFiles(intent.sandbox, present, workspaceRoots, remembering);
+  const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
+  if (files.kind === "granted") {
+    there.forEach(refuseUnlessDirectory);
+    if (there.length === 0 && roots.length > 0 && speaksOfRoots(intent.sandbox)) throw gone(roots);
+  }
+  const bound = { files, network: bindNetwork(intent), workspaceRoots };
+  if (reserved !== undefined) refuseReservedPorts(bound.network, reserved);
   if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
   return bound;
 }
 
 function refuseUnlessDirectory({ given, kind }: ResolvedPath & { readonly given: string }): void {
-  if (kind === "missing") throw invalidParams(`the workspace root '${given}' does not exist`);
   if (kind === "directory") return;
   throw invalidParams(`the workspace root '${given}' is not a directory that can be reached`);
+}
+
+function gone(roots: readonly { readonly given: string }[]): RpcError {
+  const names = roots.map(({ given }) => `'${given}'`).join(", ");
+  return invalidParams(
+    roots.length === 1
+      ? `the sandbox's workspace root ${names} does not exist, and there is no other`
+      : `none of the sandbox's workspace roots exists: ${names}`,
+  );
 }
 
 function bindNetwork(
@@ -76,46 +99,58 @@ function bindNetwork(
 function bindFiles(
   sandbox: SandboxContext | undefined,
   paths: IntentPaths,
+  roots: readonly string[],
   disk: Disk,
 ): BoundFiles {
   const permissions = sandbox?.permissions;
   if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
     return { kind: "all" };
   }
+  const { glob_scan_max_depth: globMaxDepth } = permissions.file_system;
   const bound = bindEntries(sandbox, paths);
   const certificates = (paths.certificateFiles ?? [])
     .filter((path) => resolvePath(path, disk).kind === "file")
     .map((path): BoundPath => ({ path, access: "read", onlyIfUnclaimed: true }));
-  const grants = grantPaths([...bound.paths, ...certificates], disk);
+  const entries = [...bound.paths, ...certificates]
+    .map((entry): ResolvedEntry => ({ ...entry, leadsTo: resolvePath(entry.path, disk) }));
   const globs = bound.patterns.flatMap((pattern) => readGlob(pattern, disk));
-  if (grantsEverything(grants, globs)) return { kind: "all" };
-  return {
-    kind: "granted",
-    grants: withProtection(grants, disk),
-    deniedGlobs: globs,
-    globMaxDepth: permissions.file_system.glob_scan_max_depth,
+  const places = new Set(entries.map(({ path }) => placeOf(path, disk)));
+  const grant = (entries: readonly ResolvedEntry[]): BoundFiles => {
+    const grants = grantPaths(entries);
+    if (grantsEverything(grants, globs)) return { kind: "all" };
+    return {
+      kind: "granted",
+      grants: withProtection(grants, globs, places, disk),
+      deniedGlobs: globs,
+      globMaxDepth,
+    };
   };
+  return grant(withoutPlantedLinks(entries, roots, grant));
+}
+
+/** Where the last name of a path is, which may be a link. */
+function placeOf(path: string, disk: Disk): string {
+  return childOf(resolvePath(dirname(path), disk).path, basename(path));
 }
 
 /** One grant for each path: the strictest of those that were asked for. */
-function grantPaths(paths: readonly BoundPath[], disk: Disk): Grant[] {
-  const claimed = mergeGrants(paths.filter((path) => !path.onlyIfUnclaimed), disk);
+function grantPaths(entries: readonly ResolvedEntry[]): Grant[] {
+  const claimed = mergeGrants(entries.filter((entry) => !entry.onlyIfUnclaimed));
   const files = { kind: "granted", grants: claimed, deniedGlobs: [], globMaxDepth: 0 } as const;
-  const unclaimed = mergeGrants(paths.filter((path) => path.onlyIfUnclaimed), disk)
+  const unclaimed = mergeGrants(entries.filter((entry) => entry.onlyIfUnclaimed))
     .filter(({ path }) =>
       accessTo(files, path) === "deny" && !claimed.some((grant) => grant.path === path)
     );
   return inOrder([...claimed, ...unclaimed]);
 }
 
-function mergeGrants(paths: readonly BoundPath[], disk: Disk): Grant[] {
+function mergeGrants(entries: readonly ResolvedEntry[]): Grant[] {
   const merged = new Map<string, Grant>();
-  for (const { path, access } of paths) {
-    const resolved = resolvePath(path, disk);
-    const other = merged.get(resolved.path);
-    merged.set(resolved.path, {
-      ...resolved,
-      links: [...(other?.links ?? []), ...resolved.links],
+  for (const { leadsTo, access } of entries) {
+    const other = merged.get(leadsTo.path);
+    merged.set(leadsTo.path, {
+      ...leadsTo,
+      links: [...(other?.links ?? []), ...leadsTo.links],
       access: other !== undefined && takesPrecedence(other.access, access) ? other.access : access,
     });
   }
@@ -131,30 +166,47 @@ function grantsEverything(grants: readonly Grant[], globs: readonly DeniedGlob[]
 /**
  * Adds what stays read-only below writable directories, unless an entry names that very path, and
  * the links that lead to what may not be written: whoever replaces one has written there after all.
+ *
+ * @param places the paths that entries name, with every link resolved but one at the end
  */
-function withProtection(grants: readonly Grant[], disk: Disk): Grant[] {
-  const files = { kind: "granted", grants, deniedGlobs: [], globMaxDepth: 0 } as const;
-  const isWritable = (path: string) => accessTo(files, path) === "write";
+function withProtection(
+  grants: readonly Grant[],
+  globs: readonly DeniedGlob[],
+  places: ReadonlySet<string>,
+  disk: Disk,
+): Grant[] {
+  const isWritable = writableIn(grants);
   const named = new Set(grants.map((grant) => grant.path));
   // A repository or configuration that may be written by name is not a workspace of its own.
   const isWorkspace = (path: string) => !hasProtectedName(path) || !isWritable(dirname(path));
+  const mayWrite = (place: string) =>
+    places.has(place) && isWritable(resolvePath(place, disk).path);
   const guarded = grants
     .filter(({ access, kind, path }) =>
       access === "write" && kind === "directory" && isWorkspace(path)
     )
-    .flatMap((grant) => protectedPaths(grant.path, disk))
-    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read" }))
-    .filter(({ path }) => !named.has(path));
-  const links = [...grants.filter((grant) => grant.access !== "write"), ...guarded]
-    .flatMap((grant) => grant.links)
+    .flatMap((grant) => protectedPaths(grant.path, mayWrite, disk))
+    .filter((path) => !places.has(path))
+    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read", protected: true }))
+    .filter(({ path }) => !named.has(path) || !isWritable(path));
+  // What nothing makes writable needs no protection, and must not become readable by it.
+  const added = guarded.filter(({ path }) => isWritable(path) && !named.has(path));
+  const withGuarded = inOrder([...grants, ...uniquePaths(added)]);
+  const isReplaceable = writableIn(withGuarded);
+  const kept = [...grants.filter(({ access }) => access !== "write"), ...guarded, ...globs];
+  const links = kept.flatMap((grant) => grant.links)
+    .filter(({ path }) => isReplaceable(path))
     .map(({ path }): Grant => ({ path, access: "read", kind: "link", links: [] }));
-  const added = new Map(
-    [...guarded, ...links]
-      // What nothing makes writable needs no protection, and must not become readable by it.
-      .filter(({ path }) => isWritable(path) && !named.has(path))
-      .map((grant) => [grant.path, grant]),
-  );
-  return inOrder([...grants, ...added.values()]);
+  return inOrder([...withGuarded, ...uniquePaths(links)]);
+}
+
+function writableIn(grants: readonly Grant[]): (path: string) => boolean {
+  const files = { kind: "granted", grants, deniedGlobs: [], globMaxDepth: 0 } as const;
+  return (path) => accessTo(files, path) === "write";
+}
+
+function uniquePaths(grants: readonly Grant[]): Grant[] {
+  return [...new Map(grants.map((grant) => [grant.path, grant])).values()];
 }
 
 function readGlob(pattern: string, disk: Disk): DeniedGlob[] {

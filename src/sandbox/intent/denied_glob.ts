@@ -1,6 +1,6 @@
 import { basename } from "node:path/posix";
 import type { Disk } from "../disk.ts";
-import type { DeniedGlob } from "../grants.ts";
+import type { CrossedLink, DeniedGlob } from "../grants.ts";
 import { type GlobPart, literalName, parseGlobName, unfoldBraces } from "./glob_syntax.ts";
 import { resolvePath } from "./resolve_path.ts";
 
@@ -20,8 +20,8 @@ export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
     const wild = literals.indexOf(undefined);
     // The last name is left to the pattern, for it is the path itself that is denied, not a target.
     const literal = literals.slice(0, wild === -1 ? -1 : wild);
-    const base = resolvePath(`/${literal.join("/")}`, disk).path;
-    return deniedGlob(pattern, base, names.slice(literal.length));
+    const { path, links } = resolvePath(`/${literal.join("/")}`, disk);
+    return deniedGlob(pattern, path, names.slice(literal.length), links);
   });
 }
 
@@ -30,7 +30,12 @@ export function deniedGlobs(pattern: string, disk: Disk): DeniedGlob[] {
  *
  * @throws {GlobSyntaxError}
  */
-export function deniedGlob(pattern: string, base: string, names: readonly string[]): DeniedGlob {
+export function deniedGlob(
+  pattern: string,
+  base: string,
+  names: readonly string[],
+  links: readonly CrossedLink[] = [],
+): DeniedGlob {
   const parts = names.map(parseGlobName);
   const baseNames = namesOf(base);
   const last = parts.at(-1);
@@ -43,6 +48,7 @@ export function deniedGlob(pattern: string, base: string, names: readonly string
   return {
     pattern,
     base,
+    links,
     names,
     matches(path) {
       // Almost no name on a disk is like the last one of a pattern: this is about the rest.

@@ -98,6 +98,16 @@ function nativePath(subject: string, uri: PathUri, convention: PathConvention): 
   throw invalidParams(`${subject}: '${uri}' contains a NUL`);
 }
 
+/** Whether what an intent grants or denies depends on where its workspace roots are. */
+export function speaksOfRoots(sandbox: SandboxContext | undefined): boolean {
+  const permissions = sandbox?.permissions;
+  return permissions?.type === "managed" && permissions.file_system.type === "restricted" &&
+    permissions.file_system.entries.some(({ path }) =>
+      path.type === "special" && path.value.kind === "project_roots" ||
+      path.type === "glob_pattern" && path.pattern.startsWith(WORKSPACE_ROOTS_PATTERN)
+    );
+}
+
 type SpecialPath = Extract<FileSystemEntry["path"], { type: "special" }>["value"];
 
 function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: IntentPaths) {

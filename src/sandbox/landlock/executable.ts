@@ -18,7 +18,7 @@ const ANY_EXECUTE = 0o111;
 export function executableRules(grants: readonly Grant[]): LandlockRule[] | undefined {
   const denied = grants
     .filter((grant, index) =>
-      grant.access === "deny" &&
+      grant.access === "deny" && grant.withheld === undefined &&
       grants.slice(0, index).some(({ path, access }) =>
         access !== "deny" && isWithin(grant.path, path)
       )

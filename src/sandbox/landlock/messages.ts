@@ -1,3 +1,4 @@
+import type { DescriptorLimits } from "../../native/descriptor_limit.ts";
 import type { Descriptor } from "../../native/descriptor.ts";
 import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
 import type { ProgramLaunch } from "../../process/linux/spawn.ts";
@@ -18,7 +19,12 @@ export interface ThreadRestrictions {
 
 /** What a thread that starts commands is told. */
 export type ToSpawner =
-  | { readonly kind: "restrict"; readonly restrictions: ThreadRestrictions }
+  | {
+    readonly kind: "restrict";
+    readonly restrictions: ThreadRestrictions;
+    /** Those that commands are not to be born with, and those that they are. */
+    readonly limits: DescriptorLimits | undefined;
+  }
   | { readonly kind: "spawn"; readonly id: number; readonly launch: ProgramLaunch };
 
 /** What a thread that starts commands tells. */

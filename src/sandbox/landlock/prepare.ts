@@ -4,6 +4,7 @@ import { internalError } from "../../protocol/errors.ts";
 import { type Disk, hostDisk } from "../disk.ts";
 import type { BoundIntent, BoundNetwork } from "../grants.ts";
 import type { LinuxAbilities } from "../linux/abilities.ts";
+import { childOf, isWithin } from "../native_path.ts";
 import { checkCommand } from "../linux/check_command.ts";
 import { type CommandToWrap, finalStage } from "../linux/final_stage.ts";
 import { readableTools } from "../linux/prepare_bubblewrap.ts";
@@ -51,7 +52,7 @@ export function prepareLandlock(
     : planned;
   if (architecture === undefined) throw internalError("Landlock cannot be used here");
   checkCommand(command, intent.files, hostDisk);
-  const rules = files.rules.flatMap((rule) => withoutDevices(rule, hostDisk));
+  const rules = files.rules.flatMap((rule) => spelledOut(rule, hostDisk));
   const hostNetwork = network.kind === "host";
   // bind(2), which makes them, is not handed over.
   const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
@@ -99,17 +100,42 @@ function launchOf(
 }
 
 /** Devices are not files to be read: they are the host's disks and the user's other terminals. */
-const DEVICES = "dev";
+const DEVICES = "/dev";
 const SHARED_MEMORY = "/dev/shm";
 
-function withoutDevices(rule: LandlockRule, disk: Disk): LandlockRule[] {
-  if (rule.path !== "/" || rule.access !== "read") return [rule];
-  const below = disk.list("/").filter(({ name, kind }) => name !== DEVICES && kind !== "link");
+/** A rule holds for all that is below: what it is not to reach is walked around, name by name. */
+function spelledOut(rule: LandlockRule, disk: Disk): LandlockRule[] {
+  const { path, access } = rule;
+  if (path !== "/" || access !== "read") return rulesAround(rule, disk);
+  const below = disk.list("/").map(({ name, kind }) => ({ path: `/${name}`, kind }))
+    .filter(({ path, kind }) => path !== DEVICES && kind !== "link");
   return [
     { path: "/", access: "list" },
-    ...below.map(({ name }): LandlockRule => ({ path: `/${name}`, access: "read" })),
+    ...below.flatMap(({ path }) => rulesAround({ ...rule, path }, disk)),
     { path: SHARED_MEMORY, access: "read" },
   ];
+}
+
+/** More names than this beside an exception are not granted one by one: each costs a system call. */
+const MAX_SIBLINGS = 4096;
+
+function rulesAround(rule: LandlockRule, disk: Disk): LandlockRule[] {
+  const { path, access, except = [], hidden = [] } = rule;
+  if (hidden.includes(path)) return [];
+  if (except.includes(path)) return path === DEVICES ? [] : [{ path, access: "read" }];
+  const inside = [...except, ...hidden].filter((tree) => isWithin(tree, path));
+  if (inside.length === 0) return [{ path, access }];
+  const names = disk.list(path).filter(({ kind, foreign }) => kind !== "link" && !foreign);
+  if (names.length > MAX_SIBLINGS) {
+    throw internalError(
+      `Landlock cannot keep '${inside[0]}' apart: there is too much in '${path}'; keep it in a ` +
+        "directory of its own",
+    );
+  }
+  const below = names.flatMap(({ name }) =>
+    rulesAround({ ...rule, path: childOf(path, name) }, disk)
+  );
+  return [{ path, access: "list" }, ...below];
 }
 
 function isSupervised({ supervised }: LandlockFiles): boolean {

@@ -1,4 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { descriptorLimits } from "../../native/descriptor_limit.ts";
 import { descendantsOf, processStatus } from "../../process/linux/procfs.ts";
 import { Signal, signalProcess } from "../../process/linux/signals.ts";
 import { type ProgramLaunch, SpawnError } from "../../process/linux/spawn.ts";
@@ -114,7 +115,8 @@ export class RestrictedGroup implements Disposable {
     try {
       await spawner.ready;
       const restricted = spawner.next("restricted");
-      spawner.tell({ kind: "restrict", restrictions: plan.restrictions });
+      const { restrictions } = plan;
+      spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });
       const { outcome } = await restricted;
       if (outcome.kind === "failed") throw new Error(outcome.reason);
       const { ruleset, listener } = outcome;

@@ -60,6 +60,7 @@ const rightsOf: Record<LandlockRule["access"], number> = {
   list: FileRight.ReadDirectory,
   execute: FileRight.Execute,
   read: READ,
+  use: READ | RIGHTS_OF_A_FILE,
   // New devices may not be made anywhere.
   write: EVERYTHING & ~NEW_DEVICES,
 };

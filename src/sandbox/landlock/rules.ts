@@ -1,20 +1,28 @@
 import type { BoundFiles, Grant } from "../grants.ts";
-import { isWithin } from "../native_path.ts";
-import { executableRules } from "./executable.ts";
+import { notWritable, OWN_DEVICES, OWN_PROCESSES, SHARED_MEMORY } from "../linux/kernel_files.ts";
+import { compareDepth, isWithin } from "../native_path.ts";
 import type { SupervisedGroups } from "../supervisor/calls.ts";
 import type { PolicyGrant, SupervisorPolicy } from "../supervisor/policy.ts";
+import { executableRules } from "./executable.ts";
 
-/**
- * A right that Landlock adds for a path and all below it; writing includes reading, and reading
- * executing. `list`: to look at the names in directories alone.
- */
+/** A right that Landlock adds for a path and all below it. */
 export interface LandlockRule {
   readonly path: string;
-  readonly access: "list" | "execute" | "read" | "write";
+  /**
+   * Writing includes reading, and reading executing. To `use` is to read and write the content of
+   * what is there, devices above all, while no name is added, moved or taken away. To `list` is to
+   * look at the names in directories alone.
+   */
+  readonly access: "list" | "execute" | "read" | "use" | "write";
+  /** What below the path is not to be read. @default none */
+  readonly hidden?: readonly string[];
+  /** What below the path can only be read, though the rest is written. @default none */
+  readonly except?: readonly string[];
 }
 
 /** How Landlock and a supervisor together enforce a grant of files. */
 export interface LandlockFiles {
+  readonly kind: "rules";
   readonly rules: readonly LandlockRule[];
   /** What may be executed. @default what the rules let read */
   readonly executable: readonly LandlockRule[] | undefined;
@@ -25,6 +33,11 @@ export interface LandlockFiles {
   /** Whether modes, owners, attributes and times of files have to stay as they are everywhere. */
   readonly fixedMetadata: boolean;
 }
+
+/** The rules that enforce a grant of files, or why there can be none. */
+export type LandlockFilesResult =
+  | LandlockFiles
+  | { readonly kind: "refused"; readonly reason: string };
 
 /**
  * Before this version of the interface (Linux 6.12) commands could send signals to any process of
@@ -48,9 +61,9 @@ const DEVICES = [
 ];
 
 /** What every command may use. */
-const STANDARD: readonly (LandlockRule & PolicyGrant)[] = [
-  { path: "/proc", access: "read" },
-  ...DEVICES.map((path) => ({ path, access: "write" } as const)),
+const STANDARD: readonly LandlockRule[] = [
+  { path: OWN_PROCESSES, access: "read" },
+  ...DEVICES.map((path): LandlockRule => ({ path, access: "use" })),
 ];
 
 const NOTHING_SUPERVISED: SupervisedGroups = {
@@ -70,25 +83,38 @@ const rights = { deny: 0, read: 1, write: 2 };
  * every writable directory among it.
  *
  * @param version the kernel's version of the interface
+ * @param kernelTrees file systems of the kernel, which can only be read, whatever is granted: on them
+ * an executor of root would let a command set what the whole machine does. Of a directory on the way
+ * to one, only what is there already is granted, name by name.
  */
-export function landlockFiles(files: BoundFiles, version: number): LandlockFiles {
+export function landlockFiles(
+  files: BoundFiles,
+  version: number,
+  kernelTrees: readonly string[],
+): LandlockFilesResult {
+  const fixed = kernelTrees.filter((path) =>
+    !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
+  );
   if (files.kind === "all") {
     return {
-      rules: [{ path: "/", access: "write" }],
+      kind: "rules",
+      rules: rulesForAll(fixed),
       executable: undefined,
       supervised: NOTHING_SUPERVISED,
-      policy: { grants: [{ path: "/", access: "write" }], ports: [] },
+      policy: policyOf([{ path: "/", access: "write" }], fixed),
       fixedMetadata: false,
     };
   }
   const { grants } = files;
-  const restricted = grants.filter((grant, index) => {
-    const above = grants.slice(0, index).findLast(({ path }) => isWithin(grant.path, path));
-    return above !== undefined && rights[grant.access] < rights[above.access];
-  });
+  for (const { path, access } of grants) {
+    const tree = access === "write" ? fixed.find((tree) => isWithin(path, tree)) : undefined;
+    if (tree !== undefined) return { kind: "refused", reason: notWritable(path, tree) };
+  }
+  const restricted = grants.filter((grant, index) => isRestricted(grant, grants.slice(0, index)));
   const writable = grants.some((grant) => grant.access === "write" && isThere(grant));
   return {
-    rules: [...grants.flatMap(ruleFor), ...STANDARD],
+    kind: "rules",
+    rules: rulesFor(grants, fixed),
     executable: executableRules(grants),
     supervised: {
       names: writable && restricted.length > 0 || version < TRUNCATES,
@@ -96,26 +122,78 @@ export function landlockFiles(files: BoundFiles, version: number): LandlockFiles
       reads: restricted.some(({ access }) => access === "deny"),
       connections: false,
     },
-    policy: { grants: [...grants.map(policyGrant), ...standardGrants(grants)], ports: [] },
+    // Connections to sockets are none of the supervisor's business.
+    policy: policyOf(grants.filter(({ withheld }) => withheld !== "socket"), fixed),
     fixedMetadata: !writable,
   };
 }
 
+/** Whether a grant takes back what the one above it gives, and Landlock alone cannot do so. */
+function isRestricted({ path, access, withheld }: Grant, before: readonly Grant[]): boolean {
+  if (withheld === "socket") return false;
+  const above = before.findLast((grant) => isWithin(path, grant.path));
+  if (above === undefined || (withheld === "secret" && above.access === "read")) return false;
+  return rights[access] < rights[above.access];
+}
+
+function rulesFor(grants: readonly Grant[], fixed: readonly string[]): LandlockRule[] {
+  const secrets = grants.filter(({ withheld }) => withheld === "secret").map(({ path }) => path);
+  const granted = grants.flatMap((grant) => ruleFor(grant, fixed)).map(
+    (rule): LandlockRule => {
+      const hidden = rule.access === "read"
+        ? secrets.filter((path) => isWithin(path, rule.path))
+        : [];
+      return hidden.length === 0 ? rule : { ...rule, hidden };
+    },
+  );
+  return [...granted, ...STANDARD];
+}
+
 /** There is nothing to grant where nothing is, nor in a link. */
-function ruleFor(grant: Grant): LandlockRule[] {
+function ruleFor(grant: Grant, fixed: readonly string[]): LandlockRule[] {
   const { path, access } = grant;
-  return access === "deny" || !isThere(grant) ? [] : [{ path, access }];
+  if (access === "deny" || !isThere(grant)) return [];
+  if (access === "read") return [{ path, access }];
+  if (path === "/") return rulesForAll(fixed);
+  // Devices and processes are not there for writing.
+  if (path === OWN_DEVICES || isWithin(path, OWN_PROCESSES)) return [];
+  const except = fixed.filter((tree) => isWithin(tree, path));
+  return [{ path, access, ...except.length > 0 && { except } }];
+}
+
+/** The devices are the host's: whoever may write all files can use them, but not replace them. */
+function rulesForAll(fixed: readonly string[]): LandlockRule[] {
+  const except = [OWN_DEVICES, OWN_PROCESSES, ...fixed];
+  return [
+    { path: "/", access: "write", except },
+    { path: OWN_DEVICES, access: "use" },
+    ...SHARED_MEMORY.map((path): LandlockRule => ({ path, access: "write" })),
+    ...STANDARD,
+  ];
 }
 
 function isThere({ kind }: Grant): boolean {
   return kind !== "missing" && kind !== "unreachable" && kind !== "link";
 }
 
-function policyGrant({ path, access }: Grant): PolicyGrant {
-  return { path, access };
-}
-
-/** What every command may use, unless the grants themselves are about it. */
-function standardGrants(grants: readonly Grant[]): PolicyGrant[] {
-  return STANDARD.filter(({ path }) => !grants.some((grant) => grant.path === path));
+/** What of the kernel's may be read at all can only be read. */
+function policyOf(grants: readonly PolicyGrant[], fixed: readonly string[]): SupervisorPolicy {
+  const named = new Set(grants.map(({ path }) => path));
+  const writable = grants.filter(({ access }) => access === "write");
+  const kernels = [OWN_PROCESSES, ...fixed].filter((tree) =>
+    !named.has(tree) &&
+    (tree === OWN_PROCESSES || writable.some(({ path }) => isWithin(tree, path)))
+  );
+  const devices = writable.some(({ path }) => path === "/") && !named.has(OWN_DEVICES)
+    ? [{ path: OWN_DEVICES, access: "read" } as const]
+    : [];
+  return {
+    grants: [
+      ...grants.map(({ path, access }) => ({ path, access })),
+      ...kernels.map((path) => ({ path, access: "read" } as const)),
+      ...devices,
+    ].toSorted((left, right) => compareDepth(left.path, right.path)),
+    devices: DEVICES,
+    ports: [],
+  };
 }

@@ -9,6 +9,8 @@ import {
   RestrictionError,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
+import { adoptDescriptorLimits } from "../../native/descriptor_limit.ts";
+import { oomScore } from "../../process/linux/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../process/linux/spawn.ts";
 import { closeDescriptor } from "../../native/descriptor.ts";
 import { EXECUTION } from "./rights.ts";
@@ -22,8 +24,11 @@ import type {
 
 // A thread that restricts itself and from then on starts commands: what holds for it holds for them
 // (landlock(7), seccomp(2)). See restricted_group.ts.
+const score = oomScore();
+
 self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
   if (data.kind === "restrict") {
+    adoptDescriptorLimits(data.limits);
     tell({ kind: "restricted", outcome: tryRestrict(data.restrictions) });
   } else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
 };
@@ -65,7 +70,7 @@ function restrict(
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {
   try {
-    return { kind: "started", pid: launchProgram(launch) };
+    return { kind: "started", pid: score.raisedFor(() => launchProgram(launch)) };
   } catch (error) {
     if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
     throw error;

@@ -46,4 +46,6 @@ export interface LinuxAbilities {
   readonly seccomp: boolean;
   readonly namespaceEntry: NamespaceEntry;
   readonly tools: HelperTools;
+  /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `kernelTrees`. */
+  readonly kernelTrees: readonly string[];
 }

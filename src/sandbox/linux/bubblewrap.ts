@@ -1,3 +1,4 @@
+import { encodeOsString } from "../../native/os_string.ts";
 import type { FileView, Mount } from "./file_view.ts";
 import type { ReadyStage } from "./final_stage.ts";
 
@@ -33,8 +34,6 @@ export interface BubblewrapOptions {
   readonly freshProc: boolean;
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
-  /** Whether the gate is shut, for something has to be done before the command starts. */
-  readonly gateShut: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
   /** The command's directory as it is seen inside. */
   readonly cwd: string;
@@ -90,7 +89,7 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: ARGUMENTS, purpose: { kind: "data", bytes: nulTerminated(argumentList) } },
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
-      { number: GATE, purpose: { kind: "gate", shut: options.gateShut } },
+      { number: GATE, purpose: { kind: "gate", shut: true } },
     ],
   };
 }
@@ -120,19 +119,27 @@ function environment(env: Readonly<Record<string, string>>): string[] {
 function files({ view, freshProc }: BubblewrapOptions): string[] {
   return [
     ...root(view.root),
-    ...freshProc ? ["--proc", "/proc"] : [],
+    ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
     ...view.mounts.flatMap(mountArguments),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
     ...view.root === "empty" ? ["--remount-ro", "/"] : [],
+    // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
+    ...freshProc ? ["--remount-ro", "/proc"] : [],
   ];
+}
+
+/** With the others they are read-only, or not there. */
+function hostProcesses(root: FileView["root"]): string[] {
+  return root === "host" || root === "writable" ? ["--ro-bind", "/proc", "/proc"] : [];
 }
 
 function root(root: FileView["root"]): string[] {
   switch (root) {
     case "host":
-      return ["--dev-bind", "/", "/"];
+      // The second makes a mount of its own of the devices, even where they are on the root's.
+      return ["--dev-bind", "/", "/", "--dev-bind", "/dev", "/dev"];
     case "writable":
       return ["--bind", "/", "/", "--dev", "/dev"];
     case "readOnly":
@@ -161,5 +168,5 @@ function nulTerminated(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   if (texts.some((text) => text.includes("\0"))) {
     throw new UnwrappableError("the command's directory or environment contains a NUL");
   }
-  return new TextEncoder().encode(texts.map((text) => `${text}\0`).join(""));
+  return encodeOsString(texts.map((text) => `${text}\0`).join(""));
 }

@@ -11,7 +11,7 @@ import { Signal, signalGroup, signalProcess } from "../../process/linux/signals.
 export function commandSignals(
   firstProcess: number,
   takesTerminal: boolean,
-): Pick<Child, "interrupt" | "requestEnd"> {
+): Pick<Child, "interrupt" | "requestEnd" | "hangUp"> {
   const send = (signal: number) => {
     const [command] = takesTerminal ? childrenOf(firstProcess) : [];
     // One that is still about to open its session is in the first process's group.
@@ -24,5 +24,6 @@ export function commandSignals(
   return {
     interrupt: () => send(Signal.Interrupt),
     requestEnd: () => send(Signal.Terminate),
+    hangUp: () => send(Signal.HangUp),
   };
 }

@@ -1,5 +1,6 @@
 import type { Access, BoundFiles, Grant } from "../grants.ts";
 import { ancestorsOf, compareDepth, isWithin } from "../native_path.ts";
+import { notWritable, OWN_DEVICES, OWN_PROCESSES } from "./kernel_files.ts";
 
 /** One thing that is put over a path, after those that are put over the paths above it. */
 export type Mount =
@@ -39,10 +40,6 @@ interface Ground {
 /** What is seen through which paths; the root is always there. */
 type Grounds = Map<string, Access>;
 
-/** A view has these of its own, whatever is granted of the host's. */
-const OWN_DEVICES = "/dev";
-const OWN_PROCESSES = "/proc";
-
 /** A path that mounts cannot keep from being changed. */
 class Unmountable extends Error {
   override readonly name = "Unmountable";
@@ -54,25 +51,33 @@ class Unmountable extends Error {
  * The directories between a writable mount and one below it are mounted over themselves: a mount
  * point cannot be renamed (rename(2), EBUSY), so nobody can move what is protected out of the way
  * together with the directory that it is in.
+ *
+ * @param kernelTrees file systems of the kernel, which can only be read, whatever is granted: on them
+ * an executor of root would let a command set what the whole machine does
  */
-export function planFileView(files: BoundFiles): FileViewResult {
+export function planFileView(files: BoundFiles, kernelTrees: readonly string[]): FileViewResult {
+  const fixed = kernelTrees.filter((path) =>
+    !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
+  );
   if (files.kind === "all") {
-    return { kind: "view", view: { root: "host", mounts: [], keptInPlace: [] } };
+    const mounts = fixed.map((path): Mount => ({ kind: "bind", path, writable: false }));
+    return { kind: "view", view: { root: "host", mounts, keptInPlace: [] } };
   }
   try {
-    return { kind: "view", view: layOut(files.grants) };
+    return { kind: "view", view: layOut(files.grants, fixed) };
   } catch (error) {
     if (!(error instanceof Unmountable)) throw error;
     return { kind: "refused", reason: error.message };
   }
 }
 
-function layOut(grants: readonly Grant[]): FileView {
+function layOut(grants: readonly Grant[], fixed: readonly string[]): FileView {
   const rootAccess = grants.find((grant) => grant.path === "/")?.access ?? "deny";
   const grounds: Grounds = new Map([["/", rootAccess], [OWN_DEVICES, "deny"]]);
   const mounts = new Map<string, Mount>();
   const keptInPlace: string[] = [];
   for (const grant of grants.filter(isAboutHostFiles)) {
+    refuseWriting(grant, fixed);
     const ground = groundOf(grounds, grant.path);
     const at = ground.access === "write" ? pathToTakeBack(grant, ground) : pathToAdd(grant, ground);
     if (at === undefined) continue;
@@ -87,6 +92,10 @@ function layOut(grants: readonly Grant[]): FileView {
     mounts.set(at, mount);
     grounds.set(at, mount.kind === "bind" && !mount.writable ? "read" : grant.access);
   }
+  for (const path of fixed) {
+    if (groundOf(grounds, path).access !== "write") continue;
+    mounts.set(path, { kind: "bind", path, writable: false });
+  }
   addLinks(grants, grounds, mounts);
   return {
     root: rootAccess === "write" ? "writable" : rootAccess === "read" ? "readOnly" : "empty",
@@ -100,6 +109,11 @@ function isAboutHostFiles({ path }: Grant): boolean {
   return path !== "/" && path !== OWN_DEVICES && !isWithin(path, OWN_PROCESSES);
 }
 
+function refuseWriting({ path, access }: Grant, fixed: readonly string[]): void {
+  const tree = access === "write" ? fixed.find((tree) => isWithin(path, tree)) : undefined;
+  if (tree !== undefined) throw new Unmountable(notWritable(path, tree));
+}
+
 /** Where to mount what a grant below a writable directory takes back, if it takes anything back. */
 function pathToTakeBack(grant: Grant, ground: Ground): string | undefined {
   if (grant.access === "write") return undefined;
@@ -108,8 +122,8 @@ function pathToTakeBack(grant: Grant, ground: Ground): string | undefined {
       return grant.missingFrom;
     case "link":
       throw new Unmountable(
-        `'${grant.path}' has to stay as it is, but it is a symbolic link below the writable ` +
-          `'${ground.path}', where it can be replaced`,
+        `'${grant.path}' has to stay as it is, but it is a symbolic link, which a command that may ` +
+          `write '${ground.path}' could replace: put what it leads to in its place`,
       );
     case "unreachable":
       throw new Unmountable(

@@ -12,9 +12,11 @@ import { checkCommand } from "./check_command.ts";
 import type { FileView } from "./file_view.ts";
 import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.ts";
 import { holdInPlace } from "./hold_in_place.ts";
+import { OWN_DEVICES, SHARED_MEMORY } from "./kernel_files.ts";
 import { refuseWritableProgram } from "./own_program.ts";
 import { type NetworkMode, seccompFilter } from "./seccomp_filter.ts";
 import type { Architecture } from "./seccomp_profile.ts";
+import type { ExpectedMounts } from "./verify_mounts.ts";
 
 /** Ports of this machine's loopback that are to be there inside of the sandbox before the command. */
 export interface PortAccess {
@@ -32,8 +34,8 @@ export interface BubblewrappedCommand {
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
-  /** Paths, besides which nothing may be writable when the sandbox stands; undefined if nobody asks. */
-  readonly writableMounts: readonly string[] | undefined;
+  /** What may be writable when the sandbox stands. */
+  readonly mounts: ExpectedMounts;
   /** Gives back what the wrapped command needed on the disk; once is enough. */
   release(): void;
 }
@@ -42,9 +44,11 @@ export interface BubblewrappedCommand {
 export interface BubblewrapPlan {
   readonly view: FileView;
   readonly network: BoundNetwork;
-  /** Whether an administrator demands that nothing else is writable than what was judged. */
-  readonly checked: boolean;
 }
+
+const HARMLESS_DEVICE = "/dev/null";
+/** What bubblewrap makes for a sandbox alone (its option `--dev`). */
+const OWN_MOUNTS = [OWN_DEVICES, `${OWN_DEVICES}/pts`];
 
 /** Programs for the kernel, by network: they take a while to build and are always the same. */
 const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
@@ -58,7 +62,7 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
-  { view, network, checked }: BubblewrapPlan,
+  { view, network }: BubblewrapPlan,
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
@@ -76,7 +80,6 @@ export function prepareBubblewrap(
 
   const portAccess = accessToPorts(network, abilities, outside);
   const held = holdInPlace(view);
-  const writableMounts = checked ? writablePlaces(held.view) : undefined;
   try {
     const takesTerminal = command.terminal && tools.setsid !== undefined;
     const call: BubblewrapCall = bubblewrapCall({
@@ -84,14 +87,14 @@ export function prepareBubblewrap(
       view: held.view,
       freshProc: bubblewrap.freshProc,
       hostNetwork: network.kind === "host",
-      gateShut: portAccess !== undefined || writableMounts !== undefined,
       seccompProgram: filterFor(network, architecture),
       cwd,
       env: command.env,
       newSession: !command.terminal || takesTerminal,
       stage,
     });
-    return { ...call, takesTerminal, portAccess, writableMounts, release: held.release };
+    const mounts = expectedMounts(held.view, abilities, outside);
+    return { ...call, takesTerminal, portAccess, mounts, release: held.release };
   } catch (error) {
     held.release();
     if (error instanceof UnwrappableError) throw internalError(error.message, error);
@@ -99,10 +102,22 @@ export function prepareBubblewrap(
   }
 }
 
-/** Undefined if that is everything. */
-function writablePlaces({ root, mounts }: FileView): string[] | undefined {
-  if (root === "host" || root === "writable") return undefined;
-  return mounts.flatMap((mount) => mount.kind === "bind" && mount.writable ? [mount.path] : []);
+function expectedMounts(
+  { root, mounts }: FileView,
+  { namespaceEntry }: LinuxAbilities,
+  outside: readonly string[],
+): ExpectedMounts {
+  const bound = mounts.flatMap((mount) =>
+    mount.kind === "bind" && mount.writable ? [mount.path] : []
+  );
+  const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
+  if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(outside);
+  return {
+    granted,
+    own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
+    sealDevices: ownsDevices ? namespaceEntry : undefined,
+  };
 }
 
 function accessToPorts(

@@ -12,7 +12,7 @@ import {
 /**
  * What a command may do with sockets.
  *
- * - `enabled`: anything.
+ * - `enabled`: anything by unix sockets and the internet's, and questions about interfaces and routes.
  * - `restricted`: talk to its own children through connected pairs of unix stream sockets.
  * - `proxied`: that, and open TCP connections. To which hosts and ports is for someone else to
  *   limit (a network namespace, Landlock): their address lies in memory, where no filter sees it.
@@ -46,7 +46,7 @@ export interface SeccompFilterOptions {
 }
 
 const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
-  enabled: ["always"],
+  enabled: ["always", "enabled"],
   restricted: ["always", "notEnabled", "restricted", "noLocalBinding"],
   proxied: ["always", "notEnabled", "proxied", "noLocalBinding"],
   proxiedWithBinding: ["always", "notEnabled", "proxied"],
@@ -116,6 +116,7 @@ export function buildSeccompFilter(
     load(NUMBER_OFFSET),
     ...architecture === "x86_64" ? [when("atLeast", X32_SYSCALL_BIT, "EPERM")] : [],
     when("greaterThan", profile.newestKnown, "ENOSYS"),
+    ...profile.unassigned[architecture].flatMap(rangeLines),
     ...callsOf(rules).flatMap(callLines),
     { op: "return", value: ALLOW },
     label("EPERM"),
@@ -143,6 +144,12 @@ interface Rule {
   readonly verdict: SeccompRule["errno"] | "NOTIFY";
   readonly when: readonly SeccompCondition[];
   readonly unless: readonly SeccompCondition[];
+}
+
+/** Lines that go to ENOSYS if the accumulator is in a range, and else leave it. */
+function rangeLines([first, last]: readonly [number, number]): BpfLine[] {
+  const below = `below ${first}`;
+  return [unless("atLeast", first, below), unless("greaterThan", last, "ENOSYS"), label(below)];
 }
 
 /** All rules of one call, those first that win over others. */

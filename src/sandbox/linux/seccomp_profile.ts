@@ -30,9 +30,12 @@ export interface SeccompRule {
 export interface SeccompProfile {
   /** The highest system call number that was looked at when the list was written. */
   newestKnown: number;
+  /** Numbers before it that no call had, as ranges with both ends. */
+  unassigned: Record<Architecture, [number, number][]>;
   /** Which of them apply depends on the network that a command may use and on what else encloses it. */
   sections: {
     always: SeccompRule[];
+    enabled: SeccompRule[];
     notEnabled: SeccompRule[];
     restricted: SeccompRule[];
     proxied: SeccompRule[];
@@ -92,6 +95,7 @@ function profileSchema(constants: Record<string, number>) {
   ]);
   const conditions = z.optional(z.array(condition).check(z.minLength(1)));
   const number = z.int().check(z.minimum(0));
+  const ranges = z.array(z.tuple([number, number]));
   const rule = z.strictObject({
     call: z.string(),
     x86_64: z.nullable(number),
@@ -102,9 +106,11 @@ function profileSchema(constants: Record<string, number>) {
   });
   return z.strictObject({
     newestKnown: number,
+    unassigned: z.strictObject({ x86_64: ranges, aarch64: ranges }),
     constants: z.unknown(),
     sections: z.strictObject({
       always: z.array(rule),
+      enabled: z.array(rule),
       notEnabled: z.array(rule),
       restricted: z.array(rule),
       proxied: z.array(rule),

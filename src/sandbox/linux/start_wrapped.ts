@@ -93,6 +93,7 @@ function startWrapper(
       env: wrapped.env,
       stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
       descriptors: channels.forWrapper,
+      sealed: true,
     }, listener);
     wrapper.pause();
     return { wrapper, channels };
@@ -112,10 +113,10 @@ type GateResult =
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
-  { portAccess, writableMounts }: WrappedCommand,
+  { portAccess, mounts }: WrappedCommand,
   channels: WrapperChannels,
 ): Promise<GateResult> {
-  if (portAccess === undefined && writableMounts === undefined) {
+  if (portAccess === undefined && mounts === undefined) {
     return { kind: "done", relay: undefined };
   }
   let relay: PortRelay | undefined;
@@ -123,9 +124,9 @@ async function whileGateShut(
     const firstProcess = await channels.firstProcess();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
-    if (writableMounts !== undefined) {
+    if (mounts !== undefined) {
       const { verifyMounts } = await import("./verify_mounts.ts");
-      await verifyMounts(firstProcess, writableMounts);
+      await verifyMounts(firstProcess, mounts);
     }
     channels.openGate();
     return { kind: "done", relay };

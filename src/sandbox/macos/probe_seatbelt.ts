@@ -1,5 +1,6 @@
 import { StartError } from "../../process/child.ts";
 import { runChild } from "../../process/run_child.ts";
+import { RetriedProbe } from "../retried_probe.ts";
 import type { BoundIntent, BoundNetwork } from "../grants.ts";
 import { seatbeltCommand } from "./seatbelt_command.ts";
 
@@ -9,15 +10,19 @@ const NETWORKS: readonly BoundNetwork[] = [
   { kind: "loopback", ports: [1], localBinding: true },
 ];
 
-let works: Promise<boolean> | undefined;
+const probe = new RetriedProbe({
+  ask: async () => (await Promise.all(NETWORKS.map(takes))).every(Boolean),
+  isFinal: (works) => works,
+});
 
 /**
- * Whether Seatbelt takes our profiles here; asked once. It takes none from a process that is in a
+ * Whether Seatbelt takes our profiles here; asked again after a refusal, which may have been for want
+ * of processes, descriptors or memory. It takes none from a process that is in a
  * sandbox itself, and a version of macOS may lack a word of its language: once a command's wrapper
  * runs, that could not be told from the command's own failure.
  */
 export function probeSeatbelt(): Promise<boolean> {
-  return works ??= Promise.all(NETWORKS.map(takes)).then((taken) => taken.every(Boolean));
+  return probe.answer();
 }
 
 async function takes(network: BoundNetwork): Promise<boolean> {

@@ -299,7 +299,7 @@ export class Operations {
     if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
       return this.#openOwnProcess(place, flags);
     }
-    allow((flags & WRITES) === 0 ? this.#judgeRead(place) : this.#judgeChange(place));
+    allow((flags & WRITES) === 0 ? this.#judgeRead(place) : this.#judgeWrite(place));
     if (place.kind === "object") return this.#reopen(object, flags);
     // What is there is not created, but the kernel looks at the flag where users share a directory.
     const mayCreate = isShared(place.directory) && this.#judgeNew(place, false) === 0;
@@ -400,6 +400,11 @@ export class Operations {
 
   #judgeChange(place: Place): number {
     if (place.path !== undefined) return this.#judge.change(place.path);
+    return judgeUnnamed(place);
+  }
+
+  #judgeWrite(place: Place): number {
+    if (place.path !== undefined) return this.#judge.write(place.path);
     return judgeUnnamed(place);
   }
 

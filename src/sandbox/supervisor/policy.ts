@@ -11,6 +11,8 @@ export interface PolicyGrant {
 export interface SupervisorPolicy {
   /** Each after those above it. Paths are absolute and free of links, there or not. */
   readonly grants: readonly PolicyGrant[];
+  /** Devices whose content may be written, while they stay as they are. */
+  readonly devices: readonly string[];
   /** The ports of this machine's loopback that connections may be made to. */
   readonly ports: readonly number[];
 }
@@ -27,8 +29,10 @@ const EROFS = 30;
 export class PathJudge {
   readonly #files: BoundFiles;
   readonly #restricted: readonly PolicyGrant[];
+  readonly #devices: ReadonlySet<string>;
 
-  constructor({ grants }: Pick<SupervisorPolicy, "grants">) {
+  constructor({ grants, devices }: Pick<SupervisorPolicy, "grants" | "devices">) {
+    this.#devices = new Set(devices);
     this.#files = {
       kind: "granted",
       grants: grants.map((grant) => ({ ...grant, kind: "other", links: [] })),
@@ -41,6 +45,11 @@ export class PathJudge {
   /** Whether what is there may be read. */
   read(path: string): number {
     return accessTo(this.#files, path) === "deny" ? EACCES : 0;
+  }
+
+  /** Whether the content of what is there may be changed. */
+  write(path: string): number {
+    return this.#devices.has(path) ? 0 : this.change(path);
   }
 
   /** Whether what is there may be changed. */

@@ -1,5 +1,7 @@
+import { hostPath } from "../../filesystem/named.ts";
+import type { Environment } from "../../native/environment.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
-import { commandEnvironment, type Environment } from "../../process/environment.ts";
+import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
@@ -7,6 +9,7 @@ import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import type { LinuxMechanism } from "../../sandbox/plan.ts";
+import type { ReservedResources } from "../../sandbox/intent/reserved.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
@@ -16,16 +19,29 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
+/** What whoever runs the executor decides about sandboxes. */
+export interface SandboxDemands {
+  /** What they have to be. @default anything */
+  readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
+  /** What none may have, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
+}
+
 /** Handlers of all process/* requests. */
 export function processHandlers(
   environment: () => Environment,
-  bounds?: SandboxBounds,
-  mechanism?: LinuxMechanism,
+  sandboxes: SandboxDemands = {},
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) => start({ ...params, bounds, mechanism }, session, environment()),
+      (params, { session }) => {
+        const { reserved, ...demands } = sandboxes;
+        const intent = { ...params, ...demands, reserved: reserved?.() };
+        return start(intent, session, environment());
+      },
     ),
     "process/read": handler(
       methods["process/read"],
@@ -48,9 +64,9 @@ export function processHandlers(
 
     "process/signal": handler(
       methods["process/signal"],
-      ({ processId }, { session }) =>
+      ({ processId, signal }, { session }) =>
         whenStarted(session, processId, (process) => {
-          process?.interrupt();
+          process?.signal(signal);
           return {};
         }),
     ),
@@ -58,7 +74,9 @@ export function processHandlers(
     "process/terminate": handler(
       methods["process/terminate"],
       ({ processId }, { session }) =>
-        whenStarted(session, processId, (process) => ({ running: process?.terminate() ?? false })),
+        whenStarted(session, processId, (process) => ({
+          running: process !== undefined && session.terminate(process),
+        })),
     ),
 
     "process/resize": handler(
@@ -77,13 +95,13 @@ async function start(
   session: Session,
   environment: Environment,
 ): Promise<ResultInput<"process/start">> {
-  const command = commandOf(params, environment);
   const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
   try {
+    const command = commandOf(params, environment);
     const { sandboxType } = await session.start(params.processId, command, starter);
     return { processId: params.processId, sandboxType };
   } catch (error) {
-    if (error instanceof StartError) throw internalError(error.message, error);
+    if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
   }
 }
@@ -145,7 +163,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
 
 function nativePath(member: string, uri: PathUri): string {
   try {
-    return uri.toNativePath();
+    return hostPath(uri);
   } catch (error) {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;

@@ -60,6 +60,7 @@ Deno.test("workspace-write keeps the protected names read-only, there or not", (
     "read /ws/.agents",
     "read /ws/.codex",
     "read /ws/.git",
+    "read /ws/HEAD",
   ]);
 });
 
@@ -74,10 +75,10 @@ Deno.test("every writable root has protected names", () => {
     [
       "write /tmp",
       "write /ws",
-      ...["read /tmp/.agents", "read /tmp/.codex", "read /tmp/.git"],
-      ...["read /ws/.agents", "read /ws/.codex", "read /ws/.git"],
+      ...["read /tmp/.agents", "read /tmp/.codex", "read /tmp/.git", "read /tmp/HEAD"],
+      ...["read /ws/.agents", "read /ws/.codex", "read /ws/.git", "read /ws/HEAD"],
       "write /var/tmp/x",
-      ...["read /var/tmp/x/.agents", "read /var/tmp/x/.codex", "read /var/tmp/x/.git"],
+      ...[".agents", ".codex", ".git", "HEAD"].map((name) => `read /var/tmp/x/${name}`),
     ],
   );
 });
@@ -90,6 +91,8 @@ Deno.test("an entry for a protected name itself decides about it", () => {
       "read /ws/.agents",
       "read /ws/.codex",
       `${access} /ws/.git`,
+      // Who may write a repository needs no other.
+      ...access === "write" ? [] : ["read /ws/HEAD"],
     ]);
   }
 });
@@ -99,7 +102,7 @@ Deno.test("a workspace that happens to have such a name is protected like any ot
     grants({ cwd: "/home/u/.codex", entries: [special("project_roots", "write")] }, {
       disk: { "/home/u/.codex": "directory" },
     }).slice(1),
-    ["read /home/u/.codex/.agents", "read /home/u/.codex/.codex", "read /home/u/.codex/.git"],
+    [".agents", ".codex", ".git", "HEAD"].map((name) => `read /home/u/.codex/${name}`),
   );
   const disk = { "/ws/.git": "directory" } as const;
   assertEquals(
@@ -118,6 +121,7 @@ Deno.test("an entry below a protected name does not open the name", () => {
       "read /ws/.agents",
       "read /ws/.codex",
       "read /ws/.git",
+      "read /ws/HEAD",
       "write /ws/.git/refs",
     ],
   );
@@ -158,7 +162,7 @@ Deno.test("what a .git file points to does not become readable by that", () => {
 Deno.test("a .git that is neither file nor directory is not read", () => {
   assertEquals(
     ofWorkspace([special("project_roots", "write")], { disk: { "/ws/.git": "other" } }),
-    ["write /ws", "read /ws/.agents", "read /ws/.codex", "read /ws/.git"],
+    ["write /ws", "read /ws/.agents", "read /ws/.codex", "read /ws/.git", "read /ws/HEAD"],
   );
 });
 
@@ -213,6 +217,15 @@ Deno.test("a subpath is bound below each root", () => {
     }),
     ["read /tmp/a/b", "read /ws/a/b"],
   );
+});
+
+Deno.test("a root that is missing grants nothing, and what else is granted still is", () => {
+  const options = { workspaceRoots: ["/nowhere", "/ws"], entries: workspaceWrite };
+  assertEquals(grants(options).slice(0, 3), ["read /", "write /ws", "read /ws/.agents"]);
+  assertEquals(grants(options).filter((grant) => grant.includes("nowhere")), []);
+  assertEquals(bind(options).workspaceRoots, ["/ws"]);
+  const reading = { cwd: "/nowhere", entries: [special("root", "read")] };
+  assertEquals(grants(reading), ["read /"]);
 });
 
 Deno.test("an unknown special path grants nothing", () => {
@@ -279,6 +292,7 @@ Deno.test("a link that leads to what may not be written has to stay as it is", (
     "read /ws/.agents",
     "read /ws/.codex",
     "read /ws/.git",
+    "read /ws/HEAD",
     "read /ws/shared",
   ]);
   assertEquals(
@@ -294,6 +308,7 @@ Deno.test("a link to what is not writable protects the link and opens nothing", 
     "read /ws/.agents",
     "read /ws/.codex",
     "read /ws/.git",
+    "read /ws/HEAD",
   ]);
 });
 
@@ -346,7 +361,16 @@ for (
     ["a foreign cwd", { cwd: "file:///C:/x", entries: [] }, "cwd"],
     ["a foreign root", { workspaceRoots: ["file:///C:/x"] }, "root"],
     ["a foreign entry", { cwd: "/ws", entries: [path("file:///C:/x", "read")] }, "entry"],
-    ["a root that is missing", { workspaceRoots: ["/nowhere"] }, "'/nowhere' does not exist"],
+    [
+      "a workspace whose only root is missing",
+      { workspaceRoots: ["/nowhere"], entries: workspaceWrite },
+      "'/nowhere' does not exist",
+    ],
+    [
+      "a workspace all of whose roots are missing",
+      { workspaceRoots: ["/nowhere", "/gone"], entries: workspaceWrite },
+      "'/nowhere', '/gone'",
+    ],
     ["a root that is a file", { workspaceRoots: ["/ws/file"] }, "not a directory"],
     ["a NUL in an entry", {
       cwd: "/ws",

@@ -27,7 +27,7 @@ function plan(granted = "/"): GroupPlan {
       filter: seccompFilter({ ...options, supervised: SUPERVISED }),
       supervised: true,
     },
-    policy: { grants: [{ path: "/", access: "read" }], ports: [] },
+    policy: { grants: [{ path: "/", access: "read" }], devices: [], ports: [] },
     architecture: Deno.build.arch,
   };
 }

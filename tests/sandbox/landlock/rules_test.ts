@@ -1,8 +1,21 @@
 import { assertEquals } from "@std/assert";
 import type { BoundFiles, Grant } from "../../../src/sandbox/grants.ts";
-import { landlockFiles } from "../../../src/sandbox/landlock/rules.ts";
+import {
+  type LandlockFiles,
+  landlockFiles as planned,
+} from "../../../src/sandbox/landlock/rules.ts";
 
 const NEWEST = 7;
+
+function landlockFiles(
+  files: BoundFiles,
+  version = NEWEST,
+  kernelTrees: readonly string[] = [],
+): LandlockFiles {
+  const result = planned(files, version, kernelTrees);
+  if (result.kind === "refused") throw new Error(result.reason);
+  return result;
+}
 
 function granted(...grants: [Grant["access"], string, Grant["kind"]?][]): BoundFiles {
   return {
@@ -30,15 +43,15 @@ Deno.test("Landlock grants what is there and not denied", () => {
     rules(granted(["read", "/"], ["write", "/tmp"], ["write", "/ws", "missing"], ["deny", "/x"])),
     ["read /", "write /tmp"],
   );
-  assertEquals(rules({ kind: "all" }), ["write /"]);
+  assertEquals(rules({ kind: "all" }), ["write /", "use /dev"]);
 });
 
 Deno.test("devices and the own process can be used in any case", () => {
-  const { rules, policy } = landlockFiles(granted(), NEWEST);
-  for (const allowed of [rules, policy.grants]) {
-    const paths = allowed.map(({ path }) => path);
-    assertEquals(["/proc", "/dev/null", "/dev/tty"].every((path) => paths.includes(path)), true);
-  }
+  const { rules, policy } = landlockFiles(granted());
+  const paths = rules.map(({ path }) => path);
+  assertEquals(["/proc", "/dev/null", "/dev/tty"].every((path) => paths.includes(path)), true);
+  assertEquals(policy.grants, [{ path: "/proc", access: "read" }]);
+  assertEquals(policy.devices.includes("/dev/null"), true);
 });
 
 Deno.test("nothing is handed over unless rights are taken back below a grant", () => {
@@ -58,7 +71,7 @@ Deno.test("names that are read-only below a writable directory are the superviso
   const files = granted(["read", "/"], ["write", "/ws"], ["read", "/ws/.git", "missing"]);
   assertEquals(supervised(files), ["names", "metadata"]);
   assertEquals(
-    landlockFiles(files, NEWEST).policy.grants.slice(0, 3),
+    landlockFiles(files).policy.grants.filter(({ path }) => path !== "/proc"),
     [
       { path: "/", access: "read" },
       { path: "/ws", access: "write" },
@@ -77,4 +90,52 @@ Deno.test("calls that only read are handed over where something readable is deni
 
 Deno.test("before Linux 6.2 truncation is the supervisor's", () => {
   assertEquals(supervised(granted(["read", "/"]), 2), ["names"]);
+});
+
+Deno.test("what shows the kernel is excepted from every grant to write", () => {
+  const trees = ["/proc", "/sys", "/srv/chroot/proc", "/dev"];
+  const all = landlockFiles({ kind: "all" }, NEWEST, trees);
+  assertEquals(all.rules.slice(0, 2), [
+    { path: "/", access: "write", except: ["/dev", "/proc", "/sys", "/srv/chroot/proc"] },
+    { path: "/dev", access: "use" },
+  ]);
+  const judged = all.policy.grants.map(({ path, access }) => `${access} ${path}`);
+  assertEquals(judged, [
+    "write /",
+    "read /dev",
+    "read /proc",
+    "read /sys",
+    "read /srv/chroot/proc",
+  ]);
+  const files = granted(["read", "/"], ["write", "/srv"], ["write", "/ws"]);
+  assertEquals(landlockFiles(files, NEWEST, trees).rules.slice(0, 3), [
+    { path: "/", access: "read" },
+    { path: "/srv", access: "write", except: ["/srv/chroot/proc"] },
+    { path: "/ws", access: "write" },
+  ]);
+  assertEquals(planned(granted(["write", "/sys/fs/cgroup"]), NEWEST, trees).kind, "refused");
+  const processes = landlockFiles(
+    granted(["write", "/proc/self"], ["write", "/dev"]),
+    NEWEST,
+    trees,
+  );
+  assertEquals(processes.rules.some(({ access }) => access === "write"), false);
+});
+
+Deno.test("the executor's own secrets are hidden by Landlock where they could be read", () => {
+  const files: BoundFiles = {
+    kind: "granted",
+    grants: [
+      { path: "/", access: "read", kind: "directory", links: [] },
+      { path: "/run/token", access: "deny", kind: "file", links: [], withheld: "secret" },
+    ],
+    deniedGlobs: [],
+    globMaxDepth: undefined,
+  };
+  assertEquals(landlockFiles(files).rules[0], {
+    path: "/",
+    access: "read",
+    hidden: ["/run/token"],
+  });
+  assertEquals(supervised(files), []);
 });

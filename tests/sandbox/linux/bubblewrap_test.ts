@@ -10,7 +10,6 @@ const OPTIONS: BubblewrapOptions = {
   view: { root: "readOnly", mounts: [], keptInPlace: [] },
   freshProc: true,
   hostNetwork: false,
-  gateShut: false,
   seccompProgram: new Uint8Array([1, 2]),
   cwd: "/ws",
   env: {},
@@ -52,6 +51,8 @@ Deno.test("the command is isolated and has no capabilities", () => {
     "--dev",
     "/dev",
     "--proc",
+    "/proc",
+    "--remount-ro",
     "/proc",
     "--chdir",
     "/ws",
@@ -97,17 +98,19 @@ Deno.test("a view is laid out from its root on, and closed at the end", () => {
         ],
       },
     }),
-    "--dev /dev --proc /proc --symlink usr/bin /bin --ro-bind /usr /usr " +
+    `--dev /dev --proc /proc --symlink usr/bin /bin ` +
+      "--ro-bind /usr /usr " +
       "--perms 0111 --tmpfs /usr/x --bind /usr/x/y /usr/x/y --perms 0000 --tmpfs /usr/x/y/z " +
-      "--ro-bind /dev/null /usr/x/y/f --remount-ro /usr/x --remount-ro /usr/x/y/z --remount-ro /",
+      "--ro-bind /dev/null /usr/x/y/f --remount-ro /usr/x --remount-ro /usr/x/y/z --remount-ro / " +
+      "--remount-ro /proc",
   );
 });
 
 for (
   const [root, expected] of [
-    ["host", "--dev-bind / / --proc /proc"],
-    ["writable", "--bind / / --dev /dev --proc /proc"],
-    ["readOnly", "--ro-bind / / --dev /dev --proc /proc"],
+    ["host", "--dev-bind / / --dev-bind /dev /dev --proc /proc --remount-ro /proc"],
+    ["writable", `--bind / / --dev /dev --proc /proc --remount-ro /proc`],
+    ["readOnly", `--ro-bind / / --dev /dev --proc /proc --remount-ro /proc`],
   ] as const
 ) {
   Deno.test(`a view on ${root}`, () => {
@@ -115,8 +118,12 @@ for (
   });
 }
 
-Deno.test("the host's /proc is used where none of its own can be had", () => {
-  assertEquals(filesPart({ freshProc: false }), "--ro-bind / / --dev /dev");
+Deno.test("the host's /proc is used where none of its own can be had, and only read", () => {
+  const view = (root: "host" | "writable" | "readOnly") =>
+    filesPart({ freshProc: false, view: { root, mounts: [], keptInPlace: [] } });
+  assertEquals(view("readOnly"), `--ro-bind / / --dev /dev`);
+  assertEquals(view("writable"), `--bind / / --dev /dev --ro-bind /proc /proc`);
+  assertEquals(view("host"), "--dev-bind / / --dev-bind /dev /dev --ro-bind /proc /proc");
 });
 
 Deno.test("a NUL cannot add an option", () => {

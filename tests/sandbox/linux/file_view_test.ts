@@ -7,9 +7,13 @@ import { fakeDisk, type FakeEntry } from "../fake_disk.ts";
 
 type FakeFiles = Readonly<Record<string, FakeEntry>>;
 
-function plan(entries: readonly WireEntry[], files: FakeFiles = {}) {
+function plan(
+  entries: readonly WireEntry[],
+  files: FakeFiles = {},
+  kernelTrees: readonly string[] = [],
+) {
   const disk = fakeDisk({
-    "/ws/.git": "directory",
+    "/ws/.git/HEAD": { text: "" },
     "/ws/.agents": "directory",
     "/ws/.codex": "directory",
     ...files,
@@ -23,7 +27,7 @@ function plan(entries: readonly WireEntry[], files: FakeFiles = {}) {
     { convention: "posix", home: undefined, temporaryDirectory: undefined },
     disk,
   );
-  return planFileView(denyFound(bound, disk));
+  return planFileView(denyFound(bound, disk), kernelTrees);
 }
 
 /** The view in short: what it lies on, every mount, and what is kept in place. */
@@ -81,9 +85,10 @@ Deno.test("read, write and deny nest at any depth", () => {
       "ro /a/b/c/d/.agents",
       "ro /a/b/c/d/.codex",
       "ro /a/b/c/d/.git",
+      "ro /a/b/c/d/HEAD",
       "empty /a/b/c/d/e",
     ],
-    keptInPlace: ["/a/b/c/d/.agents", "/a/b/c/d/.codex", "/a/b/c/d/.git", "/a/b/c/d/e"],
+    keptInPlace: [".agents", ".codex", ".git", "HEAD", "e"].map((name) => `/a/b/c/d/${name}`),
   });
 });
 
@@ -171,7 +176,10 @@ Deno.test("a view has devices and processes of its own", () => {
       path("/proc", "write"),
       path("/proc/sys", "deny"),
     ], files).mounts,
-    ["rw /dev/shm", "ro /dev/shm/.agents", "ro /dev/shm/.codex", "ro /dev/shm/.git"],
+    [
+      "rw /dev/shm",
+      ...[".agents", ".codex", ".git", "HEAD"].map((name) => `ro /dev/shm/${name}`),
+    ],
   );
 });
 
@@ -222,3 +230,33 @@ for (
     assertStringIncludes(planned.kind === "refused" ? planned.reason : "", reason);
   });
 }
+
+Deno.test("what shows the kernel is read-only below whatever is granted", () => {
+  const trees = ["/proc", "/sys", "/dev", "/srv/chroot/proc"];
+  const files = { "/srv/chroot/proc": "directory", "/sys": "directory" } as const;
+  const mountsOf = (entries: readonly WireEntry[]) => {
+    const planned = plan(entries, files, trees);
+    return planned.kind === "refused" ? planned.reason : planned.view.mounts.map(describe);
+  };
+  assertEquals(mountsOf([special("root", "write")]), ["ro /sys", "ro /srv/chroot/proc"]);
+  assertEquals(mountsOf([special("root", "write"), path("/x", "deny")]).slice(0, 3), [
+    "ro /.agents",
+    "ro /.codex",
+    "ro /.git",
+  ]);
+  assertEquals(
+    mountsOf([special("root", "read"), path("/srv", "write")]).slice(-1),
+    ["ro /srv/chroot/proc"],
+  );
+  assertEquals(mountsOf([special("root", "read")]), []);
+});
+
+Deno.test("what shows the kernel cannot be granted for writing", () => {
+  for (const place of ["/sys", "/sys/fs/cgroup", "/srv/chroot/proc/sys"]) {
+    const planned = plan([special("root", "read"), path(place, "write")], {}, [
+      "/sys",
+      "/srv/chroot/proc",
+    ]);
+    assertStringIncludes(planned.kind === "refused" ? planned.reason : "", `'${place}'`);
+  }
+});

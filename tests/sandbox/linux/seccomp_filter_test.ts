@@ -229,14 +229,26 @@ Deno.test("seccompFilter: no device nodes", () => {
   }
 });
 
-Deno.test("seccompFilter: an enabled network leaves sockets alone", () => {
-  for (const domain of [UNIX, INET, INET6, NETLINK]) {
+Deno.test("seccompFilter: an enabled network leaves unix and internet sockets alone", () => {
+  for (const domain of [UNIX, INET, INET6]) {
     assertEquals(verdict("enabled", "socket", domain, DGRAM), "allow");
+    assertEquals(verdict("enabled", "socket", domain, STREAM | CLOEXEC_NONBLOCK, 6), "allow");
   }
   const open: Call[] = ["connect", "bind", "listen", "accept", "accept4", "sendmmsg", "sendmsg"];
   for (const call of open) assertEquals(verdict("enabled", call), "allow", call);
   assertEquals(verdict("enabled", "sendto", 3, 0, 0, FASTOPEN, 0x1000), "allow");
   assertEquals(verdict("enabled", "socketpair", UNIX, DGRAM), "allow");
+});
+
+Deno.test("seccompFilter: an enabled network is not the kernel's drivers, nor virtual hosts", () => {
+  assertEquals(verdict("enabled", "socket", NETLINK, RAW, 0), "allow");
+  for (const protocol of [1, 4, 9, 12, 15, 16, 0xffff_ffff]) {
+    assertEquals(verdict("enabled", "socket", NETLINK, RAW, protocol), "EPERM", `${protocol}`);
+  }
+  for (const domain of [0, 3, 4, 9, 17, 29, 30, 31, 38, 40, 41, 43, 44, 0xffff_ffff]) {
+    assertEquals(verdict("enabled", "socket", domain, STREAM), "EPERM", `domain ${domain}`);
+    assertEquals(verdict("enabled", "socketpair", domain, STREAM), "EPERM", `domain ${domain}`);
+  }
 });
 
 Deno.test("seccompFilter: pairs are of unix stream or seqpacket sockets", () => {
@@ -349,8 +361,10 @@ Deno.test("seccompFilter: programs are short", () => {
 function profileOf(always: SeccompRule[]): SeccompProfile {
   return {
     newestKnown: 5000,
+    unassigned: { x86_64: [], aarch64: [] },
     sections: {
       always,
+      enabled: [],
       notEnabled: [],
       restricted: [],
       proxied: [],

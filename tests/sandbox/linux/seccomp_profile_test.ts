@@ -9,10 +9,11 @@ const shippedRules = Object.values(shippedSeccompProfile().sections).flat();
 function profileText(rule: string): string {
   return `{
     "newestKnown": 500,
+    "unassigned": { "x86_64": [[7, 9]], "aarch64": [] },
     "constants": { "FIVE": 5, "HIGH": "0x80000000" },
     "sections": {
       "always": [${rule}],
-      "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
+      "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
       "sharedHost": [], "fixedMetadata": [], "fixedFlags": [], "supervised": [],
     },
   }`;

@@ -13,6 +13,7 @@ const judge = new PathJudge({
     { path: "/ws/secret", access: "deny" },
     { path: "/ws/.git/open", access: "write" },
   ],
+  devices: ["/dev/null"],
 });
 
 Deno.test("the most specific grant decides", () => {
@@ -38,4 +39,11 @@ Deno.test("what leads to something protected stays where it is", () => {
   assertEquals(judge.replace("/ws/a", "/ws/a/b"), EBUSY);
   assertEquals(judge.replace("/ws/a/b", "/ws/a/b/other"), 0);
   assertEquals(judge.replace("/ws", "/ws/ab"), 0);
+});
+
+Deno.test("devices are written to and stay as they are", () => {
+  assertEquals(judge.write("/dev/null"), 0);
+  assertEquals(judge.change("/dev/null"), EROFS);
+  assertEquals(judge.replace("/dev", "/dev/null"), EROFS);
+  assertEquals([judge.write("/dev/sda"), judge.write("/ws/f")], [EROFS, 0]);
 });
