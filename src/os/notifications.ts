@@ -114,15 +114,32 @@ export class NotificationListener {
     calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_SEND, this.#answer);
   }
 
-  /** Has the call return a copy of a descriptor. Returns 0, or why it could not be given. */
+  /**
+   * Has the call return a copy of a descriptor. Returns its number there, or the negative number of
+   * why it could not be given: then the call still waits.
+   */
   answerDescriptor(id: bigint, descriptor: Descriptor, closeOnExec: boolean): number {
+    return this.#addDescriptor(id, descriptor, closeOnExec, SECCOMP_ADDFD_FLAG_SEND);
+  }
+
+  /** The same, but the call waits for its answer in any case. */
+  addDescriptor(id: bigint, descriptor: Descriptor, closeOnExec: boolean): number {
+    return this.#addDescriptor(id, descriptor, closeOnExec, 0);
+  }
+
+  #addDescriptor(
+    id: bigint,
+    descriptor: Descriptor,
+    closeOnExec: boolean,
+    flags: number,
+  ): number {
     this.#answer.fill(0);
     this.#answerView.setBigUint64(0, id, true);
-    this.#answerView.setUint32(8, SECCOMP_ADDFD_FLAG_SEND, true);
+    this.#answerView.setUint32(8, flags, true);
     this.#answerView.setUint32(12, descriptor, true);
     this.#answerView.setUint32(20, closeOnExec ? O_CLOEXEC : 0, true);
     const result = calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_ADDFD, this.#answer);
-    return result < 0 ? lastErrno() : 0;
+    return result < 0 ? -lastErrno() : result;
   }
 }
 

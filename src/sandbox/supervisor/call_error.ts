@@ -13,7 +13,7 @@ export class CallError extends Error {
 }
 
 /** Error numbers by their names. */
-export const { errno: Errno } = constants;
+export const Errno: typeof constants.errno = constants.errno;
 
 /** The result, unless it is a negative error number. @throws {CallError} */
 export function succeeded(result: number): number {
@@ -21,7 +21,7 @@ export function succeeded(result: number): number {
   return result;
 }
 
-/** @throws {CallError} unless the error number is 0 */
+/** Goes on if the error number is 0. @throws {CallError} if not */
 export function allow(errno: number): void {
   if (errno !== 0) throw new CallError(errno);
 }

@@ -29,6 +29,7 @@ export type Answer =
     readonly kind: "descriptor";
     readonly descriptor: Descriptor;
     readonly closeOnExec: boolean;
+    readonly writable: boolean;
   }
   /** Nothing yet: the call has to wait, and can be tried again. */
   | { readonly kind: "later" };
@@ -467,7 +468,8 @@ function opened(descriptor: Descriptor, flags: number): Answer {
 
 function copied(descriptor: Descriptor, flags: number): Answer {
   const closeOnExec = (flags & OpenFlag.CloseOnExec) !== 0;
-  return { kind: "descriptor", descriptor, closeOnExec };
+  const writable = (flags & OpenFlag.AccessMode) !== 0;
+  return { kind: "descriptor", descriptor, closeOnExec, writable };
 }
 
 /** `struct open_how`, for a name that is not that of a link (openat2(2)). */

@@ -121,15 +121,6 @@ export class Resolver {
     return this.#object(this.#scope.hold(this.#caller.open(number)), undefined);
   }
 
-  /** Where the kernel says that an open object is; undefined if it has no name. */
-  static pathOf(object: Descriptor, status: ObjectStatus): string | undefined {
-    const path = kernelPath(object);
-    if (!path.startsWith("/")) return undefined;
-    const deleted = path.endsWith(" (deleted)");
-    // Without a link left it is not any other file's name that ends so.
-    return deleted && status.links === 0 ? undefined : decodeByteString(path);
-  }
-
   #root(): Descriptor {
     return this.#scope.hold(openAt(-1, ROOT, OpenFlag.PathOnly | OpenFlag.Directory));
   }
@@ -151,7 +142,7 @@ export class Resolver {
   }
 
   #objectAt(object: FoundObject, dots: string | undefined): Place {
-    const path = Resolver.pathOf(object.descriptor, object.status);
+    const path = pathOf(object);
     return { kind: "object", path, object, dots };
   }
 
@@ -277,6 +268,15 @@ function kernelPath(object: Descriptor): ByteString {
   const count = readLinkAt(-1, fromByteString(`/proc/self/fd/${object}`), linkText);
   if (succeeded(count) === LONGEST_PATH) throw new CallError(Errno.ENAMETOOLONG);
   return toByteString(linkText, count);
+}
+
+/** Where the kernel says that an open object is; undefined if it has no name. */
+function pathOf({ descriptor, status }: FoundObject): string | undefined {
+  const path = kernelPath(descriptor);
+  if (!path.startsWith("/")) return undefined;
+  // Without a link left it is not any other file's name that ends so.
+  const deleted = path.endsWith(" (deleted)") && status.links === 0;
+  return deleted ? undefined : decodeByteString(path);
 }
 
 function textOf(link: Descriptor): ByteString {

@@ -128,10 +128,13 @@ class Supervisor {
 
   #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
     if (answer.kind === "result") return this.#listener.answer(id, answer.result);
-    const { descriptor, closeOnExec } = answer;
-    const failed = this.#listener.answerDescriptor(id, descriptor, closeOnExec);
+    const { descriptor, closeOnExec, writable } = answer;
+    // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
+    const result = writable
+      ? this.#listener.addDescriptor(id, descriptor, closeOnExec)
+      : this.#listener.answerDescriptor(id, descriptor, closeOnExec);
     closeDescriptor(descriptor);
-    if (failed !== 0 && failed !== Errno.ENOENT) this.#listener.answer(id, -failed);
+    if (writable || result < 0) this.#listener.answer(id, result);
   }
 }
 

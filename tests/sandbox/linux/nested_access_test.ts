@@ -184,3 +184,25 @@ for (
     assertEquals(await scene.host("ls -A ws"), "");
   });
 }
+
+const PROGRAMS = "mkdir ws/tools ws/sub && for f in tools/run sub/run alone; do " +
+  "printf '#!/bin/sh\\necho ran %s\\n' $f > ws/$f; chmod 755 ws/$f; done; cp /bin/true ws/tools/true";
+
+testScene("a denied program cannot be executed, and others can", PROGRAMS, async (scene) => {
+  const denied = ["tools", "alone"].map((name) => path(`${scene.workspace}/${name}`, "deny"));
+  const { stdout } = await scene.script(
+    "./tools/run; ./alone; ./tools/true && echo true; ./sub/run; cp sub/run sub/new; ./sub/new; " +
+      "cd tools; ./run; cat ../alone; ld=$(ls /lib64/ld-linux* /lib/ld-linux-a*); $ld ./true && echo true",
+    { entries: [...workspaceWrite, ...denied] },
+  );
+  assertEquals(stdout, "ran sub/run\nran sub/run\n");
+});
+
+testScene("a process reads what the kernel tells of it", TREE, async (scene) => {
+  const { stdout, stderr } = await scene.script(
+    "cat /proc/self/comm; ls /proc/self/fd | head -1; " +
+      "head -c 0 /proc/self/environ && cat < /dev/null && cat /proc/thread-self/comm",
+    { entries: [...workspaceWrite, path(`${scene.workspace}/f`, "deny")] },
+  );
+  assertEquals([stdout, stderr], ["cat\n0\ncat\n", ""]);
+});

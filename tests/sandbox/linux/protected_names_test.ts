@@ -231,3 +231,12 @@ testScene("git works on a repository that it cannot change", COMMITTED, async (s
   assertEquals(stdout, "?? new\nm\n", stderr);
   assertEquals(exitCode, 0);
 });
+
+testScene("what has just been written can be executed", "", async (scene) => {
+  const { stdout, stderr } = await scene.script(
+    "for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7 8; do " +
+      "printf '#!/bin/sh\\n' > p$i$j; chmod 755 p$i$j; ./p$i$j; cp /bin/true q$i$j; ./q$i$j; done; done; echo done",
+    { entries: workspaceWrite },
+  );
+  assertEquals([stdout, stderr], ["done\n", ""]);
+});
