@@ -80,7 +80,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
@@ -103,6 +103,7 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
+    sandboxMechanism,
     telemetry,
     reserved,
   });
@@ -164,9 +165,9 @@ async function serveSocket(
   const telemetry = await startTelemetry(environment);
   let ready = true;
   let service: Service | undefined;
-  const ports: number[] = [];
+  let port: number | undefined;
   const own = reservedBy(options);
-  const reserved = () => ({ ...own, ports });
+  const reserved = () => ({ ...own, ports: port === undefined ? [] : [port] });
   const running = () => service ??= startService(options, environment, telemetry, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
@@ -178,7 +179,7 @@ async function serveSocket(
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });
-  if (server.port !== undefined) ports.push(server.port);
+  port = server.port;
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.

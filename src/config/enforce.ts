@@ -23,7 +23,7 @@ export function enforceRequirements(
   enforceListening(configuration, requirements);
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
-  return enforceMaximum(configuration, requirements);
+  return enforceMechanism(enforceMaximum(configuration, requirements), requirements);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -80,6 +80,19 @@ function enforceMaximum(configuration: Configuration, requirements: Requirements
     lowered.set(name, { value: most, origin: { layer: "requirements", ...position } });
   }
   return configuration.above(lowered);
+}
+
+function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
+  const name = "sandboxMechanism";
+  const demanded = requirements.get(name);
+  const position = requirements.position(name);
+  if (demanded === undefined || position === undefined) return configuration;
+  if (configuration.get(name) === demanded) return configuration;
+  if (configuration.isGiven(name)) {
+    throw violated(requirements, name, `is ${demanded}`, configuration, name);
+  }
+  const origin = { layer: "requirements", ...position } as const;
+  return configuration.above(new Map([[name, { value: demanded, origin }]]));
 }
 
 function violated(

@@ -35,6 +35,10 @@ const table = {
     meaning: "the network that a sandbox may leave: none, managed (by proxies that the client " +
       "runs here) or any. Below `any` http/request is refused",
   },
+  sandboxMechanism: {
+    type: choice("MECHANISM", ["bubblewrap", "landlock"]),
+    meaning: "what encloses commands on Linux: bubblewrap or landlock, and nothing else",
+  },
   allowedListen: {
     type: listOf<string>(listenPattern()),
     meaning: "where an executor may listen: stdio, unix, unix:PATH, loopback, ws://HOST:PORT or " +

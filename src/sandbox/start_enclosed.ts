@@ -23,6 +23,10 @@ export async function startEnclosed(
   const prepared = await prepareSandbox(intent, { ...command, terminal }, home);
   if (prepared.kind === "none") return await startChild(command, observer);
   const enclosure = enclosureOf(prepared);
+  if (prepared.kind === "restricted") {
+    const { startRestricted } = await import("./landlock/start.ts");
+    return await startRestricted(prepared.command, enclosure, command.stdio, observer);
+  }
   if (Deno.build.os === "linux") {
     const { startWrapped } = await import("./bubblewrap/start_wrapped.ts");
     return await startWrapped(prepared, enclosure, command.stdio, observer);
@@ -34,7 +38,7 @@ export async function startEnclosed(
   );
 }
 
-function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
+function enclosureOf({ sandboxType }: Pick<WrappedCommand, "sandboxType">): Enclosure {
   return {
     sandboxType,
     isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),

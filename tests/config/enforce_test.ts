@@ -144,3 +144,14 @@ Deno.test("demands on sandboxes are told to those who make them", () =>
       network: "managed",
     });
   }));
+
+Deno.test("one mechanism of the sandbox is demanded", async () => {
+  const demands = { sandboxMechanism: "landlock" };
+  assertEquals((await enforced(demands, {})).get("sandboxMechanism"), "landlock");
+  await enforced(demands, { REMEX_SANDBOX_MECHANISM: "landlock" });
+  await refused(
+    demands,
+    { REMEX_SANDBOX_MECHANISM: "auto" },
+    "sandboxMechanism is landlock, but REMEX_SANDBOX_MECHANISM is auto (environment)",
+  );
+});

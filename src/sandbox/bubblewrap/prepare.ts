@@ -135,7 +135,7 @@ function accessToPorts(
 }
 
 /** Only what the command may read can run before it. */
-function readableTools(tools: HelperTools, { files }: BoundIntent): HelperTools {
+export function readableTools(tools: HelperTools, { files }: BoundIntent): HelperTools {
   const readable = Object.entries(tools)
     .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
   return Object.fromEntries(readable);

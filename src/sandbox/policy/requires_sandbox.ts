@@ -1,6 +1,7 @@
 import type { ManagedNetwork, SandboxContext } from "../../protocol/sandbox.ts";
 import type { ReservedResources } from "./reserved.ts";
 import type { SandboxBounds } from "./bounds.ts";
+import type { LinuxMechanism } from "../plan.ts";
 
 /** The members of a request that decide whether it has to be enclosed. */
 export interface SandboxIntent {
@@ -9,6 +10,8 @@ export interface SandboxIntent {
   readonly managedNetwork: ManagedNetwork | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
+  /** What is to enclose commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
   /** What no sandbox may have, whatever is asked for. @default nothing */
   readonly reserved?: ReservedResources | undefined;
 }

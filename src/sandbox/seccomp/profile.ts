@@ -42,6 +42,8 @@ export interface SeccompProfile {
     noLocalBinding: SeccompRule[];
     sharedHost: SeccompRule[];
     fixedMetadata: SeccompRule[];
+    fixedFlags: SeccompRule[];
+    supervised: SeccompRule[];
   };
 }
 
@@ -115,6 +117,8 @@ function profileSchema(constants: Record<string, number>) {
       noLocalBinding: z.array(rule),
       sharedHost: z.array(rule),
       fixedMetadata: z.array(rule),
+      fixedFlags: z.array(rule),
+      supervised: z.array(rule),
     }),
   });
 }

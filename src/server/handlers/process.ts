@@ -8,6 +8,7 @@ import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -18,17 +19,29 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
+/** What whoever runs the executor decides about sandboxes. */
+export interface SandboxDemands {
+  /** What they have to be. @default anything */
+  readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
+  /** What none may have, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
+}
+
 /** Handlers of all process/* requests. */
 export function processHandlers(
   environment: () => Environment,
-  bounds?: SandboxBounds,
-  reserved?: () => ReservedResources,
+  sandboxes: SandboxDemands = {},
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) =>
-        start({ ...params, bounds, reserved: reserved?.() }, session, environment()),
+      (params, { session }) => {
+        const { reserved, ...demands } = sandboxes;
+        const intent = { ...params, ...demands, reserved: reserved?.() };
+        return start(intent, session, environment());
+      },
     ),
     "process/read": handler(
       methods["process/read"],

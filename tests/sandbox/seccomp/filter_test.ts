@@ -371,6 +371,8 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
       noLocalBinding: [],
       sharedHost: [],
       fixedMetadata: [],
+      fixedFlags: [],
+      supervised: [],
     },
   };
 }

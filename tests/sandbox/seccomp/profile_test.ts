@@ -14,7 +14,7 @@ function profileText(rule: string): string {
     "sections": {
       "always": [${rule}],
       "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
-      "sharedHost": [], "fixedMetadata": [],
+      "sharedHost": [], "fixedMetadata": [], "fixedFlags": [], "supervised": [],
     },
   }`;
 }
