@@ -62,6 +62,14 @@ export interface Enclosure {
   readonly sandboxType: Exclude<SandboxType, "none">;
   /** Whether a command that ended so, and wrote this, most likely was denied something. */
   isDenial(exitCode: number, output: string): boolean;
+  /** What the command asked of its network so far. Missing where it has none that anybody watches. */
+  readonly network?: NetworkReport | undefined;
+}
+
+/** What a command reached by its network and what it was denied, each as `host:port`. */
+export interface NetworkReport {
+  readonly reached: readonly string[];
+  readonly denied: readonly string[];
 }
 
 /** A started command, leader of its own session and process group. */

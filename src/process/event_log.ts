@@ -1,4 +1,5 @@
 import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { NetworkReport } from "./child.ts";
 import { RetentionPool } from "./retention_pool.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
@@ -19,6 +20,7 @@ export interface ExitedEvent {
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  readonly network?: NetworkReport | undefined;
 }
 
 export interface ClosedEvent {
@@ -84,8 +86,15 @@ export class EventLog {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean): ExitedEvent {
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied };
+  appendExited(exitCode: number, sandboxDenied: boolean, network?: NetworkReport): ExitedEvent {
+    const seq = ++this.#lastSeq;
+    this.#exited = {
+      kind: "exited",
+      seq,
+      exitCode,
+      sandboxDenied,
+      ...network === undefined ? {} : { network },
+    };
     this.#wake();
     return this.#exited;
   }
@@ -111,6 +120,7 @@ export class EventLog {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      ...networkMembers(this.#exited?.network),
     };
   }
 
@@ -220,6 +230,17 @@ export class EventLog {
   #wake(): void {
     for (const check of this.#waiting) check();
   }
+}
+
+/** What a client is told of a network, where there is something to tell. */
+export function networkMembers(
+  network: NetworkReport | undefined,
+): { networkDenied?: string[]; networkReached?: string[] } {
+  const { denied = [], reached = [] } = network ?? {};
+  return {
+    ...denied.length === 0 ? {} : { networkDenied: [...denied] },
+    ...reached.length === 0 ? {} : { networkReached: [...reached] },
+  };
 }
 
 /** Chunks that are moved by one in next to no time. */

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { pathUriSchema } from "./path_uri_schema.ts";
+import { networkProxy } from "./network_proxy.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
 import {
   base64Bytes,
@@ -45,6 +46,7 @@ export const startParams = lazy(() =>
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),
     managedNetwork: optional(managedNetwork),
+    networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
   })
@@ -74,6 +76,15 @@ export const readParams = lazy(() =>
   })
 );
 
+/**
+ * What the executor's proxy was asked for by a command that has one, each as `host:port`; additions.
+ * Absent where there is nothing.
+ */
+const networkReport = {
+  networkDenied: optional(z.array(z.string())),
+  networkReached: optional(z.array(z.string())),
+};
+
 /** Answer to `process/read`. */
 export const readResult = lazy(() =>
   z.object({
@@ -84,6 +95,7 @@ export const readResult = lazy(() =>
     closed: z.boolean(),
     failure: z.nullable(z.string()),
     sandboxDenied: optional(z.boolean()),
+    ...networkReport,
   })
 );
 
@@ -137,6 +149,7 @@ export const exitedNotification = lazy(() =>
     exitCode: z.int(),
     /** Absent from servers older than the member; then `process/read` tells. */
     sandboxDenied: optional(z.boolean()),
+    ...networkReport,
   })
 );
 

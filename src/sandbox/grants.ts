@@ -54,6 +54,9 @@ export type BoundFiles =
     readonly globMaxDepth: number | undefined;
   };
 
+/** Where a command finds the executor's proxy on its own 127.0.0.1: where proxies usually are. */
+export const EGRESS_PORT = 3128;
+
 /** Which connections a command may make. */
 export type BoundNetwork =
   | { readonly kind: "none" }
@@ -62,8 +65,10 @@ export type BoundNetwork =
   | {
     readonly kind: "loopback";
     readonly ports: readonly number[];
-    /** Whether the command may itself listen there. */
+    /** Whether the command may itself listen on its loopback, which is its own. */
     readonly localBinding: boolean;
+    /** Whether the executor's own proxy is there, at {@linkcode EGRESS_PORT}. @default false */
+    readonly egress?: boolean;
   };
 
 /** A client's intent in this machine's terms. */

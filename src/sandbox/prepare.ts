@@ -87,7 +87,7 @@ export async function prepareSandbox(
       const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
       const checked = intent.bounds?.writableRoots !== undefined;
       const wrapped = prepareBubblewrap(
-        { ...plan, checked },
+        { ...plan, checked, egress: intent.egress },
         command,
         bound,
         abilities,

@@ -3,7 +3,7 @@ import { refuseInexpressible, startChild } from "../process/start_child.ts";
 import { isSandboxDenial } from "./denial.ts";
 import { EnclosedChild } from "./enclosed_child.ts";
 import { prepareSandbox, type WrappedCommand } from "./prepare.ts";
-import type { SandboxIntent } from "./requires_sandbox.ts";
+import type { Egress, SandboxIntent } from "./requires_sandbox.ts";
 
 /**
  * Starts a command enclosed as a client intends, or not at all.
@@ -22,7 +22,7 @@ export async function startEnclosed(
   const terminal = command.stdio.kind === "pty";
   const prepared = await prepareSandbox(intent, { ...command, terminal }, home);
   if (prepared.kind === "none") return await startChild(command, observer);
-  const enclosure = enclosureOf(prepared);
+  const enclosure = enclosureOf(prepared, intent.egress);
   if (Deno.build.os === "linux") {
     const { startWrapped } = await import("./linux/start_wrapped.ts");
     return await startWrapped(prepared, enclosure, command.stdio, observer);
@@ -34,9 +34,14 @@ export async function startEnclosed(
   );
 }
 
-function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
+function enclosureOf({ sandboxType }: WrappedCommand, egress: Egress | undefined): Enclosure {
   return {
     sandboxType,
-    isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),
+    isDenial: (exitCode, output) =>
+      exitCode !== 0 && egress !== undefined && egress.report.denied.length > 0 ||
+      isSandboxDenial({ sandboxType, exitCode, output }),
+    get network() {
+      return egress?.report;
+    },
   };
 }

@@ -78,7 +78,7 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds),
+        ...processHandlers(() => Deno.env.toObject(), options.bounds, telemetry),
         ...environmentConfigHandlers((name) => Deno.env.get(name)),
         ...missingWatchHandlers(),
         ...fileHandlers(options.bounds),

@@ -1,4 +1,4 @@
-import type { ProcessEvent } from "../process/event_log.ts";
+import { networkMembers, type ProcessEvent } from "../process/event_log.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 
 /** The notification that tells a client of a process's event. */
@@ -12,8 +12,14 @@ export function encodeProcessEvent(processId: string, event: ProcessEvent): stri
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.base64}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied } = event;
-      return encodeNotification("process/exited", { processId, seq, exitCode, sandboxDenied });
+      const { seq, exitCode, sandboxDenied, network } = event;
+      return encodeNotification("process/exited", {
+        processId,
+        seq,
+        exitCode,
+        sandboxDenied,
+        ...networkMembers(network),
+      });
     }
     case "closed":
       return encodeNotification("process/closed", { processId, seq: event.seq });

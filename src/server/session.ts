@@ -7,6 +7,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ChildCommand } from "../process/child.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
+import { NetworkQuestions } from "./network_questions.ts";
 import type { Slots } from "./slots.ts";
 
 /** Where a session's notifications go while a client is attached. */
@@ -41,6 +42,8 @@ export class Session {
   readonly #evictions = new Set<number>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
+  /** Asks the client about its commands' network. */
+  readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
   #sink: NotificationSink | undefined;
   #paused = false;
   #ended = false;
@@ -63,10 +66,17 @@ export class Session {
     this.#sink = sink;
   }
 
+  /** Tells the client something that it need not know if it is not there. Returns whether it is. */
+  notify(message: string): boolean {
+    this.#sink?.send(message);
+    return this.#sink !== undefined;
+  }
+
   /** Stops sending to this sink; does nothing if another has taken its place. */
   detach(sink: NotificationSink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
+    this.questions.giveUp();
     this.resume();
   }
 
@@ -127,6 +137,7 @@ export class Session {
   end(): void {
     this.#ended = true;
     this.#sink = undefined;
+    this.questions.giveUp();
     this.#evictions.forEach(clearTimeout);
     for (const process of this.#all()) {
       this.#abandon(process);
@@ -188,6 +199,7 @@ export class Session {
 
   #exited(processId: string): void {
     this.#giveSlot(processId);
+    this.questions.giveUp(processId);
     const process = this.#processes.get(processId);
     if (process === undefined) return;
     this.#finished(process);

@@ -13,12 +13,15 @@ import type { FileView } from "./file_view.ts";
 import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.ts";
 import { holdInPlace } from "./hold_in_place.ts";
 import { refuseWritableProgram } from "./own_program.ts";
+import type { Egress } from "../requires_sandbox.ts";
 import { type NetworkMode, seccompFilter } from "./seccomp_filter.ts";
 import type { Architecture } from "./seccomp_profile.ts";
 
 /** Ports of this machine's loopback that are to be there inside of the sandbox before the command. */
 export interface PortAccess {
   readonly ports: readonly number[];
+  /** Serves connections to {@linkcode EGRESS_PORT}, if that is to be there. */
+  readonly egress: Egress | undefined;
   readonly entry: NamespaceEntry;
 }
 
@@ -44,6 +47,8 @@ export interface BubblewrapPlan {
   readonly network: BoundNetwork;
   /** Whether an administrator demands that nothing else is writable than what was judged. */
   readonly checked: boolean;
+  /** Whoever serves the command's way out, if it has one. */
+  readonly egress: Egress | undefined;
 }
 
 /** Programs for the kernel, by network: they take a while to build and are always the same. */
@@ -58,7 +63,7 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
-  { view, network, checked }: BubblewrapPlan,
+  { view, network, checked, egress }: BubblewrapPlan,
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
@@ -74,7 +79,7 @@ export function prepareBubblewrap(
   const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
   if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
-  const portAccess = accessToPorts(network, abilities, outside);
+  const portAccess = accessToPorts(network, egress, abilities, outside);
   const held = holdInPlace(view);
   const writableMounts = checked ? writablePlaces(held.view) : undefined;
   try {
@@ -107,16 +112,18 @@ function writablePlaces({ root, mounts }: FileView): string[] | undefined {
 
 function accessToPorts(
   network: BoundNetwork,
+  egress: Egress | undefined,
   { namespaceEntry: entry }: LinuxAbilities,
   outside: readonly string[],
 ): PortAccess | undefined {
-  if (network.kind !== "loopback" || network.ports.length === 0) return undefined;
+  if (network.kind !== "loopback") return undefined;
+  if (network.ports.length === 0 && network.egress !== true) return undefined;
   const ports = [...new Set(network.ports)];
   if (ports.length > MAX_PORTS) {
     throw internalError(`a managed network of ${ports.length} ports; it can have ${MAX_PORTS}`);
   }
   if (entry.kind === "program") refuseWritableProgram(outside);
-  return { ports, entry };
+  return { ports, egress, entry };
 }
 
 /** Only what the command may read can run before it. */
@@ -140,6 +147,7 @@ function filterMode(network: BoundNetwork): NetworkMode {
     case "none":
       return "restricted";
     case "loopback":
-      return network.localBinding ? "proxiedWithBinding" : "proxied";
+      if (!network.localBinding) return "proxied";
+      return network.ports.length === 0 ? "privateLoopback" : "proxiedWithBinding";
   }
 }

@@ -1,7 +1,7 @@
 import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
 import { Ready, sharedPoller } from "../../process/linux/poller.ts";
-import { SocketFlow } from "./socket_flow.ts";
-import { beginConnecting, isConnected, resetConnection } from "./sockets.ts";
+import { SocketFlow } from "../../native/socket_flow.ts";
+import { beginConnecting, isConnected, resetConnection } from "../../native/sockets.ts";
 
 /**
  * A connection that a sandboxed command has made, and one of this program's own that it is joined

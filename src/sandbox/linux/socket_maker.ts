@@ -1,5 +1,5 @@
 import { passDescriptor } from "./socket_passing.ts";
-import { openTcpSocket } from "./sockets.ts";
+import { openTcpSocket } from "../../native/sockets.ts";
 
 /** What the maker of sockets finds on its descriptors, besides the standard streams. */
 export const SocketMakerDescriptor = {

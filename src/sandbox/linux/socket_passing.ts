@@ -1,6 +1,6 @@
 import { describeErrno, lastErrno } from "../../native/errno.ts";
 import type { Descriptor } from "../../native/descriptor.ts";
-import { SocketError } from "./sockets.ts";
+import { SocketError } from "../../native/sockets.ts";
 
 const functions = {
   sendmsg: { parameters: ["i32", "buffer", "i32"], result: "isize" },

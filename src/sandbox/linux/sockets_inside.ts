@@ -6,7 +6,7 @@ import { insideNetwork, NamespaceError, openNetworkNamespace, openOwner } from "
 import { ownProgram } from "./own_program.ts";
 import { SocketMakerDescriptor } from "./socket_maker.ts";
 import { takeDescriptor } from "./socket_passing.ts";
-import { openSocketPair, openTcpSocket } from "./sockets.ts";
+import { openSocketPair, openTcpSocket } from "../../native/sockets.ts";
 
 /** A helper is a whole program of its own, if a short-lived one. */
 const MAX_HELPERS = 4;

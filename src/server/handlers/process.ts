@@ -4,9 +4,12 @@ import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
+import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/bounds.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
+import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
+import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
@@ -19,11 +22,13 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export function processHandlers(
   environment: () => Environment,
   bounds?: SandboxBounds,
+  telemetry: Telemetry = NO_TELEMETRY,
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) => start({ ...params, bounds }, session, environment()),
+      (params, { session }) =>
+        start(params, { session, bounds, telemetry, environment: environment() }),
     ),
     "process/read": handler(
       methods["process/read"],
@@ -70,20 +75,40 @@ export function processHandlers(
   };
 }
 
+interface StartContext {
+  readonly session: Session;
+  readonly bounds: SandboxBounds | undefined;
+  readonly telemetry: Telemetry;
+  readonly environment: Environment;
+}
+
 async function start(
-  params: StartParams & SandboxIntent,
-  session: Session,
-  environment: Environment,
+  params: StartParams,
+  context: StartContext,
 ): Promise<ResultInput<"process/start">> {
-  const command = commandOf(params, environment);
-  const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
+  const { processId, networkProxy } = params;
+  const encloses = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const starter = encloses ? enclosingStarter(params, context) : undefined;
   try {
-    const { sandboxType } = await session.start(params.processId, command, starter);
-    return { processId: params.processId, sandboxType };
+    const command = commandOf(params, context.environment);
+    const { sandboxType } = await context.session.start(processId, command, starter);
+    return { processId, sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error);
     throw error;
   }
+}
+
+async function launch(
+  { processId, managedNetwork }: StartParams,
+  networkProxy: NetworkProxyParams,
+  context: StartContext,
+): Promise<LaunchedEgress> {
+  if ((managedNetwork?.loopbackPorts.length ?? 0) > 0) {
+    throw invalidParams("`networkProxy` and `managedNetwork` are two networks; give one of them");
+  }
+  const { launchEgress } = await import("../launch_egress.ts");
+  return await launchEgress(networkProxy, { processId, ...context });
 }
 
 /** Answers at once if it can: answers that pile up unseen could not be held back. */
@@ -150,10 +175,25 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What is asked to be enclosed never runs bare. */
-function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
+/** What is asked to be enclosed never runs bare, and what is to have a proxy never without. */
+function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    return await startEnclosed(intent, home, command, observer);
+    const { bounds, environment } = context;
+    const intent: SandboxIntent = { ...params, bounds };
+    const { HOME } = environment;
+    if (params.networkProxy === undefined) {
+      return await startEnclosed(intent, HOME, command, observer);
+    }
+    const launched = await launch(params, params.networkProxy, context);
+    const own = { ...launched.environment, ...params.env };
+    const env = commandEnvironment(own, params.envPolicy, environment);
+    try {
+      const { egress } = launched;
+      return await startEnclosed({ ...intent, egress }, HOME, { ...command, env }, observer);
+    } catch (error) {
+      launched.egress[Symbol.dispose]();
+      throw error;
+    }
   };
 }

@@ -5,13 +5,14 @@ import {
   resourceFromAttributes,
   serviceNameEnvDetector,
 } from "@opentelemetry/resources";
+import type { EgressProtocol } from "../../egress/policy.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
 import type { SandboxType } from "../../protocol/sandbox.ts";
 import { atMost } from "../../transport/at_most.ts";
 import type { TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
-import type { ActiveCounts, RequestEnd, RunningTelemetry } from "../telemetry.ts";
+import type { ActiveCounts, NetworkOutcome, RequestEnd, RunningTelemetry } from "../telemetry.ts";
 import type { OtlpConfiguration } from "./configuration.ts";
 import { OtlpMetrics } from "./metrics.ts";
 import { OtlpSpans } from "./spans.ts";
@@ -50,6 +51,10 @@ export class OtlpTelemetry implements RunningTelemetry {
 
   processFinished(outcome: ProcessOutcome, sandbox: SandboxType, seconds: number): void {
     this.#metrics?.processFinished(outcome, sandbox, seconds);
+  }
+
+  networkDecided(protocol: EgressProtocol, outcome: NetworkOutcome): void {
+    this.#metrics?.networkDecided(protocol, outcome);
   }
 
   async stop(patienceMs: number): Promise<void> {

@@ -1,5 +1,5 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
-import { describeErrno, lastErrno } from "../../native/errno.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { describeErrno, lastErrno } from "./errno.ts";
 
 const functions = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -31,6 +31,7 @@ export class SocketError extends Error {
 
 const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
@@ -49,10 +50,10 @@ const MSG_NOSIGNAL = 0x4000;
 const BACKLOG = 4096;
 
 /** A TCP socket that never waits, in the network namespace of this thread. @throws {SocketError} */
-export function openTcpSocket(): Descriptor {
+export function openTcpSocket(family: typeof AF_INET | typeof AF_INET6 = AF_INET): Descriptor {
   return checked(
     "a socket cannot be opened",
-    calls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    calls().socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
   );
 }
 
@@ -79,7 +80,7 @@ export function openSocketPair(): readonly [Descriptor, Descriptor] {
  */
 export function listenOnLoopback(socket: Descriptor, port: number): void {
   setOption(socket, IPPROTO_IP, IP_FREEBIND, 1);
-  const address = loopbackAddress(port);
+  const address = ipv4SocketAddress(LOOPBACK, port);
   checked(`port ${port}`, calls().bind(socket, address, address.length));
   checked(`port ${port}`, calls().listen(socket, BACKLOG));
 }
@@ -99,10 +100,21 @@ export function acceptConnection(listener: Descriptor): Descriptor | undefined {
  * @throws {SocketError} when there is no descriptor left
  */
 export function beginConnecting(port: number): Descriptor {
-  const socket = openTcpSocket();
+  return beginConnectingTo(LOOPBACK, port);
+}
+
+/**
+ * Begins to connect to a port of an address, 4 bytes of IPv4 or 16 of IPv6; the socket is writable
+ * once it is clear whether it is connected.
+ *
+ * @throws {SocketError} when there is no descriptor left, or this machine has no such network
+ */
+export function beginConnectingTo(address: readonly number[], port: number): Descriptor {
+  const ipv4 = address.length === LOOPBACK.length;
+  const socket = openTcpSocket(ipv4 ? AF_INET : AF_INET6);
   sendAtOnce(socket);
-  const address = loopbackAddress(port);
-  calls().connect(socket, address, address.length);
+  const bytes = ipv4 ? ipv4SocketAddress(address, port) : ipv6SocketAddress(address, port);
+  calls().connect(socket, bytes, bytes.length);
   return socket;
 }
 
@@ -153,12 +165,21 @@ function setOption(socket: Descriptor, level: number, option: number, value: num
 }
 
 /** `struct sockaddr_in` (ip(7)). */
-function loopbackAddress(port: number): Uint8Array<ArrayBuffer> {
-  const address = new DataView(new ArrayBuffer(16));
-  address.setUint16(0, AF_INET, true);
-  address.setUint16(2, port);
-  LOOPBACK.forEach((byte, index) => address.setUint8(4 + index, byte));
-  return new Uint8Array(address.buffer);
+function ipv4SocketAddress(address: readonly number[], port: number): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(16));
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  address.forEach((byte, index) => view.setUint8(4 + index, byte));
+  return new Uint8Array(view.buffer);
+}
+
+/** `struct sockaddr_in6` (ipv6(7)). */
+function ipv6SocketAddress(address: readonly number[], port: number): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(28));
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  address.forEach((byte, index) => view.setUint8(8 + index, byte));
+  return new Uint8Array(view.buffer);
 }
 
 function checked(what: string, result: number): number {

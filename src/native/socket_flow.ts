@@ -1,6 +1,6 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
-import { duplicate } from "../../process/linux/descriptors.ts";
-import { Ready, sharedPoller } from "../../process/linux/poller.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { duplicate } from "../process/linux/descriptors.ts";
+import { Ready, sharedPoller } from "../process/linux/poller.ts";
 import { endSending, receive, send } from "./sockets.ts";
 
 /** Bytes taken at once: the buffer is shared by all flows. */
