@@ -11,6 +11,8 @@ const CAPABILITIES = {
   processCloseStdin: true,
   fsWatchMissing: true,
   environmentConfigRead: true,
+  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
   maxMessageBytes: MAX_MESSAGE_BYTES - 1,
 };
 

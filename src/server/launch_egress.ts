@@ -80,13 +80,14 @@ export async function launchEgress(
   }
 }
 
+/**
+ * `enableSocks5Udp` is a permission that clients give unless they are told otherwise: UDP ASSOCIATE
+ * is refused when a command asks for it, by SOCKS's own code for that.
+ */
 function refuseUnsupported(proxy: NetworkProxyParams["proxy"]): void {
   const refused = (member: string, reason: string) =>
     invalidParams(`\`networkProxy.proxy.${member}\`: ${reason}`);
   if (!proxy.enabled) throw refused("enabled", "a proxy that is not enabled cannot be started");
-  if (proxy.enableSocks5Udp && proxy.enableSocks5) {
-    throw refused("enableSocks5Udp", "this executor does not pass on UDP");
-  }
   if (proxy.transparentTcp) {
     throw refused("transparentTcp", "this executor does not intercept connections");
   }
