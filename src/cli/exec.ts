@@ -13,7 +13,8 @@ import { connectHint } from "./connect_hint.ts";
 import { forwardInput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
 import { forwardOutput } from "./exec_output.ts";
-import { sandboxIntent } from "./exec_sandbox.ts";
+import { describeNetwork, proxyFor } from "./exec_network.ts";
+import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
@@ -35,6 +36,7 @@ export async function exec(args: string[]): Promise<number> {
   }
   const { configuration } = await loadConfiguration(given);
   const options = given.options(configuration);
+  if (options.network !== undefined) await proxyFor(options.network, false);
   configureLog(options.log);
   using terminal = new LocalTerminal();
   using signals = new ForwardedSignals();
@@ -62,7 +64,11 @@ async function run(
       const giveUp = (reason: GivenUp) => client.state !== "connected" && signals.giveUp(reason);
       forwardInput(process, { tty: options.tty, say: (text) => terminal.say(text), giveUp });
     }
-    return await signals.orGivenUp(forwardOutput(process, signals));
+    const exitCode = await signals.orGivenUp(forwardOutput(process, signals));
+    if (options.reportNetwork) {
+      for (const line of describeNetwork(await process.completion)) terminal.say(line);
+    }
+    return exitCode;
   } finally {
     await client.close();
   }
@@ -119,7 +125,8 @@ async function start(
   terminal: LocalTerminal,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
-  const { sandbox, workspaces, tty } = options;
+  const { sandbox, workspaces, network, tty } = options;
+  const intent = sandbox && await sandboxIntent(sandbox, cwd, workspaces);
   const size = tty ? terminal.size : undefined;
   return await client.start({
     argv: [...options.command],
@@ -135,7 +142,12 @@ async function start(
     tty,
     pipeStdin: options.stdin && !tty,
     ...size === undefined ? {} : { terminalSize: size },
-    ...sandbox === undefined ? {} : { sandbox: await sandboxIntent(sandbox, cwd, workspaces) },
+    ...intent === undefined ? {} : { sandbox: intent },
+    // Executors that do not know the proxy then leave no network at all.
+    ...network === undefined ? {} : {
+      enforceManagedNetwork: true,
+      networkProxy: await proxyFor(network, hasOwnLoopback(intent)),
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import { optionOf, type SettingName, settingNames } from "../config/settings.ts"
 import { PathUri } from "../protocol/path_uri.ts";
 import type { LogSettings } from "../telemetry/log.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
+import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
 import {
   COMMON_OPTIONS,
@@ -37,6 +38,10 @@ export interface ExecOptions {
   readonly sandbox: SandboxProfile | undefined;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
+  /** Undefined where the profile's network stays as it is. */
+  readonly network: NetworkRules | undefined;
+  /** Whether to say at the end what was reached and denied. */
+  readonly reportNetwork: boolean;
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
   readonly log: LogSettings;
@@ -55,6 +60,18 @@ const OPTIONS: readonly OptionHelp[] = [
     label: "--env NAME[=VALUE]",
     meaning: "set a variable, without a value to what it is here; may be repeated. The others " +
       "are the executor's, but for those named like keys and tokens",
+  },
+  {
+    label: "--allow-domain PATTERN",
+    meaning:
+      "let the command reach hosts by name, through a proxy of the executor's: NAME, *.NAME " +
+      "for what is below it, **.NAME for both, * for all that are public, or an address; may be " +
+      "repeated. With --sandbox",
+  },
+  { label: "--deny-domain PATTERN", meaning: "except these; may be repeated" },
+  {
+    label: "--report-network",
+    meaning: "say at the end, on standard error, what was reached and what was refused",
   },
   { label: "--tty", meaning: "run the command on a terminal" },
   { label: "--no-stdin", meaning: "leave standard input alone; the command's is empty" },
@@ -110,6 +127,10 @@ function execOptions(
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
+  const network = networkRules(values["allow-domain"], values["deny-domain"]);
+  if (network !== undefined && sandbox === undefined) {
+    throw new UsageError("--allow-domain and --deny-domain are of use with --sandbox only");
+  }
   return {
     executor,
     configFile: values.config,
@@ -119,6 +140,8 @@ function execOptions(
     stdin: !values["no-stdin"],
     sandbox,
     workspaces,
+    network,
+    reportNetwork: values["report-network"],
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
     reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
@@ -138,6 +161,9 @@ function parse(args: string[]) {
         tty: { type: "boolean", default: false },
         "no-stdin": { type: "boolean", default: false },
         workspace: { type: "string", multiple: true, default: [] },
+        "allow-domain": { type: "string", multiple: true, default: [] },
+        "deny-domain": { type: "string", multiple: true, default: [] },
+        "report-network": { type: "boolean", default: false },
         config: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },

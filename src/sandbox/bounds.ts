@@ -53,7 +53,7 @@ export function enforceBounds(
   refuseOutside(bounds, "a workspace root", workspaceRoots);
 }
 
-/** How much of a network that is, in the words of the requirement. A loopback of one's own is none. */
+/** How much of a network that is, in the words of the requirement. */
 function networkUsed(network: BoundNetwork): SandboxBounds["network"] {
   switch (network.kind) {
     case "host":
@@ -61,8 +61,7 @@ function networkUsed(network: BoundNetwork): SandboxBounds["network"] {
     case "none":
       return "none";
     case "loopback":
-      if (network.ports.length > 0) return "managed";
-      return network.egress === true ? "proxy" : "none";
+      return network.egress === true ? "proxy" : "managed";
   }
 }
 

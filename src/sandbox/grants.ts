@@ -59,7 +59,16 @@ export const EGRESS_PORT = 3128;
 
 /** Which connections a command may make. */
 export type BoundNetwork =
-  | { readonly kind: "none" }
+  | {
+    readonly kind: "none";
+    /**
+     * Whether the command may use a loopback that nobody else is on, where there is one: a network
+     * namespace has it.
+     *
+     * @default false
+     */
+    readonly privateLoopback?: boolean;
+  }
   | { readonly kind: "host" }
   /** Only to these ports of this machine's loopback. */
   | {

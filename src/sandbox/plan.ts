@@ -101,7 +101,7 @@ function planBubblewrap(
   { bubblewrap, namespaceEntry }: LinuxAbilities,
 ): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
-  if (needsSockets(intent.network) && namespaceEntry.kind === "none") {
+  if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
     return refused(
       "nsenter is not on PATH outside of the workspace, without which the ports of a managed " +
         "network and the executor's proxy cannot be reached from inside",
@@ -122,11 +122,7 @@ function planLandlock(
     return refused("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
   }
   if (intent.network.kind === "loopback") {
-    return refused(
-      needsSockets(intent.network)
-        ? "Landlock tells ports apart, but not the hosts that they are on"
-        : "Landlock cannot give a command a loopback of its own",
-    );
+    return refused("Landlock tells ports apart, but not the hosts that they are on");
   }
   const files = landlockRules(intent.files);
   if (files.kind === "refused") return refused(files.reason);
@@ -136,11 +132,6 @@ function planLandlock(
     fixedMetadata: !files.rules.some(({ path, access }) => path === "/" && access === "write"),
     network: intent.network,
   };
-}
-
-/** Whether sockets have to be opened where the command is. */
-function needsSockets(network: BoundNetwork): boolean {
-  return network.kind === "loopback" && (network.ports.length > 0 || network.egress === true);
 }
 
 function refused(reason: string, fix?: string): RefusedPlan {

@@ -75,7 +75,7 @@ function bindNetwork(
   const open = permissions === undefined || permissions.type === "disabled" ||
     permissions.network === "enabled";
   if (open && !enforceManagedNetwork) return { kind: "host" };
-  return ownLoopback ? { kind: "loopback", ports: [], localBinding: true } : { kind: "none" };
+  return ownLoopback ? { kind: "none", privateLoopback: true } : { kind: "none" };
 }
 
 function bindFiles(

@@ -145,9 +145,9 @@ function filterMode(network: BoundNetwork): NetworkMode {
     case "host":
       return "enabled";
     case "none":
-      return "restricted";
+      return network.privateLoopback === true ? "privateLoopback" : "restricted";
     case "loopback":
       if (!network.localBinding) return "proxied";
-      return network.ports.length === 0 ? "privateLoopback" : "proxiedWithBinding";
+      return network.egress === true ? "privateLoopback" : "proxiedWithBinding";
   }
 }
