@@ -1,5 +1,4 @@
-import { DialError, dialTunnel } from "./dial.ts";
-import type { Connector } from "./dial.ts";
+import { type Connector, DialError, dialTunnel } from "./dial.ts";
 import { type Inside, type ProxyContext, serveHttp } from "./http_proxy.ts";
 import {
   authorityOf,
@@ -10,7 +9,7 @@ import {
 } from "./policy.ts";
 import { answerSocks, readSocksRequest, SOCKS_VERSION, SocksReply } from "./socks5.ts";
 import { type ByteStream, StreamReader } from "./stream.ts";
-import { tunnel, type TunnelEnd } from "./tunnel.ts";
+import { tunnel } from "./tunnel.ts";
 
 /** Hosts that a report names, of each kind; a command could think of any number. */
 const MAX_REPORTED = 256;
@@ -102,9 +101,7 @@ export class EgressProxy implements Disposable {
       signal,
       judge: async (target) => note(target, await policy.judge(target)),
       reached: (target) => remember(this.#reached, target),
-      tunnelEnded: (target, end) => {
-        if (end.kind === "serverNameDiffers") note(target, otherServer(target, end));
-      },
+      asksForOther: (target, serverName) => void note(target, otherServer(target, serverName)),
     };
   }
 }
@@ -132,7 +129,7 @@ async function serveSocks(inside: Inside, context: ProxyContext): Promise<void> 
   context.reached(target);
   try {
     await answerSocks(stream, SocksReply.Succeeded);
-    context.tunnelEnded(target, await tunnel(inside, outside, host));
+    await tunnel(inside, outside, host, (name) => context.asksForOther(target, name));
   } finally {
     outside.stream.close();
   }
@@ -142,12 +139,12 @@ function remember(known: Set<string>, { host, port }: Target): void {
   if (known.size < MAX_REPORTED) known.add(authorityOf(host, port));
 }
 
-function otherServer({ host }: Target, { serverName }: TunnelEnd & { serverName: string }): Denial {
+function otherServer({ host }: Target, serverName: string): Denial {
   return {
     kind: "denied",
     reason: "server_name_differs",
     source: "baseline_policy",
-    message: `remex: a tunnel to ${host.name} asked for ${serverName}`,
+    message: `remex: a tunnel to ${host.name} asked for ${JSON.stringify(serverName)}`,
   };
 }
 

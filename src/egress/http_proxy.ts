@@ -21,7 +21,7 @@ import {
 } from "./http_head.ts";
 import { authorityOf, type Denial, type Route, type Target, type Verdict } from "./policy.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
-import { passOn, tunnel, type TunnelEnd } from "./tunnel.ts";
+import { passOn, tunnel } from "./tunnel.ts";
 
 /** What serving one connection takes. */
 export interface ProxyContext {
@@ -30,8 +30,8 @@ export interface ProxyContext {
   judge(target: Target): Promise<Verdict>;
   /** Writes down that there is a connection. */
   reached(target: Target): void;
-  /** Writes down how a tunnel was used that was allowed. */
-  tunnelEnded(target: Target, end: TunnelEnd): void;
+  /** Writes down that a tunnel that was allowed asked for another server. */
+  asksForOther(target: Target, serverName: string): void;
   /** Aborted when the connection or its command has ended. */
   readonly signal: AbortSignal;
 }
@@ -155,7 +155,7 @@ async function serveConnect(
   context.reached(target);
   try {
     await writeAll(inside.stream, bytesOf("HTTP/1.1 200 Connection established\r\n\r\n"));
-    context.tunnelEnded(target, await tunnel(inside, found, target.host));
+    await tunnel(inside, found, target.host, (name) => context.asksForOther(target, name));
   } finally {
     found.stream.close();
   }

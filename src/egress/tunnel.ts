@@ -6,62 +6,49 @@ import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 /** Bytes that are copied at once where the system does not do it. */
 const COPY_BYTES = 64 * 1024;
 
-/** How a tunnel ended. */
-export type TunnelEnd =
-  | { readonly kind: "over" }
-  /** TLS in it asked for another server than the one that was allowed. */
-  | { readonly kind: "serverNameDiffers"; readonly serverName: string };
-
 /**
  * Joins two connections until both directions have ended. What the command sends first is looked
  * at: where one address serves many names, TLS would otherwise reach all of them under the name of
  * one.
+ *
+ * @param refused told, before the connections are closed, that TLS asks for another server
  */
 export async function tunnel(
   inside: { readonly stream: ByteStream; readonly reader: StreamReader },
   outside: Outside,
   host: Host,
-): Promise<TunnelEnd> {
-  const inward = passOn(outside.reader, outside.stream, inside.stream);
-  const outward = (async () => {
-    const end = await inspect(inside.reader, host);
-    if (end !== undefined) return end;
-    await passOn(inside.reader, inside.stream, outside.stream);
-  })();
-  try {
-    const [end] = await Promise.all([outward.then(stopOn(inside.stream, outside.stream)), inward]);
-    return end ?? { kind: "over" };
-  } catch (error) {
-    const end = await outward.catch(() => undefined);
-    if (end !== undefined) return end;
-    throw error;
-  } finally {
+  refused: (serverName: string) => void,
+): Promise<void> {
+  const close = () => {
     outside.stream.close();
     inside.stream.close();
+  };
+  const outward = async () => {
+    const otherServer = await findOtherServer(inside.reader, host);
+    if (otherServer === undefined) {
+      return await passOn(inside.reader, inside.stream, outside.stream);
+    }
+    refused(otherServer);
+    close();
+  };
+  try {
+    await Promise.all([passOn(outside.reader, outside.stream, inside.stream), outward()]);
+  } finally {
+    close();
   }
 }
 
-/** A tunnel that is refused is closed on both sides before the other direction has ended. */
-function stopOn(...streams: readonly ByteStream[]) {
-  return (end: TunnelEnd | undefined): TunnelEnd | undefined => {
-    if (end !== undefined) { for (const stream of streams) stream.close(); }
-    return end;
-  };
-}
-
-/** Undefined if what comes first may pass. */
-async function inspect(reader: StreamReader, host: Host): Promise<TunnelEnd | undefined> {
+/** The server that the first bytes ask for, if it is another than the host. */
+async function findOtherServer(reader: StreamReader, host: Host): Promise<string | undefined> {
   for (;;) {
     const first = readClientHello(reader.unread);
     switch (first.kind) {
       case "notTls":
         return undefined;
       case "malformed":
-        return { kind: "serverNameDiffers", serverName: "nothing that can be read" };
+        return "a server that cannot be read";
       case "clientHello":
-        return differs(first.serverName, host)
-          ? { kind: "serverNameDiffers", serverName: first.serverName ?? "" }
-          : undefined;
+        return differs(first.serverName, host) ? first.serverName : undefined;
       case "incomplete":
         if (await reader.more()) continue;
         // It ended before it was anything; nobody can make something of so little.
