@@ -5,6 +5,8 @@ import { hostOfAddress, type IpAddress } from "./host.ts";
 
 /** How long a name server may take, in milliseconds. */
 const RESOLVE_TIMEOUT_MS = 15_000;
+/** How long what was found out about this machine's addresses is relied upon, in milliseconds. */
+const REREAD_MS = 500;
 /** What is routed on the Internet at all (RFC 4291, section 2.4). */
 const GLOBAL_UNICAST = ipaddr.IPv6.parse("2000::");
 const GLOBAL_UNICAST_BITS = 3;
@@ -43,12 +45,24 @@ export function isPublic(address: IpAddress): boolean {
   return range === "unicast" && plain.match(GLOBAL_UNICAST, GLOBAL_UNICAST_BITS);
 }
 
-/** Whether the address is one of this machine's own, at this moment. */
-export function isOwn(address: IpAddress): boolean {
-  const { name } = hostOfAddress(address);
-  return Object.values(networkInterfaces()).some((entries) =>
-    entries?.some(({ address: own }) =>
-      ipaddr.isValid(own) && hostOfAddress(ipaddr.parse(own)).name === name
-    )
-  );
+/** The addresses of this machine, which may change while it runs. */
+export class OwnAddresses {
+  #names = new Set<string>();
+  #readAt = -Infinity;
+
+  /** Whether an address is one of them. */
+  has(address: IpAddress): boolean {
+    if (performance.now() - this.#readAt > REREAD_MS) {
+      this.#readAt = performance.now();
+      this.#names = new Set(ownNames());
+    }
+    return this.#names.has(hostOfAddress(address).name);
+  }
+}
+
+function ownNames(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .filter(({ address }) => ipaddr.isValid(address))
+    .map(({ address }) => hostOfAddress(ipaddr.parse(address)).name);
 }

@@ -44,7 +44,8 @@ export class EgressProxy implements Disposable {
   readonly #options: EgressProxyOptions;
   readonly #reached = new Set<string>();
   readonly #denied = new Set<string>();
-  readonly #ended = new AbortController();
+  readonly #open = new Map<ByteStream, AbortController>();
+  #ended = false;
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
@@ -63,16 +64,15 @@ export class EgressProxy implements Disposable {
   /** Serves a connection, which belongs to the proxy from now on, until it has ended. */
   async serve(stream: ByteStream): Promise<void> {
     const ended = new AbortController();
-    const signal = AbortSignal.any([ended.signal, this.#ended.signal]);
-    const close = () => stream.close();
-    this.#ended.signal.addEventListener("abort", close);
+    this.#open.set(stream, ended);
     try {
-      await this.#serve({ stream, reader: new StreamReader(stream) }, this.#context(signal));
+      if (this.#ended) return;
+      await this.#serve({ stream, reader: new StreamReader(stream) }, this.#context(ended.signal));
       await drain(stream);
     } catch {
       // One of the two sides is gone, which the other sees.
     } finally {
-      this.#ended.signal.removeEventListener("abort", close);
+      this.#open.delete(stream);
       ended.abort();
       stream.close();
     }
@@ -80,7 +80,11 @@ export class EgressProxy implements Disposable {
 
   /** Ends all connections. */
   [Symbol.dispose](): void {
-    this.#ended.abort();
+    this.#ended = true;
+    for (const [stream, ended] of this.#open) {
+      ended.abort();
+      stream.close();
+    }
   }
 
   async #serve(inside: Inside, context: ProxyContext): Promise<void> {

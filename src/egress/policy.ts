@@ -1,6 +1,6 @@
 import { HttpFailure } from "../http/failure.ts";
 import { type Proxy, proxyFor, type Variables } from "../http/proxy.ts";
-import { isOwn, isPublic, resolve, type Resolver } from "./addresses.ts";
+import { isPublic, OwnAddresses, resolve, type Resolver } from "./addresses.ts";
 import type { DomainRules } from "./domain_rules.ts";
 import { type Host, type IpAddress, parseHost } from "./host.ts";
 
@@ -97,6 +97,7 @@ const LOOPBACK = [LOCALHOST, "127.0.0.1", "::1"].map(parseHost);
 export class EgressPolicy {
   readonly #options: EgressPolicyOptions;
   readonly #resolve: Resolver;
+  readonly #own = new OwnAddresses();
 
   constructor(options: EgressPolicyOptions) {
     this.#options = options;
@@ -134,7 +135,7 @@ export class EgressPolicy {
       case "deny":
         return denied("denied", `${host.name} is among the denied domains`);
       case "undecided":
-        return isLocal(host) ? local(host) : undefined;
+        return this.#isLocal(host) ? local(host) : undefined;
     }
   }
 
@@ -192,7 +193,7 @@ export class EgressPolicy {
 
   /** An address that is not public is reached if a rule names it itself, never by another name. */
   #mayReach(host: Host, address: IpAddress): boolean {
-    if (isPublic(address) && !isOwn(address)) return true;
+    if (this.#isElsewhere(address)) return true;
     const { rules, bounds } = this.#options;
     const literal = host.address !== undefined || host.name === LOCALHOST &&
         address.range() === "loopback";
@@ -200,12 +201,21 @@ export class EgressPolicy {
       (bounds?.allowed === undefined || bounds.allowed.allowsLiterally(host));
   }
 
+  #isElsewhere(address: IpAddress): boolean {
+    return isPublic(address) && !this.#own.has(address);
+  }
+
+  #isLocal({ name, address }: Host): boolean {
+    return address === undefined
+      ? name === LOCALHOST || name.endsWith(`.${LOCALHOST}`)
+      : !this.#isElsewhere(address);
+  }
+
   /** Nobody else's proxy is asked for this machine and what is near it. */
   #upstreamProxy({ protocol, host, port }: Target): Proxy | undefined {
     const { upstream, bounds } = this.#options;
-    if (upstream === undefined || bounds?.upstreamProxy === false || isLocal(host)) {
-      return undefined;
-    }
+    if (upstream === undefined || bounds?.upstreamProxy === false) return undefined;
+    if (this.#isLocal(host)) return undefined;
     const scheme = protocol === "http" ? "http" : "https";
     return proxyFor(new URL(`${scheme}://${authorityOf(host, port)}/`), upstream);
   }
@@ -214,12 +224,6 @@ export class EgressPolicy {
 /** A host and a port as a URL has them. */
 export function authorityOf({ name }: Host, port: number): string {
   return `${name.includes(":") ? `[${name}]` : name}:${port}`;
-}
-
-function isLocal({ name, address }: Host): boolean {
-  return address === undefined
-    ? name === LOCALHOST || name.endsWith(`.${LOCALHOST}`)
-    : !isPublic(address) || isOwn(address);
 }
 
 function direct(addresses: readonly IpAddress[]): Verdict {

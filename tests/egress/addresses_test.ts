@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import ipaddr from "ipaddr.js";
-import { isOwn, isPublic } from "../../src/egress/addresses.ts";
+import { isPublic, OwnAddresses } from "../../src/egress/addresses.ts";
 
 Deno.test("what only this machine and its neighbours reach is not public", () => {
   const addresses = [
@@ -20,6 +20,8 @@ Deno.test("what everybody reaches is public", () => {
 });
 
 Deno.test("this machine's addresses are its own", () => {
-  assert(isOwn(ipaddr.parse("127.0.0.1")));
-  assert(!isOwn(ipaddr.parse("8.8.8.8")));
+  const own = new OwnAddresses();
+  assert(own.has(ipaddr.parse("127.0.0.1")));
+  assert(own.has(ipaddr.parse("::ffff:127.0.0.1")));
+  assert(!own.has(ipaddr.parse("8.8.8.8")));
 });

@@ -12,7 +12,22 @@ const VALID = [
   "CONNECT good.example:443 HTTP/1.1\r\nHost: good.example\r\n\r\n\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03",
   "\x05\x01\x00\x05\x01\x00\x03\x0cgood.example\x01\xbb",
 ];
-const PIECES = ["\r\n", "\n", "\r", " ", ":", "\0", "http://", "@", "[", "]", "%", "\xff", "0x", "\x16"];
+const PIECES = [
+  "\r\n",
+  "\n",
+  "\r",
+  " ",
+  ":",
+  "\0",
+  "http://",
+  "@",
+  "[",
+  "]",
+  "%",
+  "\xff",
+  "0x",
+  "\x16",
+];
 
 /** A connection that says something and ends, and keeps what it is told. */
 class ScriptedStream {
