@@ -84,6 +84,8 @@ export class DomainRules {
 
 class PatternSet {
   readonly #hosts = new Set<string>();
+  /** Names that are allowed along with what is below them. */
+  readonly #apexes = new Set<string>();
   readonly #below = new Set<string>();
   readonly #any: boolean;
 
@@ -93,16 +95,18 @@ class PatternSet {
       if (pattern.kind === "host") this.#hosts.add(pattern.host.name);
       if (pattern.kind !== "below") continue;
       this.#below.add(pattern.name);
-      if (pattern.apex) this.#hosts.add(pattern.name);
+      if (pattern.apex) this.#apexes.add(pattern.name);
     }
   }
 
+  /** Whether a pattern is this host and no other. */
   names(host: Host): boolean {
     return this.#hosts.has(host.name);
   }
 
   matches(host: Host): boolean {
-    return this.#any || this.names(host) || (host.address === undefined && this.#isBelow(host));
+    if (this.#any || this.names(host)) return true;
+    return host.address === undefined && (this.#apexes.has(host.name) || this.#isBelow(host));
   }
 
   #isBelow({ name }: Host): boolean {

@@ -2,6 +2,8 @@ import { libc } from "./libc.ts";
 
 /** A descriptor that never waits would have to (errno(3)). */
 export const EAGAIN = 11;
+/** A connection is being made (connect(2)). */
+export const EINPROGRESS = 115;
 
 /**
  * The error number of the last call of the C library on this thread, which failed. To be asked for

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
-import { describeErrno, lastErrno } from "./errno.ts";
+import { describeErrno, EINPROGRESS, lastErrno } from "./errno.ts";
 
 const functions = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -107,15 +107,18 @@ export function beginConnecting(port: number): Descriptor {
  * Begins to connect to a port of an address, 4 bytes of IPv4 or 16 of IPv6; the socket is writable
  * once it is clear whether it is connected.
  *
- * @throws {SocketError} when there is no descriptor left, or this machine has no such network
+ * @throws {SocketError} when there is no descriptor left, or no way there
  */
 export function beginConnectingTo(address: readonly number[], port: number): Descriptor {
   const ipv4 = address.length === LOOPBACK.length;
   const socket = openTcpSocket(ipv4 ? AF_INET : AF_INET6);
   sendAtOnce(socket);
   const bytes = ipv4 ? ipv4SocketAddress(address, port) : ipv6SocketAddress(address, port);
-  calls().connect(socket, bytes, bytes.length);
-  return socket;
+  if (calls().connect(socket, bytes, bytes.length) === 0) return socket;
+  const errno = lastErrno();
+  if (errno === EINPROGRESS) return socket;
+  closeDescriptor(socket);
+  throw new SocketError(`cannot connect: ${describeErrno(errno)}`);
 }
 
 /** Whether a socket that has become writable is connected. */

@@ -99,6 +99,8 @@ Deno.test("an address inside is reached if a rule names it, and only as that", a
   assertEquals(await outcome(one, "127.0.0.1"), "not_allowed_local");
   assertEquals(await outcome(one, "[::1]"), "not_allowed_local");
   assertEquals(await outcome(one, "localhost"), "not_allowed_local");
+  const below = policy({ "*": "allow", "**.localhost": "allow" });
+  assertEquals(await outcome(below, "localhost"), "not_allowed_local");
   assertEquals(await outcome(policy({ localhost: "allow" }), "localhost"), "127.0.0.1 ::1");
 });
 
