@@ -63,6 +63,12 @@ testInWorld("npm installs from a registry", async (world) => {
   assertEquals(exitCode, 0, stderr);
 }, { needs: ["npm", "node"] });
 
+/** The interpreter itself: what stands for it on PATH may want to write somewhere. */
+const PYTHON = new TextDecoder().decode(
+  new Deno.Command("python3", { args: ["-c", "import sys; print(sys.executable)"] }).outputSync()
+    .stdout,
+).trim();
+
 testInWorld("pip installs from an index", async ({ files, directory, script }) => {
   const wheel = "little-1.0.0-py3-none-any.whl";
   const metadata = "Metadata-Version: 2.1\nName: little\nVersion: 1.0.0\n";
@@ -84,9 +90,9 @@ testInWorld("pip installs from an index", async ({ files, directory, script }) =
     `<!DOCTYPE html><a href="/${wheel}">${wheel}</a>`,
   );
   const { stdout, stderr, exitCode } = await script(
-    `python3 -m pip install -q --no-cache-dir --disable-pip-version-check --root-user-action ignore \\
+    `${PYTHON} -m pip install -q --no-cache-dir --disable-pip-version-check --root-user-action ignore \\
       --index-url https://packages.example/simple --target installed little &&
-    PYTHONPATH=installed python3 -c 'import little; print(little.text)'`,
+    PYTHONPATH=installed ${PYTHON} -c 'import little; print(little.text)'`,
     ["packages.example"],
   );
   assertEquals({ stdout, exitCode }, { stdout: "installed\n", exitCode: 0 }, stderr);

@@ -90,9 +90,13 @@ def serve_names(server, answers, asked):
         server.sendto(header + question + records, client)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+
 def serve(address, port, tls=None):
-    server = http.server.ThreadingHTTPServer((address, port), Outside)
-    server.daemon_threads = True
+    server = Server((address, port), Outside)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
