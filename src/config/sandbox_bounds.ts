@@ -20,7 +20,12 @@ export function sandboxBounds(requirements: Requirements): SandboxBounds | undef
     : roots && "allowedWorkspaceRoots";
   if (restrictedBy === undefined && network === "any" && egress === undefined) return undefined;
   const writableRoots = roots?.map((root) => resolvePath(root, hostDisk).path);
-  return { restrictedBy, writableRoots, network, egress };
+  return {
+    restrictedBy,
+    writableRoots,
+    network,
+    ...egress === undefined ? {} : { egress },
+  };
 }
 
 /** Whatever else is allowed: only the executor's own proxy knows names. */

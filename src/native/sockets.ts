@@ -10,6 +10,10 @@ const functions = {
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  splice: {
+    parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
+    result: "isize",
+  },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -46,6 +50,8 @@ const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SHUT_WR = 1;
 const MSG_NOSIGNAL = 0x4000;
+const SPLICE_F_MOVE = 1;
+const SPLICE_F_NONBLOCK = 2;
 /** As many as the kernel lets wait at the most (net.core.somaxconn). */
 const BACKLOG = 4096;
 
@@ -138,6 +144,15 @@ export function receive(socket: Descriptor, buffer: Uint8Array<ArrayBuffer>): nu
 /** Returns how much the kernel took, -1 if it has no room or the connection broke. */
 export function send(socket: Descriptor, bytes: Uint8Array<ArrayBuffer>): number {
   return Number(calls().send(socket, bytes, BigInt(bytes.length), MSG_NOSIGNAL));
+}
+
+/**
+ * Moves bytes between a socket and a pipe, in either direction, within the kernel (splice(2)). 0 at
+ * the end of the stream, -1 if nothing can be moved now or the connection broke.
+ */
+export function moveBytes(from: Descriptor, to: Descriptor, most: number): number {
+  const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+  return Number(calls().splice(from, null, to, null, BigInt(most), flags));
 }
 
 /** Tells the other side that nothing more comes. */

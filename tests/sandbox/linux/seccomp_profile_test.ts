@@ -12,7 +12,8 @@ function profileText(rule: string): string {
     "constants": { "FIVE": 5, "HIGH": "0x80000000" },
     "sections": {
       "always": [${rule}],
-      "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
+      "notEnabled": [], "restricted": [], "proxied": [], "privateLoopback": [],
+      "noLocalBinding": [],
       "sharedHost": [], "fixedMetadata": [],
     },
   }`;

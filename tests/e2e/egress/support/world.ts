@@ -132,6 +132,7 @@ function toolEnvironment(world: string): Record<string, string> {
     HOME: `${world}/ws`,
     SSL_CERT_FILE: certificate,
     NODE_EXTRA_CA_CERTS: certificate,
+    npm_config_cafile: certificate,
     GIT_SSL_CAINFO: certificate,
     PIP_CERT: certificate,
     CURL_CA_BUNDLE: certificate,
