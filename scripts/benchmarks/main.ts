@@ -3,6 +3,7 @@ import { measureBinary, startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements } from "./connected.ts";
 import { measureLoad } from "./load.ts";
+import { measureNetwork } from "./network.ts";
 import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
 
 const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
@@ -13,6 +14,7 @@ await using executor = await startExecutor(binary);
 await measureConnected(executor.url);
 if (url !== undefined) await measureConnected(url);
 for (const [name, value] of await measureBinary(binary)) rows.set(name, [value]);
+for (const [name, value] of await measureNetwork(binary)) rows.set(name, [value]);
 for (const [name, value] of await measureLoad(binary)) rows.set(name, [value]);
 
 const columns = url === undefined ? ["remex"] : ["remex", url];
