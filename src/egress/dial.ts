@@ -34,14 +34,19 @@ export async function dialAddresses(
   signal: AbortSignal,
 ): Promise<ByteStream> {
   for (const address of addresses) {
+    // Cheaper than signals of the runtime's own, of which there would be one for every connection.
+    const attempt = new AbortController();
+    const abort = () => attempt.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    const timer = setTimeout(() => attempt.abort(), CONNECT_TIMEOUT_MS);
     try {
-      return await connect(
-        address,
-        port,
-        AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
-      );
+      signal.throwIfAborted();
+      return await connect(address, port, attempt.signal);
     } catch (error) {
       if (signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
     }
   }
   throw new DialError("cannot connect");

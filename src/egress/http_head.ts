@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { StreamReader } from "./stream.ts";
 
 /** Bytes of a head, of whatever number of lines. */
@@ -118,16 +119,14 @@ export function endToEnd(fields: readonly Field[]): Field[] {
   return fields.filter(({ name }) => !dropped.has(name.toLowerCase()));
 }
 
-/** One character a byte. */
+/** One character a byte; the decoder that is called latin1 has other characters for some. */
 function binaryText(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /** One byte a character; there are no others in what was read so. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  Buffer.from(bytes.buffer).write(text, "latin1");
+  return bytes;
 }
