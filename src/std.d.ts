@@ -52,3 +52,23 @@ declare module "@std/jsonc" {
   /** Reads JSON with comments and trailing commas. @throws {SyntaxError} */
   export function parse(text: string): unknown;
 }
+
+declare module "@std/path" {
+  export function basename(path: string, suffix?: string): string;
+  export function dirname(path: string): string;
+  export function isAbsolute(path: string): boolean;
+  export function join(path: string, ...paths: string[]): string;
+  export function normalize(path: string): string;
+  export function resolve(...paths: string[]): string;
+  export function relative(from: string, to: string): string;
+}
+
+declare module "@std/path/posix" {
+  export function basename(path: string, suffix?: string): string;
+  export function dirname(path: string): string;
+  export function isAbsolute(path: string): boolean;
+  export function join(path: string, ...paths: string[]): string;
+  export function normalize(path: string): string;
+  export function resolve(...paths: string[]): string;
+  export function relative(from: string, to: string): string;
+}

@@ -1,4 +1,5 @@
-import { quantile } from "./statistics.ts";
+import type { Row } from "./chart.ts";
+import { latency } from "./figure.ts";
 
 /** A started executor. */
 export interface StartedExecutor extends AsyncDisposable {
@@ -23,17 +24,18 @@ export async function startExecutor(binary: string): Promise<StartedExecutor> {
 }
 
 /** Rows about the program itself. */
-export async function measureBinary(binary: string): Promise<[string, string][]> {
+export async function measureBinary(binary: string): Promise<Row[]> {
   const starts: number[] = [];
   for (let round = 0; round < 20; round++) starts.push(await startupTime(binary));
   await using executor = await startExecutor(binary);
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const status = await Deno.readTextFile(`/proc/${executor.pid}/status`);
   const resident = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  const size = (await Deno.stat(binary)).size / 1e6;
   return [
-    ["start to ready", `${quantile(starts, 0.5).toFixed(0)} ms`],
-    ["resident, idle", `${resident.toFixed(0)} MB`],
-    ["binary", `${((await Deno.stat(binary)).size / 1e6).toFixed(0)} MB`],
+    { name: "start to ready", unit: "ms", figures: [latency(starts)] },
+    { name: "resident, idle", unit: "MB", figures: [{ kind: "measured", value: resident }] },
+    { name: "binary", unit: "MB", figures: [{ kind: "measured", value: size }] },
   ];
 }
 

@@ -1,94 +1,127 @@
 import { sandboxIntent } from "../../src/cli/exec_sandbox.ts";
 import { PathUri } from "../../src/protocol/path_uri.ts";
 import { BenchmarkClient } from "./client.ts";
+import { type Figure, latency, rate, type Unit } from "./figure.ts";
 import { fileThroughput } from "./file_transfer.ts";
-import { once, quantile, time } from "./statistics.ts";
+import { RawConnection } from "./raw_connection.ts";
+import { once, time } from "./statistics.ts";
 
 /** One row of the table, measured over a connection. */
 export interface Measurement {
   readonly name: string;
+  readonly unit: Unit;
   /** @param url where the client is connected to */
-  measure(client: BenchmarkClient, url: string): Promise<string>;
+  measure(client: BenchmarkClient, url: string): Promise<Figure>;
 }
 
-const OUTPUT_BYTES = 1024 * 1024 * 1024;
+const OUTPUT_MIB = 1024;
 const MIB = 1024 * 1024;
+/** A server that stalls is given so long. */
+const PATIENCE_MS = 5000;
 
 /** What is measured of any server that speaks the protocol. */
 export const connectedMeasurements: readonly Measurement[] = [
   {
     name: "one command, start to closed",
+    unit: "ms",
     measure: async (client) => latency(await time(200, () => client.run(["/usr/bin/true"]))),
   },
   {
     name: "the same on a tty",
+    unit: "ms",
     measure: async (client) =>
       latency(await time(200, () => client.run(["/usr/bin/true"], { tty: true }))),
   },
   {
     name: "the same sandboxed (workspace-write, no network)",
-    measure: async (client) => latency(await sandboxed(client, false)),
+    unit: "ms",
+    measure: async (client) => latency(await sandboxed(client, { tty: false })),
   },
   {
     name: "the same sandboxed on a tty",
-    measure: async (client) => latency(await sandboxed(client, true)),
+    unit: "ms",
+    measure: async (client) => latency(await sandboxed(client, { tty: true })),
   },
-  { name: "stdin line to its echo", measure: async (client) => latency(await echoes(client, 200)) },
   {
-    name: "output, one process",
-    measure: async (client) => {
-      let bytes = 0;
-      const milliseconds = await once(async () => {
-        const argv = ["/usr/bin/head", "-c", String(OUTPUT_BYTES), "/dev/zero"];
-        bytes = (await client.run(argv)).outputBytes;
-      });
-      if (bytes !== OUTPUT_BYTES) throw new Error(`${bytes} bytes arrived of ${OUTPUT_BYTES}`);
-      return `${(bytes / MIB / milliseconds * 1000).toFixed(0)} MiB/s`;
-    },
+    name: "the same sandboxed by Landlock",
+    unit: "ms",
+    measure: async (client) => latency(await sandboxed(client, { tty: false, landlock: true })),
   },
+  { name: "200 commands at once", unit: "/s", measure: (client) => atOnce(client, 200) },
+  {
+    name: "60 sandboxed commands at once",
+    unit: "/s",
+    measure: (client) => inWorkspace((_, sandbox) => atOnce(client, 60, sandbox)),
+  },
+  {
+    name: "60 sandboxed by Landlock at once",
+    unit: "/s",
+    measure: (client) =>
+      inWorkspace((_, sandbox) => atOnce(client, 60, { ...sandbox, useLegacyLandlock: true })),
+  },
+  {
+    name: "stdin line to its echo",
+    unit: "ms",
+    measure: async (client) => latency(await echoes(client, 200)),
+  },
+  { name: "output, one process", unit: "MiB/s", measure: (_, url) => outputThroughput(url) },
   {
     name: "fs/readFile, 8 MiB",
+    unit: "MiB/s",
     measure: (_, url) => fileThroughput(url, "fs/readFile"),
   },
   {
     name: "fs/writeFile, 8 MiB",
+    unit: "MiB/s",
     measure: (_, url) => fileThroughput(url, "fs/writeFile"),
   },
+  smallFileRequest("fs/getMetadata"),
+  smallFileRequest("fs/readFile"),
+  smallFileRequest("fs/writeFile"),
+  smallFileRequest("fs/getMetadata", "sandboxed"),
+  smallFileRequest("fs/readFile", "sandboxed"),
+  smallFileRequest("fs/writeFile", "sandboxed"),
   {
-    name: "small fs/readFile",
-    measure: async (client) => latency(await smallReads(client, false)),
+    name: "fs/readDirectory of /usr/bin",
+    unit: "ms",
+    measure: async (client) =>
+      latency(
+        await time(50, () => client.call("fs/readDirectory", { path: "file:///usr/bin" })),
+      ),
   },
   {
-    name: "small sandboxed fs/readFile, warm",
-    measure: async (client) => latency(await smallReads(client, true)),
-  },
-  {
-    name: "200 commands at once",
-    measure: async (client) => {
-      const milliseconds = await once(() =>
-        Promise.all(Array.from({ length: 200 }, () => client.run(["/usr/bin/true"])))
-      );
-      return `${(200 / milliseconds * 1000).toFixed(0)}/s`;
+    name: "requests one after another",
+    unit: "/s",
+    measure: async (_, url) => {
+      using connection = await RawConnection.open(url);
+      const request = RawConnection.encode("environment/info", {});
+      for (let count = 0; count < 1000; count++) await connection.request(request);
+      const milliseconds = await once(async () => {
+        for (let count = 0; count < 10_000; count++) await connection.request(request);
+      });
+      return rate(10_000, milliseconds);
     },
   },
   {
     name: "5,000 requests without waiting",
+    unit: "ms",
     measure: async (client) => {
       let answered = 0;
       const request = () => client.call("environment/info", {}).then(() => answered++);
       const milliseconds = await once(() =>
         Promise.race([
           Promise.all(Array.from({ length: 5000 }, request)),
-          new Promise((resolve) => setTimeout(resolve, 5000)),
+          new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)),
         ])
       );
       return answered === 5000
-        ? `all, in ${milliseconds.toFixed(0)} ms`
-        : `${answered} answered in ${milliseconds.toFixed(0)} ms`;
+        ? { kind: "measured", value: milliseconds }
+        : { kind: "incomplete", words: `${answered} answered` };
     },
   },
   {
     name: "a request behind a waiting process/read",
+    unit: "ms",
     measure: async (client) => {
       let waiting: Promise<unknown> = Promise.resolve();
       let behind = NaN;
@@ -99,31 +132,76 @@ export const connectedMeasurements: readonly Measurement[] = [
         },
       });
       await waiting;
-      return `${behind.toFixed(2)} ms`;
+      return { kind: "measured", value: behind };
     },
   },
 ];
 
+/** So many commands started without waiting for each other. */
+async function atOnce(client: BenchmarkClient, count: number, sandbox?: unknown): Promise<Figure> {
+  const options = sandbox === undefined ? {} : { sandbox };
+  const all = () =>
+    Promise.all(Array.from({ length: count }, () => client.run(["/usr/bin/true"], options)));
+  await all();
+  return rate(count, await once(all));
+}
+
+/** Output of one process, to a reader that counts bytes and decodes nothing. */
+async function outputThroughput(url: string): Promise<Figure> {
+  using connection = await RawConnection.open(url);
+  const start = RawConnection.encode("process/start", {
+    processId: "output",
+    argv: ["/usr/bin/head", "-c", String(OUTPUT_MIB * MIB), "/dev/zero"],
+    cwd: "file:///",
+    env: { PATH: "/usr/bin:/bin" },
+    tty: false,
+  });
+  const milliseconds = await once(() => connection.drain(start, "process/closed"));
+  return rate(OUTPUT_MIB, milliseconds);
+}
+
+/** A request about a file of a few bytes, which has been asked for before. */
+function smallFileRequest(
+  method: "fs/getMetadata" | "fs/readFile" | "fs/writeFile",
+  sandboxed?: "sandboxed",
+): Measurement {
+  return {
+    name: `small ${sandboxed === undefined ? "" : "sandboxed "}${method}`,
+    unit: "ms",
+    measure: (_, url) =>
+      inWorkspace(async (workspace, sandbox) => {
+        using connection = await RawConnection.open(url);
+        const file = `${workspace}/file`;
+        await Deno.writeTextFile(file, "a few bytes");
+        const request = RawConnection.encode(method, {
+          path: `file://${file}`,
+          ...method === "fs/writeFile" && { dataBase64: btoa("a few bytes more") },
+          ...sandboxed !== undefined && { sandbox },
+        });
+        return latency(
+          await time(500, async () => {
+            const { text } = await connection.request(request);
+            if (!text.includes('"result"')) throw new Error(text);
+          }),
+        );
+      }),
+  };
+}
+
 /** Times a command that may write a directory of its own and the temporary ones. */
-function sandboxed(client: BenchmarkClient, tty: boolean): Promise<number[]> {
+function sandboxed(
+  client: BenchmarkClient,
+  { tty, landlock = false }: { readonly tty: boolean; readonly landlock?: boolean },
+): Promise<number[]> {
   return inWorkspace((_, sandbox) =>
     time(200, async () => {
-      const { exitCode } = await client.run(["/usr/bin/true"], { tty, sandbox });
+      const { exitCode } = await client.run(["/usr/bin/true"], {
+        tty,
+        sandbox: { ...sandbox, useLegacyLandlock: landlock },
+      });
       if (exitCode !== 0) throw new Error(`exit code ${exitCode}`);
     })
   );
-}
-
-/** Times reading a file of a few bytes, when it has been read before. */
-function smallReads(client: BenchmarkClient, isSandboxed: boolean): Promise<number[]> {
-  return inWorkspace(async (workspace, sandbox) => {
-    const file = `${workspace}/file`;
-    await Deno.writeTextFile(file, "a few bytes");
-    const params = { path: `file://${file}`, ...(isSandboxed && { sandbox }) };
-    const read = () => client.call("fs/readFile", params);
-    await time(20, read);
-    return await time(500, read);
-  });
 }
 
 /** Works in a directory of its own, which may be written in the sandbox that goes with it. */
@@ -162,8 +240,4 @@ async function echoes(client: BenchmarkClient, times: number): Promise<number[]>
     },
   });
   return samples;
-}
-
-function latency(samples: readonly number[]): string {
-  return `${quantile(samples, 0.5).toFixed(2)} ms (p95 ${quantile(samples, 0.95).toFixed(2)})`;
 }

@@ -1,3 +1,4 @@
+import { type Figure, rate } from "./figure.ts";
 import { RawConnection } from "./raw_connection.ts";
 import { quantile, time } from "./statistics.ts";
 
@@ -8,7 +9,7 @@ const FILE_MIB = 8;
 export async function fileThroughput(
   url: string,
   method: "fs/readFile" | "fs/writeFile",
-): Promise<string> {
+): Promise<Figure> {
   using connection = await RawConnection.open(url);
   const file = await Deno.makeTempFile({ prefix: "remex-bench-" });
   try {
@@ -24,7 +25,7 @@ export async function fileThroughput(
       const { text } = await connection.request(request);
       if (!text.includes('"result"')) throw new Error(text);
     });
-    return `${(FILE_MIB / quantile(samples, 0.5) * 1000).toFixed(0)} MiB/s`;
+    return rate(FILE_MIB, quantile(samples, 0.5));
   } finally {
     await Deno.remove(file);
   }

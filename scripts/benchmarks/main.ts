@@ -1,49 +1,102 @@
+/**
+ * Measures the compiled binary and, with --peer URL, other servers that speak the protocol: row by
+ * row and in turn, so that a machine that gets slower meanwhile is slower for all of them.
+ */
 import { parseArgs } from "node:util";
 import { measureBinary, startExecutor } from "./binary.ts";
+import { comparisonChart, type Row } from "./chart.ts";
 import { BenchmarkClient } from "./client.ts";
-import { connectedMeasurements } from "./connected.ts";
+import { connectedMeasurements, type Measurement } from "./connected.ts";
+import { type Figure, figureText, ratio } from "./figure.ts";
 import { measureLoad } from "./load.ts";
 import { measureNetwork } from "./network.ts";
 import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
 
-const { values } = parseArgs({ options: { binary: { type: "string" }, url: { type: "string" } } });
-const { binary = "dist/remex", url } = values;
+const { values } = parseArgs({
+  options: {
+    binary: { type: "string", default: "dist/remex" },
+    /** `NAME=URL` or `URL`, once for each other server. */
+    peer: { type: "string", multiple: true, default: [] },
+    /** Measure only rows whose names contain this. */
+    only: { type: "string" },
+    /** Where to write all figures, as JSON. */
+    json: { type: "string" },
+    /** Where to write the chart, as SVG. */
+    chart: { type: "string" },
+  },
+});
+const { binary, only } = values;
 
-const rows = new Map<string, string[]>();
-await using executor = await startExecutor(binary);
-await measureConnected(executor.url);
-if (url !== undefined) await measureConnected(url);
-for (const [name, value] of await measureBinary(binary)) rows.set(name, [value]);
-for (const [name, value] of await measureNetwork(binary)) rows.set(name, [value]);
-for (const [name, value] of await measureLoad(binary)) rows.set(name, [value]);
-
-const columns = url === undefined ? ["remex"] : ["remex", url];
-printRow(["", ...columns]);
-printRow(["---", ...columns.map(() => "---")]);
-for (const [name, results] of rows) {
-  printRow([name, ...columns.map((_, index) => results[index] ?? "")]);
+/** A server under measurement. */
+interface Server {
+  readonly name: string;
+  readonly url: string;
 }
 
-console.log(`\nOne-shot commands at a round trip of 80 ms, 3 × 30 each:\n`);
-printRow(["", "completion p50", "p95", "completion wait p50", "p95", "reads a command"]);
-printRow(Array.from({ length: 6 }, () => "---"));
-for (const row of await measureRoundTrips(executor.url)) printRow(row);
+await using executor = await startExecutor(binary);
+const servers: Server[] = [{ name: "remex", url: executor.url }, ...values.peer.map(peerNamed)];
+const rows: Row[] = [];
+for (const measurement of connectedMeasurements) {
+  const { name, unit } = measurement;
+  if (only !== undefined && !name.includes(only)) continue;
+  const figures: Figure[] = [];
+  for (const server of servers) figures.push(await measured(measurement, server));
+  rows.push({ name, unit, figures });
+}
+if (only === undefined) rows.push(...await measureBinary(binary));
 
-const coldExec = await measureColdExec(binary, executor.url);
-console.log(
-  `\n\`remex exec -- true\` from its start to its end at a round trip of 80 ms: ${coldExec}`,
-);
+const columns = servers.map(({ name }) => name);
+printRow(["", ...columns, ...columns.slice(1).map((name) => `times as good as ${name}`)]);
+printRow(["---", ...columns.map(() => "---"), ...columns.slice(1).map(() => "---")]);
+for (const { name, unit, figures } of rows) {
+  const [own, ...others] = figures;
+  const ratios = others.map((other) => ratio(own, other, unit)?.toFixed(2) ?? "");
+  printRow([name, ...columns.map((_, index) => figureText(figures[index], unit)), ...ratios]);
+}
+if (values.json !== undefined) {
+  const report = { date: new Date().toISOString(), columns, rows };
+  await Deno.writeTextFile(values.json, JSON.stringify(report, null, 2) + "\n");
+}
+if (values.chart !== undefined) {
+  await Deno.writeTextFile(values.chart, comparisonChart(columns, rows));
+}
+if (only === undefined) await measureTheRest();
 
-async function measureConnected(address: string): Promise<void> {
-  for (const { name, measure } of connectedMeasurements) {
-    // A connection each: a server that one measurement brings to its knees can still take the next.
-    const client = await BenchmarkClient.connect(address);
-    const result = await measure(client, address).catch((error: Error) =>
-      `failed: ${error.message}`
-    );
+/** What only remex is asked for: behaviour under load, and on a path with long round trips. */
+async function measureTheRest(): Promise<void> {
+  console.log("\nUnder load:\n");
+  printRow(["", "remex"]);
+  printRow(["---", "---"]);
+  for (const row of await measureLoad(binary)) printRow(row);
+  for (const row of await measureNetwork(binary)) printRow(row);
+
+  console.log("\nOne-shot commands at a round trip of 80 ms, 3 × 30 each:\n");
+  printRow(["", "completion p50", "p95", "completion wait p50", "p95", "reads a command"]);
+  printRow(Array.from({ length: 6 }, () => "---"));
+  for (const row of await measureRoundTrips(executor.url)) printRow(row);
+
+  const coldExec = await measureColdExec(binary, executor.url);
+  console.log(
+    `\n\`remex exec -- true\` from its start to its end at a round trip of 80 ms: ${coldExec}`,
+  );
+}
+
+async function measured(measurement: Measurement, { url }: Server): Promise<Figure> {
+  // A connection each: a server that one measurement brings to its knees can still take the next.
+  const client = await BenchmarkClient.connect(url);
+  try {
+    return await measurement.measure(client, url);
+  } catch (error) {
+    return { kind: "incomplete", words: error instanceof Error ? error.message : String(error) };
+  } finally {
     client.close();
-    rows.set(name, [...rows.get(name) ?? [], result]);
   }
+}
+
+function peerNamed(text: string): Server {
+  const [, name, url] = /^(?:([^=:]+)=)?(.+)$/.exec(text) ?? [];
+  if (url === undefined) throw new TypeError(`--peer ${text} is not NAME=URL`);
+  return { name: name ?? url, url };
 }
 
 function printRow(cells: readonly string[]): void {

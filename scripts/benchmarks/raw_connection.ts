@@ -58,6 +58,20 @@ export class RawConnection implements Disposable {
     return { text: new TextDecoder().decode(head.subarray(0, count)), bytes: count };
   }
 
+  /** Sends a request and takes in messages, unread, until the end of one that has these words. */
+  async drain(encoded: Uint8Array, words: string): Promise<void> {
+    await writeAll(this.#connection, encoded);
+    const decoder = new TextDecoder();
+    let end = "";
+    while (!end.includes(words)) {
+      const read = await this.#connection.read(this.#buffer);
+      if (read === null) throw new Error("the server closed the connection");
+      // The last message is short; it may have come in two parts.
+      const tail = this.#buffer.subarray(Math.max(0, read - HEAD_BYTES), read);
+      end = end.slice(-HEAD_BYTES) + decoder.decode(tail);
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#connection.close();
   }

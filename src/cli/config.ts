@@ -10,10 +10,10 @@ import {
   REQUIREMENTS,
   type Requirements,
 } from "../config/requirements.ts";
-import { optionOf, settingNames, variableOf } from "../config/settings.ts";
+import { settingNames, variableOf } from "../config/settings.ts";
 import { helpText, type OptionHelp, optionHelp } from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
-import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
+import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
 /** `remex config`: tells what is configured and where. Returns the exit code. */
@@ -44,20 +44,14 @@ export async function config(args: string[]): Promise<number> {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowNegative: true,
-      options: {
-        ...settingOptions(),
-        config: { type: "string" },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw misread("config", error, settingNames().map(optionOf));
-  }
+  const options = {
+    ...settingOptions(),
+    config: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
+  checkOptions("config", args, options);
+  return parseArgs({ args, allowNegative: true, options }).values;
 }
 
 function configUsage(): string {
@@ -128,6 +122,8 @@ function originText(origin: Origin): string {
   switch (origin.layer) {
     case "built in":
       return origin.layer;
+    case "memory":
+      return `a share of ${Math.floor(origin.bytes / 2 ** 20)} MiB of memory`;
     case "environment":
       return `${origin.variable} (${origin.layer})`;
     case "command line":

@@ -1,11 +1,12 @@
 import { parseArgs } from "node:util";
 import { PathUri } from "../protocol/path_uri.ts";
 import { sandboxContext } from "../protocol/sandbox.ts";
-import { examineHost } from "../sandbox/doctor.ts";
-import { reportText } from "../sandbox/doctor_report.ts";
-import type { Trial } from "../sandbox/doctor_trial.ts";
+import { examineHost } from "../doctor/doctor.ts";
+import { reportText } from "../doctor/report.ts";
+import type { Trial } from "../doctor/trial.ts";
+import { configureLog } from "../log/log.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
-import { misread } from "./setting_options.ts";
+import { checkOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
 const DOCTOR_USAGE = `usage: remex doctor [--json]
@@ -32,6 +33,8 @@ export async function doctor(args: string[]): Promise<number> {
     await print(DOCTOR_USAGE);
     return 0;
   }
+  // The report says it all.
+  configureLog({ level: "error" });
   const trials = PROFILES.map(({ profile, writable }): Trial => ({
     profile,
     writable,
@@ -52,15 +55,10 @@ async function intentFor(profile: SandboxProfile, workspace: string) {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw misread("doctor", error, []);
-  }
+  const options = {
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
+  checkOptions("doctor", args, options);
+  return parseArgs({ args, options }).values;
 }

@@ -1,18 +1,19 @@
-import { ErrorCode, RpcError } from "../protocol/errors.ts";
-import type { PathUri } from "../protocol/path_uri.ts";
 import {
   ConnectionError,
   type Endpoint,
   type ExecProcess,
   ExecServerClient,
   ProcessError,
+  type TerminalSize,
 } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { configureLog } from "../telemetry/log.ts";
-import { connectHint } from "./connect_hint.ts";
-import { forwardInput } from "./exec_input.ts";
+import { configureLog } from "../log/log.ts";
+import { startingEnvironment } from "../os/environment.ts";
+import { RpcError } from "../protocol/errors.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import { startFailure } from "../protocol/process.ts";
+import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
-import { forwardOutput } from "./exec_output.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
@@ -20,12 +21,21 @@ import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
+import { delay } from "@std/async/delay";
 
 /** The executor is out of reach, or was lost; ssh(1) has the same. */
 const OUT_OF_REACH = 255;
 /** As shells have it (POSIX, Shell Command Language, 2.8.2). */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
+/** This program has failed and not the command; timeout(1) and env(1) have the same. */
+const FAILED_HERE = 125;
+/** The same on every Unix system. */
+const ENOENT = 2;
+/** How long an executor may take to hear that its client has given up, in milliseconds. */
+const FAREWELL_MS = 1000;
+/** How long an executor of our own may take to end besides the grace, in milliseconds. */
+const EXECUTOR_END_MS = 5000;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
@@ -57,31 +67,44 @@ async function run(
   const endpoint = endpointOf(options);
   const client = await signals.orGivenUp(connect(endpoint, options, terminal));
   try {
-    const process = await signals.orGivenUp(start(client, options, terminal));
-    signals.forwardTo(process);
-    if (options.tty) terminal.follow(process);
+    const size = options.tty ? terminal.size : undefined;
+    const process = await signals.orGivenUp(start(client, options, terminal, size));
+    const connected = () => client.state === "connected";
+    signals.forwardTo({ process, connected, graceMs: options.graceMs });
+    if (options.tty) terminal.follow(process, size);
     if (options.stdin) {
-      const giveUp = (reason: GivenUp) => client.state !== "connected" && signals.giveUp(reason);
-      forwardInput(process, { tty: options.tty, say: (text) => terminal.say(text), giveUp });
+      const { tty, escape } = options;
+      const say = (text: string) => terminal.say(text);
+      const giveUp = (reason: GivenUp) => signals.giveUp(reason);
+      forwardInput(process, { tty, escape, say, connected, giveUp });
     }
-    const exitCode = await signals.orGivenUp(forwardOutput(process, signals));
+    const exitCode = await signals.orGivenUp(forwardOutput(process, signals, options.until));
     if (options.reportNetwork) {
-      for (const line of describeNetwork(await process.completion)) terminal.say(line);
+      const completion = await signals.orGivenUp(process.completion);
+      for (const line of describeNetwork(completion)) terminal.say(line);
     }
+    await signals.orGivenUp(client.close());
     return exitCode;
-  } finally {
-    await client.close();
+  } catch (error) {
+    // An executor that stands still does not keep whoever has given up.
+    const patience = error instanceof GivenUp ? [delay(FAREWELL_MS)] : [];
+    await Promise.race([client.close(), ...patience]);
+    throw error;
   }
 }
 
-function endpointOf({ executor, configFile }: ExecOptions): Endpoint {
+function endpointOf({ executor, configFile, graceMs }: ExecOptions): Endpoint {
   if (executor.kind === "url") return executor.url;
   const self = Deno.build.standalone
     ? [Deno.execPath()] as const
     : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
   const [program, ...args] = self;
   const config = configFile === undefined ? [] : ["--config", configFile];
-  return { command: [program, ...args, "serve", "--listen", "stdio", ...config] };
+  const grace = ["--grace", String(graceMs / 1000)];
+  return {
+    command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
+    endMs: graceMs + EXECUTOR_END_MS,
+  };
 }
 
 async function connect(
@@ -106,7 +129,8 @@ async function connect(
       throw new UsageError(`${executor.setting}: ${error.message}`);
     }
     if (error instanceof ConnectionError) {
-      throw new ConnectionError(error.code, error.message + connectHint(error), { cause: error });
+      const hint = connectHint(error, { tokenGiven: tokenFile !== undefined });
+      throw new ConnectionError(error.code, error.message + hint, { cause: error });
     }
     throw error;
   }
@@ -114,7 +138,7 @@ async function connect(
 
 /** The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones. */
 async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
-  const path = Deno.env.get("SSL_CERT_FILE");
+  const path = startingEnvironment().SSL_CERT_FILE;
   if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
   return [await readText({ setting: "SSL_CERT_FILE", path })];
 }
@@ -123,19 +147,20 @@ async function start(
   client: ExecServerClient,
   options: ExecOptions,
   terminal: LocalTerminal,
+  size: TerminalSize | undefined,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
   const { sandbox, workspaces, network, tty } = options;
   const intent = sandbox && await sandboxIntent(sandbox, cwd, workspaces);
-  const size = tty ? terminal.size : undefined;
   return await client.start({
     argv: [...options.command],
     cwd,
-    env: { ...tty ? terminal.environment : {}, ...options.env },
+    env: { ...directoryVariable(cwd), ...tty ? terminal.environment : {}, ...options.env },
     envPolicy: {
       inherit: "all",
       ignoreDefaultExcludes: false,
-      exclude: [],
+      // The directory that the executor's shell was in before.
+      exclude: ["OLDPWD"],
       set: {},
       includeOnly: [],
     },
@@ -151,6 +176,18 @@ async function start(
   });
 }
 
+/** PWD of the executor's own directory would mislead a command in another (POSIX, XBD, 8.3). */
+function directoryVariable(cwd: PathUri): Record<string, string> {
+  if (cwd.convention !== "posix") return {};
+  const bytes = cwd.toNativeBytes("posix");
+  try {
+    return { PWD: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    // A shell finds out for itself.
+    return {};
+  }
+}
+
 async function executorsDirectory(client: ExecServerClient): Promise<PathUri> {
   const cwd = await client.executorCwd();
   if (cwd === undefined) throw new UsageError("this executor does not tell where it is; use --cwd");
@@ -162,9 +199,32 @@ function explain(error: unknown, say: (message: string) => void): number {
   if (error instanceof GivenUp) return error.exitCode;
   if (error instanceof OutputClosed) return OUTPUT_CLOSED;
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof RpcError) {
+    const failure = startFailure.safeParse(error.data).data;
+    const ofDirectory = failure?.culprit === "workingDirectory";
+    say(ofDirectory ? `the working directory ${message}` : message);
+    return !ofDirectory && failure?.errno === ENOENT ? NOT_FOUND : NOT_STARTED;
+  }
   say(message);
   if (error instanceof ConnectionError || error instanceof ProcessError) return OUT_OF_REACH;
-  if (!(error instanceof RpcError) || error.code !== ErrorCode.Internal) return NOT_STARTED;
-  // ENOENT is 2 on every Unix system, and executors pass on the system's words.
-  return message.includes("(os error 2)") ? NOT_FOUND : NOT_STARTED;
+  return FAILED_HERE;
+}
+
+/** What can be done about an executor that cannot be reached, to follow on what is wrong. */
+function connectHint(
+  { obstacle }: ConnectionError,
+  { tokenGiven }: { readonly tokenGiven: boolean },
+): string {
+  switch (obstacle) {
+    case "token":
+      return tokenGiven ? "" : "; give it with --token-file";
+    case "tls":
+      return "; SSL_CERT_FILE names a file of certificates to trust besides the usual ones, one " +
+        "that signs itself must be made with basicConstraints=CA:FALSE, and an executor without " +
+        "a certificate has ws:// instead of wss://";
+    case "notHttp":
+      return "; it may be encrypted: wss:// instead of ws://";
+    case undefined:
+      return "";
+  }
 }

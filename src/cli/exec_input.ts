@@ -1,11 +1,18 @@
 import { ConnectionError, ErrorCode, type ExecProcess, RpcError } from "../client/mod.ts";
-import { GivenUp } from "./exec_signals.ts";
+import { EscapeKeys } from "./escape_keys.ts";
+import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
+import { InputError, standardInput } from "./standard_input.ts";
+import { OutputClosed, writeAll } from "./standard_output.ts";
 
 /** What forwarding input needs to know. */
 export interface InputOptions {
   readonly tty: boolean;
+  /** Whether `~.` leaves. */
+  readonly escape: boolean;
   readonly say: (message: string) => void;
-  /** Ends waiting for an executor that is out of reach; nothing happens while it is not. */
+  /** Whether the executor is in reach. */
+  readonly connected: () => boolean;
+  /** Ends the wait for the process. */
   readonly giveUp: (reason: GivenUp) => void;
 }
 
@@ -13,22 +20,45 @@ export interface InputOptions {
 const MAX_WRITES = 32;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
+/** As when the executor is out of reach: what becomes of the command is not known. */
+const LEFT = 255;
 
 /** Passes standard input on to a process, with its end, until the process takes no more. */
 export async function forwardInput(process: ExecProcess, options: InputOptions): Promise<void> {
   const underWay: Promise<boolean>[] = [];
+  const write = async (bytes: Uint8Array<ArrayBuffer>): Promise<boolean> => {
+    if (bytes.length === 0) return true;
+    underWay.push(process.write(bytes).then((status) => status === "accepted"));
+    return underWay.length < MAX_WRITES || await underWay.shift() === true;
+  };
+  const keys = options.escape ? new EscapeKeys() : undefined;
   try {
-    for await (const chunk of Deno.stdin.readable) {
-      if (options.tty && chunk.includes(CTRL_C)) options.giveUp(new GivenUp(255));
-      underWay.push(process.write(chunk).then((status) => status === "accepted"));
-      if (underWay.length >= MAX_WRITES && !await underWay.shift()) return;
+    for await (const chunk of untilUnreadable(options)) {
+      const { bytes, leave } = keys?.read(chunk) ?? { bytes: chunk, leave: false };
+      if (leave || options.tty && chunk.includes(CTRL_C) && !options.connected()) {
+        return options.giveUp(new GivenUp(LEFT));
+      }
+      if (!await write(bytes)) return;
     }
+    if (keys !== undefined) await write(keys.end());
     await endInput(process, options);
   } catch (error) {
     // That the process has ended, or was lost, is told where its events are read.
     if (error instanceof RpcError) options.say(`standard input: ${error.message}`);
   } finally {
     await Promise.allSettled(underWay);
+  }
+}
+
+/** What can be read; where that breaks off it is told, and is the input's end. */
+async function* untilUnreadable(
+  { say }: InputOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  try {
+    yield* standardInput();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    say(`standard input cannot be read: ${error.message}`);
   }
 }
 
@@ -43,5 +73,61 @@ async function endInput(process: ExecProcess, { tty, say }: InputOptions): Promi
     if (error instanceof ConnectionError) return;
     if (!(error instanceof RpcError) || error.code !== ErrorCode.MethodNotFound) throw error;
     say("this executor cannot tell the command that its input has ended");
+  }
+}
+
+/** The output cannot be written here, as to a full disk. */
+class OutputError extends Error {
+  override readonly name = "OutputError";
+}
+
+/** When a command counts as over: when it ends, or when nobody holds its output any more. */
+export type EndOfCommand = "exit" | "output";
+
+/**
+ * Writes a process's output to the streams that it belongs to, waiting for whoever reads them.
+ * Settles with the exit code when all has been written.
+ *
+ * @param until whether output of what the command left in the background belongs to it, too
+ * @throws {OutputClosed} when nobody reads it
+ * @throws {OutputError} when it cannot be written
+ * @throws {Error} when the process is lost
+ */
+export async function forwardOutput(
+  process: ExecProcess,
+  signals: ForwardedSignals,
+  until: EndOfCommand,
+): Promise<number> {
+  let exitCode = 0;
+  for await (const event of process) {
+    switch (event.kind) {
+      case "output":
+        await writeOutput(event.stream === "stderr" ? "stderr" : "stdout", event.bytes);
+        break;
+      case "exited":
+        exitCode = event.exitCode;
+        signals.exited(exitCode);
+        if (until === "exit") return exitCode;
+        break;
+      case "failed":
+        throw event.error;
+    }
+  }
+  return exitCode;
+}
+
+async function writeOutput(
+  stream: "stdout" | "stderr",
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  try {
+    await writeAll(Deno[stream], bytes);
+  } catch (error) {
+    if (error instanceof OutputClosed) throw error;
+    const [name, words] = [
+      stream === "stdout" ? "standard output" : "standard error",
+      error instanceof Error ? error.message : String(error),
+    ];
+    throw new OutputError(`${name} cannot be written: ${words}`, { cause: error });
   }
 }

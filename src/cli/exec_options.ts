@@ -1,8 +1,11 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
-import { optionOf, type SettingName, settingNames } from "../config/settings.ts";
+import type { SettingName } from "../config/settings.ts";
+import { startingEnvironment } from "../os/environment.ts";
+import { workingDirectory } from "../os/working_directory.ts";
 import { PathUri } from "../protocol/path_uri.ts";
-import type { LogSettings } from "../telemetry/log.ts";
+import type { LogSettings } from "../log/log.ts";
+import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
@@ -13,7 +16,7 @@ import {
   type OptionHelp,
   settingsHelp,
 } from "./option_help.ts";
-import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
+import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` was asked to do. */
@@ -36,6 +39,11 @@ export interface ExecOptions {
   /** Whether the command reads this program's standard input. */
   readonly stdin: boolean;
   readonly sandbox: SandboxProfile | undefined;
+  /** Whether `~.` leaves a terminal. */
+  readonly escape: boolean;
+  readonly until: EndOfCommand;
+  /** How long the command has to end once this program was told to, in milliseconds. */
+  readonly graceMs: number;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
   /** Undefined where the profile's network stays as it is. */
@@ -73,7 +81,16 @@ const OPTIONS: readonly OptionHelp[] = [
     label: "--report-network",
     meaning: "say at the end, on standard error, what was reached and what was refused",
   },
-  { label: "--tty", meaning: "run the command on a terminal" },
+  {
+    label: "--tty",
+    meaning: "run the command on a terminal; `~.` at the beginning of a line leaves it",
+  },
+  { label: "--no-escape", meaning: "with --tty: `~.` is keys like any other" },
+  {
+    label: "--until END",
+    meaning: "end when the command has ended (exit), or when nothing that it left in the " +
+      "background holds its output any more, as ssh(1) does (output, the default)",
+  },
   { label: "--no-stdin", meaning: "leave standard input alone; the command's is empty" },
   {
     label: "--workspace DIR",
@@ -90,7 +107,8 @@ Runs a command on an executor as if it ran here: its output, its exit code, its 
 ${helpText([...settingsHelp("exec"), ...OPTIONS, ...COMMON_OPTIONS])}
 ${LAYERS_HELP}
 The exit code is the command's, 128 + n if signal n ended it; 255 if the executor is out of reach,
-126 or 127 if the command could not be started. A second Ctrl-C kills the command.
+126 or 127 if the command could not be started, 125 if its output cannot be written here. SIGTERM
+and SIGHUP go to the command, which is killed after the grace; a second Ctrl-C kills it at once.
 `;
 }
 
@@ -123,21 +141,26 @@ function execOptions(
 ): ExecOptions {
   const executor = executorOf(values.stdio, configuration);
   const sandbox = configuration.get("sandbox");
-  const workspaces = values.workspace.map((path) => directory("--workspace", path, executor));
+  const workspaces = (values.workspace ?? []).map((path) =>
+    directory("--workspace", path, executor)
+  );
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
-  const network = networkRules(values["allow-domain"], values["deny-domain"]);
+  const network = networkRules(values["allow-domain"] ?? [], values["deny-domain"] ?? []);
   if (network !== undefined && sandbox === undefined) {
     throw new UsageError("--allow-domain and --deny-domain are of use with --sandbox only");
   }
   return {
     executor,
     configFile: values.config,
-    cwd: workingDirectory(values.cwd, executor),
-    env: Object.fromEntries(values.env.flatMap(variable)),
+    cwd: commandDirectory(values.cwd, executor),
+    env: Object.fromEntries((values.env ?? []).flatMap(variable)),
     tty: values.tty,
     stdin: !values["no-stdin"],
+    escape: values.tty && !values["no-escape"] && Deno.stdin.isTerminal(),
+    until: endOfCommand(values.until),
+    graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
     network,
@@ -150,30 +173,24 @@ function execOptions(
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        ...settingOptions("exec"),
-        stdio: { type: "boolean", default: false },
-        cwd: { type: "string" },
-        env: { type: "string", multiple: true, default: [] },
-        tty: { type: "boolean", default: false },
-        "no-stdin": { type: "boolean", default: false },
-        workspace: { type: "string", multiple: true, default: [] },
-        "allow-domain": { type: "string", multiple: true, default: [] },
-        "deny-domain": { type: "string", multiple: true, default: [] },
-        "report-network": { type: "boolean", default: false },
-        config: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    }).values;
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("Unexpected argument")) {
-      throw new UsageError(`${error.message}; the command comes after \`--\``);
-    }
-    throw misread("exec", error, settingNames("exec").map(optionOf));
-  }
+  const options = {
+    ...settingOptions("exec"),
+    stdio: { type: "boolean", default: false },
+    cwd: { type: "string" },
+    env: { type: "string", multiple: true },
+    tty: { type: "boolean", default: false },
+    "no-stdin": { type: "boolean", default: false },
+    "no-escape": { type: "boolean", default: false },
+    until: { type: "string", default: "output" },
+    workspace: { type: "string", multiple: true },
+    "allow-domain": { type: "string", multiple: true },
+    "deny-domain": { type: "string", multiple: true },
+    "report-network": { type: "boolean", default: false },
+    config: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
+  checkOptions("exec", args, options, "; the command comes after `--`");
+  return parseArgs({ args, options }).values;
 }
 
 /** What the command line says goes over what is usual here, but not two things at once. */
@@ -195,12 +212,19 @@ function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["
 }
 
 /** An executor of our own stands where we stand. */
-function workingDirectory(
+function commandDirectory(
   path: string | undefined,
   executor: ExecOptions["executor"],
 ): PathUri | undefined {
   if (path !== undefined) return directory("--cwd", path, executor);
-  return executor.kind === "stdio" ? PathUri.fromNativePath(Deno.cwd()) : undefined;
+  return executor.kind === "stdio" ? ownDirectory() : undefined;
+}
+
+/** @throws {UsageError} where it cannot be told */
+function ownDirectory(): PathUri {
+  const path = workingDirectory();
+  if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");
+  return PathUri.fromNativePath(path);
 }
 
 /** A directory on the executor's machine, whatever system that has. */
@@ -209,17 +233,26 @@ function directory(option: string, path: string, executor: ExecOptions["executor
     if (path.startsWith("file:")) return PathUri.parse(path);
     if (path.startsWith("/")) return PathUri.fromNativePath(path, "posix");
     if (/^[A-Za-z]:[\\/]|^\\\\/.test(path)) return PathUri.fromNativePath(path, "windows");
-    if (executor.kind === "stdio") return PathUri.fromNativePath(Deno.cwd()).join(path);
+    if (executor.kind === "stdio") return ownDirectory().join(path);
   } catch (error) {
     throw new UsageError(`${option}: ${error instanceof Error ? error.message : error}`);
   }
   throw new UsageError(`${option}: \`${path}\` is not an absolute path on the executor's machine`);
 }
 
+function endOfCommand(word: string): EndOfCommand {
+  if (word === "exit" || word === "output") return word;
+  throw new UsageError(`--until: \`${word}\` is not exit or output`);
+}
+
 function variable(text: string): [string, string][] {
   const equals = text.indexOf("=");
   const name = equals < 0 ? text : text.slice(0, equals);
   if (name === "") throw new UsageError(`--env: \`${text}\` has no name`);
-  const value = equals < 0 ? Deno.env.get(name) : text.slice(equals + 1);
+  if (equals >= 0) return [[name, text.slice(equals + 1)]];
+  const value = startingEnvironment()[name];
+  if (value?.isWellFormed() === false) {
+    throw new UsageError(`--env: the value of ${name} is not UTF-8, and cannot be sent`);
+  }
   return value === undefined ? [] : [[name, value]];
 }

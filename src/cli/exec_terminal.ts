@@ -1,4 +1,5 @@
 import type { ExecProcess, TerminalSize } from "../client/mod.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
 
 /** The terminal that this program runs on, if it does, and what was done to it. */
 export class LocalTerminal implements Disposable {
@@ -17,14 +18,16 @@ export class LocalTerminal implements Disposable {
 
   /** What programs on a terminal have to know of it. */
   get environment(): Record<string, string> {
-    return { TERM: Deno.env.get("TERM") ?? "xterm-256color" };
+    return { TERM: Deno.env.toObject().TERM ?? "xterm-256color" };
   }
 
   /**
    * Makes it the terminal of a process elsewhere: keys go there as they are typed, and the process
-   * learns of changes of the size.
+   * learns of changes of the size, also of one while it was started.
+   *
+   * @param startedWith the size that it was started with
    */
-  follow(process: ExecProcess): void {
+  follow(process: ExecProcess, startedWith: TerminalSize | undefined): void {
     if (Deno.stdin.isTerminal()) {
       // Also when the program ends by a way that nobody foresaw.
       globalThis.addEventListener("unload", () => this.restore());
@@ -38,17 +41,13 @@ export class LocalTerminal implements Disposable {
       if (size !== undefined) process.resize(size).catch(() => {});
     };
     Deno.addSignalListener("SIGWINCH", this.#resized);
+    const { size } = this;
+    if (size?.rows !== startedWith?.rows || size?.cols !== startedWith?.cols) this.#resized();
   }
 
   /** Tells the user something, on a line of its own. */
   say(message: string): void {
-    const end = this.#raw ? "\r\n" : "\n";
-    const line = `remex: ${message.replaceAll("\n", " ")}${end}`;
-    try {
-      Deno.stderr.writeSync(new TextEncoder().encode(line));
-    } catch {
-      // There is nobody to be told.
-    }
+    writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`, this.#raw ? "\r\n" : "\n");
   }
 
   /** Leaves the terminal as it was found. */

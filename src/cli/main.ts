@@ -1,5 +1,5 @@
-import { ConfigurationError } from "../config/configuration_error.ts";
-import { writeErrorLine } from "../telemetry/standard_error.ts";
+import { ConfigurationError } from "../config/origin.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
 import { VERSION } from "../version.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
@@ -13,6 +13,7 @@ Runs commands on this machine for agents and their orchestrators.
   exec         run a command on an executor as if it ran here
   config       what is configured, where each value comes from, and what is demanded
   doctor       what this machine can enforce, each failing check with its fix
+  token        make a token for clients of an executor
 
   --version    print the version
   --help       this text; after a command, that command's options
@@ -49,14 +50,24 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { doctor } = await import("./doctor.ts");
       return await doctor(rest);
     }
+    case "token": {
+      const { token } = await import("./token.ts");
+      return await token(rest);
+    }
     // Not for people: how this program becomes a command in a sandbox.
     case "sandbox-launcher": {
-      const { runLauncher } = await import("../sandbox/linux/launcher.ts");
+      const { runLauncher } = await import("../sandbox/landlock/launcher.ts");
       return runLauncher();
     }
-    // Not for people either: how a sandbox gets sockets of this machine's.
+    // Not for people either: how a sandbox's devices are made read-only.
+    case "sandbox-devices": {
+      const { sealMounts } = await import("../sandbox/bubblewrap/seal_devices.ts");
+      sealMounts(rest);
+      return 0;
+    }
+    // Nor this: how a sandbox gets sockets of this machine's.
     case "sandbox-sockets": {
-      const { makeSockets } = await import("../sandbox/linux/socket_maker.ts");
+      const { makeSockets } = await import("../sandbox/network/socket_maker.ts");
       makeSockets(rest);
       return 0;
     }

@@ -1,4 +1,4 @@
-import { log } from "../telemetry/log.ts";
+import { log } from "../log/log.ts";
 import type { NamedFile } from "./named_file.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -1,30 +1,44 @@
 import { loadForExecutor } from "../config/load.ts";
-import { raiseDescriptorLimit } from "../process/linux/descriptor_limit.ts";
-import { closeInheritedDescriptorsOnExec } from "../process/linux/descriptors.ts";
+import { errorFields } from "../log/fields.ts";
+import { configureLog, log } from "../log/log.ts";
+import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
+import {
+  type Environment,
+  hideEnvironmentFromRuntime,
+  startingEnvironment,
+} from "../os/environment.ts";
+import { memoryLimit } from "../os/memory_limit.ts";
+import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
+import { surviveFileSizeLimit } from "../os/signals.ts";
+import { reserveThread } from "../os/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { observePlaceholders, releaseAllHeld } from "../sandbox/linux/hold_in_place.ts";
+import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
+import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Executor } from "../server/executor.ts";
-import { configureLog, log } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/log_fields.ts";
-import { startTelemetry } from "../telemetry/start_telemetry.ts";
-import type { RunningTelemetry } from "../telemetry/telemetry.ts";
+import {
+  type RunningTelemetry,
+  startTelemetry,
+  withoutTelemetrySecrets,
+} from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
   ListenError,
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
-import { listenHint } from "./listen_hint.ts";
 import {
   parseServeArguments,
   type ServeOptions,
   serveOptions,
   serveUsage,
 } from "./serve_options.ts";
-import { print } from "./standard_output.ts";
-import { toldToEnd } from "./told_to_end.ts";
+import { standardInput } from "./standard_input.ts";
+import { print, standardOutput } from "./standard_output.ts";
+import { toldToEnd } from "./shutdown_signal.ts";
+import { resolve } from "@std/path";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -35,18 +49,20 @@ export async function serve(args: string[]): Promise<number> {
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
   const bounds = requirements &&
-    (await import("../config/sandbox_bounds.ts")).sandboxBounds(requirements);
+    (await import("../config/enforce.ts")).sandboxBounds(requirements);
   const options = { ...serveOptions(configuration), bounds };
+  const environment = startingEnvironment();
+  hideEnvironmentFromRuntime();
   configureLog(options.log);
   const { listen } = options;
   if (listen.kind === "stdio") {
-    await serveStdio(options);
+    await serveStdio(options, environment);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options).catch((error) => {
+  await serveSocket(listen, options, environment).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
@@ -58,22 +74,40 @@ export async function serve(args: string[]): Promise<number> {
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  /** Missing where processes cannot be told apart. */
+  readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
 }
 
 function startService(
-  { retainedBytes, limits, bounds }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
+  environment: Environment,
   telemetry: RunningTelemetry,
+  reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
+    surviveFileSizeLimit();
+    reserveThread();
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
-  const executor = new Executor({ startChild, keeper, retainedBytes, limits, bounds, telemetry });
-  return { keeper, executor, telemetry };
+  const executor = new Executor({
+    startChild,
+    keeper,
+    retainedBytes,
+    graceMs,
+    environment: withoutTelemetrySecrets(environment),
+    limits,
+    memory: { ...memory, totalBytes: memoryLimit() },
+    bounds,
+    telemetry,
+    reserved,
+  });
+  const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
+  return { keeper, executor, telemetry, checkPeer };
 }
 
 /**
@@ -105,13 +139,17 @@ async function stopService(
 }
 
 /** Serves the one client at the other end of standard input and output. */
-async function serveStdio(options: ServeOptions): Promise<void> {
+async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
   const told = toldToEnd();
-  const service = startService(options, await startTelemetry());
-  const transport = new StdioTransport(Deno.stdin.readable, Deno.stdout.writable);
+  const service = startService(options, environment, await startTelemetry(environment));
+  const transport = new StdioTransport(
+    ReadableStream.from(standardInput()),
+    standardOutput(),
+    service.executor.transportLimits,
+  );
   const clientGone = service.executor.serve(transport);
   await Promise.race([clientGone, told]);
-  await stopService(service, transport.over ? 0 : options.graceMs);
+  await stopService(service, options.graceMs);
   await transport.flushed();
 }
 
@@ -119,20 +157,28 @@ async function serveStdio(options: ServeOptions): Promise<void> {
 async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
+  environment: Environment,
 ): Promise<void> {
   const told = toldToEnd();
   const access = await accessOf(options);
-  const telemetry = await startTelemetry();
+  const telemetry = await startTelemetry(environment);
   let ready = true;
   let service: Service | undefined;
-  const running = () => service ??= startService(options, telemetry);
+  const ports: number[] = [];
+  const own = reservedBy(options);
+  const reserved = () => ({ ...own, ports });
+  const running = () => service ??= startService(options, environment, telemetry, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
+    checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
+    pingIntervalMs: options.pingIntervalMs,
+    limits: () => running().executor.transportLimits,
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });
+  if (server.port !== undefined) ports.push(server.port);
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.
@@ -154,6 +200,21 @@ function announce(address: string): void {
   log("info", "listening", { address });
 }
 
+/** The files that an executor which listens somewhere has for itself. */
+function reservedBy(
+  { listen, authentication, tls }: ServeOptions,
+): Omit<ReservedResources, "ports"> {
+  const secrets = [
+    ...authentication.kind === "tokenFile" ? [authentication.file] : [],
+    ...authentication.kind === "signedToken" ? [authentication.secret] : [],
+    ...tls === undefined ? [] : [tls.key],
+  ];
+  return {
+    secretFiles: secrets.map(({ path }) => resolve(path)),
+    sockets: listen.kind === "unix" ? [resolve(listen.path)] : [],
+  };
+}
+
 /** What decides who gets in and reads along. @throws {UsageError} for files that are wrong */
 async function accessOf(
   { authentication, tls }: ServeOptions,
@@ -161,12 +222,30 @@ async function accessOf(
   return {
     checkToken: authentication.kind === "none"
       ? undefined
-      : await (await import("./authenticator.ts")).tokenCheckFor(authentication),
+      : await (await import("./authentication_options.ts")).tokenCheckFor(authentication),
     tls: tls && await (await import("./tls_files.ts")).readTlsFiles(tls),
   };
 }
 
 /** Settles when standard input is at its end. What it holds until then is of no interest. */
 async function stdinClosed(): Promise<void> {
-  await Deno.stdin.readable.pipeTo(new WritableStream()).catch(() => {});
+  const drained = new WritableStream();
+  await ReadableStream.from(standardInput()).pipeTo(drained).catch(() => {});
+}
+
+/** What can be done about an address that cannot be had, to follow on what is wrong. */
+function listenHint(address: ListenAddress, { cause }: ListenError): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return address.kind === "unix"
+      ? "; a program listens there, or it is no socket file: end it or use another path"
+      : "; another program listens there: use another port, or 0 for any that is free";
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) return "; this machine has no such address";
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return address.kind === "unix"
+      ? "; use a directory that this user can write"
+      : "; use a port above 1023";
+  }
+  if (cause instanceof Deno.errors.NotFound) return "; make the directory first";
+  return "";
 }

@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
-import { optionOf, settingNames } from "../config/settings.ts";
-import type { SandboxBounds } from "../sandbox/bounds.ts";
-import type { Limits } from "../server/limits.ts";
-import type { LogSettings } from "../telemetry/log.ts";
+import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import type { Limits, MemoryLimits } from "../server/limits.ts";
+import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
 import { COMMON_OPTIONS, helpText, LAYERS_HELP, settingsHelp } from "./option_help.ts";
-import { commandLineLayer, misread, settingOptions } from "./setting_options.ts";
+import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
 import type { TlsOptions } from "./tls_files.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -17,11 +16,14 @@ export interface ServeOptions {
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
+  readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
   readonly retainedBytes: number;
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
@@ -61,19 +63,13 @@ export function parseServeArguments(args: string[]): ServeArguments | "help" {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowNegative: true,
-      options: {
-        ...settingOptions("serve"),
-        config: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw misread("serve", error, settingNames("serve").map(optionOf));
-  }
+  const options = {
+    ...settingOptions("serve"),
+    config: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  checkOptions("serve", args, options);
+  return parseArgs({ args, allowNegative: true, options }).values;
 }
 
 /** Reads the settings of `remex serve`. @throws {ConfigurationError} naming the culprit and the fix */
@@ -85,6 +81,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),
@@ -92,7 +89,12 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),
       processes: configuration.get("maxProcesses"),
+      endedProcesses: configuration.get("maxEndedProcesses"),
       concurrentRequests: configuration.get("concurrentRequests"),
+    },
+    memory: {
+      budgetBytes: configuration.get("memoryBudget"),
+      messageBytes: configuration.get("maxMessageBytes"),
     },
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
   };

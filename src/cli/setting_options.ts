@@ -1,6 +1,5 @@
 import type { Given, Layer } from "../config/configuration.ts";
-import { givenAsText } from "../config/environment_layer.ts";
-import { nearName } from "../config/near_name.ts";
+import { givenAsText, nearName } from "../config/environment_layer.ts";
 import {
   type ConfiguredCommand,
   optionOf,
@@ -9,9 +8,14 @@ import {
   SETTINGS,
 } from "../config/settings.ts";
 import { UsageError } from "./usage_error.ts";
+import { parseArgs } from "node:util";
 
 /** An option for `parseArgs`. */
-type OptionSpec = { readonly type: "boolean" | "string" };
+export interface OptionSpec {
+  readonly type: "boolean" | "string";
+  readonly short?: string;
+  readonly multiple?: boolean;
+}
 
 /** What `parseArgs` found. */
 export type OptionValues = Readonly<
@@ -46,17 +50,55 @@ export function commandLineLayer(values: OptionValues): Layer {
   return layer;
 }
 
-/** What `parseArgs` says of a command line, with what may have been meant. */
-export function misread(command: string, error: unknown, options: readonly string[]): UsageError {
-  const words = error instanceof Error ? error.message : String(error);
-  const dashed = /^Option '(?:-\w, )?(--[\w-]+).* argument is ambiguous/.exec(words)?.[1];
-  if (dashed !== undefined) {
-    return new UsageError(`a value of ${dashed} that begins with a dash is written ${dashed}=…`);
+/**
+ * Looks at a command line before `parseArgs` reads it, and says what is wrong with it.
+ *
+ * @param command whose help lists the options
+ * @param positionalHint what to say of an argument that is no option
+ * @throws {UsageError} naming the culprit and the fix
+ */
+export function checkOptions(
+  command: string,
+  args: string[],
+  specs: Readonly<Record<string, OptionSpec>>,
+  positionalHint = "",
+): void {
+  const allowNegative = true;
+  const { tokens } = parseArgs({
+    args,
+    options: specs,
+    strict: false,
+    tokens: true,
+    allowNegative,
+  });
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      throw new UsageError(`unexpected argument \`${token.value}\`${positionalHint}`);
+    }
+    const { rawName, inlineValue, value } = token;
+    const negated = rawName.startsWith("--no-") && !Object.hasOwn(specs, rawName.slice(2));
+    const name = negated ? rawName.slice("--no-".length) : token.name;
+    const type = Object.hasOwn(specs, name) ? specs[name]?.type : undefined;
+    if (type === undefined || negated && type !== "boolean") {
+      throw unknownOption(command, rawName, Object.keys(specs));
+    }
+    if (type === "boolean" && value !== undefined) {
+      throw new UsageError(`${rawName} takes no value`);
+    }
+    if (type === "string" && value === undefined) {
+      throw new UsageError(`${rawName} needs a value; \`remex ${command} --help\` tells which`);
+    }
+    if (value?.startsWith("-") === true && value !== "-" && inlineValue === false) {
+      throw new UsageError(`a value of ${rawName} that begins with a dash is written ${rawName}=…`);
+    }
   }
-  const unknown = /^Unknown option '--([^'=]+)/.exec(words)?.[1];
-  const near = unknown && nearName(unknown, options);
+}
+
+function unknownOption(command: string, rawName: string, known: readonly string[]): UsageError {
+  const near = nearName(rawName.replace(/^--?/, ""), known);
   const fix = near === undefined || near === ""
     ? `\`remex ${command} --help\` lists the options`
     : `was --${near} meant?`;
-  return new UsageError(`${words.replaceAll("\n", " ")}; ${fix}`);
+  return new UsageError(`unknown option \`${rawName}\`; ${fix}`);
 }

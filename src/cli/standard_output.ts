@@ -1,3 +1,5 @@
+import { isNonBlocking, untilReady, writeSome } from "../os/non_blocking.ts";
+
 /** Whoever read our output does not any more. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
@@ -6,9 +8,11 @@ export class OutputClosed extends Error {
 /** 128 + SIGPIPE: the exit code when nobody reads the output any more, as shells have it. */
 export const OUTPUT_CLOSED = 141;
 
-interface Writer {
-  write(bytes: Uint8Array): Promise<number>;
-}
+/** Standard output or standard error. */
+export type OutputStream = typeof Deno.stdout | typeof Deno.stderr;
+
+const STDOUT = 1;
+const STDERR = 2;
 
 /**
  * Prints text to standard output, all of it.
@@ -24,18 +28,36 @@ export function print(text: string): Promise<void> {
 }
 
 /**
- * Writes all of the bytes, waiting for whoever reads them.
+ * Writes all of the bytes, waiting for whoever reads them, also where others have made the open file
+ * non-blocking (open(2), O_NONBLOCK).
  *
  * @throws {OutputClosed} when nobody reads it
  * @throws the system's error, as of a full disk
  */
-export async function writeAll(writer: Writer, bytes: Uint8Array): Promise<void> {
+export async function writeAll(
+  stream: OutputStream,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const descriptor = stream === Deno.stdout ? STDOUT : STDERR;
   try {
     for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(await writer.write(rest));
+      if (isNonBlocking(descriptor)) {
+        await untilReady(descriptor, "write");
+        rest = rest.subarray(writeSome(descriptor, rest));
+      } else {
+        rest = rest.subarray(await stream.write(rest));
+      }
     }
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
     throw error;
   }
+}
+
+/** Standard output as a stream. A write that fails fails the stream. */
+export function standardOutput(): WritableStream<Uint8Array<ArrayBuffer>> {
+  return new WritableStream({
+    write: (bytes) => writeAll(Deno.stdout, bytes),
+    close: () => Deno.stdout.close(),
+  });
 }

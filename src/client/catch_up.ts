@@ -1,4 +1,4 @@
-import type { EventSequence } from "./event_sequence.ts";
+import type { EventSequence } from "./event_buffer.ts";
 import type { NetworkReport, ProcessEvent, ReadOutcome } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 

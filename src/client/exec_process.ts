@@ -1,9 +1,9 @@
-import type { NetworkReport, TerminalSize } from "../process/child.ts";
+import type { NetworkReport, TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
-import type { OutputStream, WriteStatus } from "../protocol/process.ts";
+import type { OutputStream, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-export type { NetworkReport, OutputStream, SandboxType, TerminalSize, WriteStatus };
+export type { NetworkReport, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
 
 /** What happens to a process, numbered without gaps from 1. */
 export type ProcessEvent =
@@ -89,8 +89,13 @@ export interface ExecProcess extends AsyncIterable<ExecEvent> {
    * that cannot do it
    */
   closeStdin(): Promise<void>;
-  /** Sends SIGINT to the process group. Nothing happens once the process has ended. */
-  signal(signal: "interrupt"): Promise<void>;
+  /**
+   * Sends SIGINT, SIGTERM or SIGHUP to the process group. Nothing happens once the process has
+   * ended.
+   *
+   * @throws {RpcError} -32602 from an executor that knows `interrupt` alone
+   */
+  signal(signal: ProcessSignal): Promise<void>;
   /** Kills the process with its group. Tells whether it was running. */
   terminate(): Promise<boolean>;
   /** Changes the size of its terminal. */

@@ -1,7 +1,7 @@
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import { pathUriSchema } from "../protocol/path_uri_schema.ts";
+import { pathUriSchema } from "../protocol/schema_parts.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import {
   type ClientOptions,

@@ -1,26 +1,25 @@
-import type { ChildCommand } from "../process/child.ts";
-import { StartError } from "../process/child.ts";
+import { type ChildCommand, StartError } from "../process/child.ts";
 import { commandEnvironment } from "../process/environment.ts";
 import { EventLog, type ProcessEvent as LoggedEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
 import { startChild } from "../process/start_child.ts";
-import { internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
-import { describeIssue } from "../protocol/issue.ts";
+import { describeIssue, internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
 import { type PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { readResult, type StartParams as ParsedParams, startParams } from "../protocol/process.ts";
-import { requiresSandbox } from "../sandbox/requires_sandbox.ts";
+import { requiresSandbox } from "../sandbox/policy/requires_sandbox.ts";
+import type { StartParams } from "./client_options.ts";
 import { EventBuffer } from "./event_buffer.ts";
 import type {
   Completion,
   ExecEvent,
   ExecProcess,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   TerminalSize,
   WriteStatus,
 } from "./exec_process.ts";
-import type { StartParams } from "./client_options.ts";
 
 /** Output waiting for the consumer, in bytes, past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
@@ -50,7 +49,7 @@ export async function startLocalProcess(params: StartParams): Promise<ExecProces
   if (requiresSandbox(parsed.data)) {
     throw internalError("a local process has no sandbox; the command was not started");
   }
-  return await LocalProcess.start(processId, localCommand(parsed.data));
+  return await LocalProcess.start(processId, parsed.data);
 }
 
 /** A command run by this program itself. */
@@ -72,18 +71,20 @@ class LocalProcess implements ExecProcess {
     this.processId = processId;
   }
 
-  static async start(processId: string, command: ChildCommand): Promise<LocalProcess> {
+  static async start(processId: string, params: ParsedParams): Promise<LocalProcess> {
     const local = new LocalProcess(processId);
     try {
       local.#process = await Process.start(
-        command,
+        localCommand(params),
         startChild,
         local.#log,
         (event) => local.#told(event),
       );
       return local;
     } catch (error) {
-      throw error instanceof StartError ? internalError(error.message, error) : error;
+      throw error instanceof StartError
+        ? internalError(error.message, error, error.failure)
+        : error;
     }
   }
 
@@ -112,8 +113,8 @@ class LocalProcess implements ExecProcess {
     return Promise.resolve();
   }
 
-  signal(_signal: "interrupt"): Promise<void> {
-    this.#process?.interrupt();
+  signal(signal: ProcessSignal): Promise<void> {
+    this.#process?.signal(signal);
     return Promise.resolve();
   }
 
@@ -139,8 +140,8 @@ class LocalProcess implements ExecProcess {
 
 function unlogged(event: LoggedEvent): ProcessEvent {
   if (event.kind !== "output") return event;
-  const { kind, seq, stream, base64 } = event;
-  return { kind, seq, stream, bytes: Uint8Array.fromBase64(base64) };
+  const { kind, seq, stream, bytes } = event;
+  return { kind, seq, stream, bytes: new Uint8Array(bytes) };
 }
 
 function localCommand(params: ParsedParams): ChildCommand {

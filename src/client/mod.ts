@@ -5,7 +5,11 @@
  */
 export { ErrorCode, RpcError } from "../protocol/errors.ts";
 export { PathUri, PathUriError } from "../protocol/path_uri.ts";
-export { ConnectionError, type ConnectionErrorCode } from "../transport/client_transport.ts";
+export {
+  ConnectionError,
+  type ConnectionErrorCode,
+  type ConnectionObstacle,
+} from "../transport/client_transport.ts";
 export type { ClientOptions, StartParams, StreamedResponse } from "./client_options.ts";
 export type { Endpoint, ExecutorCommand } from "./connector.ts";
 export type {
@@ -14,6 +18,7 @@ export type {
   ExecProcess,
   OutputStream,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   SandboxType,
@@ -21,5 +26,4 @@ export type {
   WriteStatus,
 } from "./exec_process.ts";
 export { ExecServerClient } from "./exec_server_client.ts";
-export { startLocalProcess } from "./local_process.ts";
 export { ProcessError, type ProcessErrorCode } from "./process_error.ts";

@@ -9,10 +9,12 @@ export type ProcessErrorCode =
 
 /** A process that this client had to give up. */
 export class ProcessError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "ProcessError";
   /** The reason for programs; the message is for people. */
   readonly code: ProcessErrorCode;
 
+  /** Makes the error for a reason; the message tells a person the same. */
   constructor(code: ProcessErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -2,13 +2,13 @@ import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import { CATCH_UP_BYTES, catchUp, networkOf, retainedOutput } from "./catch_up.ts";
-import { EventBuffer } from "./event_buffer.ts";
-import { EventSequence } from "./event_sequence.ts";
+import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
   ExecEvent,
   ExecProcess,
   ProcessEvent,
+  ProcessSignal,
   ReadOptions,
   ReadOutcome,
   TerminalSize,
@@ -102,7 +102,7 @@ export class RemoteProcess implements ExecProcess {
     return this.#input.close();
   }
 
-  async signal(signal: "interrupt"): Promise<void> {
+  async signal(signal: ProcessSignal): Promise<void> {
     const params = { processId: this.processId, signal };
     await this.#host.use((connection) => connection.call("process/signal", params));
   }

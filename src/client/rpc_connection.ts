@@ -122,8 +122,8 @@ export class RpcConnection {
       case "result":
         return this.#take(message.id)?.settle(message.result);
       case "error": {
-        const { code, message: words } = message.error;
-        return this.#take(message.id)?.reject(new RpcError(code, words));
+        const { code, message: words, data } = message.error;
+        return this.#take(message.id)?.reject(new RpcError(code, words, { data }));
       }
       case "notification":
         return this.#notified(message.method, message.params);

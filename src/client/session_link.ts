@@ -1,10 +1,9 @@
-import { delay } from "@std/async/delay";
+import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import type { Result } from "../protocol/methods.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import type { Connector } from "./connector.ts";
-import { Deadline } from "./deadline.ts";
-import { isPermanent, permanent, refusal, timedOut } from "./link_errors.ts";
 import { type ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
+import { delay } from "@std/async/delay";
 
 /** How a link keeps its session. All times in milliseconds. */
 export interface LinkOptions {
@@ -232,4 +231,68 @@ export class SessionLink {
     this.#over.abort(reason);
     this.#observer.ended(reason);
   }
+}
+
+/** Aborts its signal after so many milliseconds, unless it is cleared first. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #reason: () => ConnectionError;
+  readonly #timer: number;
+
+  constructor(milliseconds: number, reason: () => ConnectionError) {
+    this.#reason = reason;
+    this.#timer = setTimeout(() => this.#controller.abort(reason()), milliseconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get reason(): ConnectionError {
+    const { reason } = this.signal;
+    return reason instanceof ConnectionError ? reason : this.#reason();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Why there is no session to begin with. */
+function refusal(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) {
+    return error.cause instanceof ConnectionError ? error.cause : error;
+  }
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("notAnExecutor", `the executor refused a session: ${words}`, {
+    cause: error,
+  });
+}
+
+/** Whether another attempt would end the same way. */
+function isPermanent(error: unknown): boolean {
+  if (error instanceof RpcError) return error.code !== ErrorCode.SessionAttached;
+  return error instanceof ConnectionError &&
+    ["unauthorized", "notAnExecutor", "sessionExpired"].includes(error.code);
+}
+
+/** What a permanent failure means for the session. */
+function permanent(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConnectionError(
+    "sessionExpired",
+    `the executor no longer knows the session, it was restarted or the outage was long: ${words}`,
+    { cause: error },
+  );
+}
+
+/** The connection has not come back in time; the last attempt ended like this. */
+function timedOut(milliseconds: number, last: unknown): ConnectionError {
+  const words = last instanceof Error ? last.message : String(last);
+  return new ConnectionError(
+    "recoveryTimedOut",
+    `the connection did not come back within ${milliseconds / 1000} s: ${words}`,
+    { cause: last },
+  );
 }

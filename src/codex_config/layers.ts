@@ -1,8 +1,7 @@
-import { join } from "node:path";
-import { type TomlTable } from "smol-toml";
 import { trustedDirectories } from "./project.ts";
-import { readTomlFile } from "./toml_file.ts";
-import { isTable } from "./select.ts";
+import { isTable, readTomlFile } from "./toml_file.ts";
+import { join } from "@std/path";
+import type { TomlTable } from "smol-toml";
 
 /** One file of the Codex CLI's configuration. */
 export interface ConfigLayer {

@@ -1,7 +1,6 @@
-import { basename, dirname, join, resolve } from "node:path";
-import { type TomlTable } from "smol-toml";
-import { ConfigFileError, readText } from "./toml_file.ts";
-import { isTable } from "./select.ts";
+import { ConfigFileError, isTable, readText } from "./toml_file.ts";
+import { basename, dirname, join, resolve } from "@std/path";
+import type { TomlTable } from "smol-toml";
 
 /**
  * The directories of a project that may have configuration of their own, from the project's root

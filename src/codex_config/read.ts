@@ -1,12 +1,11 @@
-import { homedir, hostname } from "node:os";
-import { dirname, join } from "node:path";
-import { stringify } from "smol-toml";
 import { internalError, invalidParams } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { type ConfigLayer, configLayers, requirementsLayers } from "./layers.ts";
-import { select, type TomlPath } from "./select.ts";
-import { ConfigFileError } from "./toml_file.ts";
+import { ConfigFileError, select, type TomlPath } from "./toml_file.ts";
+import { homedir, hostname } from "node:os";
+import { dirname, join } from "@std/path";
+import { stringify } from "smol-toml";
 
 type Layers = ResultInput<"environmentConfig/read">["config"];
 

@@ -1,5 +1,4 @@
-import { ConfigurationError } from "./configuration_error.ts";
-import { type Origin, outranks, positionText } from "./origin.ts";
+import { ConfigurationError, type Origin, outranks, positionText } from "./origin.ts";
 import { optionOf, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
 
 /** A value and where it was given. */
@@ -49,6 +48,7 @@ export class Configuration {
     const origin = this.origin(name);
     switch (origin.layer) {
       case "built in":
+      case "memory":
         return `--${optionOf(name)}`;
       case "command line":
         return origin.option;
@@ -77,6 +77,11 @@ export class Configuration {
   /** The same with values for what nobody decided. */
   above(layer: Layer): Configuration {
     return new Configuration([layer, this.#given]);
+  }
+
+  /** The same with values that replace those of earlier layers. */
+  below(layer: Layer): Configuration {
+    return new Configuration([this.#given, layer]);
   }
 
   /** Something is wrong with the value of a setting. */

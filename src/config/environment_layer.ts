@@ -1,6 +1,5 @@
-import { ConfigurationError } from "./configuration_error.ts";
 import type { Given } from "./configuration.ts";
-import { nearName } from "./near_name.ts";
+import { ConfigurationError } from "./origin.ts";
 import {
   type SettingName,
   settingNames,
@@ -47,6 +46,9 @@ export function environmentLayer(
       unknown.push(variable);
       continue;
     }
+    if (!text.isWellFormed()) {
+      throw new ConfigurationError(`${variable} in the environment is not UTF-8`);
+    }
     const value = givenAsText(name, variable, text);
     layer.set(name, { value, origin: { layer: "environment", variable } });
   }
@@ -74,4 +76,37 @@ function refuseNearMiss(variable: string, known: readonly string[]): void {
   throw new ConfigurationError(
     `${variable} in the environment is no setting; was ${VARIABLE_PREFIX}${near} meant?`,
   );
+}
+
+/** The name that somebody may have meant, or undefined if none is near. */
+export function nearName(name: string, known: readonly string[]): string | undefined {
+  const tolerated = Math.min(2, Math.floor(name.length / 3));
+  return known
+    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+    .filter(({ distance }) => distance <= tolerated)
+    .toSorted((left, right) => left.distance - right.distance)[0]?.other;
+}
+
+/**
+ * How many letters have to be put in, left out, changed or swapped with their neighbour to make one
+ * text of another (optimal string alignment).
+ */
+function distance(from: string, to: string): number {
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
+  const at = (row: number, column: number) => rows[row]?.[column] ?? Infinity;
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    rows.push(current);
+    for (let column = 1; column <= to.length; column++) {
+      const same = from[row - 1] === to[column - 1];
+      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      current.push(Math.min(
+        at(row - 1, column) + 1,
+        at(row, column - 1) + 1,
+        at(row - 1, column - 1) + (same ? 0 : 1),
+        swapped ? at(row - 2, column - 2) + 1 : Infinity,
+      ));
+    }
+  }
+  return at(from.length, to.length);
 }

@@ -1,8 +1,7 @@
-import { ConfigurationError } from "./configuration_error.ts";
 import type { Given, Layer } from "./configuration.ts";
-import { acceptedValue, type Member, parseMembers } from "./jsonc_file.ts";
-import { nearName } from "./near_name.ts";
-import type { FileLayerName } from "./origin.ts";
+import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
+import { nearName } from "./environment_layer.ts";
+import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { isSettingName, type SettingName, settingNames, SETTINGS } from "./settings.ts";
 
 /**
@@ -14,6 +13,7 @@ export async function fileLayer(text: string, file: string, name: FileLayerName)
   const layer = new Map<SettingName, Given>();
   for (const member of await parseMembers(text, file)) {
     const { key, position } = member;
+    if (key === SCHEMA_KEY) continue;
     if (!isSettingName(key)) throw unknownKey(member, settingNames(), "remex config --help");
     layer.set(key, { value: valueOf(member, key), origin: { layer: name, ...position } });
   }

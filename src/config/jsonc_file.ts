@@ -1,9 +1,8 @@
+import { ConfigurationError, type FilePosition } from "./origin.ts";
+import type { ValueType } from "./value_types.ts";
 import type { ObjectNode } from "@humanwhocodes/momoa";
 import { existsSync, lstatSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { ConfigurationError } from "./configuration_error.ts";
-import type { FilePosition } from "./origin.ts";
-import type { ValueType } from "./value_types.ts";
+import { basename, dirname } from "@std/path";
 
 /** One `"key": value` of a file. */
 export interface Member {
@@ -122,6 +121,9 @@ export async function parseMembers(text: string, file: string): Promise<readonly
     });
   }
 }
+
+/** Names the JSON Schema of a file, for editors. It says nothing to the program. */
+export const SCHEMA_KEY = "$schema";
 
 /** Checks a member's value. @throws {ConfigurationError} naming the file, the line and the key */
 export function acceptedValue<T>({ key, value, position }: Member, type: ValueType<T>): T {

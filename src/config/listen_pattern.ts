@@ -1,20 +1,19 @@
 import { realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join } from "@std/path";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
-import type { ValueType } from "./value_types.ts";
+import * as z from "zod/mini";
+import { text, type ValueType, valueType } from "./value_types.ts";
 
 /**
  * Addresses that an administrator allows: `stdio`, `unix` (any socket file), `unix:PATH`,
  * `loopback`, `ws://HOST:PORT`, or `ws://HOST:*` for any port.
  */
 export function listenPattern(): ValueType<string> {
-  return {
+  return valueType({
+    ...text("ADDRESS"),
     expected: "stdio, unix, unix:PATH, loopback, ws://HOST:PORT or ws://HOST:*",
-    placeholder: "ADDRESS",
-    fromText: (given) => given,
-    accepts: (value): value is string =>
-      typeof value === "string" && readPattern(value) !== undefined,
-  };
+    schema: () => z.string().check(z.refine((value) => readPattern(value) !== undefined)),
+  });
 }
 
 /** Whether a pattern allows an address. */

@@ -1,8 +1,9 @@
+import { startingEnvironment } from "../os/environment.ts";
 import { Configuration, type Layer } from "./configuration.ts";
-import { ConfigurationError } from "./configuration_error.ts";
 import { environmentLayer } from "./environment_layer.ts";
 import { isSystemDirectory, readFile, readSystemFile, readUserFile } from "./jsonc_file.ts";
-import type { FileLayerName } from "./origin.ts";
+import { fitIntoMemory } from "./memory_layer.ts";
+import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { hostPlaces, type Places } from "./places.ts";
 import type { Requirements } from "./requirements.ts";
 
@@ -51,17 +52,20 @@ export async function loadForExecutor(sources: Sources): Promise<LoadedForExecut
   const administered = isSystemDirectory(places.directory);
   const demands = administered ? readSystemFile(places.requirements) : undefined;
   const loaded = await loadLayers(sources, environment, places, administered);
-  if (demands === undefined) return { ...loaded, requirements: undefined };
+  if (demands === undefined) {
+    const configuration = fitIntoMemory(loaded.configuration);
+    return { ...loaded, configuration, requirements: undefined };
+  }
   const [{ parseRequirements }, { enforceRequirements }] = await Promise.all([
     import("./requirements.ts"),
     import("./enforce.ts"),
   ]);
   const requirements = await parseRequirements(demands, places.requirements);
-  const configuration = enforceRequirements(loaded.configuration, requirements);
+  const configuration = fitIntoMemory(enforceRequirements(loaded.configuration, requirements));
   return { ...loaded, configuration, requirements };
 }
 
-function whereToLook({ environment = Deno.env.toObject(), places }: Sources) {
+function whereToLook({ environment = startingEnvironment(), places }: Sources) {
   return { environment, places: places ?? hostPlaces(environment) };
 }
 

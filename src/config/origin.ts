@@ -1,6 +1,7 @@
 /** Where settings come from, the later over the earlier. */
 const LAYERS = [
   "built in",
+  "memory",
   "requirements",
   "system file",
   "user file",
@@ -24,6 +25,8 @@ export interface FilePosition {
 /** Where a value was given. */
 export type Origin =
   | { readonly layer: "built in" }
+  /** A share of so many bytes of memory, as what is built in would be too much. */
+  | { readonly layer: "memory"; readonly bytes: number }
   | ({ readonly layer: "requirements" | FileLayerName } & FilePosition)
   | { readonly layer: "environment"; readonly variable: string }
   | { readonly layer: "command line"; readonly option: string };
@@ -36,4 +39,9 @@ export function outranks(origin: Origin, other: Origin): boolean {
 /** A place as compilers and editors write it. */
 export function positionText({ file, line }: FilePosition): string {
   return `${file}:${line}`;
+}
+
+/** What is wrong with how the program is configured; ends it with exit code 2. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
 }

@@ -1,10 +1,8 @@
-import { isAbsolute } from "node:path";
-import { ConfigurationError } from "./configuration_error.ts";
 import { unknownKey } from "./file_layer.ts";
-import { acceptedValue, type Member, parseMembers } from "./jsonc_file.ts";
 import { domainPattern } from "./domain_pattern.ts";
+import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
 import { listenPattern } from "./listen_pattern.ts";
-import { type FilePosition, positionText } from "./origin.ts";
+import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
 import {
   type ConfiguredCommand,
   isSettingName,
@@ -12,7 +10,7 @@ import {
   settingNames,
   SETTINGS,
 } from "./settings.ts";
-import { choice, listOf, text, toggle, type ValueType } from "./value_types.ts";
+import { absolutePath, choice, listOf, toggle, type ValueType } from "./value_types.ts";
 
 /** Something that an administrator can demand. */
 export interface Requirement<T> {
@@ -28,11 +26,7 @@ const table = {
       "enclosed in it; `disabled`, `external` and full access are none",
   },
   allowedWorkspaceRoots: {
-    type: listOf<string>({
-      ...text("DIR"),
-      expected: "an absolute path",
-      accepts: (value): value is string => typeof value === "string" && isAbsolute(value),
-    }),
+    type: listOf(absolutePath("DIR")),
     meaning: "directories below which everything lies that a sandbox lets write, its workspace " +
       "roots and the command's working directory; the temporary directory needs to be listed " +
       "too. It requires a sandbox",
@@ -153,6 +147,7 @@ export async function parseRequirements(text: string, file: string): Promise<Req
   let maximum: ReadonlyMap<SettingName, Bound> = new Map();
   for (const member of await parseMembers(text, file)) {
     const { key, position } = member;
+    if (key === SCHEMA_KEY) continue;
     if (key === MAXIMUM) maximum = readMaximum(member);
     else if (isRequirementName(key)) demands.set(key, { value: valueOf(member, key), position });
     else throw unknownKey(member, [...requirementNames(), MAXIMUM], "remex config --help");

@@ -1,6 +1,7 @@
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
-import { DEFAULT_LIMITS } from "../server/limits.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../server/limits.ts";
+import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../log/log.ts";
 import {
   choice,
   inWords,
@@ -33,6 +34,14 @@ const MIN_RETAINED_BYTES = 256 * 1024;
 const MAX_RETAINED_BYTES = 256 * 1024 * 1024;
 
 const MAX_LIMIT = 1_000_000;
+
+/** What clients need to be served at all. */
+export const MIN_MEMORY_BUDGET = 16 * 1024 * 1024;
+/** A terabyte. */
+const MAX_MEMORY_BUDGET = 2 ** 40;
+
+/** Below that commands with long arguments could not be started. */
+export const MIN_MESSAGE_BYTES = 1024 * 1024;
 
 /** A day; more would make the end of tokens meaningless. */
 const MAX_CLOCK_SKEW_SECONDS = 86_400;
@@ -126,22 +135,48 @@ const table = {
   ),
   maxSessions: limit(DEFAULT_LIMITS.sessions, "sessions, connected or waiting for their client"),
   maxProcesses: limit(DEFAULT_LIMITS.processes, "running processes of all sessions together"),
+  maxEndedProcesses: limit(
+    DEFAULT_LIMITS.endedProcesses,
+    "ended processes of all sessions together that are remembered, for 30 s at the most",
+  ),
   concurrentRequests: limit(
     DEFAULT_LIMITS.concurrentRequests,
     "requests of a connection worked on at the same time; more wait for their turn",
   ),
   grace: setting(
-    serve,
+    [...serve, ...exec],
     seconds("zero"),
     5,
-    "time for commands to end at shutdown before they are killed",
+    "time for commands to end once they were told to, before they are killed",
+  ),
+  pingInterval: setting(
+    serve,
+    seconds("zero"),
+    30,
+    "how long a client may be silent before it is sent a ping, which keeps proxies from cutting an " +
+      "idle connection; one that says nothing for as long again is taken for gone; 0 for no pings",
   ),
   retainBytes: setting(
     serve,
     wholeNumber(MIN_RETAINED_BYTES, MAX_RETAINED_BYTES),
     DEFAULT_RETAINED_BYTES,
     "output kept of each process for clients that lost their connection, at most 268435456; all " +
-      "processes together keep 512 MiB more than the default at the most",
+      "processes together keep a quarter of `memoryBudget`, and of those that ended less first",
+  ),
+  memoryBudget: setting(
+    serve,
+    wholeNumber(MIN_MEMORY_BUDGET, MAX_MEMORY_BUDGET),
+    DEFAULT_MEMORY.budgetBytes,
+    "bytes of memory for clients' sake: half for messages being read and worked on, a quarter " +
+      "for output that is kept, a quarter for what is not sent yet; not set, it is a quarter of " +
+      "the machine's or container's memory if that is less",
+  ),
+  maxMessageBytes: setting(
+    serve,
+    wholeNumber(MIN_MESSAGE_BYTES, MAX_MESSAGE_BYTES),
+    DEFAULT_MEMORY.messageBytes,
+    "the largest message that is read, in bytes; not set, it is a sixteenth of the memory if " +
+      "that is less",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   url: optional(exec, url(), "the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),

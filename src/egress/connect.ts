@@ -1,4 +1,4 @@
-import { DescriptorStream } from "../native/descriptor_stream.ts";
+import { DescriptorStream } from "../os/descriptor_stream.ts";
 import type { Connector } from "./dial.ts";
 
 /** Connects by the system's sockets, which can be joined without a detour through this program. */

@@ -1,4 +1,4 @@
-import { HttpFailure } from "../http/failure.ts";
+import { HttpFailure } from "../http/request.ts";
 import { type Proxy, proxyFor, type Variables } from "../http/proxy.ts";
 import { isPublic, OwnAddresses, resolve, type Resolver } from "./addresses.ts";
 import type { DomainRules } from "./domain_rules.ts";

@@ -1,23 +1,29 @@
-import { basename, dirname } from "node:path";
+import { basename, dirname } from "@std/path";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
-import { isNotFound } from "./io_error.ts";
+import { isNotFound, systemErrorCode } from "./io_error.ts";
+import { hostPath } from "./named.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
 
+/** What chmod(2) sets. */
+const MODE_BITS = 0o7777;
+/** What it takes to fill a directory. */
+const OWNER_BITS = 0o700;
+
 /**
- * `fs/copy`: a file with its mode, a symbolic link as a link, or with `recursive` a directory,
- * which is merged into one that is there. FIFOs, sockets and devices are left out of directories.
+ * `fs/copy`: a file with its mode, a symbolic link as a link, or with `recursive` a directory with
+ * its mode, which is merged into one that is there. Holes of sparse files stay holes. FIFOs, sockets and devices are left out of directories.
  */
 export async function copy(
   { sourcePath, destinationPath, recursive }: Params<"fs/copy">,
   signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/copy">> {
-  using source = paths.entry(sourcePath.toNativePath(), "read");
-  const destination = destinationPath.toNativePath();
-  const { isDirectory, isFile, isSymlink } = await source.stat();
+  using source = paths.entry(hostPath(sourcePath), "read");
+  const destination = hostPath(destinationPath);
+  const { isDirectory, isFile, isSymlink, mode } = await source.stat();
   if (isDirectory) {
     if (!recursive) {
       throw invalidRequest("fs/copy requires recursive: true when sourcePath is a directory");
@@ -25,7 +31,7 @@ export async function copy(
     const real = await realPathOfMissing(destination, paths);
     refuseDescent(await paths.canonical(source.name), real);
     await paths.approveCopy(source, real, signal);
-    await copyDirectory(source, destination, paths, signal);
+    await copyDirectory(source, mode, destination, paths, signal);
   } else if (isSymlink) {
     await copyLink(source, destination, paths);
   } else if (isFile) {
@@ -38,20 +44,49 @@ export async function copy(
 
 async function copyDirectory(
   source: Place,
+  mode: number | null,
   destination: string,
   paths: Paths,
   signal?: AbortSignal,
 ): Promise<void> {
-  await paths.makeDirectory(destination, true);
+  const isNew = await ensureDirectory(destination, paths);
+  // Nobody looks in meanwhile who may not look in later.
+  if (isNew) await setMode(destination, mode, OWNER_BITS, paths);
   for await (const { name } of source.entries()) {
     signal?.throwIfAborted();
     using from = source.child(name);
     const to = `${destination}/${name}`;
-    const { isDirectory, isFile, isSymlink } = await from.stat();
-    if (isDirectory) await copyDirectory(from, to, paths, signal);
+    const { isDirectory, isFile, isSymlink, mode } = await from.stat();
+    if (isDirectory) await copyDirectory(from, mode, to, paths, signal);
     else if (isSymlink) await copyLink(from, to, paths);
     else if (isFile) await copyFile(from, to, paths, signal);
   }
+  if (isNew) await setMode(destination, mode, 0, paths);
+}
+
+/** Returns whether it was not there. */
+async function ensureDirectory(path: string, paths: Paths): Promise<boolean> {
+  try {
+    await paths.makeDirectory(path, false);
+    return true;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === undefined) throw error;
+    await paths.makeDirectory(path, true);
+    return code === "ENOENT";
+  }
+}
+
+/** @param more permissions that it gets besides */
+async function setMode(
+  directory: string,
+  mode: number | null,
+  more: number,
+  paths: Paths,
+): Promise<void> {
+  if (mode === null || Deno.build.os === "windows") return;
+  using place = paths.entry(directory, "write");
+  await Deno.chmod(place.path, mode & MODE_BITS | more);
 }
 
 async function copyLink(source: Place, destination: string, paths: Paths): Promise<void> {

@@ -1,11 +1,13 @@
-import type { FileHandle } from "node:fs/promises";
 import { invalidRequest, notFound } from "../protocol/errors.ts";
 import { MAX_READ_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import { toRpcError } from "./io_error.ts";
-import { OpenFile } from "./open_file.ts";
+import { systemErrorCode, toRpcError } from "./io_error.ts";
+import { hostPath } from "./named.ts";
 import { openRegularFile } from "./open.ts";
+import { plainPaths } from "./plain_paths.ts";
+import { readFully } from "./transfer.ts";
+import type { FileHandle } from "node:fs/promises";
 
 /** Opens a regular file for reading. */
 export type FileOpener = (path: PathUri) => Promise<FileHandle>;
@@ -94,7 +96,9 @@ function refuseLongId(handleId: string): void {
 
 /** Opens it with all rights of this process. */
 export async function openPlainly(path: PathUri): Promise<FileHandle> {
-  return (await openRegularFile(path.toNativePath())).file;
+  const name = hostPath(path);
+  using place = plainPaths.object(name, "read");
+  return (await openRegularFile(place.path, name)).file;
 }
 
 async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {
@@ -109,4 +113,42 @@ async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {
 async function closed(opening: Promise<OpenFile>): Promise<void> {
   const file = await opening.catch(() => undefined);
   await file?.close();
+}
+
+/**
+ * A file open for reading at any place, by several at a time.
+ *
+ * The runtime reads at a place by moving the file's position there, so that reads take turns.
+ */
+class OpenFile {
+  readonly #file: FileHandle;
+  #lastRead: Promise<unknown> = Promise.resolve();
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Up to `length` bytes from `offset` on: fewer, or none, at the end of the file. */
+  readAt(offset: number, length: number): Promise<Uint8Array> {
+    const reading = this.#lastRead.then(() => this.#read(offset, length));
+    this.#lastRead = reading.catch(() => {});
+    return reading;
+  }
+
+  /** Closes the file once the reads before are done. */
+  async close(): Promise<void> {
+    await this.#lastRead;
+    await this.#file.close();
+  }
+
+  async #read(offset: number, length: number): Promise<Uint8Array> {
+    const buffer = new Uint8Array(length);
+    try {
+      return buffer.subarray(0, await readFully(this.#file, buffer, offset));
+    } catch (error) {
+      // Past the largest file that the file system could hold (lseek(2)).
+      if (systemErrorCode(error) === "EINVAL") return new Uint8Array();
+      throw error;
+    }
+  }
 }

@@ -1,6 +1,12 @@
-import { ErrorCode, internalError, invalidParams, RpcError } from "../protocol/errors.ts";
+import {
+  ErrorCode,
+  internalError,
+  invalidParams,
+  invalidRequest,
+  RpcError,
+} from "../protocol/errors.ts";
 import { PathUriError } from "../protocol/path_uri.ts";
-import { describeErrno } from "../native/errno.ts";
+import { describeErrno } from "../os/errno.ts";
 
 /** The system's errors that say the operation itself is wrong; all but these are -32603. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -18,7 +24,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
  */
 export function toRpcError(error: unknown): unknown {
   if (error instanceof RpcError) return error;
-  if (error instanceof PathUriError) return invalidParams(error.message);
+  if (error instanceof PathUriError) {
+    return error.code === "foreign" ? invalidRequest(error.message) : invalidParams(error.message);
+  }
   // The runtime's own: a path that it was given by the system is not UTF-8.
   if (error instanceof Deno.errors.InvalidData) return internalError(error.message, error);
   const words = systemWords(error);

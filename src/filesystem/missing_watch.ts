@@ -1,5 +1,5 @@
-import { dirname } from "node:path";
-import { untilAnswered } from "../native/until_answered.ts";
+import { dirname } from "@std/path";
+import { untilAnswered } from "../os/until_answered.ts";
 import type { Params } from "../protocol/methods.ts";
 
 /** Paths of one watch; a client that has more to look after asks for them itself. */

@@ -1,16 +1,17 @@
+import { memoryLimit } from "../os/memory_limit.ts";
+import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, Params, ResultInput } from "../protocol/methods.ts";
-import { canonicalize } from "./canonicalize.ts";
+import { isBase64 } from "./base64_pieces.ts";
 import { copy } from "./copy.ts";
-import { createDirectory } from "./create_directory.ts";
-import { getMetadata } from "./get_metadata.ts";
-import { toRpcError } from "./io_error.ts";
-import { readDirectory } from "./read_directory.ts";
+import { isNotFound, systemErrorCode, toRpcError } from "./io_error.ts";
+import { hostPath, uriOf } from "./named.ts";
+import { openRegularFile } from "./open.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
-import { readFile } from "./read_file.ts";
-import { remove } from "./remove.ts";
+import { readDirectory } from "./read_directory.ts";
+import { storeFile } from "./store_file.ts";
+import { readFully } from "./transfer.ts";
 import { walk } from "./walk.ts";
-import { writeFile } from "./write_file.ts";
 
 /**
  * Does what a request asks for and gives its result. Aborted, because nobody waits for that any
@@ -32,6 +33,9 @@ export type FileMethod =
   | "fs/walk"
   | "fs/remove"
   | "fs/copy";
+
+/** How often a request is tried for which there was no descriptor. */
+const MAX_ATTEMPTS = 5;
 
 /** What is done for each of them. */
 export type FileOperations = { readonly [M in FileMethod]: Operation<M> };
@@ -55,10 +59,14 @@ type OperationOn<M extends Method> = (
 export function operationsOn(paths: Paths): FileOperations {
   const answering = <M extends Method>(operation: OperationOn<M>): Operation<M> => {
     return async (params, signal) => {
-      try {
-        return await operation(params, signal, paths);
-      } catch (error) {
-        throw toRpcError(error);
+      for (let attempt = 1;; attempt++) {
+        try {
+          return await operation(params, signal, paths);
+        } catch (error) {
+          // The limit is low while a command is started, and done with when this is seen here.
+          const lacksDescriptors = systemErrorCode(error) === "EMFILE";
+          if (!lacksDescriptors || attempt === MAX_ATTEMPTS) throw toRpcError(error);
+        }
       }
     };
   };
@@ -77,3 +85,133 @@ export function operationsOn(paths: Paths): FileOperations {
 
 /** The same, done with all rights of this process. */
 export const fileOperations: FileOperations = operationsOn(plainPaths);
+
+/** `fs/canonicalize`: the path without symbolic links that leads to the same place. */
+async function canonicalize(
+  { path }: Params<"fs/canonicalize">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/canonicalize">> {
+  const real = await paths.canonical(hostPath(path));
+  return { path: uriOf(real).toString() };
+}
+
+/**
+ * `fs/createDirectory`: one directory, or with `recursive` also those above it that are missing.
+ * Only then may it be there already.
+ */
+async function createDirectory(
+  { path, recursive }: Params<"fs/createDirectory">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/createDirectory">> {
+  await paths.makeDirectory(hostPath(path), recursive);
+  return {};
+}
+
+/** `fs/getMetadata`: what a path leads to, and whether it is itself a symbolic link. */
+async function getMetadata(
+  { path }: Params<"fs/getMetadata">,
+  _signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/getMetadata">> {
+  const native = hostPath(path);
+  using object = paths.object(native, "look");
+  using entry = paths.entry(native, "look");
+  const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
+  return {
+    isDirectory: target.isDirectory,
+    isFile: target.isFile,
+    isSymlink: itself.isSymlink,
+    size: target.size,
+    createdAtMs: target.birthtime?.getTime() ?? 0,
+    modifiedAtMs: target.mtime?.getTime() ?? 0,
+  };
+}
+
+/** Bytes of the largest file that is read whole: as base64 it must fit one string of the runtime. */
+export const MAX_READ_FILE_BYTES = 256 * 1024 * 1024;
+/** Files of up to so many bytes are read however little memory there is. */
+const SMALL_FILE_BYTES = 8 * 1024 * 1024;
+/** The share of the memory that a file may have: it is there up to five times until it is sent. */
+const MEMORY_SHARE = 1 / 32;
+
+/**
+ * Bytes that are read and encoded at a time, so that other requests get their turn in between.
+ * A multiple of three: the base64 of each piece then continues that of the one before.
+ */
+const PIECE_BYTES = 1536 * 1024;
+/** The same for small files, among them those of /proc, which say that their size is 0. */
+const SMALL_PIECE_BYTES = 60 * 1024;
+
+/** `fs/readFile`: all of a regular file. */
+export async function readFile(
+  { path }: Params<"fs/readFile">,
+  signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/readFile">> {
+  const native = hostPath(path);
+  using place = paths.object(native, "read");
+  const { file, size } = await openRegularFile(place.path, native);
+  await using _closing = file;
+  refuseLarge(size);
+  // One byte more than there is, if it fits, so that the end is seen at once.
+  const whole = Math.max(SMALL_PIECE_BYTES, Math.ceil((size + 1) / 3) * 3);
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, whole));
+  let dataBase64 = "";
+  for (let total = 0;;) {
+    signal?.throwIfAborted();
+    const count = await readFully(file, piece);
+    total += count;
+    // Files grow, and those of /proc do not know how long they are.
+    if (total > size) refuseLarge(total);
+    dataBase64 += piece.subarray(0, count).toBase64();
+    if (count < piece.length) return { dataBase64 };
+  }
+}
+
+function refuseLarge(size: number): void {
+  if (size <= SMALL_FILE_BYTES) return;
+  const share = Math.max(SMALL_FILE_BYTES, Math.floor(memoryLimit() * MEMORY_SHARE));
+  const limit = Math.min(MAX_READ_FILE_BYTES, share);
+  if (size <= limit) return;
+  throw invalidRequest(`file is too large to read: limit is ${limit} bytes`);
+}
+
+/**
+ * `fs/remove`: a file, a symbolic link (never its target) or a directory; one that is not empty
+ * only with `recursive`. With `force` there need not be anything.
+ */
+async function remove(
+  { path, recursive, force }: Params<"fs/remove">,
+  signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/remove">> {
+  try {
+    await paths.remove(hostPath(path), recursive, signal);
+  } catch (error) {
+    if (!force || !isNotFound(error)) throw error;
+  }
+  return {};
+}
+
+/**
+ * `fs/writeFile`: makes a file hold these bytes and nothing else, complete or not at all; see
+ * {@linkcode storeFile}.
+ */
+async function writeFile(
+  { path, dataBase64 }: Params<"fs/writeFile">,
+  signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<"fs/writeFile">> {
+  try {
+    using destination = paths.destination(hostPath(path));
+    await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
+    return {};
+  } catch (error) {
+    // It is decoded while it is written, and nothing has come of that; but whatever else is wrong,
+    // this is told first.
+    if (isBase64(dataBase64)) throw error;
+    throw invalidRequest("`dataBase64` is not standard base64 with padding");
+  }
+}

@@ -33,6 +33,8 @@ export interface Destination extends Disposable {
   nameOf(file: Stats): Promise<string | undefined>;
   /** Creates a file beside that name, or there. */
   create(path: string, mode: number): Promise<UnfinishedFile>;
+  /** Creates a file that has no name until it is finished, where there is such a thing. */
+  createNameless(path: string, mode: number): Promise<UnfinishedFile>;
 }
 
 /**

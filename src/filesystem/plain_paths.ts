@@ -1,22 +1,38 @@
-import { danglingTarget, nameOf } from "./link_target.ts";
+import { closeDescriptor } from "../os/descriptor.ts";
+import { statusOf } from "../os/file_status.ts";
+import { Open, openAt, pathTo } from "../os/open_at.ts";
+import { isLocal, untilAnswered } from "../os/until_answered.ts";
+import { systemErrorCode } from "./io_error.ts";
+import { listEntries, makeDirectory, makeLink, readLink, realPath, remove } from "./named.ts";
 import { openForWriting } from "./open.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
 import { UnfinishedFile } from "./unfinished_file.ts";
+import type { Stats } from "node:fs";
+import { lstat } from "node:fs/promises";
+import { dirname, isAbsolute } from "@std/path";
 
 /** Leaves it all to the system: whatever this process may do may be done. */
 export const plainPaths: Paths = {
-  object: (path) => place(path, () => Deno.stat(path)),
+  object,
   entry,
-  canonical: (path) => Deno.realPath(path),
+  canonical: realPath,
   destination,
-  makeDirectory: (path, recursive) => Deno.mkdir(path, { recursive }),
-  makeLink: (target, path) => Deno.symlink(target, path),
-  remove: (path, recursive) => Deno.remove(path, { recursive }),
+  makeDirectory: async (path, recursive) => {
+    if (path.isWellFormed()) await Deno.mkdir(path, { recursive });
+    else if (recursive) await makeDirectories(path);
+    else await makeDirectory(path);
+  },
+  makeLink,
+  remove,
   approveCopy: () => Promise.resolve(),
 };
 
+function object(path: string): Place {
+  return path.isWellFormed() ? place(path, () => Deno.stat(path)) : heldPlace(path, true);
+}
+
 function entry(path: string): Place {
-  return place(path, () => Deno.lstat(path));
+  return path.isWellFormed() ? place(path, () => Deno.lstat(path)) : heldPlace(path, false);
 }
 
 function place(path: string, stat: Place["stat"]): Place {
@@ -24,20 +40,117 @@ function place(path: string, stat: Place["stat"]): Place {
     path,
     name: path,
     stat,
-    readLink: () => Deno.readLink(path),
-    entries: () => Deno.readDir(path),
+    readLink: () => readLink(path),
+    entries: () => listEntries(path),
     child: (name) => entry(`${path}/${name}`),
     [Symbol.dispose]() {},
   };
 }
 
-function destination(path: string): Destination {
+/** What the runtime cannot spell the name of is reached by a descriptor. */
+function heldPlace(name: string, follows: boolean): Place {
+  const descriptor = openAt(-1, name, Open.PathOnly | (follows ? 0 : Open.NoFollow));
+  const path = pathTo(descriptor);
   return {
-    file: path,
-    open: (signal) => openForWriting(path, signal),
-    newName: () => danglingTarget(path),
-    nameOf: (file) => nameOf(path, file),
-    create: (path, mode) => UnfinishedFile.create(path, mode),
-    [Symbol.dispose]() {},
+    // That of a link leads to the link.
+    ...place(path, () => Deno.stat(path)),
+    name,
+    readLink: () => readLink(name),
+    [Symbol.dispose]: () => closeDescriptor(descriptor),
   };
+}
+
+function destination(path: string): Destination {
+  const held = path.isWellFormed() ? undefined : heldIfThere(path);
+  const file = held?.path ?? (path.isWellFormed() ? path : undefined);
+  return {
+    file,
+    open: async (signal) => {
+      if (file === undefined) return undefined;
+      // The runtime opens it on the thread that asks, and so for all clients.
+      await untilAnswered([path]);
+      return await openForWriting(file, signal);
+    },
+    newName: () => danglingTarget(path),
+    nameOf: (stats) => nameOf(path, stats),
+    create: (beside, mode) => UnfinishedFile.create(beside, mode),
+    createNameless: async (beside, mode) => {
+      const known = Deno.build.os === "linux" && await isLocal(dirname(beside));
+      if (!known) throw new Deno.errors.NotSupported("no files without a name");
+      return await UnfinishedFile.createNameless(beside, mode);
+    },
+    [Symbol.dispose]() {
+      held?.[Symbol.dispose]();
+    },
+  };
+}
+
+function heldIfThere(path: string): Place | undefined {
+  try {
+    return heldPlace(path, true);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function makeDirectories(path: string): Promise<void> {
+  try {
+    return await makeDirectory(path);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === "EEXIST") {
+      using there = object(path);
+      if ((await there.stat()).isDirectory) return;
+    }
+    if (code !== "ENOENT") throw error;
+  }
+  await plainPaths.makeDirectory(dirname(path), true);
+  await makeDirectory(path);
+}
+
+/** So many links the kernel follows at the most (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/**
+ * Where the file is to be that a path without one leads to: the path itself, or the end of the
+ * links that dangle there.
+ */
+async function danglingTarget(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const link = await readLink(target).catch(() => undefined);
+    if (link === undefined) break;
+    // Not normalized: `..` behind another link leads elsewhere than the text tells.
+    target = isAbsolute(link) ? link : `${dirname(target)}/${link}`;
+  }
+  return target;
+}
+
+/**
+ * The name, free of links, of the file that a path leads to, or undefined if it has none: one that
+ * was deleted while open is still reached through /proc/self/fd.
+ */
+export async function nameOf(path: string, file: Stats): Promise<string | undefined> {
+  try {
+    const name = await realPath(path);
+    return await leadsTo(name, file) ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a name is a file's, a link not followed. */
+export async function leadsTo(name: string, file: Stats): Promise<boolean> {
+  if (name.isWellFormed()) {
+    const named = await lstat(name);
+    return named.dev === file.dev && named.ino === file.ino;
+  }
+  const held = openAt(-1, name, Open.PathOnly | Open.NoFollow);
+  try {
+    const { inode, device } = statusOf(held);
+    return device === file.dev && inode === BigInt(file.ino);
+  } finally {
+    closeDescriptor(held);
+  }
 }

@@ -1,4 +1,6 @@
+import { readableText } from "../os/os_string.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import { hostPath } from "./named.ts";
 import type { Paths, Place } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 
@@ -17,11 +19,11 @@ export async function readDirectory(
   _signal?: AbortSignal,
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/readDirectory">> {
-  using directory = paths.object(path.toNativePath(), "read");
+  using directory = paths.object(hostPath(path), "read");
   const entries = await listDirectory(directory, paths);
   return {
     entries: entries.map(({ name, isDirectory, isFile }) => ({
-      fileName: name,
+      fileName: readableText(name),
       isDirectory,
       isFile,
     })),
@@ -29,8 +31,7 @@ export async function readDirectory(
 }
 
 /**
- * Lists a directory. Symbolic links that lead nowhere are left out, and names that are not UTF-8
- * are, too: the runtime does not tell them.
+ * Lists a directory. Symbolic links that lead nowhere are left out.
  */
 export async function listDirectory(directory: Place, paths: Paths): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = [];

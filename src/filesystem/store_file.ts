@@ -1,12 +1,16 @@
-import type { Stats } from "node:fs";
+import { copyInodeFlags } from "../os/inode_flags.ts";
+import { copyExtendedAttributes } from "../os/xattr.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
-import { overwriteFile } from "./overwrite_file.ts";
-import { EarlyWriteback } from "./linux/early_writeback.ts";
-import { LateRelease } from "./linux/late_release.ts";
+import { copyContent } from "./copy_content.ts";
+import { EarlyWriteback } from "./early_writeback.ts";
+import { systemErrorCode } from "./io_error.ts";
+import { LateRelease } from "./late_release.ts";
 import type { Destination } from "./paths.ts";
-import { createSubstitute } from "./substitute.ts";
-import { writeBase64, writePatiently } from "./transfer.ts";
+import { writeBase64, writeFully, writePatiently } from "./transfer.ts";
 import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
+import type { Stats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "@std/path";
 
 /** What a file is to hold. */
 export type FileContent =
@@ -44,14 +48,16 @@ export async function storeFile(
   using replaced = new LateRelease();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open(signal);
-  if (file === undefined) return await createFile(destination, content);
+  if (file === undefined) return await createFile(destination, content, signal);
   const old = await file.stat();
   if (isReplaceable(old)) {
     const name = await destination.nameOf(old);
     if (name !== undefined && old.size >= SLOWLY_FREED_BYTES) replaced.hold(name);
-    if (name !== undefined && await replaceFile(destination, name, old, content)) return;
+    if (name !== undefined && await replaceFile(destination, name, old, content, signal)) {
+      return;
+    }
   }
-  if (content.kind === "copy") return await copyInPlace(content.source, destination);
+  if (content.kind === "copy") return await copyInPlace(content.source, destination, signal);
   const bytes = decodeBase64(content.text);
   if (bytes === undefined) throw new SyntaxError("not standard base64");
   if (old.isFile()) await overwriteFile(file, bytes);
@@ -62,17 +68,21 @@ function isReplaceable(file: Stats): boolean {
   return file.isFile() && file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
 }
 
-async function createFile(destination: Destination, content: FileContent): Promise<void> {
+async function createFile(
+  destination: Destination,
+  content: FileContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const name = await destination.newName();
   await using substitute = await createSubstitute(destination, name);
   if (substitute !== undefined) {
-    await fill(substitute, content);
+    await fill(substitute, content, signal);
     return await substitute.moveTo(name);
   }
   // What keeps a file from being created beside the name mostly does so at the name, too, and then
   // the system says it best. If not, the content at least does not stay there half.
   await using file = await destination.create(name, NEW_FILE_MODE);
-  await fill(file, content);
+  await fill(file, content, signal);
   file.keep();
 }
 
@@ -82,12 +92,13 @@ async function replaceFile(
   name: string,
   old: Stats,
   content: FileContent,
+  signal: AbortSignal | undefined,
 ): Promise<boolean> {
   await using substitute = await createSubstitute(destination, name, old);
   if (substitute === undefined) return false;
   {
     await using writeback = new EarlyWriteback(substitute.path);
-    await fill(substitute, content, () => writeback.begin());
+    await fill(substitute, content, signal, () => writeback.begin());
   }
   try {
     await substitute.moveTo(name);
@@ -98,15 +109,89 @@ async function replaceFile(
   }
 }
 
-async function copyInPlace(source: string, { file }: Destination): Promise<void> {
-  if (file !== undefined) await Deno.copyFile(source, file);
+async function copyInPlace(
+  source: string,
+  { file }: Destination,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (file !== undefined) await copyContent(source, file, signal);
 }
 
 async function fill(
   unfinished: UnfinishedFile,
   content: FileContent,
+  signal: AbortSignal | undefined,
   written?: () => void,
 ): Promise<void> {
-  if (content.kind === "copy") return await Deno.copyFile(content.source, unfinished.path);
+  if (content.kind === "copy") return await copyContent(content.source, unfinished.path, signal);
   await writeBase64(unfinished.file, content.text, written);
+}
+
+/**
+ * Makes an open regular file hold these bytes and nothing else, in place.
+ *
+ * What goes past its end is written first: that is what a full disk or a quota refuses, and then
+ * the file gets its old length back and nothing has been lost.
+ */
+async function overwriteFile(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  const { size } = await file.stat();
+  if (bytes.length > size) {
+    try {
+      await writeFully(file, bytes.subarray(size), size);
+    } catch (error) {
+      await file.truncate(size);
+      throw error;
+    }
+  }
+  await writeFully(file, bytes.subarray(0, size), 0);
+  if (bytes.length < size) await file.truncate(bytes.length);
+}
+
+/** Nobody else may read what is to replace a private file, not even until it has its mode. */
+const PRIVATE_MODE = 0o600;
+
+/**
+ * Creates the empty file that is to take a name over, in the same directory: without a name where
+ * that can be had, so that nothing is left of it if the executor is killed.
+ *
+ * @param old the file that has the name now, if one has it: its owner, mode, access control list
+ * and extended attributes are passed on
+ * @returns undefined, leaving no trace, if that cannot be done
+ */
+async function createSubstitute(
+  destination: Destination,
+  name: string,
+  old?: Stats,
+): Promise<UnfinishedFile | undefined> {
+  // Not normalized: `..` behind a link leads elsewhere than the text tells.
+  const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
+  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const substitute = await destination.createNameless(path, mode)
+    .catch(() => destination.create(path, mode))
+    .catch(refuseLackOfDescriptors);
+  if (substitute === undefined || old === undefined) return substitute;
+  try {
+    await passOn(destination.file ?? name, old, substitute);
+    return substitute;
+  } catch {
+    await substitute[Symbol.asyncDispose]();
+    return undefined;
+  }
+}
+
+/** What lacks descriptors is tried again as a whole; all else is done in place, if it can be. */
+function refuseLackOfDescriptors(error: unknown): undefined {
+  if (systemErrorCode(error) === "EMFILE") throw error;
+}
+
+/** @throws if the substitute would differ from the old file in more than its content */
+async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const { uid, gid } = await substitute.file.stat();
+  if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
+  if (Deno.build.os === "linux") {
+    copyInodeFlags(path, substitute.path);
+    copyExtendedAttributes(path, substitute.path);
+  }
+  await Deno.chmod(substitute.path, old.mode & 0o777);
 }

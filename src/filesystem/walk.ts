@@ -2,6 +2,7 @@ import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { systemWords } from "./io_error.ts";
+import { hostPath, uriOf } from "./named.ts";
 import type { Paths, Place } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { type DirectoryEntry, listDirectory } from "./read_directory.ts";
@@ -38,7 +39,7 @@ export async function walk(
   paths: Paths = plainPaths,
 ): Promise<ResultInput<"fs/walk">> {
   refuseLimits(options);
-  const native = path.toNativePath();
+  const native = hostPath(path);
   using object = paths.object(native, "look");
   using entry = paths.entry(native, "look");
   const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
@@ -146,7 +147,7 @@ class Walk {
     }
     // The rest of what is in the queue is listed all the same.
     if (this.#queue.length === maxDirectories) this.answer.truncated = true;
-    else this.#queue.push({ uri: parent.uri.join(name), native, depth: parent.depth + 1 });
+    else this.#queue.push({ uri: childUri(parent.uri, name), native, depth: parent.depth + 1 });
     return true;
   }
 
@@ -178,7 +179,12 @@ class Walk {
 /** Makes URIs of the names in a directory: most are written faster than they are joined. */
 function uriMaker(directory: PathUri): (name: string) => string {
   const start = directory.join("x").toString().slice(0, -1);
-  return (name) => PLAIN_NAME.test(name) ? start + name : directory.join(name).toString();
+  return (name) => PLAIN_NAME.test(name) ? start + name : childUri(directory, name).toString();
+}
+
+/** Of a name in a directory, which may be one that is not UTF-8. */
+function childUri(directory: PathUri, name: string): PathUri {
+  return name.isWellFormed() ? directory.join(name) : uriOf(`${hostPath(directory)}/${name}`);
 }
 
 /** The error of whoever may list a directory, but not look at what is in it. */

@@ -1,5 +1,6 @@
+import { connectTcp } from "../net/connect_tcp.ts";
 import { ConnectionReader } from "./connection_reader.ts";
-import { HttpFailure } from "./failure.ts";
+import { HttpFailure } from "./request.ts";
 import type { Proxy, Variables } from "./proxy.ts";
 import { readResponseHead } from "./response_head.ts";
 import { hostOf, portOf } from "./url.ts";
@@ -21,7 +22,7 @@ export async function connect(
   const [hostname, port] = proxy === undefined
     ? [hostOf(url), portOf(url)]
     : [proxy.host, proxy.port];
-  const connection = await Deno.connect({ hostname, port, signal });
+  const connection = await connectTcp({ hostname, port }, signal);
   try {
     closeAtAbort(connection, signal);
     connection.setNoDelay();

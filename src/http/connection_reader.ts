@@ -1,4 +1,4 @@
-import { HttpFailure } from "./failure.ts";
+import { HttpFailure } from "./request.ts";
 
 const READ_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;

@@ -1,7 +1,7 @@
+import { errorFields } from "../log/fields.ts";
+import { log } from "../log/log.ts";
 import { internalError, type RpcError } from "../protocol/errors.ts";
 import type { Params } from "../protocol/methods.ts";
-import { log } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/log_fields.ts";
 import { exchange, type HttpResponse } from "./exchange.ts";
 import type { Variables } from "./proxy.ts";
 import { follow, RedirectError } from "./redirects.ts";
@@ -76,3 +76,6 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<Array
   }
   return whole;
 }
+
+/** What is loaded with the first HTTP request. */
+export { checkRequest } from "./request.ts";

@@ -1,4 +1,4 @@
-import { HttpFailure } from "./failure.ts";
+import { HttpFailure } from "./request.ts";
 import { hostOf, portOf } from "./url.ts";
 
 /** A server that passes requests on. */

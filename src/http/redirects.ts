@@ -1,7 +1,6 @@
 import { exchange, type HttpResponse } from "./exchange.ts";
-import { HttpFailure } from "./failure.ts";
 import type { Variables } from "./proxy.ts";
-import { type Header, type HttpRequest, isNamed } from "./request.ts";
+import { type Header, HttpFailure, type HttpRequest, isNamed } from "./request.ts";
 import { isHttp, shownUrl } from "./url.ts";
 
 /** Redirects that one request may lead through. */

@@ -72,3 +72,8 @@ function checkFraming(headers: readonly Header[], bodyLength: number): void {
     );
   }
 }
+
+/** Why an exchange over HTTP did not come about or broke off; the message is for logs. */
+export class HttpFailure extends Error {
+  override readonly name = "HttpFailure";
+}

@@ -1,5 +1,5 @@
 import type { ConnectionReader } from "./connection_reader.ts";
-import { HttpFailure } from "./failure.ts";
+import { HttpFailure } from "./request.ts";
 import type { ResponseHead } from "./response_head.ts";
 
 /** A response's body, piece by piece, read as fast as it is iterated. */

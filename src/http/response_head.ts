@@ -1,6 +1,5 @@
 import type { ConnectionReader } from "./connection_reader.ts";
-import { HttpFailure } from "./failure.ts";
-import { type Header, isToken } from "./request.ts";
+import { type Header, HttpFailure, isToken } from "./request.ts";
 
 /** What comes before a response's body. */
 export interface ResponseHead {

@@ -1,11 +1,10 @@
-import type { OutputStream } from "../protocol/process.ts";
+import type {
+  NetworkReport,
+  OutputStream,
+  StartFailure,
+  TerminalSize,
+} from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-
-/** The size of a pseudo-terminal in character cells. */
-export interface TerminalSize {
-  readonly rows: number;
-  readonly cols: number;
-}
 
 /** What a command reads from and writes to. */
 export type ChildStdio =
@@ -42,6 +41,13 @@ export interface ChildCommand {
   readonly stdio: ChildStdio;
   /** Linux only. @default none */
   readonly descriptors?: readonly ExtraDescriptor[];
+  /**
+   * Whether the device that an empty input is cannot be changed through it: see `sealedNullDevice`.
+   * Linux only.
+   *
+   * @default false
+   */
+  readonly sealed?: boolean;
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */
@@ -66,12 +72,6 @@ export interface Enclosure {
   readonly network?: NetworkReport | undefined;
 }
 
-/** What a command reached by its network and what it was denied, each as `host:port`. */
-export interface NetworkReport {
-  readonly reached: readonly string[];
-  readonly denied: readonly string[];
-}
-
 /** A started command, leader of its own session and process group. */
 export interface Child {
   readonly pid: number;
@@ -92,6 +92,8 @@ export interface Child {
   interrupt(): void;
   /** Sends SIGTERM to the process group. */
   requestEnd(): void;
+  /** Sends SIGHUP to the process group. */
+  hangUp(): void;
   /** Kills the process group and every descendant that left it. */
   kill(): void;
   /** Changes the size of the pseudo-terminal. Nothing happens without one. */
@@ -103,4 +105,11 @@ export interface Child {
 /** Why a command could not be started, in the operating system's words. */
 export class StartError extends Error {
   override readonly name = "StartError";
+  /** What could not be used; undefined where that is not known. */
+  readonly failure: StartFailure | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly failure?: StartFailure } = {}) {
+    super(message, options);
+    this.failure = options.failure;
+  }
 }

@@ -1,8 +1,6 @@
+import type { Environment } from "../os/environment.ts";
 import type { EnvironmentPolicy } from "../protocol/process.ts";
-import { wildcardTest } from "./wildcard.ts";
-
-/** A command's whole environment. */
-export type Environment = Readonly<Record<string, string>>;
+import { StartError } from "./child.ts";
 
 /** What `inherit: "core"` takes: who and where the user is, and which language they read. */
 const CORE_VARIABLES = [
@@ -26,13 +24,22 @@ const DEFAULT_EXCLUDES = ["*KEY*", "*SECRET*", "*TOKEN*"];
 /**
  * The environment of a command: its own variables alone, or, with a policy, laid over those that
  * the policy takes from the executor's.
+ *
+ * @throws {StartError} for a variable that the system could not have
  */
 export function commandEnvironment(
   own: Environment,
   policy: EnvironmentPolicy | undefined,
   executors: Environment,
 ): Environment {
+  refuseUnpaired({ ...own, ...policy?.set });
   return policy === undefined ? own : { ...inheritedEnvironment(policy, executors), ...own };
+}
+
+/** Only what was inherited may hold bytes that are no text. */
+function refuseUnpaired(sent: Environment): void {
+  if (Object.entries(sent).flat().every((text) => text.isWellFormed())) return;
+  throw new StartError("an unpaired surrogate in a variable");
 }
 
 /** Applies the policy's steps in the order that the protocol sets. */
@@ -59,4 +66,41 @@ function isInherited(name: string, inherit: EnvironmentPolicy["inherit"]): boole
     case "none":
       return false;
   }
+}
+
+/**
+ * A test for texts that match a pattern as a whole: `*` stands for any characters, `?` for exactly
+ * one, every other for itself. Case does not matter.
+ *
+ * Takes time in proportion to both lengths multiplied at the most; as a regular expression, a
+ * pattern with many stars could take longer than anyone waits.
+ */
+export function wildcardTest(pattern: string): (text: string) => boolean {
+  const wanted = characters(pattern);
+  return (text) => matches(characters(text), wanted);
+}
+
+function characters(text: string): readonly string[] {
+  return [...text.toLowerCase()];
+}
+
+/** On a mismatch, the last star takes one character more; earlier ones need no second try. */
+function matches(text: readonly string[], pattern: readonly string[]): boolean {
+  let at = 0;
+  let next = 0;
+  let star: { readonly next: number; taken: number } | undefined;
+  while (at < text.length) {
+    if (pattern[next] === "*") {
+      star = { next: ++next, taken: at };
+    } else if (pattern[next] === "?" || pattern[next] === text[at]) {
+      next++;
+      at++;
+    } else if (star !== undefined) {
+      next = star.next;
+      at = ++star.taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.slice(next).every((character) => character === "*");
 }

@@ -1,18 +1,17 @@
 import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
-import type { NetworkReport } from "./child.ts";
-import { RetentionPool } from "./retention_pool.ts";
+import type { NetworkReport } from "../protocol/process.ts";
+import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
 export type ProcessEvent = OutputEvent | ExitedEvent | ClosedEvent;
 
-/** A chunk of output, kept in the form in which it is sent any number of times. */
+/** A chunk of output. */
 export interface OutputEvent {
   readonly kind: "output";
   readonly seq: number;
   readonly stream: OutputStream;
-  readonly base64: string;
-  /** Bytes of output, not of text. */
-  readonly size: number;
+  /** Valid only while the event is told. */
+  readonly bytes: Uint8Array;
 }
 
 export interface ExitedEvent {
@@ -43,24 +42,20 @@ export const DEFAULT_RETAINED_BYTES = 1024 * 1024;
  *
  * Output past the limit is dropped in whole chunks, the oldest first; numbers are never used again.
  */
-export class EventLog {
+export class EventLog implements Retainer {
   readonly #retainedLimit: number;
   readonly #pool: RetentionPool;
-  #borrowed = 0;
-  readonly #chunks: OutputEvent[] = [];
-  /** How many of the oldest chunks are dropped, though not yet taken out of the list. */
-  #dropped = 0;
+  readonly #output = new RetainedOutput();
   readonly #waiting = new Set<() => void>();
-  #retainedBytes = 0;
   #lastSeq = 0;
   #exited: ExitedEvent | undefined;
   #closed: ClosedEvent | undefined;
 
   /**
    * @param retainedBytes output retained at the most, in bytes
-   * @param pool where what exceeds the default comes from
+   * @param pool what it may retain together with others. @default as much as it wants to
    */
-  constructor(retainedBytes = DEFAULT_RETAINED_BYTES, pool = new RetentionPool(retainedBytes)) {
+  constructor(retainedBytes = DEFAULT_RETAINED_BYTES, pool = new RetentionPool()) {
     this.#retainedLimit = retainedBytes;
     this.#pool = pool;
   }
@@ -73,15 +68,17 @@ export class EventLog {
     return this.#closed !== undefined;
   }
 
+  /** About what the retained output takes of memory, in bytes. */
+  get cost(): number {
+    return this.#output.cost;
+  }
+
   appendOutput(stream: OutputStream, bytes: Uint8Array): OutputEvent {
-    const event: OutputEvent = {
-      kind: "output",
-      seq: ++this.#lastSeq,
-      stream,
-      base64: bytes.toBase64(),
-      size: bytes.length,
-    };
-    this.#retain(event);
+    const event: OutputEvent = { kind: "output", seq: ++this.#lastSeq, stream, bytes };
+    this.#change(() => {
+      this.#output.append(event.seq, stream, bytes);
+      while (this.#output.bytes > this.#retainedLimit) this.#output.dropOldest();
+    });
     this.#wake();
     return event;
   }
@@ -101,6 +98,8 @@ export class EventLog {
 
   appendClosed(): ClosedEvent {
     this.#closed = { kind: "closed", seq: ++this.#lastSeq };
+    this.#output.seal();
+    this.#pool.closed(this);
     this.#wake();
     return this.#closed;
   }
@@ -113,7 +112,7 @@ export class EventLog {
     const { chunks, limited } = this.#select(range);
     const lastSeq = limited ? chunks.at(-1)?.seq : undefined;
     return {
-      chunks: chunks.map(({ seq, stream, base64 }) => ({ seq, stream, chunk: base64 })),
+      chunks: chunks.map(({ seq, stream, bytes }) => ({ seq, stream, chunk: bytes.toBase64() })),
       nextSeq: (lastSeq ?? this.#lastSeq) + 1,
       exited: this.exited,
       exitCode: this.#exited?.exitCode ?? null,
@@ -126,18 +125,22 @@ export class EventLog {
 
   /** Drops what is retained; nobody will read it any more. */
   clear(): void {
-    this.#chunks.length = 0;
-    this.#dropped = 0;
-    this.#retainedBytes = 0;
-    this.#borrow();
+    this.#change(() => this.#output.clear());
+  }
+
+  /** Drops the oldest output until the rest takes no more than so many bytes. */
+  shrink(cost: number): void {
+    this.#change(() => {
+      while (this.#output.cost > cost) this.#output.dropOldest();
+    });
   }
 
   /** All output that is retained, each stream's as one text. */
   retainedText(): string {
     const streams = new Map<OutputStream, { readonly decoder: TextDecoder; text: string }>();
-    for (const { stream, base64 } of this.#chunks.slice(this.#dropped)) {
+    for (const { stream, bytes } of this.#output.after(0)) {
       const known = streams.get(stream) ?? { decoder: new TextDecoder(), text: "" };
-      known.text += known.decoder.decode(Uint8Array.fromBase64(base64), { stream: true });
+      known.text += known.decoder.decode(bytes, { stream: true });
       streams.set(stream, known);
     }
     return Array.from(streams.values(), ({ text }) => text).join("\n");
@@ -145,8 +148,7 @@ export class EventLog {
 
   /** Whether a reader that has seen everything up to a number has something new to see. */
   hasNews(afterSeq: number): boolean {
-    const newest = this.#chunks.at(-1);
-    return this.closed || (newest !== undefined && newest.seq > afterSeq) ||
+    return this.closed || this.#output.lastSeq > afterSeq ||
       (this.#exited !== undefined && this.#exited.seq > afterSeq);
   }
 
@@ -175,56 +177,25 @@ export class EventLog {
 
   #select(
     { afterSeq, maxBytes = Infinity }: ReadRange,
-  ): { chunks: OutputEvent[]; limited: boolean } {
-    const chunks: OutputEvent[] = [];
-    let bytes = 0;
-    for (let index = this.#indexAfter(afterSeq); index < this.#chunks.length; index++) {
-      const chunk = this.#chunks[index];
-      if (chunk === undefined) break;
-      if (chunks.length > 0 && bytes + chunk.size > maxBytes) return { chunks, limited: true };
+  ): { chunks: RetainedChunk[]; limited: boolean } {
+    const chunks: RetainedChunk[] = [];
+    let size = 0;
+    for (const chunk of this.#output.after(afterSeq)) {
+      const { length } = chunk.bytes;
+      if (chunks.length > 0 && size + length > maxBytes) return { chunks, limited: true };
       chunks.push(chunk);
-      bytes += chunk.size;
-      if (bytes >= maxBytes) return { chunks, limited: true };
+      size += length;
+      if (size >= maxBytes) return { chunks, limited: true };
     }
     return { chunks, limited: false };
   }
 
-  /** Where the retained chunks begin that follow a sequence number, found by halving. */
-  #indexAfter(seq: number): number {
-    let low = this.#dropped;
-    let high = this.#chunks.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#chunks[middle]?.seq ?? Infinity) > seq) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  #retain(event: OutputEvent): void {
-    this.#chunks.push(event);
-    this.#retainedBytes += event.size;
-    while (this.#retainedBytes > this.#retainedLimit || !this.#borrow()) {
-      this.#retainedBytes -= this.#chunks[this.#dropped++]?.size ?? 0;
-    }
-    this.#takeOutDropped();
-  }
-
-  /** Has from the pool what is retained beyond the default. Returns whether the pool had it. */
-  #borrow(): boolean {
-    const missing = Math.max(0, this.#retainedBytes - DEFAULT_RETAINED_BYTES) - this.#borrowed;
-    if (missing > 0 && !this.#pool.take(missing)) return false;
-    if (missing < 0) this.#pool.give(-missing);
-    this.#borrowed += missing;
-    return true;
-  }
-
-  /** Moves what is left to the front: of a short list at once, of a long one when that pays. */
-  #takeOutDropped(): void {
-    const { length } = this.#chunks;
-    if (this.#dropped < (length > SHORT_LIST ? length / 2 : 1)) return;
-    this.#chunks.splice(0, this.#dropped);
-    this.#dropped = 0;
+  /** Keeps the pool's sum right. */
+  #change(action: () => void): void {
+    const before = this.#output.cost;
+    action();
+    const difference = this.#output.cost - before;
+    if (difference !== 0) this.#pool.changed(this, difference);
   }
 
   #wake(): void {
@@ -243,7 +214,67 @@ export function networkMembers(
   };
 }
 
-/** Chunks that are moved by one in next to no time. */
-const SHORT_LIST = 1024;
 /** The longest that setTimeout can wait, about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Output that is retained, of which some can be dropped to make room. */
+interface Retainer {
+  /** About what it takes of memory, in bytes. */
+  readonly cost: number;
+  /** Drops the oldest until it takes no more than so many bytes. */
+  shrink(cost: number): void;
+}
+
+/**
+ * What the processes of an executor retain together, kept within a limit.
+ *
+ * When there is too much, output of processes that have ended and been read to the end goes first,
+ * that of the oldest before the others'; then each of the others may keep an equal share.
+ */
+export class RetentionPool {
+  readonly #limit: number;
+  readonly #open = new Set<Retainer>();
+  /** In the order in which they were closed. */
+  readonly #closed = new Set<Retainer>();
+  #cost = 0;
+
+  /** @param limit in bytes. @default none */
+  constructor(limit = Infinity) {
+    this.#limit = limit;
+  }
+
+  /** What is retained, in bytes. */
+  get cost(): number {
+    return this.#cost;
+  }
+
+  /** Somebody retains more or less than before. @param difference in bytes */
+  changed(retainer: Retainer, difference: number): void {
+    this.#cost += difference;
+    if (difference > 0 && !this.#closed.has(retainer)) this.#open.add(retainer);
+    if (retainer.cost === 0) this.#forget(retainer);
+    if (difference > 0 && this.#cost > this.#limit) this.#makeRoom(retainer);
+  }
+
+  /** Somebody will retain nothing more. */
+  closed(retainer: Retainer): void {
+    if (this.#open.delete(retainer)) this.#closed.add(retainer);
+  }
+
+  #forget(retainer: Retainer): void {
+    this.#open.delete(retainer);
+    this.#closed.delete(retainer);
+  }
+
+  /** A fair share for everyone is looked for only when the newest has no more than that. */
+  #makeRoom(newest: Retainer): void {
+    for (const retainer of this.#closed) {
+      retainer.shrink(0);
+      if (this.#cost <= this.#limit) return;
+    }
+    const share = Math.floor(this.#limit / Math.max(1, this.#open.size));
+    newest.shrink(Math.max(share, newest.cost - (this.#cost - this.#limit)));
+    if (this.#cost <= this.#limit) return;
+    for (const retainer of this.#open) retainer.shrink(share);
+  }
+}

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join } from "@std/path";
 
 /** Where execvp(3) of glibc looks when the environment has no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";

@@ -1,7 +1,9 @@
 import { invalidRequest } from "../protocol/errors.ts";
-import type { WriteStatus } from "../protocol/process.ts";
+import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-import type { Child, ChildCommand, ChildObserver, TerminalSize } from "./child.ts";
+import type { Child, ChildCommand, ChildObserver } from "./child.ts";
+import type { TerminalSize } from "../protocol/process.ts";
+import { Slots } from "./slots.ts";
 import { EventLog, type ProcessEvent } from "./event_log.ts";
 
 /** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
@@ -26,6 +28,7 @@ export type ProcessObserver = (event: ProcessEvent) => void;
 export class Process {
   readonly log: EventLog;
   readonly #observer: ProcessObserver;
+  readonly #inputBytes: Slots;
   /** Whether it runs on a pseudo-terminal. */
   readonly onTerminal: boolean;
   readonly #hasStdin: boolean;
@@ -38,7 +41,13 @@ export class Process {
   /** The exit while it is not told yet. */
   #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
 
-  private constructor(command: ChildCommand, log: EventLog, observer: ProcessObserver) {
+  private constructor(
+    command: ChildCommand,
+    log: EventLog,
+    observer: ProcessObserver,
+    inputBytes: Slots,
+  ) {
+    this.#inputBytes = inputBytes;
     this.log = log;
     this.#observer = observer;
     this.onTerminal = command.stdio.kind === "pty";
@@ -48,6 +57,7 @@ export class Process {
   /**
    * Starts a command. The process is handed out before the first event is told.
    *
+   * @param inputBytes what all processes that share it may have waiting. @default its own
    * @throws {StartError} when the operating system refuses
    */
   static async start(
@@ -55,8 +65,9 @@ export class Process {
     start: ChildStarter,
     log: EventLog,
     observer: ProcessObserver,
+    inputBytes: Slots = new Slots(REFUSED_UNWRITTEN_BYTES),
   ): Promise<Process> {
-    const process = new Process(command, log, observer);
+    const process = new Process(command, log, observer, inputBytes);
     process.#child = await start(command, {
       output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
       exited: (exitCode) => process.#exited(exitCode),
@@ -107,6 +118,11 @@ export class Process {
         `more than ${REFUSED_UNWRITTEN_BYTES} bytes of input wait for the process to read them`,
       );
     }
+    if (!this.#inputBytes.take(bytes.length)) {
+      throw invalidRequest(
+        "more input waits for processes to read it than memory allows (--memory-budget)",
+      );
+    }
     const status = this.#write(bytes);
     this.#remember(writeId, status);
     return status;
@@ -117,9 +133,17 @@ export class Process {
     if (this.running) this.#child?.closeInput();
   }
 
-  /** Sends SIGINT to the process group. Nothing happens once the process has ended. */
-  interrupt(): void {
-    if (this.running) this.#child?.interrupt();
+  /** Sends a signal to the process group. Nothing happens once the process has ended. */
+  signal(signal: ProcessSignal): void {
+    if (!this.running) return;
+    switch (signal) {
+      case "interrupt":
+        return this.#child?.interrupt();
+      case "terminate":
+        return this.#child?.requestEnd();
+      case "hangup":
+        return this.#child?.hangUp();
+    }
   }
 
   /** Kills the process with its group. Returns whether it was running. */
@@ -198,10 +222,16 @@ export class Process {
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus> {
-    if (this.#child === undefined) return "starting";
+    if (this.#child === undefined) {
+      this.#inputBytes.give(bytes.length);
+      return "starting";
+    }
     this.#unwrittenBytes += bytes.length;
     const written = this.#child.write(bytes);
-    written.finally(() => this.#unwrittenBytes -= bytes.length);
+    written.finally(() => {
+      this.#unwrittenBytes -= bytes.length;
+      this.#inputBytes.give(bytes.length);
+    });
     const outcome = this.#unwrittenBytes > MAX_UNWRITTEN_BYTES
       ? await written
       : await Promise.race([written, Promise.resolve("queued" as const)]);

@@ -1,6 +1,6 @@
-import { log } from "../telemetry/log.ts";
+import { log } from "../log/log.ts";
 import { Guardian } from "./guardian.ts";
-import { killDescendants, Orphans } from "./linux/orphans.ts";
+import { Orphans } from "./linux/orphans.ts";
 
 /** Answers for the operating system's processes of all sessions, and for what they leave behind. */
 export interface ProcessKeeper {
@@ -10,12 +10,29 @@ export interface ProcessKeeper {
   exited(pid: number): void;
   /** Asks whatever commands left behind to end, as a system that shuts down does (SIGTERM). */
   requestEnd(): void;
+  /** The same for what one owner's commands left behind. */
+  requestEndOf(owner: object): void;
   /** How many processes that commands left behind are known to run. */
   readonly leftBehind: number;
-  /** Kills whatever an owner's commands left behind. No more of them are started. */
-  killAllOf(owner: object): void;
-  /** Kills everything that descends from this program. Nothing is started any more. */
+  /** How many of them one owner's commands left behind. */
+  leftBehindOf(owner: object): number;
+  /** Kills whatever descends from a command that has just been killed. */
+  killLeftBy(pid: number): void;
+  /**
+   * Kills whatever an owner's commands left behind. No more of them are started. Returns how many
+   * processes there were, their descendants not counted.
+   */
+  killAllOf(owner: object): number;
+  /** Kills everything that commands have started. Nothing is started any more. */
   killAll(): Promise<void>;
+}
+
+/** Tells which processes this program and its commands have started. Linux only. */
+export interface StartedProcesses {
+  /** All of them that have not been reaped. */
+  processes(): number[];
+  /** Whether a process is one of them. */
+  isOurs(pid: number): boolean;
 }
 
 /** Cleans up what this program leaves on the disk when it is killed. */
@@ -31,7 +48,10 @@ const MAX_ROUNDS = 50;
 const ROUND_MS = 5;
 
 /** Takes this program's children into care, by the means that its system has. */
-export function keepProcesses(): ProcessKeeper & { readonly directories?: DirectoryKeeper } {
+export function keepProcesses(): ProcessKeeper & {
+  readonly directories?: DirectoryKeeper;
+  readonly startedHere?: StartedProcesses;
+} {
   if (Deno.build.os === "windows") return new UnattendedProcesses();
   const guardian = new Guardian((reason) =>
     log("warn", "commands may outlive a killed executor: no guardian", { reason })
@@ -43,13 +63,14 @@ export function keepProcesses(): ProcessKeeper & { readonly directories?: Direct
 /** Linux: nothing that a command leaves behind gets out of sight. */
 class LinuxKeeper implements ProcessKeeper {
   readonly directories: DirectoryKeeper;
+  readonly startedHere: StartedProcesses;
   readonly #guardian: Guardian;
   readonly #orphans: Orphans;
 
   constructor(guardian: Guardian) {
     this.directories = guardian;
     this.#guardian = guardian;
-    this.#orphans = new Orphans(guardian);
+    this.startedHere = this.#orphans = new Orphans(guardian);
   }
 
   started(pid: number, owner: object): void {
@@ -64,17 +85,29 @@ class LinuxKeeper implements ProcessKeeper {
     this.#orphans.requestEnd();
   }
 
+  requestEndOf(owner: object): void {
+    this.#orphans.requestEndOf(owner);
+  }
+
   get leftBehind(): number {
     return this.#orphans.count;
   }
 
-  killAllOf(owner: object): void {
-    this.#orphans.killAllOf(owner);
+  leftBehindOf(owner: object): number {
+    return this.#orphans.countOf(owner);
+  }
+
+  killLeftBy(pid: number): void {
+    this.#orphans.killLeftBy(pid);
+  }
+
+  killAllOf(owner: object): number {
+    return this.#orphans.killAllOf(owner);
   }
 
   async killAll(): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      if (killDescendants(this.#guardian.pid) === 0) break;
+      if (this.#orphans.killAll(this.#guardian.pid) === 0) break;
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     }
     this.#guardian.retire();
@@ -99,11 +132,21 @@ class GuardedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
     return 0;
   }
 
-  killAllOf(): void {}
+  leftBehindOf(): number {
+    return 0;
+  }
+
+  killLeftBy(): void {}
+
+  killAllOf(): number {
+    return 0;
+  }
 
   killAll(): Promise<void> {
     this.#guardian.retire();
@@ -119,11 +162,21 @@ class UnattendedProcesses implements ProcessKeeper {
 
   requestEnd(): void {}
 
+  requestEndOf(): void {}
+
   get leftBehind(): number {
     return 0;
   }
 
-  killAllOf(): void {}
+  leftBehindOf(): number {
+    return 0;
+  }
+
+  killLeftBy(): void {}
+
+  killAllOf(): number {
+    return 0;
+  }
 
   killAll(): Promise<void> {
     return Promise.resolve();

@@ -1,3 +1,4 @@
+import { JsonLimitError, type JsonLimits } from "./json_limits.ts";
 import { parseJson } from "./parse_json.ts";
 
 /** What a client calls its request: an integer or a text, given back as it was. */
@@ -29,17 +30,19 @@ export type Message =
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** Stands for the unknown id in answers to messages whose id could not be read. */
-export const UNKNOWN_REQUEST_ID = -1;
+export const UNKNOWN_REQUEST_ID: RequestId = -1;
 
 /**
  * Reads one frame. Never throws: what is no message is a message of kind `malformed`.
  *
  * An object with a method whose `id` is neither integer nor text is a notification, as members
  * that mean nothing are ignored everywhere.
+ *
+ * @param limits what a long message may hold. @default anything
  */
-export function parseMessage(text: string): Message {
+export function parseMessage(text: string, limits?: JsonLimits): Message {
   try {
-    return messageOf(parseJson(text), text);
+    return messageOf(parseJson(text, limits), text);
   } catch (error) {
     return { kind: "malformed", reason: whyUnreadable(error) };
   }
@@ -86,9 +89,10 @@ export function encodeNotification(method: string, params: unknown): string {
 
 /** A value that is JSON text already, and goes into a message as it is. */
 export class JsonText {
+  /** The JSON. */
   readonly text: string;
 
-  /** @param text valid JSON; nobody looks at it again */
+  /** Takes valid JSON; nobody looks at it again. */
   constructor(text: string) {
     this.text = text;
   }
@@ -137,6 +141,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function whyUnreadable(error: unknown): string {
+  if (error instanceof JsonLimitError) return error.message;
   if (error instanceof RangeError) return "nested too deeply";
   return `not valid JSON: ${error instanceof Error ? error.message : error}`;
 }

@@ -1,6 +1,5 @@
+import { lazy, pathUriSchema, unsignedInteger } from "./schema_parts.ts";
 import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
-import { lazy, unsignedInteger } from "./schema_parts.ts";
 
 /** The keys that lead to a value of a TOML document, from the outermost on. */
 const tomlPath = z.array(z.string()).check(

@@ -1,3 +1,5 @@
+import type * as z from "zod/mini";
+
 /**
  * Error codes of the protocol.
  *
@@ -24,14 +26,27 @@ export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
 
 /** A failure that is answered to the client as a JSON-RPC error. */
 export class RpcError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "RpcError";
   /** The number for programs; the message is for people. */
   readonly code: number;
 
-  /** @param code see {@linkcode ErrorCode}; a client also sees codes of other servers */
-  constructor(code: number, message: string, options?: ErrorOptions) {
+  /** What the method says for programs besides; a client has to parse it. */
+  readonly data: unknown;
+
+  /**
+   * Makes the error that is answered to a client.
+   *
+   * @param code see {@linkcode ErrorCode}; a client also sees codes of other servers
+   */
+  constructor(
+    code: number,
+    message: string,
+    options: ErrorOptions & { readonly data?: unknown } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.data = options.data;
   }
 }
 
@@ -46,11 +61,44 @@ export function invalidParams(message: string): RpcError {
 }
 
 /** The executor could not do it (-32603). */
-export function internalError(message: string, cause?: unknown): RpcError {
-  return new RpcError(ErrorCode.Internal, message, { cause });
+export function internalError(message: string, cause?: unknown, data?: unknown): RpcError {
+  return new RpcError(ErrorCode.Internal, message, { cause, data });
 }
 
 /** The file, directory or file handle does not exist (-32004). */
 export function notFound(message: string): RpcError {
   return new RpcError(ErrorCode.NotFound, message);
+}
+
+/** What is wrong with one member of a message, in words for people. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
+  const member = issue.path.map(String).join(".");
+  const problem = describeProblem(issue);
+  return member === "" ? problem : `\`${member}\` ${problem}`;
+}
+
+function describeProblem(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.input === undefined ? "is missing" : `must be of type ${issue.expected}`;
+    case "invalid_value":
+      return issue.input === undefined
+        ? "is missing"
+        : `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+    case "invalid_union":
+      return issue.discriminator === undefined
+        ? "has none of the forms that it may have"
+        : "is of an unknown type";
+    case "too_small":
+      return ownWords(issue) ?? `must be at least ${issue.minimum}`;
+    case "too_big":
+      return ownWords(issue) ?? `must be at most ${issue.maximum}`;
+    default:
+      return ownWords(issue) ?? "is not valid";
+  }
+}
+
+/** The words of a schema that has its own; others get the library's placeholder. */
+function ownWords({ message }: z.core.$ZodIssue): string | undefined {
+  return message === "Invalid input" ? undefined : message;
 }

@@ -1,7 +1,14 @@
-import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
 import { sandboxContext } from "./sandbox.ts";
-import { base64Bytes, defaulted, lazy, limit, optional, unsignedInteger } from "./schema_parts.ts";
+import {
+  base64Bytes,
+  defaulted,
+  lazy,
+  limit,
+  optional,
+  pathUriSchema,
+  unsignedInteger,
+} from "./schema_parts.ts";
+import * as z from "zod/mini";
 
 const sandbox = optional(sandboxContext);
 

@@ -1,6 +1,5 @@
+import { lazy, optional, pathUriSchema } from "./schema_parts.ts";
 import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
-import { lazy, optional } from "./schema_parts.ts";
 
 /** Parameters of `initialize`, the first request of a connection. */
 export const initializeParams = lazy(() =>

@@ -123,17 +123,17 @@ export type Method = keyof typeof methods;
 export type Notification = keyof typeof notifications;
 
 /** Parameters as a client writes them. */
-export type ParamsInput<M extends Method> = z.input<typeof methods[M]["params"]>;
+export type ParamsInput<M extends Method> = typeof methods[M]["params"]["_zod"]["input"];
 /** Parameters as the server has them after parsing. */
-export type Params<M extends Method> = z.output<typeof methods[M]["params"]>;
+export type Params<M extends Method> = typeof methods[M]["params"]["_zod"]["output"];
 /** A result as the server writes it. */
-export type ResultInput<M extends Method> = z.input<typeof methods[M]["result"]>;
+export type ResultInput<M extends Method> = typeof methods[M]["result"]["_zod"]["input"];
 /** A result as the client has it after parsing. */
-export type Result<M extends Method> = z.output<typeof methods[M]["result"]>;
+export type Result<M extends Method> = typeof methods[M]["result"]["_zod"]["output"];
 /** A notification as the server writes it. */
-export type NotificationInput<N extends Notification> = z.input<typeof notifications[N]>;
+export type NotificationInput<N extends Notification> = typeof notifications[N]["_zod"]["input"];
 /** A notification as the client has it after parsing. */
-export type NotificationParams<N extends Notification> = z.output<typeof notifications[N]>;
+export type NotificationParams<N extends Notification> = typeof notifications[N]["_zod"]["output"];
 
 /** Whether the text names a request of the protocol. */
 export function isMethod(name: string): name is Method {

@@ -1,9 +1,14 @@
+import { checkJsonLimits, type JsonLimits } from "./json_limits.ts";
+
 /** Texts shorter than this are parsed as they are: nothing is to be gained, in UTF-16 units. */
 const LONG_TEXT = 256 * 1024;
+/** Texts shorter than this cannot hold enough to be worth counting, in UTF-16 units. */
+const COUNTED_TEXT = 64 * 1024;
 /** How far into a message the member with the bytes begins, at the latest, to be found here. */
 const SEARCHED = 64 * 1024;
 /** The beginning of a member of `params` that holds bytes. */
 const BYTES_MEMBER = /"(?<name>dataBase64|chunk|bodyBase64)"\s*:\s*"/;
+const FORGET = /^/;
 /** Stands for the bytes while the rest is parsed; nobody else can know it. */
 const PLACEHOLDER = crypto.randomUUID();
 
@@ -14,9 +19,12 @@ const PLACEHOLDER = crypto.randomUUID();
  * Characters that JSON forbids inside a string get through in those bytes only, where they are no
  * base64 either.
  *
+ * @param limits what a long text may hold. @default anything
  * @throws {SyntaxError} for what is not JSON
+ * @throws {JsonLimitError} for a long text that holds too much
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, limits?: JsonLimits): unknown {
+  if (limits !== undefined && text.length >= COUNTED_TEXT) checkJsonLimits(text, limits);
   return text.length < LONG_TEXT ? JSON.parse(text) : parseAround(text) ?? JSON.parse(text);
 }
 
@@ -24,6 +32,8 @@ export function parseJson(text: string): unknown {
 function parseAround(text: string): unknown {
   const found = BYTES_MEMBER.exec(text.slice(0, SEARCHED));
   const name = found?.groups?.name;
+  // The engine remembers the text of the last match (RegExp.input), of which this was a part.
+  FORGET.test("");
   if (found === null || name === undefined) return undefined;
   const begin = found.index + found[0].length;
   const end = text.indexOf('"', begin);

@@ -1,10 +1,9 @@
-import { hostConvention, type PathConvention } from "./path_uri/convention.ts";
 import { ancestorsOf, basenameOf, isWithin, joinText, parentOf } from "./path_uri/lexical.ts";
 import { nativePathBytes, nativePathText, nativePathToParts } from "./path_uri/native.ts";
 import { parsePathUri } from "./path_uri/parse.ts";
-import type { PathParts } from "./path_uri/parts.ts";
+import { hostConvention, type PathConvention, type PathParts } from "./path_uri/parts.ts";
 
-export { hostConvention, type PathConvention } from "./path_uri/convention.ts";
+export { hostConvention, type PathConvention } from "./path_uri/parts.ts";
 export { PathUriError, type PathUriErrorCode } from "./path_uri/error.ts";
 
 /**

@@ -1,5 +1,3 @@
-import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
 import { networkProxy } from "./network_proxy.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
 import {
@@ -8,9 +6,11 @@ import {
   lazy,
   limit,
   optional,
+  pathUriSchema,
   textRecord,
   unsignedInteger,
 } from "./schema_parts.ts";
+import * as z from "zod/mini";
 
 /** The client's own name for a process, unique in its session. */
 const processId = z.string();
@@ -59,6 +59,20 @@ export const startResult = lazy(() =>
     sandboxType: optional(sandboxType),
   })
 );
+
+/**
+ * `data` of the error that answers a `process/start` that the system refused, an addition: what could
+ * not be used, and the system's error number if it gave one.
+ */
+export const startFailure = lazy(() =>
+  z.object({
+    culprit: z.enum(["program", "workingDirectory"]),
+    errno: optional(z.int()),
+  })
+);
+
+/** What {@linkcode startFailure} describes. */
+export type StartFailure = z.output<typeof startFailure>;
 
 /** Where a chunk of output came from; a pseudo-terminal has one stream for both. */
 export const outputStream = z.enum(["stdout", "stderr", "pty"]);
@@ -119,8 +133,21 @@ export const writeResult = lazy(() =>
 /** Parameters of `process/closeStdin`, an addition announced as capability `processCloseStdin`. */
 export const closeStdinParams = lazy(() => z.object({ processId }));
 
+/**
+ * A signal of `process/signal`: SIGINT, and as an addition announced as capability `processSignals`
+ * SIGTERM and SIGHUP.
+ */
+export type ProcessSignal = "interrupt" | "terminate" | "hangup";
+
+/** All signals of `process/signal`. */
+export const PROCESS_SIGNALS = [
+  "interrupt",
+  "terminate",
+  "hangup",
+] as const satisfies readonly ProcessSignal[];
+
 /** Parameters of `process/signal`. */
-export const signalParams = lazy(() => z.object({ processId, signal: z.enum(["interrupt"]) }));
+export const signalParams = lazy(() => z.object({ processId, signal: z.enum(PROCESS_SIGNALS) }));
 
 /** Parameters of `process/terminate`. */
 export const terminateParams = lazy(() => z.object({ processId }));
@@ -159,10 +186,24 @@ export const closedNotification = lazy(() => z.object({ processId, seq: unsigned
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
 /** Which of its outputs a process wrote to. */
-export type OutputStream = z.output<typeof outputStream>;
+export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;
 export type WriteParams = z.output<typeof writeParams>;
 /** What became of input for a process. */
-export type WriteStatus = z.output<typeof writeResult>["status"];
+export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;
+
+/** What a command reached by its network and what it was denied, each as `host:port`. */
+export interface NetworkReport {
+  readonly reached: readonly string[];
+  readonly denied: readonly string[];
+}
+
+/** The size of a pseudo-terminal in character cells. */
+export interface TerminalSize {
+  /** Lines, 1 to 65535. */
+  readonly rows: number;
+  /** Characters a line, 1 to 65535. */
+  readonly cols: number;
+}

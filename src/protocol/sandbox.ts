@@ -1,6 +1,5 @@
+import { defaulted, lazy, limit, optional, pathUriSchema } from "./schema_parts.ts";
 import * as z from "zod/mini";
-import { pathUriSchema } from "./path_uri_schema.ts";
-import { defaulted, lazy, limit, optional } from "./schema_parts.ts";
 
 /** `deny` has the older name `none`. */
 const access = z.pipe(
@@ -117,5 +116,5 @@ export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 export type SandboxContext = z.output<typeof sandboxContext>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
-/** One of {@linkcode sandboxType}. */
-export type SandboxType = z.output<typeof sandboxType>;
+/** The kind of enclosure that a command got. */
+export type SandboxType = "none" | "linuxSeccomp" | "macosSeatbelt";

@@ -1,7 +1,16 @@
-import { closeSync, constants as fileFlags, openSync, readlinkSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants as fileFlags,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { foreignNames } from "../filesystem/linux/foreign_names.ts";
-import { fileModeAt } from "../native/file_mode.ts";
+import { foreignNames } from "../os/foreign_names.ts";
+import { fileModeAt } from "../os/file_mode.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -22,8 +31,21 @@ export interface Disk {
   kindOf(path: string): PathKind;
   /** What a link says, word for word. Empty if it is gone. */
   readLink(path: string): string;
-  /** The first 4096 bytes of a regular file as text. Empty if it cannot be read. */
+  /**
+   * The first 8192 bytes of a regular file as text, what is not UTF-8 as U+FFFD: more than a path
+   * can have. Empty if it cannot be read.
+   */
   readStart(path: string): string;
+  /**
+   * What is different when the content of a file is. Undefined if it cannot be told.
+   */
+  versionOf(path: string): string | undefined;
+  /**
+   * The bytes of a regular file. Undefined if it cannot be read.
+   *
+   * @throws {RangeError} if there are more than so many
+   */
+  readWhole(path: string, maxBytes: number): Uint8Array | undefined;
   /**
    * What is in a directory. Empty if it is gone, or this user may not read it.
    *
@@ -32,7 +54,7 @@ export interface Disk {
   list(path: string): readonly DirectoryEntry[];
 }
 
-const START_BYTES = 4096;
+const START_BYTES = 8192;
 /** The types of files as `st_mode` has them (inode(7)). */
 const S_IFMT = 0o170000;
 const KINDS: ReadonlyMap<number, PathKind> = new Map([
@@ -65,16 +87,23 @@ export const hostDisk: Disk = {
   },
   readLink: (path) => orElse("", () => readlinkSync(path)),
   readStart: (path) =>
-    orElse("", () => {
-      // It may have become a FIFO, which would be waited for.
-      const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
-      try {
-        const bytes = new Uint8Array(START_BYTES);
-        return new TextDecoder().decode(bytes.subarray(0, readSync(descriptor, bytes)));
-      } finally {
-        closeSync(descriptor);
-      }
+    withOpened(path, (descriptor) => {
+      const bytes = new Uint8Array(START_BYTES);
+      const start = bytes.subarray(0, readSync(descriptor, bytes));
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(start);
+    }) ?? "",
+  versionOf: (path) =>
+    orElse(undefined, () => {
+      const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+      return [dev, ino, size, mtimeNs, ctimeNs].join(":");
     }),
+  readWhole(path, maxBytes) {
+    return withOpened(path, (descriptor) => {
+      const { size } = fstatSync(descriptor);
+      if (size > maxBytes) throw new RangeError(`'${path}' is larger than ${maxBytes} bytes`);
+      return readFileSync(descriptor);
+    });
+  },
   list(path) {
     try {
       const entries = Array.from(
@@ -120,6 +149,22 @@ function foreignEntries(path: string): DirectoryEntry[] {
     kind: mayBeDirectory ? "directory" : "other",
     foreign: true,
   }));
+}
+
+/** Undefined if the system refuses. */
+function withOpened<T>(path: string, read: (descriptor: number) => T): T | undefined {
+  try {
+    // It may have become a FIFO, which would be waited for.
+    const descriptor = openSync(path, fileFlags.O_RDONLY | fileFlags.O_NONBLOCK);
+    try {
+      return read(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    return undefined;
+  }
 }
 
 function orElse<T>(otherwise: T, action: () => T): T {

@@ -1,7 +1,8 @@
-import type { Child, Enclosure, TerminalSize, WriteOutcome } from "../process/child.ts";
+import type { Child, Enclosure, WriteOutcome } from "../process/child.ts";
+import type { TerminalSize } from "../protocol/process.ts";
 
 /** What has to be done otherwise than by the wrapper alone. */
-export type Detour = Pick<Child, "interrupt" | "requestEnd" | "abandon">;
+export type Detour = Pick<Child, "interrupt" | "requestEnd" | "hangUp" | "abandon">;
 
 /**
  * A command inside of a wrapper: its streams, exit and death are the wrapper's, which passes them
@@ -57,6 +58,10 @@ export class EnclosedChild implements Child {
 
   requestEnd(): void {
     this.#detour.requestEnd();
+  }
+
+  hangUp(): void {
+    this.#detour.hangUp();
   }
 
   kill(): void {

@@ -12,7 +12,7 @@ export async function hostAbilities(outside: readonly string[]): Promise<HostAbi
       return { os: "linux", ...await probeLinux(outside) };
     }
     case "darwin": {
-      const { probeSeatbelt } = await import("./macos/probe_seatbelt.ts");
+      const { probeSeatbelt } = await import("./seatbelt/probe_seatbelt.ts");
       return { os: "darwin", seatbelt: await probeSeatbelt() };
     }
     default:

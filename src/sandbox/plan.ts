@@ -1,12 +1,12 @@
-import type { BoundIntent, BoundNetwork } from "./grants.ts";
+import type { BoundIntent, BoundNetwork } from "./policy/bound_policy.ts";
 import type { LinuxAbilities } from "./linux/abilities.ts";
-import { type FileView, planFileView } from "./linux/file_view.ts";
+import { type FileView, planFileView } from "./bubblewrap/file_view.ts";
 import {
   type LandlockRule,
   landlockRules,
   OLDEST_LANDLOCK,
   standardRules,
-} from "./linux/landlock_rules.ts";
+} from "./landlock/rules.ts";
 
 /** What a machine offers for enclosing commands. */
 export type HostAbilities =
@@ -86,6 +86,8 @@ function planLinux(
   if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
   if (bubblewrap.kind !== "refused") return bubblewrap;
   if (landlock.kind !== "refused") return landlock;
+  // Where bubblewrap works, it is the intent that has to change, whatever Landlock cannot do.
+  if (abilities.bubblewrap.kind === "usable") return bubblewrap;
   return refused(`${bubblewrap.reason}; ${landlock.reason}`, bubblewrap.fix ?? landlock.fix);
 }
 
@@ -98,7 +100,7 @@ function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
 
 function planBubblewrap(
   intent: BoundIntent,
-  { bubblewrap, namespaceEntry }: LinuxAbilities,
+  { bubblewrap, namespaceEntry, kernelTrees }: LinuxAbilities,
 ): BubblewrapPlan | RefusedPlan {
   if (bubblewrap.kind === "unusable") return refused(bubblewrap.reason, bubblewrap.fix);
   if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
@@ -108,14 +110,14 @@ function planBubblewrap(
       "install util-linux",
     );
   }
-  const files = planFileView(intent.files);
+  const files = planFileView(intent.files, kernelTrees);
   if (files.kind === "refused") return refused(files.reason);
   return { kind: "bubblewrap", view: files.view, network: intent.network };
 }
 
 function planLandlock(
   intent: BoundIntent,
-  { landlock }: LinuxAbilities,
+  { landlock, kernelTrees }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) {
@@ -124,7 +126,7 @@ function planLandlock(
   if (intent.network.kind === "loopback") {
     return refused("Landlock tells ports apart, but not the hosts that they are on");
   }
-  const files = landlockRules(intent.files);
+  const files = landlockRules(intent.files, kernelTrees);
   if (files.kind === "refused") return refused(files.reason);
   return {
     kind: "landlock",

@@ -1,21 +1,21 @@
-import { untilAnswered } from "../native/until_answered.ts";
+import { untilAnswered } from "../os/until_answered.ts";
 import { startingPaths } from "../process/executable.ts";
 import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
-import { enforceDirectory } from "./bounds.ts";
+import type { WrappedDescriptor } from "./bubblewrap/arguments.ts";
+import type { CommandToWrap } from "./bubblewrap/final_stage.ts";
+import type { PortAccess } from "./bubblewrap/prepare.ts";
+import type { ExpectedMounts } from "./bubblewrap/verify_mounts.ts";
 import { hostDisk } from "./disk.ts";
-import type { BoundIntent } from "./grants.ts";
 import { hostAbilities } from "./host.ts";
-import { bindIntent } from "./intent/bind.ts";
-import { certificateFiles } from "./intent/certificate_files.ts";
-import { denyFound } from "./intent/deny_found.ts";
-import { namedPaths } from "./intent/named_paths.ts";
-import type { WrappedDescriptor } from "./linux/bubblewrap.ts";
-import type { CommandToWrap } from "./linux/final_stage.ts";
-import type { PortAccess } from "./linux/prepare_bubblewrap.ts";
 import { planSandbox } from "./plan.ts";
-import { requiresSandbox, type SandboxIntent } from "./requires_sandbox.ts";
+import { bindIntent } from "./policy/bind.ts";
+import type { BoundIntent } from "./policy/bound_policy.ts";
+import { enforceDirectory } from "./policy/bounds.ts";
+import { denyFound } from "./policy/find_denied.ts";
+import { certificateFiles, namedPaths } from "./policy/named_paths.ts";
+import { requiresSandbox, type SandboxIntent } from "./policy/requires_sandbox.ts";
 
 /** A command as it is to be started. */
 export type PreparedSandbox =
@@ -36,8 +36,8 @@ export interface WrappedCommand {
   readonly takesTerminal: boolean;
   /** Ports of this machine that the sandbox is to have before the command starts. Linux only. */
   readonly portAccess: PortAccess | undefined;
-  /** Besides these nothing may be writable when the sandbox stands, if that matters. Linux only. */
-  readonly writableMounts?: readonly string[] | undefined;
+  /** What may be writable when the sandbox stands, where mounts enclose it. */
+  readonly mounts?: ExpectedMounts;
   /**
    * Gives back what was needed on the disk. To be called when every process of the sandbox has
    * ended, or the wrapper was not started; once is enough.
@@ -84,10 +84,9 @@ export async function prepareSandbox(
       throw cannotEnforce(plan.reason, plan.fix);
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
-      const { prepareBubblewrap } = await import("./linux/prepare_bubblewrap.ts");
-      const checked = intent.bounds?.writableRoots !== undefined;
+      const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
       const wrapped = prepareBubblewrap(
-        { ...plan, checked, egress: intent.egress },
+        { ...plan, egress: intent.egress },
         command,
         bound,
         abilities,
@@ -97,12 +96,12 @@ export async function prepareSandbox(
     }
     case "landlock": {
       if (abilities.os !== "linux") throw cannotEnforce("Landlock is for Linux");
-      const { prepareLandlock } = await import("./linux/prepare_landlock.ts");
+      const { prepareLandlock } = await import("./landlock/prepare.ts");
       const wrapped = prepareLandlock(plan, command, bound, abilities, writableTrees(bound));
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "seatbelt": {
-      const { prepareSeatbelt } = await import("./macos/prepare_seatbelt.ts");
+      const { prepareSeatbelt } = await import("./seatbelt/seatbelt_command.ts");
       const globs = asked.files.kind === "all" ? [] : asked.files.deniedGlobs;
       const argv = prepareSeatbelt(plan.intent, globs, command);
       const { cwd, env } = command;

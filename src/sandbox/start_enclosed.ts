@@ -3,7 +3,7 @@ import { refuseInexpressible, startChild } from "../process/start_child.ts";
 import { isSandboxDenial } from "./denial.ts";
 import { EnclosedChild } from "./enclosed_child.ts";
 import { prepareSandbox, type WrappedCommand } from "./prepare.ts";
-import type { Egress, SandboxIntent } from "./requires_sandbox.ts";
+import type { Egress, SandboxIntent } from "./policy/requires_sandbox.ts";
 
 /**
  * Starts a command enclosed as a client intends, or not at all.
@@ -24,7 +24,7 @@ export async function startEnclosed(
   if (prepared.kind === "none") return await startChild(command, observer);
   const enclosure = enclosureOf(prepared, intent.egress);
   if (Deno.build.os === "linux") {
-    const { startWrapped } = await import("./linux/start_wrapped.ts");
+    const { startWrapped } = await import("./bubblewrap/start_wrapped.ts");
     return await startWrapped(prepared, enclosure, command.stdio, observer);
   }
   const { argv, cwd, env } = prepared;

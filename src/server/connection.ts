@@ -1,3 +1,9 @@
+import { FileHandles } from "../filesystem/file_handles.ts";
+import { MissingWatch } from "../filesystem/missing_watch.ts";
+import { HttpBodies } from "../http/http_bodies.ts";
+import { errorFields } from "../log/fields.ts";
+import { log } from "../log/log.ts";
+import type { Slots } from "../process/slots.ts";
 import {
   encodeError,
   encodeNotification,
@@ -7,16 +13,13 @@ import {
   type RequestId,
   UNKNOWN_REQUEST_ID,
 } from "../protocol/envelope.ts";
-import { ErrorCode, invalidRequest, RpcError } from "../protocol/errors.ts";
+import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
+import type { JsonLimits } from "../protocol/json_limits.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
-import { log } from "../telemetry/log.ts";
-import { errorFields } from "../telemetry/log_fields.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
-import { FileHandles } from "../filesystem/file_handles.ts";
-import { MissingWatch } from "../filesystem/missing_watch.ts";
-import { HttpTraffic } from "./http_traffic.ts";
+import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
@@ -29,10 +32,26 @@ export interface ConnectionOptions {
   readonly environmentInfo: () => EnvironmentInfo;
   /** Requests that are worked on at the same time. */
   readonly concurrentRequests: number;
+  /** Bytes of messages, of all connections, that may wait or be worked on. */
+  readonly messageBytes: Slots;
+  /** Told of large messages. */
+  readonly trimmer: MemoryTrimmer;
   readonly telemetry: Telemetry;
 }
 
 type Request = Extract<Message, { kind: "request" }>;
+
+/**
+ * What a request of more than 64 KiB may hold. The depth is that of the reference; commands have a few
+ * thousand arguments and variables at the most, and values are what parsing takes time for.
+ */
+const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
+
+const TOO_MUCH =
+  "this executor works on as much as its memory allows (--memory-budget); try again later";
+
+/** Messages that are longer count against what all messages may take, in UTF-16 units. */
+const LARGE_MESSAGE = 64 * 1024;
 
 /** Requests of a connection that may move contents of files at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
@@ -54,6 +73,7 @@ export class Connection {
   /** Frames that came while the client had much to read, so that answers do not pile up. */
   readonly #backlog: string[] = [];
   #backlogBytes = 0;
+  #largestMessage = 0;
   /** How many requests are worked on. */
   #inFlight = 0;
   #session: Session | undefined;
@@ -85,6 +105,7 @@ export class Connection {
   }
 
   #receive(frame: string): void {
+    if (frame.length > this.#largestMessage) this.#largestMessage = frame.length;
     if (this.#busy || this.#backlog.length > 0) return this.#postpone(frame);
     this.#handle(frame);
   }
@@ -94,16 +115,25 @@ export class Connection {
   }
 
   #postpone(frame: string): void {
-    this.#backlog.push(frame);
-    this.#backlogBytes += frame.length;
-    if (this.#backlogBytes <= MAX_MESSAGE_BYTES) return;
-    this.#backlog.length = 0;
+    const fits = this.#backlogBytes + frame.length <= MAX_MESSAGE_BYTES;
+    if (fits && this.#options.messageBytes.take(frame.length)) {
+      this.#backlog.push(frame);
+      this.#backlogBytes += frame.length;
+      return;
+    }
+    this.#dropBacklog();
     this.#transport.close({
       kind: "overload",
       message: this.#transport.saturated
         ? "the client sends requests without reading answers"
         : "the client sends more requests than can wait for their turn",
     });
+  }
+
+  #dropBacklog(): void {
+    this.#options.messageBytes.give(this.#backlogBytes);
+    this.#backlogBytes = 0;
+    this.#backlog.length = 0;
   }
 
   #drained(): void {
@@ -118,6 +148,7 @@ export class Connection {
     for (const frame of this.#backlog) {
       if (this.#busy) break;
       handled++;
+      this.#options.messageBytes.give(frame.length);
       this.#backlogBytes -= frame.length;
       this.#handle(frame);
     }
@@ -125,10 +156,10 @@ export class Connection {
   }
 
   #handle(frame: string): void {
-    const message = parseMessage(frame);
+    const message = parseMessage(frame, REQUEST_LIMITS);
     switch (message.kind) {
       case "request":
-        return this.#answer(message);
+        return this.#answer(message, frame.length);
       case "notification":
         return this.#notified(message);
       case "malformed":
@@ -168,12 +199,18 @@ export class Connection {
     this.#transport.close({ kind: "protocolError", message });
   }
 
-  /** Runs the handler up to its first wait and answers when it is done. */
-  #answer({ id, method, params, trace }: Request): void {
+  /**
+   * Runs the handler up to its first wait and answers when it is done.
+   *
+   * @param size of the message, in UTF-16 units
+   */
+  #answer({ id, method, params, trace }: Request, size: number): void {
     const known = isMethod(method) ? method : "unknown";
     const end = this.#options.telemetry.requestStarted(known, trace);
     const succeed = (result: unknown) => {
-      this.#transport.send(encodeResult(id, result));
+      const answer = encodeResult(id, result);
+      this.#transport.send(answer);
+      if (answer.length > LARGE_MESSAGE) this.#options.trimmer.used(answer.length);
       end("success");
     };
     const fail = (error: unknown) => {
@@ -181,19 +218,32 @@ export class Connection {
       if (!(error instanceof RpcError)) this.#unexpected(known, error);
       this.#fail(id, error);
     };
+    const taken = size > LARGE_MESSAGE ? size : 0;
+    if (!this.#options.messageBytes.take(taken)) return fail(internalError(TOO_MUCH));
     try {
       const result = method === "initialize"
         ? this.#initialize(params)
         : this.#call(method, params);
-      if (!(result instanceof Promise)) return succeed(result);
-      this.#inFlight++;
-      result.then(succeed).catch(fail).finally(() => this.#settled());
+      if (result instanceof Promise) {
+        this.#inFlight++;
+        result.then(succeed).catch(fail).finally(() => this.#settled(taken));
+        return;
+      }
+      succeed(result);
     } catch (error) {
       fail(error);
     }
+    this.#giveBack(taken);
   }
 
-  #settled(): void {
+  #giveBack(taken: number): void {
+    if (taken === 0) return;
+    this.#options.messageBytes.give(taken);
+    this.#options.trimmer.used(taken);
+  }
+
+  #settled(taken: number): void {
+    this.#giveBack(taken);
     this.#inFlight--;
     if (this.#backlog.length > 0) this.#handleBacklog();
   }
@@ -237,18 +287,44 @@ export class Connection {
 
   #fail(id: RequestId, error: unknown): void {
     if (error instanceof RpcError) {
-      return this.#transport.send(encodeError(id, { code: error.code, message: error.message }));
+      const { code, message, data } = error;
+      const body = { code, message, ...data === undefined ? {} : { data } };
+      return this.#transport.send(encodeError(id, body));
     }
     const message = error instanceof Error ? error.message : String(error);
     this.#transport.send(encodeError(id, { code: ErrorCode.Internal, message }));
   }
 
   #close(): void {
-    this.#backlog.length = 0;
+    this.#dropBacklog();
+    // The runtime has kept the buffer of the largest until now.
+    this.#options.trimmer.used(this.#largestMessage);
     void this.#files[Symbol.asyncDispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
     this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
+  }
+}
+
+/** Responses of one connection that may be read whole at the same time. */
+const BUFFERED_AT_ONCE = 16;
+
+/** What a connection's HTTP requests share. */
+export class HttpTraffic {
+  /** Orders the requests whose responses are answered whole. */
+  readonly turns: Turns;
+  /** The responses that are streamed. */
+  readonly bodies: HttpBodies;
+
+  constructor(transport: Pick<Transport, "send" | "saturated">) {
+    this.turns = new Turns(BUFFERED_AT_ONCE, () => transport.saturated);
+    this.bodies = new HttpBodies(transport);
+  }
+
+  /** What was sent has gone far enough that more may follow. */
+  proceed(): void {
+    this.turns.proceed();
+    this.bodies.proceed();
   }
 }

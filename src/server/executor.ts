@@ -1,23 +1,29 @@
-import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
+import { log } from "../log/log.ts";
+import { type Environment, startingEnvironment } from "../os/environment.ts";
+import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
-import { RetentionPool } from "../process/retention_pool.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
+import { Slots } from "../process/slots.ts";
 import { methods } from "../protocol/methods.ts";
-import { log } from "../telemetry/log.ts";
+import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
-import type { SandboxBounds } from "../sandbox/bounds.ts";
-import type { Transport } from "../transport/transport.ts";
+import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
+import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
+import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
-import { environmentConfigHandlers } from "./handlers/environment_config.ts";
-import { fileHandlers } from "./handlers/filesystem.ts";
-import { missingWatchHandlers } from "./handlers/missing_watch.ts";
+import {
+  environmentConfigHandlers,
+  fileHandlers,
+  missingWatchHandlers,
+} from "./handlers/filesystem.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
+import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
-import { Slots } from "./slots.ts";
 
 /** What whoever runs an executor decides. */
 export interface ExecutorOptions {
@@ -29,60 +35,98 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /**
+   * How long commands of an expired session have to end before they are killed, in milliseconds.
+   *
+   * @default 5 s
+   */
+  readonly graceMs?: number;
+  /** What commands and requests inherit when their client wants it. @default this program's */
+  readonly environment?: Environment;
   /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
+  /** How much memory it takes for its clients' sake. @default see {@linkcode DEFAULT_MEMORY} */
+  readonly memory?: MemoryLimits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
+  /** What it has for itself, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
   /** Who takes down what happens. @default nobody */
   readonly telemetry?: Telemetry;
 }
 
-/** What a larger retention may cost in all, though each process keeps the default besides. */
-const RETENTION_POOL_BYTES = 512 * 1024 * 1024;
+/** The share of all memory past which connections are ended to give some back. */
+const EMERGENCY_SHARE = 0.7;
+
+/** The least that a connection may have waiting to be sent, however many there are, in bytes. */
+const MIN_UNSENT_BYTES = 64 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
+const GRACE_MS = 5000;
 
 /** Serves any number of connections, of whatever transport, until it is shut down. */
 export class Executor {
   readonly #sessions: Sessions;
   readonly #connectionOptions: ConnectionOptions;
   readonly #telemetry: Telemetry;
+  readonly #memory: MemoryLimits;
+  readonly #trimmer: MemoryTrimmer;
+  readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
   /** How many connections there have been. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
     const limits = options.limits ?? DEFAULT_LIMITS;
+    const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Slots(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
+      inputBytes: new Slots(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
-      retentionPool: new RetentionPool(RETENTION_POOL_BYTES),
-      closedRetentionMs: options.closedRetentionMs ?? THIRTY_SECONDS_MS,
+      retentionPool: new RetentionPool(memory.budgetBytes / 4),
+      closedProcesses: new ClosedProcesses(
+        limits.endedProcesses,
+        options.closedRetentionMs ?? THIRTY_SECONDS_MS,
+      ),
       detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
     });
+    this.#trimmer = new MemoryTrimmer(memory.budgetBytes / 2);
+    this.#unfinished = new UnfinishedMessages(
+      memory.budgetBytes / 2,
+      memory.totalBytes * EMERGENCY_SHARE,
+    );
     telemetry.observe({
       connections: (kind) => [...this.#transports].filter((one) => one.kind === kind).length,
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
-    const environmentInfo = describeEnvironment(options.retainedBytes ?? DEFAULT_RETAINED_BYTES);
+    const environment = options.environment ?? startingEnvironment();
+    const environmentInfo = describeEnvironment(
+      options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
+      environment,
+      memory.messageBytes,
+      options.bounds?.restrictedBy !== undefined,
+    );
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
+      messageBytes: new Slots(memory.budgetBytes / 2),
+      trimmer: this.#trimmer,
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => Deno.env.toObject(), options.bounds, telemetry),
-        ...environmentConfigHandlers((name) => Deno.env.get(name)),
-        ...missingWatchHandlers(),
-        ...fileHandlers(options.bounds),
-        ...httpHandlers(() => Deno.env.toObject(), options.bounds),
+        ...processHandlers(() => environment, options.bounds, options.reserved, telemetry),
+        ...environmentConfigHandlers((name) => environment[name], options.bounds),
+        ...missingWatchHandlers(options.bounds),
+        ...fileHandlers(options.bounds, options.reserved),
+        ...httpHandlers(() => environment, options.bounds),
       })),
     };
   }
@@ -90,6 +134,19 @@ export class Executor {
   /** The directory that it runs in, as a path URI, if it has one that a URI can hold. */
   get cwd(): string | undefined {
     return this.#connectionOptions.environmentInfo().cwd ?? undefined;
+  }
+
+  /** How much memory a connection may take; the more there are, the less. */
+  get transportLimits(): TransportLimits {
+    const { budgetBytes, messageBytes } = this.#memory;
+    return {
+      maxMessageBytes: messageBytes,
+      saturatedBytes: () => {
+        const share = budgetBytes / 4 / Math.max(1, this.connections);
+        return Math.max(MIN_UNSENT_BYTES, Math.min(SATURATED_BYTES, share));
+      },
+      unfinished: this.#unfinished,
+    };
   }
 
   /** How many clients are connected. */
@@ -122,10 +179,12 @@ export class Executor {
    */
   async shutDown(graceMs: number): Promise<void> {
     await this.#sessions.endAll(graceMs);
+    this.#unfinished[Symbol.dispose]();
     const transports = [...this.#transports];
     for (const transport of transports) {
       transport.close({ kind: "shutdown", message: "the executor is shutting down" });
     }
     await Promise.all(transports.map((transport) => transport.flushed()));
+    this.#trimmer[Symbol.dispose]();
   }
 }

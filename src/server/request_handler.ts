@@ -1,13 +1,12 @@
-import type * as z from "zod/mini";
 import type { FileHandles } from "../filesystem/file_handles.ts";
 import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
-import { invalidParams } from "../protocol/errors.ts";
-import { describeIssue } from "../protocol/issue.ts";
+import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
-import type { HttpTraffic } from "./http_traffic.ts";
+import type { HttpTraffic } from "./connection.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
+import type * as z from "zod/mini";
 
 /** What a handler may use besides its parameters. */
 export interface RequestContext {
@@ -37,7 +36,7 @@ export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   handle: (
     params: z.output<P>,
     context: RequestContext,
-  ) => z.input<R> | Promise<z.input<R> | JsonText>,
+  ) => z.input<R> | JsonText | Promise<z.input<R> | JsonText>,
 ): RequestHandler {
   return {
     family: contract.family,

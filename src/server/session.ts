@@ -1,14 +1,19 @@
-import { EventLog, type ProcessEvent } from "../process/event_log.ts";
-import { type ChildStarter, Process } from "../process/process.ts";
-import type { RetentionPool } from "../process/retention_pool.ts";
-import type { ProcessKeeper } from "../process/process_keeper.ts";
-import { logSeldom } from "../telemetry/log.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
+import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
+import {
+  EventLog,
+  networkMembers,
+  type ProcessEvent,
+  type RetentionPool,
+} from "../process/event_log.ts";
+import { type ChildStarter, Process } from "../process/process.ts";
+import type { ProcessKeeper } from "../process/process_keeper.ts";
+import type { Slots } from "../process/slots.ts";
+import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
-import { encodeProcessEvent } from "./process_notification.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { NetworkQuestions } from "./network_questions.ts";
-import type { Slots } from "./slots.ts";
+import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
 /** Where a session's notifications go while a client is attached. */
 export interface NotificationSink {
@@ -23,10 +28,12 @@ export interface SessionOptions {
   readonly keeper: ProcessKeeper;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
-  /** What all processes together retain beyond the default. */
+  /** What all processes together retain. */
   readonly retentionPool: RetentionPool;
-  /** How long a process is remembered once closed, in milliseconds. */
-  readonly closedRetentionMs: number;
+  /** Which processes are remembered though they are closed. */
+  readonly closedProcesses: ClosedProcesses;
+  /** Bytes of input that all processes together may have waiting for them. @default each its own */
+  readonly inputBytes?: Slots;
   /** One for each process of any session that may run. */
   readonly processSlots: Slots;
   readonly telemetry: Telemetry;
@@ -39,7 +46,7 @@ export class Session {
   readonly #processes = new Map<string, Process>();
   /** Those about to join the others; undefined when they could not be started after all. */
   readonly #starting = new Map<string, Promise<Process | undefined>>();
-  readonly #evictions = new Set<number>();
+  readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
   /** Asks the client about its commands' network. */
@@ -123,6 +130,13 @@ export class Session {
     return this.#processes.get(processId) ?? this.#starting.get(processId);
   }
 
+  /** Kills a process and whatever descends from it. Returns whether it was running. */
+  terminate(process: Process): boolean {
+    const running = process.terminate();
+    if (running && process.pid !== undefined) this.#options.keeper.killLeftBy(process.pid);
+    return running;
+  }
+
   /** Asks every running process to end (SIGTERM). */
   requestEnd(): void {
     for (const process of this.#all()) process.requestEnd();
@@ -138,14 +152,17 @@ export class Session {
     this.#ended = true;
     this.#sink = undefined;
     this.questions.giveUp();
-    this.#evictions.forEach(clearTimeout);
+    for (const memory of this.#memories) this.#options.closedProcesses.forget(memory);
     for (const process of this.#all()) {
       this.#abandon(process);
       process.log.clear();
     }
     this.#processes.clear();
     for (const processId of this.#slotHolders) this.#giveSlot(processId);
-    this.#options.keeper.killAllOf(this);
+    const left = this.#options.keeper.killAllOf(this);
+    if (left > 0) {
+      log("info", "killed what commands had left in the background", { processes: left });
+    }
   }
 
   #takeSlot(processId: string): void {
@@ -177,6 +194,7 @@ export class Session {
       startChild,
       new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
+      this.#options.inputBytes,
     );
     this.#started(processId, process);
     return process;
@@ -227,12 +245,36 @@ export class Session {
   }
 
   #planEviction(processId: string): void {
-    const timer = setTimeout(() => {
-      this.#evictions.delete(timer);
+    const memory = this.#options.closedProcesses.remember(() => {
+      this.#memories.delete(memory);
       this.#processes.get(processId)?.log.clear();
       this.#processes.delete(processId);
-    }, this.#options.closedRetentionMs);
-    Deno.unrefTimer(timer);
-    this.#evictions.add(timer);
+    });
+    this.#memories.add(memory);
+  }
+}
+
+/** The notification that tells a client of a process's event. */
+export function encodeProcessEvent(processId: string, event: ProcessEvent): string {
+  switch (event.kind) {
+    case "output":
+      // Put together by hand: base64 needs no escaping, and looking for characters that do costs
+      // more than everything else on the way of a large output.
+      return `{"method":"process/output","params":{"processId":${
+        JSON.stringify(processId)
+      },"seq":` +
+        `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
+    case "exited": {
+      const { seq, exitCode, sandboxDenied, network } = event;
+      return encodeNotification("process/exited", {
+        processId,
+        seq,
+        exitCode,
+        sandboxDenied,
+        ...networkMembers(network),
+      });
+    }
+    case "closed":
+      return encodeNotification("process/closed", { processId, seq: event.seq });
   }
 }

@@ -1,5 +1,5 @@
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
-import { log, logSeldom } from "../telemetry/log.ts";
+import { log, logSeldom } from "../log/log.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** What the executor decides about sessions. */
@@ -8,6 +8,8 @@ export interface SessionsOptions extends SessionOptions {
   readonly detachedLifeMs: number;
   /** How many there may be, attached or not. */
   readonly maxSessions: number;
+  /** How long the processes of an expired session have to end before they are killed, in ms. */
+  readonly graceMs: number;
 }
 
 interface Detachment {
@@ -21,6 +23,8 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #detachments = new Map<Session, Detachment>();
+  /** Expired ones whose processes have been told to end. */
+  readonly #ending = new Set<Session>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -91,7 +95,7 @@ export class Sessions {
 
   /** Asks everything that runs to end, waits so many milliseconds at the most, and kills the rest. */
   async endAll(graceMs: number): Promise<void> {
-    for (const session of this.#all()) session.requestEnd();
+    for (const session of this.#sessions.values()) session.requestEnd();
     this.#options.keeper.requestEnd();
     await untilNot(() => this.#anythingRuns, graceMs);
     for (const session of this.#all()) session.kill();
@@ -101,18 +105,35 @@ export class Sessions {
   }
 
   #all(): Session[] {
-    return [...this.#sessions.values()];
+    return [...this.#sessions.values(), ...this.#ending];
   }
 
   #expire(session: Session): void {
     const processes = session.runningProcesses;
-    this.#remove(session);
+    this.#forgetDetachment(session);
+    this.#sessions.delete(session.id);
     log("info", "session expired", { processes, sessions: this.size });
+    void this.#endGently(session);
+  }
+
+  /** Asks what runs to end, and kills what runs on after the grace. */
+  async #endGently(session: Session): Promise<void> {
+    const { keeper, graceMs } = this.#options;
+    this.#ending.add(session);
+    session.requestEnd();
+    keeper.requestEndOf(session);
+    // A shutdown ends it sooner.
+    const runs = () =>
+      this.#ending.has(session) &&
+      (session.runningProcesses > 0 || keeper.leftBehindOf(session) > 0);
+    await untilNot(runs, graceMs);
+    if (this.#ending.has(session)) this.#remove(session);
   }
 
   #remove(session: Session): void {
     this.#forgetDetachment(session);
     this.#sessions.delete(session.id);
+    this.#ending.delete(session);
     session.end();
   }
 

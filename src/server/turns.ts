@@ -45,12 +45,17 @@ export class Turns {
     }
   }
 
+  /** Whether a piece of work would run at once. One that is over at once needs no turn then. */
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.#free;
+  }
+
   get #free(): boolean {
     return this.#running < this.#limit && !this.#held();
   }
 
   async #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.length === 0 && this.#free) {
+    if (this.idle) {
       this.#running++;
       return;
     }

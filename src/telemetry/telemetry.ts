@@ -1,4 +1,5 @@
 import type { EgressProtocol, Verdict } from "../egress/policy.ts";
+import type { Environment } from "../os/environment.ts";
 import type { ProcessOutcome } from "../process/process.ts";
 import type { Method } from "../protocol/methods.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
@@ -59,3 +60,34 @@ export const NO_TELEMETRY: RunningTelemetry = {
   networkDecided: () => {},
   stop: () => Promise.resolve(),
 };
+
+const PREFIX = "OTEL_EXPORTER_OTLP_";
+
+/** Any of these switches telemetry on. */
+const ENDPOINTS = ["ENDPOINT", "METRICS_ENDPOINT", "TRACES_ENDPOINT"];
+
+/** What these hold may be a secret between this program and the collector. */
+const SECRETS = ["HEADERS", "METRICS_HEADERS", "TRACES_HEADERS"];
+
+/**
+ * Starts the telemetry that the standard OTEL_* variables ask for, if they do; the SDK is loaded
+ * only then.
+ */
+export async function startTelemetry(environment: Environment): Promise<RunningTelemetry> {
+  if (!isWanted(environment)) return NO_TELEMETRY;
+  const { startOtlp } = await import("./otlp/otlp_telemetry.ts");
+  return startOtlp(environment);
+}
+
+/** An environment without the secrets of telemetry, as commands may have it. */
+export function withoutTelemetrySecrets(environment: Environment): Environment {
+  if (!isWanted(environment)) return environment;
+  const secrets = SECRETS.map((name) => PREFIX + name);
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !secrets.includes(name)),
+  );
+}
+
+function isWanted(environment: Environment): boolean {
+  return ENDPOINTS.some((name) => environment[PREFIX + name]);
+}

@@ -13,10 +13,16 @@ export interface ExecutorCommand {
   readonly cwd?: string;
   /** Where its logs go. @default "inherit" */
   readonly stderr?: "inherit" | "null";
+  /**
+   * How long it has to end once its input has, before it is killed, in milliseconds: longer than the
+   * grace that it gives its commands.
+   *
+   * @default 10 s
+   */
+  readonly endMs?: number;
 }
 
-/** How long an executor has to end once its input has, in milliseconds. */
-const END_MS = 5000;
+const END_MS = 10_000;
 
 /**
  * Starts an executor.
@@ -37,7 +43,7 @@ export function startExecutor(executor: ExecutorCommand): ClientTransport {
       ...executor.env === undefined ? {} : { env: { ...executor.env } },
       ...executor.cwd === undefined ? {} : { cwd: executor.cwd },
     }).spawn();
-    return new CommandTransport(child);
+    return new CommandTransport(child, executor.endMs ?? END_MS);
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new ConnectionError("unreachable", `cannot start ${program}: ${words}`, {
@@ -51,13 +57,15 @@ class CommandTransport implements ClientTransport {
   readonly kind = "stdio";
   readonly executorCwd = undefined;
   readonly #child: Deno.ChildProcess;
+  readonly #endMs: number;
   readonly #lines: StdioTransport;
   readonly #gate = new Gate();
   #ending: ConnectionError | undefined;
   #ended: Promise<void> | undefined;
 
-  constructor(child: Deno.ChildProcess) {
+  constructor(child: Deno.ChildProcess, endMs: number) {
     this.#child = child;
+    this.#endMs = endMs;
     this.#lines = new StdioTransport(child.stdout.pipeThrough(this.#gate.stream), child.stdin);
   }
 
@@ -106,7 +114,7 @@ class CommandTransport implements ClientTransport {
 
   /** At the end of its input an executor ends its processes and itself. */
   async #end(): Promise<void> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_MS);
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), this.#endMs);
     await this.#lines.flushed();
     await this.#child.status;
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { ConnectionError } from "./client_transport.ts";
 import { upgrade } from "./client_upgrade.ts";
 import { ClientWebSocket } from "./client_websocket.ts";
+import { connectTcp } from "../net/connect_tcp.ts";
 
 /** Where an executor serves WebSockets. */
 export type SocketAddress =
@@ -58,18 +59,34 @@ async function reach(
     const { url } = address;
     const hostname = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port || (url.protocol === "wss:" ? 443 : 80));
-    const connection = await Deno.connect({ hostname, port, signal });
+    const connection = await connectTcp({ hostname, port }, signal);
     connection.setNoDelay();
     connection.setKeepAlive();
     if (url.protocol === "ws:") return connection;
-    const { caCerts } = options;
-    return await Deno.startTls(connection, {
-      hostname,
-      alpnProtocols: ["http/1.1"],
-      ...caCerts === undefined ? {} : { caCerts },
-    });
+    return await encrypted(connection, hostname, options);
   } catch (error) {
     throw connectionError(address, error, signal);
+  }
+}
+
+/** @throws {ConnectionError} when the server does not encrypt, or its certificate is not accepted */
+async function encrypted(
+  connection: Deno.TcpConn,
+  hostname: string,
+  { caCerts }: SocketOptions,
+): Promise<Deno.TlsConn> {
+  const secured = await Deno.startTls(connection, {
+    hostname,
+    alpnProtocols: ["http/1.1"],
+    ...caCerts === undefined ? {} : { caCerts },
+  });
+  try {
+    await secured.handshake();
+    return secured;
+  } catch (error) {
+    closeQuietly(secured);
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    throw new ConnectionError("unreachable", error.message, { cause: error, obstacle: "tls" });
   }
 }
 
@@ -81,7 +98,11 @@ function connectionError(
   if (signal.aborted && signal.reason instanceof ConnectionError) return signal.reason;
   const where = address.kind === "url" ? address.url.host : address.path;
   if (error instanceof ConnectionError) {
-    return new ConnectionError(error.code, `${where}: ${error.message}`, { cause: error });
+    const { obstacle } = error;
+    return new ConnectionError(error.code, `${where}: ${error.message}`, {
+      cause: error,
+      obstacle,
+    });
   }
   const words = error instanceof Error ? error.message : String(error);
   return new ConnectionError("unreachable", `cannot reach ${where}: ${words}`, { cause: error });

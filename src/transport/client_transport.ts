@@ -19,15 +19,30 @@ export type ConnectionErrorCode =
   /** This side has closed the connection. */
   | "closed";
 
+/**
+ * What a connection failed at: the executor wants a token (401); its certificate is not accepted, or
+ * it does not encrypt at all; what it says is not HTTP, as it may be encrypted.
+ */
+export type ConnectionObstacle = "token" | "tls" | "notHttp";
+
 /** Why there is no connection to an executor. */
 export class ConnectionError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "ConnectionError";
   /** The reason for programs; the message is for people. */
   readonly code: ConnectionErrorCode;
+  /** What stood in the way, if there is something that can be done about it. */
+  readonly obstacle: ConnectionObstacle | undefined;
 
-  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+  /** Makes the error for a reason; the message tells a person the same. */
+  constructor(
+    code: ConnectionErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly obstacle?: ConnectionObstacle | undefined } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.obstacle = options.obstacle;
   }
 }
 

@@ -82,7 +82,9 @@ async function readHead(connection: Deno.Conn): Promise<{ head: string; rest: Ui
     if (end >= 0) return { head: text.slice(0, end), rest: buffer.slice(end + 4, length) };
     if (!"HTTP/1.".startsWith(text.slice(0, 7))) break;
   }
-  throw new ConnectionError("notAnExecutor", "the server answered something else than HTTP");
+  throw new ConnectionError("notAnExecutor", "the server answered something else than HTTP", {
+    obstacle: "notHttp",
+  });
 }
 
 function parseHead(head: string): { status: number; headers: Map<string, string> } {
@@ -103,6 +105,7 @@ function refusal(status: number, body: Uint8Array): ConnectionError {
     return new ConnectionError(
       "unauthorized",
       `the executor did not accept the token (401)${said}`,
+      { obstacle: "token" },
     );
   }
   if (status === 403) {

@@ -5,11 +5,10 @@ import {
   FrameDecoder,
   FrameError,
 } from "./client_frames.ts";
-import { ConnectionError } from "./client_transport.ts";
-import type { ClientTransport } from "./client_transport.ts";
 import { SendQueue } from "./client_send_queue.ts";
+import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import type { UpgradeConsent } from "./client_upgrade.ts";
-import { utf8Text } from "./text.ts";
+import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
   SATURATED_BYTES,
@@ -142,7 +141,10 @@ export class ClientWebSocket implements ClientTransport {
 
   /** A connection whose other side vanished without a word looks like one that is quiet. */
   #listen(): void {
-    if (this.#held !== undefined) return;
+    if (this.#held !== undefined) {
+      // A ping is behind what is not read for now; this tells all the same that somebody is here.
+      return this.#queue.push(encodeFrame("pong", new Uint8Array()));
+    }
     this.#silentLooks++;
     if (this.#silentLooks === 2) this.#queue.push(encodeFrame("ping", new Uint8Array()));
     if (this.#silentLooks < SILENT_LOOKS) return;

@@ -1,4 +1,4 @@
-import { peerPort, withSockets } from "./sockets.ts";
+import { peerPort, withSockets } from "../os/own_sockets.ts";
 
 const SHUT_RDWR = 2;
 

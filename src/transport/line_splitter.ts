@@ -1,5 +1,3 @@
-import { utf8Text } from "./text.ts";
-
 const LINE_FEED = 0x0a;
 
 /** What a line splitter tells. */
@@ -71,4 +69,15 @@ function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
     offset += part.length;
   }
   return whole;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text of UTF-8 bytes, or undefined if they are not UTF-8. */
+export function utf8Text(bytes: Uint8Array | ArrayBuffer): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }

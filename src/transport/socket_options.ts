@@ -1,5 +1,5 @@
-import { log } from "../telemetry/log.ts";
-import { type SocketFunctions, withSockets } from "./sockets.ts";
+import { log } from "../log/log.ts";
+import { type SocketFunctions, withSockets } from "../os/own_sockets.ts";
 
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -39,9 +39,20 @@ export function tuneConnectedSockets(port: number): void {
   withSockets("peer", { port }, tune);
 }
 
-/** Ends a connection whose other side does not take part in an orderly end. */
+/** A `struct sockaddr` of the family AF_UNSPEC. */
+const NO_ADDRESS = new Uint8Array(16);
+
+/**
+ * Ends a connection whose other side does not take part in an orderly end. One that is sending learns
+ * of it at once, as connecting a socket to no address resets it (connect(2)): after an orderly end it
+ * could wait for a minute with what no longer fits into the kernel's buffers.
+ */
 export function cutConnection(peer: Deno.NetAddr): void {
-  withSockets("peer", peer, (libc, descriptor) => void libc.shutdown(descriptor, SHUT_RDWR));
+  withSockets("peer", peer, (libc, descriptor) => {
+    // Wakes whoever waits for input here.
+    libc.shutdown(descriptor, SHUT_RDWR);
+    if (Deno.build.os === "linux") libc.connect(descriptor, NO_ADDRESS, NO_ADDRESS.length);
+  });
 }
 
 function tune(libc: SocketFunctions, descriptor: number): void {

@@ -2,11 +2,11 @@ import { atMost } from "./at_most.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
+  DEFAULT_TRANSPORT_LIMITS,
   type EndReason,
   FLUSH_PATIENCE_MS,
-  MAX_MESSAGE_BYTES,
-  SATURATED_BYTES,
   type Transport,
+  type TransportLimits,
   type TransportObserver,
 } from "./transport.ts";
 
@@ -15,13 +15,19 @@ export class StdioTransport implements Transport {
   readonly kind = "stdio";
   readonly #input: ReadableStream<Uint8Array>;
   readonly #output: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #limits: TransportLimits;
   readonly #encoder = new TextEncoder();
   #observer: TransportObserver | undefined;
   #queuedBytes = 0;
   #wasSaturated = false;
   #over = false;
 
-  constructor(input: ReadableStream<Uint8Array>, output: WritableStream<Uint8Array>) {
+  constructor(
+    input: ReadableStream<Uint8Array>,
+    output: WritableStream<Uint8Array>,
+    limits: TransportLimits = DEFAULT_TRANSPORT_LIMITS,
+  ) {
+    this.#limits = limits;
     this.#input = input;
     this.#output = output.getWriter();
   }
@@ -32,7 +38,7 @@ export class StdioTransport implements Transport {
   }
 
   get saturated(): boolean {
-    const saturated = !this.#over && this.#queuedBytes > SATURATED_BYTES;
+    const saturated = !this.#over && this.#queuedBytes > this.#limits.saturatedBytes();
     this.#wasSaturated ||= saturated;
     return saturated;
   }
@@ -60,7 +66,7 @@ export class StdioTransport implements Transport {
   }
 
   async #read(): Promise<EndReason> {
-    const lines = new LineSplitter(MAX_MESSAGE_BYTES, {
+    const lines = new LineSplitter(this.#limits.maxMessageBytes, {
       line: (text) => {
         if (!this.#over) this.#observer?.message(text);
       },
@@ -83,7 +89,8 @@ export class StdioTransport implements Transport {
 
   #written(bytes: number): void {
     this.#queuedBytes -= bytes;
-    if (this.#over || !this.#wasSaturated || this.#queuedBytes > SATURATED_BYTES / 2) return;
+    if (this.#over || !this.#wasSaturated) return;
+    if (this.#queuedBytes > this.#limits.saturatedBytes() / 2) return;
     this.#wasSaturated = false;
     this.#observer?.drained();
   }

@@ -1,3 +1,5 @@
+import type { UnfinishedMessages } from "./unfinished_messages.ts";
+
 /** What a transport tells of itself. */
 export interface TransportObserver {
   /** One frame or line has come. */
@@ -52,8 +54,24 @@ export const SHUTDOWN_CLOSE_CODE = 4503;
 /** How long a program that ends waits for what it has sent, in milliseconds. */
 export const FLUSH_PATIENCE_MS = 3000;
 
-/** Bytes waiting to be sent past which a transport is saturated. */
+/** How much memory a connection takes. */
+export interface TransportLimits {
+  /** The largest message that is read, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Bytes waiting to be sent past which the transport is saturated, at this moment. */
+  readonly saturatedBytes: () => number;
+  /** Who looks after messages that are not complete yet. @default nobody */
+  readonly unfinished?: UnfinishedMessages;
+}
+
+/** Bytes waiting to be sent past which a transport is saturated, at the most. */
 export const SATURATED_BYTES = 4 * 1024 * 1024;
 
 /** The largest message that is read, in bytes. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** What holds where nothing else is said. */
+export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
+  maxMessageBytes: MAX_MESSAGE_BYTES,
+  saturatedBytes: () => SATURATED_BYTES,
+};

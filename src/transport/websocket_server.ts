@@ -1,17 +1,20 @@
 import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
-import { delay } from "@std/async/delay";
+import { listenOnAll } from "./listen_on_all.ts";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
-import { type LogLevel, logSeldom } from "../telemetry/log.ts";
-import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
-import type { Transport } from "./transport.ts";
+import { type LogLevel, logSeldom } from "../log/log.ts";
+import type { PeerCheck } from "./peer_origin.ts";
+import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
+import type { Transport, TransportLimits } from "./transport.ts";
 import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 
 /** A running listener. */
 export interface WebSocketServer {
   /** What a client connects to. */
   readonly url: string;
+  /** The port that it has; undefined for a unix socket. */
+  readonly port: number | undefined;
   /** Stops accepting; accepted connections go on. */
   stop(): void;
 }
@@ -22,12 +25,21 @@ export interface WebSocketServerOptions {
   readonly accept: (transport: Transport) => void;
   /** Whether new work is taken. */
   readonly ready: () => boolean;
+  /** How much memory a connection may take. @default as much as any */
+  readonly limits?: () => TransportLimits;
   /** Whether there are as many connections as may be. @default never */
   readonly full?: () => boolean;
   /** The directory that commands run in unless told, as a path URI. @default not told */
   readonly cwd?: () => string | undefined;
+  /** Looks at which process connects. @default any may */
+  readonly checkPeer?: PeerCheck | undefined;
   /** Looks at the token of whoever connects. @default anyone may */
   readonly checkToken?: TokenCheck | undefined;
+  /**
+   * How long a client may be silent before it is sent a ping, in milliseconds; one that says nothing
+   * for as long again is taken for gone. @default no pings
+   */
+  readonly pingIntervalMs?: number;
   /** Makes it a server of wss URLs. @default none */
   readonly tls?: TlsKeyPair | undefined;
   /**
@@ -77,8 +89,10 @@ async function listen(
 ): Promise<WebSocketServer> {
   const stopped = new AbortController();
   let watch: HandshakeWatch | undefined;
+  let boundPort: number | undefined;
+  const loopbackOnly = address.kind === "websocket" && isLoopback(address.hostname);
   const handler = (request: Request, { remoteAddr }: { readonly remoteAddr: Deno.Addr }) =>
-    respond(request, remoteAddr, options, watch);
+    respond(request, remoteAddr, options, { watch, port: boundPort, loopbackOnly });
   const settings = { signal: stopped.signal, onListen: () => {} };
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
@@ -88,75 +102,64 @@ async function listen(
       stopped.abort();
       removeOwnSocket(address.path, ino);
     };
-    return { url: formatListenAddress(address), stop };
+    return { url: formatListenAddress(address), port: undefined, stop };
   }
-  const { hostname, port } = address;
-  const serve = (port: number) => {
+  const serve = (hostname: string, port: number) => {
     const server = Deno.serve({ ...settings, ...options.tls, hostname, port }, handler);
     tuneListeningSocket(server.addr.port);
     return server;
   };
-  const server = serve(port);
-  void keepListening(server, () => serve(server.addr.port), stopped.signal);
+  const port = boundPort = await listenOnAll(address, serve, stopped.signal);
   const patience = options.handshakePatienceMs ?? HANDSHAKE_PATIENCE_MS;
-  const handshakes = watch = new HandshakeWatch(server.addr.port, patience);
+  const handshakes = watch = new HandshakeWatch(port, patience);
   const stop = () => {
     handshakes[Symbol.dispose]();
     stopped.abort();
   };
   const url = formatListenAddress({
     kind: "websocket",
-    hostname: server.addr.hostname,
-    port: server.addr.port,
+    hostname: address.hostname,
+    port,
   });
   const secured = options.tls === undefined ? url : url.replace(/^ws:/, "wss:");
-  return { url: secured, stop };
-}
-
-/** How long a port is left alone after accepting failed, in milliseconds. */
-const ACCEPT_AGAIN_MS = 100;
-
-/**
- * Listens again whenever Deno's server gave up. It does when a connection cannot be accepted as the
- * program has no descriptor left, which others bring about and which passes.
- */
-async function keepListening(
-  server: Deno.HttpServer,
-  again: () => Deno.HttpServer,
-  stopped: AbortSignal,
-): Promise<void> {
-  let current: Deno.HttpServer | undefined = server;
-  while (!stopped.aborted) {
-    try {
-      await current?.finished;
-      if (stopped.aborted) return;
-      current = again();
-    } catch (error) {
-      if (current !== undefined) {
-        const reason = error instanceof Error ? error.message : String(error);
-        logSeldom("error", "cannot accept connections for now", { reason }, "accept");
-      }
-      current = undefined;
-      await delay(ACCEPT_AGAIN_MS, { signal: stopped }).catch(() => {});
-    }
-  }
+  return { url: secured, port, stop };
 }
 
 /** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
 const WEBSOCKET_VERSION = "13";
 
+/** What requests are answered at. */
+interface Listener {
+  readonly watch: HandshakeWatch | undefined;
+  /** Undefined for a unix socket. */
+  readonly port: number | undefined;
+  /**
+   * Whether the address is a loopback one. Then a Host header that names another machine comes from
+   * a web page whose own name was made to lead here (DNS rebinding); a token keeps those out, too.
+   */
+  readonly loopbackOnly: boolean;
+}
+
+/** Names that never lead elsewhere (RFC 6761, section 6.3), and addresses as URLs have them. */
+function namesLoopback(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, "");
+  return name === "localhost" || name.endsWith(".localhost") ||
+    /^127(\.\d+){3}$/.test(name) || name === "[::1]" || /^\[::ffff:7f[0-9a-f]{2}:/.test(name);
+}
+
 async function respond(
   request: Request,
   peer: Deno.Addr,
   options: WebSocketServerOptions,
-  watch: HandshakeWatch | undefined,
+  { watch, port, loopbackOnly }: Listener,
 ): Promise<Response> {
   const refuse = refuser(peer);
   if (request.headers.has("origin")) {
     return refuse("warn", 403, "connections from web pages are refused");
   }
-  const path = URL.parse(request.url)?.pathname;
-  if (path === undefined) return refuse("info", 400, "not a valid Host header");
+  const url = URL.parse(request.url);
+  if (url === null) return refuse("info", 400, "not a valid Host header");
+  const path = url.pathname;
   if (path === "/livez" || path === "/healthz") return new Response("ok\n");
   if (path === "/readyz") {
     return options.ready() ? new Response("ready\n") : new Response("draining\n", { status: 503 });
@@ -168,6 +171,11 @@ async function respond(
     const reason = `only version ${WEBSOCKET_VERSION} of the WebSocket protocol is spoken`;
     return refuse("info", 400, reason, { "sec-websocket-version": WEBSOCKET_VERSION });
   }
+  if (loopbackOnly && options.checkToken === undefined && !namesLoopback(url.hostname)) {
+    return refuse("warn", 403, "the Host header names neither localhost nor a loopback address");
+  }
+  const unwelcome = await options.checkPeer?.(peer, port);
+  if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;
   const refusal = checkToken &&
     await refuseUnauthorized(
@@ -190,12 +198,13 @@ function upgrade(
   watch: HandshakeWatch | undefined,
 ): Response {
   try {
-    // Deno's own check for silence would also cut off a client that merely reads slowly.
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    // Half of that time in silence brings a ping, and as long again without any answer the end.
+    const idleTimeout = 2 * (options.pingIntervalMs ?? 0) / 1000;
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // The kernel names no peer of a unix socket; those are this user's own programs.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
-    options.accept(new WebSocketTransport(socket, peer, cut));
+    options.accept(new WebSocketTransport(socket, peer, cut, options.limits?.()));
     const cwd = options.cwd?.();
     if (cwd !== undefined) response.headers.set(CWD_HEADER, cwd);
     return response;

@@ -1,17 +1,19 @@
-import { log, logSeldom } from "../telemetry/log.ts";
+import { log, logSeldom } from "../log/log.ts";
 import { atMost } from "./at_most.ts";
-import { utf8Text } from "./text.ts";
+import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
+  DEFAULT_TRANSPORT_LIMITS,
   type EndReason,
   FLUSH_PATIENCE_MS,
-  MAX_MESSAGE_BYTES,
-  SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
   type Transport,
   type TransportKind,
+  type TransportLimits,
   type TransportObserver,
 } from "./transport.ts";
+
+import type { Receiver } from "./unfinished_messages.ts";
 
 /** How often a saturated socket is looked at, in milliseconds: it has no event for it. */
 const DRAIN_CHECK_MS = 1;
@@ -37,25 +39,38 @@ export class WebSocketTransport implements Transport {
   readonly peer: string | undefined;
   readonly #socket: WebSocket;
   readonly #cut: () => void;
+  readonly #limits: TransportLimits;
   #observer: TransportObserver | undefined;
   #drainCheck: number | undefined;
   readonly #gone = Promise.withResolvers<void>();
+  readonly #receiver: Receiver | undefined;
+  /** How many messages have come. */
+  #messages = 0;
+  #largestMessage = 0;
   #over = false;
 
   /**
    * @param peer where the client is
    * @param cut ends the connection below the WebSocket
    */
-  constructor(socket: WebSocket, peer: Deno.Addr, cut: () => void) {
+  constructor(
+    socket: WebSocket,
+    peer: Deno.Addr,
+    cut: () => void,
+    limits: TransportLimits = DEFAULT_TRANSPORT_LIMITS,
+  ) {
     this.kind = peer.transport === "tcp" ? "websocket" : "unix";
     this.peer = peerName(peer);
     this.#socket = socket;
     this.#cut = cut;
+    this.#limits = limits;
     socket.binaryType = "arraybuffer";
+    this.#receiver = peer.transport === "tcp" ? this.#asReceiver(peer) : undefined;
+    if (this.#receiver !== undefined) limits.unfinished?.add(this.#receiver);
   }
 
   get saturated(): boolean {
-    const saturated = !this.#over && this.#socket.bufferedAmount > SATURATED_BYTES;
+    const saturated = !this.#over && this.#socket.bufferedAmount > this.#limits.saturatedBytes();
     if (saturated) this.#awaitDrain();
     return saturated;
   }
@@ -89,8 +104,11 @@ export class WebSocketTransport implements Transport {
   #received(data: unknown): void {
     if (this.#over) return;
     const size = sizeOf(data);
-    if (size > MAX_MESSAGE_BYTES) {
-      this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${MAX_MESSAGE_BYTES}`);
+    this.#messages++;
+    this.#largestMessage = Math.max(this.#largestMessage, size);
+    const { maxMessageBytes } = this.#limits;
+    if (size > maxMessageBytes) {
+      this.#observer?.unreadable(`a message of ${size} bytes, the limit is ${maxMessageBytes}`);
       return;
     }
     const text = data instanceof ArrayBuffer ? utf8Text(data) : data;
@@ -107,9 +125,27 @@ export class WebSocketTransport implements Transport {
     this.#ended("lost");
   }
 
+  #asReceiver(peer: Deno.NetAddr): Receiver {
+    const counted = () => ({ messages: this.#messages, largestMessage: this.#largestMessage });
+    return {
+      peer,
+      get messages() {
+        return counted().messages;
+      },
+      get largestMessage() {
+        return counted().largestMessage;
+      },
+      tooMuch: () =>
+        this.close({
+          kind: "overload",
+          message: "all clients together send larger messages than memory allows (--memory-budget)",
+        }),
+    };
+  }
+
   #awaitDrain(): void {
     this.#drainCheck ??= setInterval(() => {
-      if (this.#over || this.#socket.bufferedAmount > SATURATED_BYTES / 2) return;
+      if (this.#over || this.#socket.bufferedAmount > this.#limits.saturatedBytes() / 2) return;
       clearInterval(this.#drainCheck);
       this.#drainCheck = undefined;
       this.#observer?.drained();
@@ -120,6 +156,7 @@ export class WebSocketTransport implements Transport {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#drainCheck);
+    if (this.#receiver !== undefined) this.#limits.unfinished?.remove(this.#receiver);
     this.#observer?.closed(reason);
   }
 }

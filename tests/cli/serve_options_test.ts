@@ -9,7 +9,12 @@ import {
 import { Configuration, type Layer } from "../../src/config/configuration.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
 import { optionOf, settingNames } from "../../src/config/settings.ts";
-import { DEFAULT_LIMITS } from "../../src/server/limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../../src/server/limits.ts";
+
+const DEFAULT_MEMORY_SETTINGS = {
+  budgetBytes: DEFAULT_MEMORY.budgetBytes,
+  messageBytes: DEFAULT_MEMORY.messageBytes,
+};
 
 const LOG = { level: "warn", format: "text" } as const;
 
@@ -31,10 +36,12 @@ Deno.test("without options it listens on a free port of this machine", () => {
     listen: { kind: "websocket", hostname: "127.0.0.1", port: 0 },
     graceMs: 5000,
     exitOnStdinClose: false,
+    pingIntervalMs: 30_000,
     retainedBytes: 1024 * 1024,
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   });
 });
@@ -44,10 +51,12 @@ Deno.test("every option is read, in both ways of writing it", () => {
     listen: { kind: "unix", path: "/run/a=b" },
     graceMs: 250,
     exitOnStdinClose: true,
+    pingIntervalMs: 30_000,
     retainedBytes: 33554432,
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
@@ -296,6 +305,7 @@ Deno.test("limits are read, and refused if they are no positive numbers", () => 
     connections: 1,
     sessions: 2,
     processes: 3,
+    endedProcesses: DEFAULT_LIMITS.endedProcesses,
     concurrentRequests: 4,
   });
   for (

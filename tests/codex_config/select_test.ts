@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { parse, stringify } from "smol-toml";
-import { select } from "../../src/codex_config/select.ts";
+import { select } from "../../src/codex_config/toml_file.ts";
 
 const TABLE = parse(`
 top = 1

@@ -1,11 +1,10 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Configuration } from "../../src/config/configuration.ts";
-import { ConfigurationError } from "../../src/config/configuration_error.ts";
-import { enforceRequirements } from "../../src/config/enforce.ts";
+import { enforceRequirements, sandboxBounds } from "../../src/config/enforce.ts";
+import { ConfigurationError } from "../../src/config/origin.ts";
 import { parseRequirements } from "../../src/config/requirements.ts";
-import { sandboxBounds } from "../../src/config/sandbox_bounds.ts";
 import { inDirectory } from "../process/behaviour/recorded_child.ts";
 import { fromEnvironment } from "./support.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 
 const FILE = "/etc/remex/requirements.jsonc";
 

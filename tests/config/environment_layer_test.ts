@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigurationError } from "../../src/config/configuration_error.ts";
+import { ConfigurationError } from "../../src/config/origin.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
 import { variableOf } from "../../src/config/settings.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ConfigurationError } from "../../src/config/configuration_error.ts";
+import { ConfigurationError } from "../../src/config/origin.ts";
 import { systemFile } from "./support.ts";
 
 Deno.test("a file is JSON with comments, and every value knows its line", async () => {
@@ -51,7 +51,7 @@ Deno.test("what is wrong is named with its line", async () => {
     [`{"maxSessions": null}`, "not null"],
     [`{"listen": {"a": [1]}}`, 'must be ws://HOST:PORT, unix:PATH or stdio, not {"a":[1]}'],
     [`{"exitOnStdinClose": "true"}`, 'must be true or false, not "true"'],
-    [`{"wsTokenSha256": "geheim"}`, "`printf %s TOKEN | sha256sum` prints it"],
+    [`{"wsTokenSha256": "geheim"}`, "`sha256sum FILE` prints it"],
     [`{"grace": 1,\n"grace": 2}`, `${where}:2: \`grace\` was given already, in line 1`],
     [`{"__proto__": {}}`, "unknown key `__proto__`"],
     [`{"toString": 1}`, "unknown key `toString`"],

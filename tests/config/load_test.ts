@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { ConfigurationError } from "../../src/config/configuration_error.ts";
+import { ConfigurationError } from "../../src/config/origin.ts";
 import { loadConfiguration, loadForExecutor, type Sources } from "../../src/config/load.ts";
 import { hostPlaces } from "../../src/config/places.ts";
 import { inDirectory } from "../process/behaviour/recorded_child.ts";

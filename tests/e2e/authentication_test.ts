@@ -4,6 +4,7 @@ import { inDirectory } from "../process/behaviour/recorded_child.ts";
 import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
 import { ExecRun } from "./support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
+import { RawSocket, UPGRADE } from "./support/raw_socket.ts";
 import { selfSigned } from "./support/self_signed.ts";
 
 const SECRET = "a shared secret of enough bytes: 43 of them";
@@ -15,7 +16,7 @@ async function knock(url: string, token?: string, more: readonly string[] = []) 
   using connection = await connectTo(url);
   const request = [
     "GET / HTTP/1.1",
-    "Host: a",
+    "Host: localhost",
     "Connection: Upgrade",
     "Upgrade: websocket",
     "Sec-WebSocket-Version: 13",
@@ -188,9 +189,9 @@ Deno.test("remex exec tells what a wrong scheme or an authority's certificate le
       `--tls-key=${key}`,
     ]);
     const cases: [url: string, words: string][] = [
-      [open.url.replace("ws:", "wss:"), "; it may be encrypted by nobody: ws:// instead of wss://"],
+      [open.url.replace("ws:", "wss:"), "without a certificate has ws:// instead of wss://"],
       [secured.url.replace("wss:", "ws:"), "; it may be encrypted: wss:// instead of ws://"],
-      [secured.url, "; the certificate must be made with basicConstraints=CA:FALSE"],
+      [secured.url, "must be made with basicConstraints=CA:FALSE"],
     ];
     for (const [url, words] of cases) {
       await using run = new ExecRun(["--url", url, "--", "true"], { SSL_CERT_FILE: cert });
@@ -230,9 +231,9 @@ Deno.test("what is wrong is named in one line, and nothing starts", () =>
       [tls(cert, other.key), `--tls-key: the key in ${other.key} is not that of ${cert}`],
       [tls(expired.cert, expired.key), `--tls-cert: the certificate in ${expired.cert} expired on`],
       [["--listen", "ws://0.0.0.0:0"], "--listen: refusing to listen on 0.0.0.0"],
-      [["--lsiten", "stdio"], "Unknown option '--lsiten'; was --listen meant?"],
-      [["--verbose"], "Unknown option '--verbose'; `remex serve --help` lists the options"],
-      [["--grace"], "Option '--grace <value>' argument missing; `remex serve --help`"],
+      [["--lsiten", "stdio"], "unknown option `--lsiten`; was --listen meant?"],
+      [["--verbose"], "unknown option `--verbose`; `remex serve --help` lists the options"],
+      [["--grace"], "--grace needs a value; `remex serve --help`"],
       [["--max-sessions", "0"], "--max-sessions: `0` is not a number from 1 to 1000000"],
     ];
     for (const [args, named] of cases) {
@@ -323,3 +324,19 @@ async function expiredCertificate(directory: string) {
   await openssl("ca", "-batch", "-selfsign", "-notext", ...config, ...validity, ...signed);
   return files;
 }
+
+Deno.test("who has a token may come by any name, as may all where nothing is asked for", () =>
+  inDirectory(async (directory) => {
+    const file = secretFile(directory, "token", "open-sesame\n");
+    const headers = { ...UPGRADE, host: "elsewhere.example", authorization: "Bearer open-sesame" };
+    for (
+      const args of [
+        [...CAPABILITY, "--ws-token-file", file],
+        ["--listen", "ws://0.0.0.0:0", "--insecure-no-auth"],
+      ]
+    ) {
+      await using executor = await ListeningExecutor.start({}, args);
+      using socket = await RawSocket.connect(executor.url.replace("0.0.0.0", "127.0.0.1"));
+      assertEquals((await socket.http("GET", "/", headers)).status, 101);
+    }
+  }));

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { type ExecProcess, startLocalProcess } from "../../src/client/mod.ts";
+import { startLocalProcess } from "../../src/client/local_process.ts";
+import type { ExecProcess } from "../../src/client/mod.ts";
 import { bytes, Followed } from "../client/support/followed.ts";
+import { ScriptedExecutor, SILENCE } from "../client/support/scripted_executor.ts";
 import { FaultyPath } from "./recovery/support/faulty_path.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
 import { childrenWith } from "./support/marked_processes.ts";
@@ -187,4 +189,54 @@ test("Ctrl-C ends the waiting for an executor that is out of reach", async () =>
   await terminal.shows(/reconnecting/);
   await terminal.types("\x03");
   await terminal.endsWith(255);
+});
+
+test("a size that changes while the command is started is the command's", async () => {
+  await using executor = new ScriptedExecutor(({ method }) =>
+    method === "process/start" ? SILENCE : undefined
+  );
+  using terminal = await Terminal.run(["--url", executor.url, "--cwd", "/", "--", "top"]);
+  const { params: { processId, terminalSize }, connection } = await executor.request(
+    "process/start",
+  );
+  assertEquals(terminalSize, SIZE);
+  await terminal.resizes(41, 121);
+  connection.send(JSON.stringify({ id: 2, result: { processId } }));
+  const { params } = await executor.request("process/resize");
+  assertEquals(params, { processId, rows: 41, cols: 121 });
+  connection.notify("process/exited", { processId, seq: 1, exitCode: 6, sandboxDenied: false });
+  connection.notify("process/closed", { processId, seq: 2 });
+  await terminal.endsWith(6);
+});
+
+test("a tilde and a dot at the beginning of a line leave an executor that stands still", async () => {
+  await using executor = await ListeningExecutor.start();
+  using terminal = await Terminal.run([
+    ...["--url", executor.url, "--cwd", "/", "--", "sh", "-c", "echo ready; cat"],
+  ]);
+  await terminal.shows(/ready/);
+  await terminal.types("a ~. and ~~ stay\r");
+  await terminal.shows(/a ~\. and ~~ stay\r\na ~\. and ~~ stay\r\n/);
+  await terminal.types("~~.\r");
+  await terminal.shows(/\n~\.\r\n~\.\r\n/);
+  await terminal.types("~x\r");
+  await terminal.shows(/\n~x\r\n~x\r\n/);
+  Deno.kill(executor.pid, "SIGSTOP");
+  try {
+    await terminal.types("\x03~.");
+    await terminal.types("\r~.");
+    await terminal.endsWith(255);
+  } finally {
+    Deno.kill(executor.pid, "SIGCONT");
+  }
+});
+
+test("--no-escape leaves tildes to the command", async () => {
+  using terminal = await Terminal.run([
+    ...["--stdio", "--no-escape", "--", "sh", "-c", "echo ready; read x; echo got $x"],
+  ]);
+  await terminal.shows(/ready/);
+  await terminal.types("~.\r");
+  await terminal.shows(/got ~\./);
+  await terminal.endsWith(0);
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
-import { descendantsOf } from "../../src/process/linux/procfs.ts";
-import { shell, start, waitForOutput } from "./support/commands.ts";
+import { descendantsOf } from "../../src/os/procfs.ts";
+import { run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
 import { exists } from "./support/files.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
@@ -113,6 +113,25 @@ testProcessOne("orphans are reaped", [], async ({ executor, client, marked, pid 
   Deno.kill(pid, "SIGTERM");
   assertEquals((await executor.end()).code, 0);
 });
+
+testProcessOne("daemons that came from outside are left alone", [], async (scene) => {
+  const { client, marked, pid } = scene;
+  const enter = async (script: string) => {
+    const args = [`--target=${pid}`, "--pid", "--mount", "sh", "-c", script];
+    assertEquals((await new Deno.Command("nsenter", { args }).output()).success, true);
+  };
+  // The first stays; the end of the second is a reason to look at all.
+  await enter(`setsid sleep ${marked.duration} > /dev/null 2>&1 < /dev/null & exit 0`);
+  await enter("setsid sleep 0.1 > /dev/null 2>&1 < /dev/null & exit 0");
+  await run(client, shell("p", `setsid sleep ${marked.duration} > /dev/null 2>&1 & exit 0`));
+  await start(client, shell("q", `(setsid sleep ${marked.duration} &); exec sleep 600`));
+  await marked.reach(3);
+  await client.request("process/terminate", { processId: "q" });
+  await marked.reach(2);
+  await eventually(() => !hasZombieChildren(pid), "an executor without zombies");
+  assertEquals(marked.find().length, 2);
+  Deno.kill(pid, "SIGTERM");
+}, "first");
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
   testProcessOne(

@@ -5,7 +5,7 @@ import { serveLoopback, writeAll } from "./sandbox/support/http_proxy.ts";
 import { command, outputOf, shell, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { type Machine, testOnMachine } from "./support/machine.ts";
-import type { Message } from "./support/inbox.ts";
+import { isRecord, type Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectStdio } from "./support/stdio_client.ts";
 import { special } from "../sandbox/context.ts";
@@ -308,3 +308,39 @@ testOnMachine("names are reached within what the administrator allows", async (m
   assertEquals(code, 2);
   assertStringIncludes(stderr, "allowedDomains");
 });
+testOnMachine(
+  "nothing that takes no sandbox tells of files where one is required",
+  async (machine) => {
+    const { work } = workshop(machine);
+    const requests: [method: string, params: Message][] = [
+      ["fs/watchMissing", {
+        watchId: 1,
+        missing: [`file://${work}/none`],
+        present: `file://${work}`,
+      }],
+      [
+        "environmentConfig/read",
+        { cwd: `file://${work}`, configPaths: [["model"]], requirementsPaths: [] },
+      ],
+    ];
+    const capability = ({ result }: Message, name: string) =>
+      isRecord(result) && isRecord(result.capabilities) ? result.capabilities[name] : undefined;
+    for (const named of ["requireSandbox", "allowedWorkspaceRoots"]) {
+      demand(machine, named === "requireSandbox" ? { [named]: true } : { [named]: [work] });
+      await using client = connectStdio(machine.launch());
+      await client.initialize();
+      for (const [method, params] of requests) await refused(client, method, params, named);
+      const info = await client.request("environment/info");
+      assertEquals(
+        ["fsWatchMissing", "environmentConfigRead"].map((name) => capability(info, name)),
+        [false, false],
+      );
+    }
+    demand(machine, { allowedNetwork: "none" });
+    await using client = connectStdio(machine.launch());
+    await client.initialize();
+    for (const [method, params] of requests) {
+      assertEquals(isRecord((await client.request(method, params)).result), true, method);
+    }
+  },
+);

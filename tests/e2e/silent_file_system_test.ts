@@ -1,4 +1,5 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { command, run } from "./support/commands.ts";
@@ -7,7 +8,7 @@ import type { Message } from "./support/inbox.ts";
 import { eventually } from "./support/patience.ts";
 import { canMountSilentFileSystem, SilentFileSystem } from "./support/silent_file_system.ts";
 import { TemporaryDirectory } from "./support/temporary_directory.ts";
-import { connectWebSocket } from "./support/websocket_client.ts";
+import { connectWebSocket, openWebSocket } from "./support/websocket_client.ts";
 
 /** Requests that have to do with a directory. */
 const REQUESTS: Readonly<Record<string, (uri: string, native: string) => [string, Message]>> = {
@@ -89,5 +90,36 @@ Deno.test({
     const unanswered = Promise.allSettled(asked);
     assertEquals((await executor.endBy("SIGTERM")).code, 0);
     await unanswered;
+  },
+});
+
+Deno.test({
+  name: "a file system that does not answer is not asked for what is beside a local file",
+  ignore: !canMountSilentFileSystem,
+  fn: async () => {
+    using silent = new SilentFileSystem();
+    const parent = dirname(silent.path);
+    Deno.writeTextFileSync(`${parent}/file`, "content");
+    Deno.symlinkSync("silent/file", `${parent}/link`);
+    await using executor = await ListeningExecutor.start(silent.launch());
+    await using waiting = await openWebSocket(executor.url);
+    await using other = await openWebSocket(executor.url);
+    // The directory is known to be local by then.
+    const read = () => other.request("fs/readFile", { path: `file://${parent}/file` });
+    for (let time = 0; time < 5; time++) await read();
+    const answers = ["silent", "link"].flatMap((name) => {
+      const path = `file://${parent}/${name}`;
+      return [
+        waiting.request("fs/getMetadata", { path }),
+        waiting.request("fs/readFile", { path }),
+        waiting.request("fs/readDirectory", { path }),
+        waiting.request("fs/writeFile", { path, dataBase64: "" }),
+      ];
+    });
+    for (let time = 0; time < 5; time++) {
+      assertObjectMatch(await read(), { result: { dataBase64: "Y29udGVudA==" } });
+    }
+    silent.release();
+    assertEquals((await Promise.all(answers)).length, answers.length);
   },
 });

@@ -24,6 +24,8 @@ const PRINTING = [
   ["exec", "--help"],
   ["config", "--help"],
   ["doctor", "--help"],
+  ["token"],
+  ["token", "--help"],
 ];
 
 for (const args of PRINTING) {

@@ -100,7 +100,7 @@ Deno.test("only regular files are opened", async () => {
   }
   await assertRefused(
     open(handles, "h", FOREIGN_URI),
-    -32602,
+    -32600,
     "'file:///C:/x' is a Windows path, and paths of this host are POSIX paths",
   );
 });

@@ -75,7 +75,7 @@ export const LINK_LOOP: Outcome = {
 /** A path of Windows, which this host has no place for. */
 export const FOREIGN_URI = "file:///C:/x";
 export const FOREIGN: Outcome = {
-  code: -32602,
+  code: -32600,
   message: "'file:///C:/x' is a Windows path, and paths of this host are POSIX paths",
 };
 /** A name that no file system takes. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MAX_READ_FILE_BYTES } from "../../src/filesystem/read_file.ts";
+import { MAX_READ_FILE_BYTES } from "../../src/filesystem/operations.ts";
 import {
   base64,
   FOREIGN,
@@ -77,13 +77,6 @@ Deno.test("what cannot be read is answered with the system's words", async () =>
   assertEquals(await read(LONG_NAME), NAME_TOO_LONG);
   assertEquals(await read("y/".repeat(2100)), NAME_TOO_LONG);
   assertEquals(await perform("fs/readFile", { path: FOREIGN_URI }), FOREIGN);
-});
-
-Deno.test("a path that is not UTF-8 is refused in plain words", async () => {
-  assertEquals(await perform("fs/readFile", { path: "file:///tmp/%FF" }), {
-    code: -32602,
-    message: "'file:///tmp/%FF' is a path whose bytes are not UTF-8",
-  });
 });
 
 Deno.test("a file past the limit is refused before it is read", async () => {

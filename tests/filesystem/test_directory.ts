@@ -1,4 +1,4 @@
-import { libc } from "../../src/filesystem/linux/libc.ts";
+import { libc } from "../../src/os/file_libc.ts";
 import { PathUri } from "../../src/protocol/path_uri.ts";
 
 // It stays open for good, and no single test is to be blamed for that.

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { HttpFailure } from "../../src/http/failure.ts";
+import { HttpFailure } from "../../src/http/request.ts";
 import { basicAuthorization, proxyFor } from "../../src/http/proxy.ts";
 
 function proxy(url: string, env: Record<string, string>): string | undefined {

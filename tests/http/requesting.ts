@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { checkRequest, perform, wholeBody } from "../../src/http/mod.ts";
+import { checkRequest, perform, wholeBody } from "../../src/http/perform.ts";
 import type { Variables } from "../../src/http/proxy.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods, type ParamsInput } from "../../src/protocol/methods.ts";

@@ -1,3 +1,4 @@
+import "../e2e/support/default_signals.ts";
 import { commandLineBehaviour } from "./behaviour/command_line.ts";
 import { inputBehaviour } from "./behaviour/input.ts";
 import { outputBehaviour } from "./behaviour/output.ts";

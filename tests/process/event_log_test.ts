@@ -34,10 +34,10 @@ Deno.test("events are numbered from 1 without gaps, whatever their kind", () => 
     log.appendClosed(),
   ];
   assertEquals(events, [
-    { kind: "output", seq: 1, stream: "stdout", base64: "AQI=", size: 2 },
-    { kind: "output", seq: 2, stream: "stderr", base64: "Aw==", size: 1 },
+    { kind: "output", seq: 1, stream: "stdout", bytes: Uint8Array.of(1, 2) },
+    { kind: "output", seq: 2, stream: "stderr", bytes: Uint8Array.of(3) },
     { kind: "exited", seq: 3, exitCode: 129, sandboxDenied: true },
-    { kind: "output", seq: 4, stream: "pty", base64: "", size: 0 },
+    { kind: "output", seq: 4, stream: "pty", bytes: new Uint8Array() },
     { kind: "closed", seq: 5 },
   ]);
 });

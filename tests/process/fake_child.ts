@@ -3,9 +3,9 @@ import type {
   ChildCommand,
   ChildObserver,
   Enclosure,
-  TerminalSize,
   WriteOutcome,
 } from "../../src/process/child.ts";
+import type { TerminalSize } from "../../src/protocol/process.ts";
 import type { ChildStarter } from "../../src/process/process.ts";
 
 /** A child without an operating system: it records what it is told, and says what a test wants. */
@@ -64,6 +64,10 @@ export class FakeChild implements Child {
 
   requestEnd(): void {
     this.calls.push("requestEnd");
+  }
+
+  hangUp(): void {
+    this.calls.push("hangUp");
   }
 
   kill(): void {

@@ -48,7 +48,7 @@ Deno.test("a failed start is told to whoever asked for it", async () => {
 Deno.test("what decides first how a process ends is its outcome", async () => {
   const cases: [steps: (started: Started) => void, outcome: string | undefined][] = [
     [() => {}, undefined],
-    [({ process }) => process.interrupt(), undefined],
+    [({ process }) => process.signal("interrupt"), undefined],
     [({ process, child }) => {
       process.requestEnd();
       process.terminate();
@@ -89,7 +89,7 @@ Deno.test("terminate tells whether the process was running", async () => {
 Deno.test("nothing is sent to a process that has exited", async () => {
   const { process, child } = await start();
   const attempt = () => {
-    process.interrupt();
+    process.signal("interrupt");
     process.requestEnd();
     process.end("shutdown");
     process.resize({ rows: 2, cols: 3 });

@@ -3,6 +3,7 @@
 //
 //     run OWNER SCRIPT   starts a shell command; its process id
 //     end OWNER          kills what the owner's commands left behind
+//     terminate PID      kills a command and whatever descends from it
 //     watch SESSION      puts a session into the guardian's care
 //     release SESSION    takes it out again
 //     keep PATH          has the guardian remove a directory in the end
@@ -17,6 +18,7 @@ import { delay } from "@std/async/delay";
 import { createInterface } from "node:readline";
 import { Guardian } from "../../src/process/guardian.ts";
 import { Orphans } from "../../src/process/linux/orphans.ts";
+import { killTree } from "../../src/os/procfs.ts";
 import { startChild } from "../../src/process/start_child.ts";
 
 const guardian = new Guardian((reason) => console.log(`lost ${reason}`));
@@ -55,6 +57,10 @@ async function obey([order, object = "", ...rest]: string[]): Promise<number | u
       return await run(ownerNamed(object), rest.join(" "));
     case "end":
       orphans.killAllOf(ownerNamed(object));
+      return 0;
+    case "terminate":
+      killTree(Number(object));
+      orphans.killLeftBy(Number(object));
       return 0;
     case "watch":
       guardian.watchOver(Number(object));

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { wildcardTest } from "../../src/process/wildcard.ts";
+import { wildcardTest } from "../../src/process/environment.ts";
 
 Deno.test("a star stands for any characters, a question mark for one, others for themselves", () => {
   const cases: [pattern: string, matching: string[], others: string[]][] = [

@@ -80,7 +80,7 @@ const METHODS: Readonly<Record<Method, Members>> = {
   "process/closeStdin": { required: { processId: "p" } },
   "process/signal": {
     required: { processId: "p", signal: "interrupt" },
-    wrong: { signal: ["SIGINT", "Interrupt", "terminate", ""] },
+    wrong: { signal: ["SIGINT", "Interrupt", "kill", ""] },
   },
   "process/terminate": { required: { processId: "p" } },
   "process/resize": {

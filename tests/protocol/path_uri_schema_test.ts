@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as z from "zod/mini";
 import { PathUri } from "../../src/protocol/path_uri.ts";
-import { pathUriSchema } from "../../src/protocol/path_uri_schema.ts";
+import { pathUriSchema } from "../../src/protocol/schema_parts.ts";
 
 const params = z.object({ path: pathUriSchema });
 

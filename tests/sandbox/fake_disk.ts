@@ -6,6 +6,7 @@ export type FakeEntry =
   | "other"
   | "unreachable"
   | { readonly text: string }
+  | { readonly bytes: Uint8Array }
   | { readonly link: string };
 
 /** A disk with these absolute paths and the directories above them. */
@@ -33,6 +34,12 @@ export function fakeDisk(entries: Readonly<Record<string, FakeEntry>>): Disk {
     readStart(path) {
       const entry = all.get(path);
       return typeof entry === "object" && "text" in entry ? entry.text : "";
+    },
+    versionOf: () => undefined,
+    readWhole(path) {
+      const entry = all.get(path);
+      if (typeof entry !== "object" || "link" in entry) return undefined;
+      return "bytes" in entry ? entry.bytes : new TextEncoder().encode(entry.text);
     },
     list(directory) {
       const start = directory === "/" ? "/" : `${directory}/`;

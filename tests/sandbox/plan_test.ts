@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { BoundIntent, Grant } from "../../src/sandbox/grants.ts";
+import type { BoundIntent, Grant } from "../../src/sandbox/policy/bound_policy.ts";
 import type { LinuxAbilities } from "../../src/sandbox/linux/abilities.ts";
 import { type HostAbilities, planSandbox } from "../../src/sandbox/plan.ts";
 
@@ -10,6 +10,7 @@ const LINUX: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: {},
+  kernelTrees: ["/proc", "/sys"],
 };
 const NO_BUBBLEWRAP = { kind: "unusable", reason: "no bubblewrap", fix: "install it" } as const;
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { prepareSandbox } from "../../src/sandbox/prepare.ts";
-import type { SandboxIntent } from "../../src/sandbox/requires_sandbox.ts";
+import type { SandboxIntent } from "../../src/sandbox/policy/requires_sandbox.ts";
 import { context, type ContextOptions, workspaceWrite } from "./context.ts";
 
 const COMMAND = { argv: ["cmd.exe"], cwd: "C:\\", env: {}, terminal: false };

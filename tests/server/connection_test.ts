@@ -1,13 +1,20 @@
-import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertObjectMatch,
+  assertStrictEquals,
+} from "@std/assert";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
+import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { MAX_MESSAGE_BYTES } from "../../src/transport/transport.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
 import { FakeTransport, type SentMessage } from "./fake_transport.ts";
@@ -23,6 +30,8 @@ function handling(handle: (params: unknown, context: RequestContext) => unknown)
 class Setting {
   readonly system = new FakeSystem();
   readonly sessions: Sessions;
+  readonly messageBytes = new Slots(1e6);
+  readonly #trimmer = new MemoryTrimmer(1e9, () => {});
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
 
   constructor(handlers: Record<string, RequestHandler> = {}) {
@@ -30,11 +39,12 @@ class Setting {
       startChild: this.system.start,
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
-      retentionPool: new RetentionPool(0),
+      retentionPool: new RetentionPool(),
       processSlots: new Slots(1000),
       telemetry: NO_TELEMETRY,
-      closedRetentionMs: 0,
+      closedProcesses: new ClosedProcesses(1000, 0),
       detachedLifeMs: 60_000,
+      graceMs: 0,
       maxSessions: 1000,
     });
     this.#handlers = new Map(Object.entries({ ...processHandlers(() => ({})), ...handlers }));
@@ -48,6 +58,8 @@ class Setting {
       handlers: this.#handlers,
       environmentInfo: () => ENVIRONMENT_INFO,
       concurrentRequests: 1000,
+      messageBytes: this.messageBytes,
+      trimmer: this.#trimmer,
       telemetry: NO_TELEMETRY,
     }).run();
     return { transport, over };
@@ -69,6 +81,7 @@ class Setting {
   /** Ends all sessions with their timers. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sessions.endAll(0);
+    this.#trimmer[Symbol.dispose]();
   }
 }
 
@@ -309,7 +322,7 @@ Deno.test("a client that sends without ever reading is cut off", async () => {
   await using setting = new Setting();
   const { transport, over } = setting.connect();
   transport.saturated = true;
-  const frame = " ".repeat(MAX_MESSAGE_BYTES / 4);
+  const frame = " ".repeat(250_000);
   for (let times = 0; times < 4; times++) transport.receive(frame);
   assertEquals(transport.closeReason, undefined);
   transport.receive("{}");
@@ -317,6 +330,25 @@ Deno.test("a client that sends without ever reading is cut off", async () => {
   assertEquals(transport.closeReason?.kind, "overload");
   transport.drain();
   assertEquals(transport.take(), []);
+});
+
+Deno.test("a large request is refused while others take all that messages may, and not later", async () => {
+  const first = Promise.withResolvers<string>();
+  await using setting = new Setting({ large: handling(() => first.promise) });
+  const transport = setting.ready();
+  const params = "x".repeat(200_000);
+  for (const id of [1, 2, 3, 4, 5]) transport.receive({ id, method: "large", params });
+  const refused = transport.take();
+  assertEquals(refused.length, 1);
+  assertObjectMatch(refused[0] ?? {}, { id: 5, error: { code: -32603 } });
+  // Small ones are not counted.
+  transport.receive({ id: 6, method: "large", params: 1 });
+  first.resolve("done");
+  await turn();
+  assertEquals(transport.take().length, 5);
+  transport.receive({ id: 7, method: "large", params });
+  await turn();
+  assertEquals(transport.take().map(({ id }) => id), [7]);
 });
 
 Deno.test("requests that wait are not handled once one of them has closed the connection", async () => {

@@ -8,7 +8,7 @@ function described(variables: Readonly<Record<string, string | undefined>>) {
   const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
   try {
     for (const [name, value] of Object.entries(variables)) setVariable(name, value);
-    return describeEnvironment(1024);
+    return describeEnvironment(1024, Deno.env.toObject());
   } finally {
     for (const [name, value] of before) setVariable(name, value);
   }
@@ -20,7 +20,7 @@ function setVariable(name: string, value: string | undefined): void {
 }
 
 Deno.test("what is told of the machine is what the protocol says", () => {
-  const info = describeEnvironment(1024);
+  const info = describeEnvironment(1024, Deno.env.toObject());
   assert(environmentInfo.safeParse(JSON.parse(JSON.stringify(info))).success);
   assertEquals([info.temporaryDirectories, info.prependPathDirs], [[], []]);
   assertEquals(info.platformOs, { darwin: "macos" }[String(Deno.build.os)] ?? Deno.build.os);
@@ -48,17 +48,18 @@ Deno.test({
     inDirectory(async (directory) => {
       const module = new URL("../../src/server/environment_info.ts", import.meta.url);
       const script = `import { describeEnvironment } from "${module}";
-      const { shell, userHomeDir } = describeEnvironment(1024);
+      const { shell, userHomeDir } = describeEnvironment(1024, Deno.env.toObject());
       console.log(JSON.stringify([Deno.uid(), shell, userHomeDir]));`;
       const run = [
         "run",
         "--no-check",
         "--allow-all",
+        `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
         `data:text/typescript,${encodeURIComponent(script)}`,
       ];
       const { stdout, stderr } = await new Deno.Command("unshare", {
         args: [...UNKNOWN_USER, Deno.execPath(), ...run],
-        env: { HOME: directory, DENO_DIR: directory },
+        env: { HOME: directory, DENO_DIR: cacheDirectory() },
       }).output();
       assertEquals(
         [new TextDecoder().decode(stdout).trim(), new TextDecoder().decode(stderr)],
@@ -73,4 +74,9 @@ function succeeds(program: string, args: string[]): boolean {
   } catch {
     return false;
   }
+}
+
+/** Where the modules that are imported have been fetched to. */
+function cacheDirectory(): string {
+  return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 }

@@ -17,13 +17,26 @@ export class FakeKeeper implements ProcessKeeper {
     this.calls.push("requestEnd");
   }
 
+  requestEndOf(): void {
+    this.calls.push("requestEndOf");
+  }
+
   get leftBehind(): number {
     return 0;
   }
 
-  killAllOf(owner: object): void {
+  leftBehindOf(): number {
+    return 0;
+  }
+
+  killLeftBy(pid: number): void {
+    this.calls.push(`killLeftBy ${pid}`);
+  }
+
+  killAllOf(owner: object): number {
     this.calls.push("killAllOf");
     this.ended.add(owner);
+    return 0;
   }
 
   killAll(): Promise<void> {

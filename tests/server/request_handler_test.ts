@@ -1,14 +1,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
-import { HttpTraffic } from "../../src/server/http_traffic.ts";
+import { HttpTraffic } from "../../src/server/connection.ts";
 import { Turns } from "../../src/server/turns.ts";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
+import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -78,10 +79,10 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     startChild: new FakeSystem().start,
     keeper: new FakeKeeper(),
     retainedBytes: 0,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(1000),
     telemetry: NO_TELEMETRY,
-    closedRetentionMs: 0,
+    closedProcesses: new ClosedProcesses(1000, 0),
   });
   const seen: unknown[] = [];
   const { family, prepare } = handler(methods["process/read"], (params) => {

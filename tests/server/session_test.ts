@@ -1,9 +1,10 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
+import { RetentionPool } from "../../src/process/event_log.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
@@ -24,10 +25,10 @@ function setUp(closedRetentionMs = 60_000): Setting {
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(1000),
     telemetry: NO_TELEMETRY,
-    closedRetentionMs,
+    closedProcesses: new ClosedProcesses(1000, closedRetentionMs),
   });
   session.attach(sink);
   return { session, system, keeper, sink };

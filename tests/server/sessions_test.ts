@@ -1,8 +1,10 @@
 import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
+import { delay } from "@std/async/delay";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
+import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
@@ -17,17 +19,18 @@ interface Setting {
   readonly keeper: FakeKeeper;
 }
 
-function setUp(detachedLifeMs = LONG_MS): Setting {
+function setUp(detachedLifeMs = LONG_MS, graceMs = 0): Setting {
   const [system, keeper] = [new FakeSystem(), new FakeKeeper()];
   const sessions = new Sessions({
     startChild: system.start,
     keeper,
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(1000),
     telemetry: NO_TELEMETRY,
-    closedRetentionMs: LONG_MS,
+    closedProcesses: new ClosedProcesses(1000, LONG_MS),
     detachedLifeMs,
+    graceMs,
     maxSessions: 1000,
   });
   return { sessions, system, keeper };
@@ -92,8 +95,9 @@ Deno.test("at its deadline a session has ended, whether or not its timer has run
   sessions.detach(session, sink);
   // No timer can have run: nothing has been awaited since.
   assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
-  assertEquals(system.newest.calls, ["kill", "abandon"]);
-  assertEquals([keeper.ended.has(session), sessions.size], [true, 0]);
+  assertEquals([system.newest.calls, sessions.size], [["requestEnd"], 0]);
+  await eventually(() => keeper.ended.has(session), "the end of its processes");
+  assertEquals(system.newest.calls, ["requestEnd", "kill", "abandon"]);
 });
 
 Deno.test("a session that nobody resumes ends by itself", async () => {
@@ -104,9 +108,38 @@ Deno.test("a session that nobody resumes ends by itself", async () => {
   sessions.detach(session, sink);
   assertEquals(system.newest.calls, []);
   await eventually(() => sessions.size === 0, "the session to expire");
-  assertEquals(system.newest.calls, ["kill", "abandon"]);
+  assertEquals(system.newest.calls, ["requestEnd", "kill", "abandon"]);
   assertEquals(keeper.ended.has(session), true);
   assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+});
+
+Deno.test("what runs in a session that has expired may take its grace to end", async () => {
+  const { sessions, system, keeper } = setUp(1, LONG_MS);
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  sessions.detach(session, sink);
+  await eventually(() => sessions.size === 0, "the session to expire");
+  assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+  assertEquals(system.newest.calls, ["requestEnd"]);
+  assertEquals([sessions.runningProcesses, keeper.calls.at(-1)], [1, "requestEndOf"]);
+  system.newest.tell.exited(0);
+  system.newest.tell.ended();
+  await eventually(() => keeper.ended.has(session), "the end of its processes");
+  assertEquals(system.newest.calls, ["requestEnd", "abandon"]);
+});
+
+Deno.test("a shutdown does not wait for the grace of a session that has expired", async () => {
+  const { sessions, system } = setUp(1, LONG_MS);
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  sessions.detach(session, sink);
+  await eventually(() => sessions.size === 0, "the session to expire");
+  await sessions.endAll(0);
+  assertEquals(system.newest.calls, ["requestEnd", "kill", "kill", "abandon"]);
+  // The wait for the grace looks once more and finds the session gone.
+  await delay(100);
 });
 
 Deno.test("each time a session is detached it has the whole time again", () => {

@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { RetentionPool } from "../../src/process/retention_pool.ts";
+import { ClosedProcesses } from "../../src/server/closed_processes.ts";
+import { RetentionPool } from "../../src/process/event_log.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/server/slots.ts";
+import { Slots } from "../../src/process/slots.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { type FakeChild, fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { pick, seededRandom } from "../protocol/seeded_random.ts";
@@ -16,10 +17,11 @@ function setUp(detachedLifeMs: number) {
     startChild: system.start,
     keeper: new FakeKeeper(),
     retainedBytes: 1024,
-    retentionPool: new RetentionPool(0),
+    retentionPool: new RetentionPool(),
     processSlots: new Slots(100_000),
-    closedRetentionMs: 0,
+    closedProcesses: new ClosedProcesses(1000, 0),
     detachedLifeMs,
+    graceMs: 0,
     maxSessions: 1000,
     telemetry,
   });

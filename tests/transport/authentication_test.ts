@@ -1,6 +1,9 @@
+import {
+  capabilityTokenCheck,
+  digestOf,
+  refuseUnauthorized,
+} from "../../src/transport/authentication.ts";
 import { assertEquals } from "@std/assert";
-import { refuseUnauthorized } from "../../src/transport/authentication.ts";
-import { capabilityTokenCheck, digestOf } from "../../src/transport/capability_token.ts";
 
 /** The status and challenge that an Authorization header is answered with; undefined if none. */
 async function answer(authorization: string | undefined) {

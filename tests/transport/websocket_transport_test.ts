@@ -4,7 +4,8 @@ import { eventually, settled } from "../e2e/support/patience.ts";
 import { closing, openSocket, TestServer } from "./test_server.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
-const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+const UPGRADE =
+  "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
   `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
 
 /** A connection that says and reads only what the test wants. */

@@ -1,13 +1,14 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type { OutputStream } from "../../protocol/process.ts";
-import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.ts";
+import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
-import { type Poller, Ready } from "./poller.ts";
-import { killTree } from "./process_tree.ts";
-import { resizePseudoTerminal } from "./pseudo_terminal.ts";
-import { reap, Signal, signalGroup } from "./signals.ts";
-import type { StartedProcess } from "./spawn.ts";
+import { type Poller, Ready } from "../../os/poller.ts";
+import { killTree } from "../../os/procfs.ts";
+import { resizePseudoTerminal } from "../../os/pseudo_terminal.ts";
+import { onChildEnd, reap, Signal, signalGroup } from "../../os/signals.ts";
+import type { StartedProcess } from "../../os/spawn.ts";
 
 /** Our ends of a command's pipes or terminal. */
 export interface ChildDescriptors {
@@ -79,6 +80,10 @@ export class LinuxChild implements Child {
     if (this.#exitCode === undefined) signalGroup(this.pid, Signal.Terminate);
   }
 
+  hangUp(): void {
+    if (this.#exitCode === undefined) signalGroup(this.pid, Signal.HangUp);
+  }
+
   kill(): void {
     if (this.#exitCode !== undefined) return;
     killTree(this.pid);
@@ -97,16 +102,26 @@ export class LinuxChild implements Child {
     for (const output of this.#outputs) output.close();
   }
 
-  #watchExit(processDescriptor: Descriptor): void {
+  #watchExit(processDescriptor: Descriptor | undefined): void {
+    if (processDescriptor === undefined) {
+      const stop = onChildEnd(() => this.#reap() && stop());
+      return;
+    }
     this.#poller.watch(processDescriptor, Ready.Input, () => {
-      const exitCode = reap(this.pid);
-      if (exitCode === undefined) return;
+      if (!this.#reap()) return;
       this.#poller.unwatch(processDescriptor);
       closeDescriptor(processDescriptor);
-      this.#exitCode = exitCode;
-      this.#input?.close();
-      this.#tellExit();
     });
+  }
+
+  /** Returns whether it has ended. */
+  #reap(): boolean {
+    const exitCode = reap(this.pid);
+    if (exitCode === undefined) return false;
+    this.#exitCode = exitCode;
+    this.#input?.close();
+    this.#tellExit();
+    return true;
   }
 
   /** Tells the exit after the output that came before it. */

@@ -1,8 +1,8 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type { WriteOutcome } from "../child.ts";
-import { setNonBlocking } from "./descriptors.ts";
-import { libc } from "./libc.ts";
-import { type Poller, Ready } from "./poller.ts";
+import { setNonBlocking } from "../../os/pipes.ts";
+import { libc } from "../../os/process_libc.ts";
+import { type Poller, Ready } from "../../os/poller.ts";
 
 interface PendingWrite {
   rest: Uint8Array<ArrayBuffer>;

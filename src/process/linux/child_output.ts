@@ -1,7 +1,7 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
-import { setNonBlocking } from "./descriptors.ts";
-import { libc } from "./libc.ts";
-import { type Poller, Ready } from "./poller.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { setNonBlocking } from "../../os/pipes.ts";
+import { libc } from "../../os/process_libc.ts";
+import { type Poller, Ready } from "../../os/poller.ts";
 
 /** Bytes in one event at the most: large enough for throughput, small beside the retention. */
 const READ_BYTES = 128 * 1024;

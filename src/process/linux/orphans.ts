@@ -1,20 +1,37 @@
-import { libc } from "./libc.ts";
-import { ownChildren } from "./own_children.ts";
-import { killTree } from "./process_tree.ts";
-import { childrenOfMainThread, descendantsOf, processStatus } from "./procfs.ts";
-import { reap, Signal, signalProcess } from "./signals.ts";
+import { InheritedMark } from "../../os/inherited_mark.ts";
+import { libc } from "../../os/process_libc.ts";
+import {
+  childrenOf,
+  childrenOfMainThread,
+  descendantsOf,
+  killTree,
+  parentOf,
+  processStatus,
+  readProcLink,
+} from "../../os/procfs.ts";
+import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
 /** The kernel tells when a child ends, but not when one is adopted: how often to look for those. */
 const LOOK_MS = 250;
+/** Looks at once for what starts others faster than it is found; it is gone on with later. */
+const MAX_LOOKS = 50;
+
+/** A command, for as long as something that it started runs. */
+interface Command {
+  readonly pid: number;
+  readonly owner: object;
+  /** The pipes or the terminal that it was given to write to, by the kernel's names. */
+  readonly outputs: readonly string[];
+}
 
 /** A process whose parent has ended, now a child of the executor. */
 interface Orphan {
   readonly session: number;
-  /** Who may have started it; normally one. */
-  readonly owners: Set<object>;
+  /** The commands that may have started it; normally one. */
+  readonly origins: ReadonlySet<Command>;
 }
 
 /** Told which sessions (setsid(2)) hold processes that the executor is answerable for. */
@@ -28,28 +45,40 @@ export interface SessionObserver {
  *
  * As their subreaper (prctl(2)) the executor becomes the parent of every descendant whose own
  * parent ends. So none is lost from sight, none stays a zombie, and no process id is used again
- * while it is on these lists. An orphan belongs to whoever started its session; one that opened a
- * session of its own and whose origin cannot be told belongs to all who had a process here when it
- * was found, and ends with the last of them.
+ * while it is on these lists.
+ *
+ * An orphan comes from the command that started its session, or from the one to whose output it
+ * still writes. One of which nothing of that can be told comes from any command that had a process
+ * here when it was found, and ends with the last of them. One that no command started is reaped when
+ * it ends, and otherwise left alone: it was there before the executor, or came by other ways.
  */
 export class Orphans {
   readonly #observer: SessionObserver;
+  readonly #mark = new InheritedMark();
   readonly #orphans = new Map<number, Orphan>();
-  readonly #sessions = new Map<number, Set<object>>();
+  /** Children that no command started. */
+  readonly #strangers: Set<number>;
+  readonly #sessions = new Map<number, ReadonlySet<Command>>();
+  /** Orphans that have been killed and wait to be reaped. */
+  readonly #killed = new Set<number>();
+  /** Owners and commands of which nothing may be left. */
   readonly #ended = new WeakSet<object>();
+  /** Commands of which something may still be about to turn up. */
+  readonly #endings = new Set<Command>();
   #sweepPlanned = false;
   #lookout: number | undefined;
-  #ending = false;
+  #shuttingDown = false;
 
   constructor(observer: SessionObserver) {
     this.#observer = observer;
+    this.#strangers = new Set(childrenOf(Deno.pid).filter((pid) => !ownChildren.has(pid)));
     libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
     Deno.addSignalListener("SIGCHLD", () => this.#planSweep());
   }
 
   /** A command was started, leader of its own session. */
   started(pid: number, owner: object): void {
-    this.#enter(pid, new Set([owner]));
+    this.#enter(pid, new Set([{ pid, owner, outputs: outputsOf(pid) }]));
   }
 
   /** A command has ended: what it left behind is found before its end is told. */
@@ -62,70 +91,177 @@ export class Orphans {
     return this.#orphans.size;
   }
 
+  /** All processes that this program or commands have started and that have not been reaped. */
+  processes(): number[] {
+    this.#sweep();
+    return this.#roots().flatMap((pid) => [pid, ...descendantsOf(pid)]);
+  }
+
+  /** Whether a process is one of those. */
+  isOurs(pid: number): boolean {
+    this.#sweep();
+    const way = [pid];
+    for (let parent = parentOf(pid); parent > 0 && !way.includes(parent);) {
+      if (parent === Deno.pid) return !this.#strangers.has(way.at(-1) ?? pid);
+      way.push(parent);
+      parent = parentOf(parent);
+    }
+    return false;
+  }
+
   /** Sends SIGTERM to each, and to those that are found later: what the first leave behind. */
   requestEnd(): void {
-    this.#ending = true;
+    this.#shuttingDown = true;
     for (const pid of this.#orphans.keys()) signalProcess(pid, Signal.Terminate);
     this.#sweep();
   }
 
-  /** Kills what an owner's commands left behind, now and from now on, with all its descendants. */
-  killAllOf(owner: object): void {
-    this.#ended.add(owner);
+  /** Sends SIGTERM to what an owner's commands left behind, unless it may also be another's. */
+  requestEndOf(owner: object): void {
     this.#sweep();
-    for (const [pid, { owners }] of this.#orphans) {
-      if (this.#haveEnded(owners)) killTree(pid);
+    for (const [pid] of this.#ofOwner(owner)) signalProcess(pid, Signal.Terminate);
+  }
+
+  /** How many there are that an owner's commands left behind, their descendants not counted. */
+  countOf(owner: object): number {
+    return this.#ofOwner(owner).length;
+  }
+
+  /**
+   * Kills what an owner's commands left behind, now and from now on, with all its descendants.
+   * Returns how many there were, their descendants not counted.
+   */
+  killAllOf(owner: object): number {
+    const left = this.countOf(owner);
+    this.#ended.add(owner);
+    for (const command of this.#commands()) {
+      if (command.owner === owner) this.#endings.add(command);
     }
+    this.#killEnded();
+    return left;
+  }
+
+  /** Kills what descends from a command that has just been killed, wherever it has gone. */
+  killLeftBy(pid: number): void {
+    const command = this.#commands().find((one) => one.pid === pid);
+    if (command === undefined) return;
+    this.#ended.add(command);
+    this.#endings.add(command);
+    this.#killEnded();
+  }
+
+  /** Kills everything that commands have started. Returns how much there was to kill. */
+  killAll(spared: number | undefined): number {
+    this.#sweep();
+    const doomed = this.#roots().filter((pid) => pid !== spared)
+      .flatMap((pid) => [pid, ...descendantsOf(pid)])
+      .filter((pid) => processStatus(pid)?.zombie === false);
+    for (const pid of doomed) signalProcess(pid, Signal.Kill);
+    return doomed.length;
+  }
+
+  #roots(): number[] {
+    return childrenOf(Deno.pid).filter((pid) => !this.#strangers.has(pid));
+  }
+
+  #ofOwner(owner: object): [number, Orphan][] {
+    return [...this.#orphans].filter(([, { origins }]) =>
+      [...origins].every((origin) => this.#hasEnded(origin) || origin.owner === owner)
+    );
   }
 
   #planSweep(): void {
     if (this.#sweepPlanned) return;
     this.#sweepPlanned = true;
-    setTimeout(() => this.#sweep(), SWEEP_DELAY_MS);
+    setTimeout(() => this.#killEnded(), SWEEP_DELAY_MS);
   }
 
-  /** What is reaped has ended before the look, so that the look finds all that it left behind. */
-  #sweep(): void {
+  /** Looks until nothing new is found, since what is found may have started others meanwhile. */
+  #killEnded(): void {
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      if (this.#sweep() === 0) return this.#endings.clear();
+    }
+    this.#planSweep();
+  }
+
+  /**
+   * Looks at all children. What is reaped has ended before the look, so that the look finds all that
+   * it left behind. Returns how many were killed.
+   */
+  #sweep(): number {
     this.#sweepPlanned = false;
     for (const pid of this.#orphans.keys()) {
-      if (reap(pid) !== undefined) this.#orphans.delete(pid);
+      if (reap(pid) === undefined) continue;
+      this.#orphans.delete(pid);
+      this.#killed.delete(pid);
     }
+    for (const pid of this.#strangers) {
+      if (reap(pid) !== undefined) this.#strangers.delete(pid);
+    }
+    let killed = 0;
     for (const pid of childrenOfMainThread(Deno.pid)) {
-      if (!ownChildren.has(pid)) this.#adopt(pid);
+      if (!ownChildren.has(pid) && !this.#strangers.has(pid) && this.#adopt(pid)) killed++;
     }
     this.#leaveEmptySessions();
+    return killed;
   }
 
   /**
    * One that was adopted before may have opened a session of its own since, and one adopted now may
-   * do so next, under its own id.
+   * do so next, under its own id. Returns whether it had to be killed.
    */
-  #adopt(pid: number): void {
+  #adopt(pid: number): boolean {
     const status = processStatus(pid);
-    if (status === undefined) return;
+    if (status === undefined) return false;
     const { session, zombie } = status;
-    const owners = this.#orphans.get(pid)?.owners ?? this.#sessions.get(session) ??
-      this.#allOwners();
-    if (this.#ending && !this.#orphans.has(pid)) signalProcess(pid, Signal.Terminate);
-    this.#orphans.set(pid, { session, owners });
-    this.#enter(session, owners);
-    this.#enter(pid, owners);
+    const origins = this.#orphans.get(pid)?.origins ?? this.#sessions.get(session) ??
+      this.#originsOf(pid);
+    if (origins === undefined) {
+      this.#strangers.add(pid);
+      if (zombie) this.#planSweep();
+      return false;
+    }
+    if (this.#shuttingDown && !this.#orphans.has(pid)) signalProcess(pid, Signal.Terminate);
+    this.#orphans.set(pid, { session, origins });
+    this.#enter(session, origins);
+    this.#enter(pid, origins);
     if (zombie) this.#planSweep();
-    else if (this.#haveEnded(owners)) killTree(pid);
+    else if (this.#haveEnded(origins) && !this.#killed.has(pid)) {
+      this.#killed.add(pid);
+      killTree(pid);
+      return true;
+    }
+    return false;
+  }
+
+  /** Where one may come from whose session nobody knows; undefined if no command started it. */
+  #originsOf(pid: number): ReadonlySet<Command> | undefined {
+    const marked = this.#mark.isOn(pid) ?? Deno.pid !== 1;
+    if (!marked) return undefined;
+    const commands = this.#commands();
+    const outputs = outputsOf(pid);
+    const writers = commands.filter((one) => one.outputs.some((name) => outputs.includes(name)));
+    if (writers.length > 0) return new Set(writers);
+    // What turns up while descendants of a command are killed is of them.
+    return new Set(this.#endings.size > 0 ? this.#endings : commands);
   }
 
   /** A session stays listed until the first look after its end, which finds what it left behind. */
-  #allOwners(): Set<object> {
-    return new Set([...this.#sessions.values()].flatMap((owners) => [...owners]));
+  #commands(): Command[] {
+    return [...new Set([...this.#sessions.values()].flatMap((origins) => [...origins]))];
   }
 
-  #haveEnded(owners: Set<object>): boolean {
-    return [...owners].every((owner) => this.#ended.has(owner));
+  #hasEnded(command: Command): boolean {
+    return this.#ended.has(command) || this.#ended.has(command.owner);
   }
 
-  #enter(session: number, owners: Set<object>): void {
+  #haveEnded(origins: ReadonlySet<Command>): boolean {
+    return [...origins].every((origin) => this.#hasEnded(origin));
+  }
+
+  #enter(session: number, origins: ReadonlySet<Command>): void {
     if (this.#sessions.has(session)) return;
-    this.#sessions.set(session, owners);
+    this.#sessions.set(session, origins);
     this.#observer.watchOver(session);
     this.#lookout ??= setInterval(() => this.#sweep(), LOOK_MS);
   }
@@ -144,10 +280,9 @@ export class Orphans {
   }
 }
 
-/** Kills every descendant of this program but one. Returns how many there were to kill. */
-export function killDescendants(spared: number | undefined): number {
-  const doomed = descendantsOf(Deno.pid)
-    .filter((pid) => pid !== spared && processStatus(pid)?.zombie === false);
-  for (const pid of doomed) signalProcess(pid, Signal.Kill);
-  return doomed.length;
+/** Pipes and terminals that a process writes to; only its descendants have the same. */
+function outputsOf(pid: number): string[] {
+  return [1, 2].map((descriptor) => readProcLink(`${pid}/fd/${descriptor}`))
+    .filter((name) => name !== undefined)
+    .filter((name) => name.startsWith("pipe:[") || name.startsWith("/dev/pts/"));
 }

@@ -1,4 +1,5 @@
-import { closeDescriptor, type Descriptor } from "../../native/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { fileModeAt } from "../../os/file_mode.ts";
 import {
   type Child,
   type ChildCommand,
@@ -9,10 +10,17 @@ import {
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
-import { duplicate, growPipe, openPipe } from "./descriptors.ts";
-import { sharedPoller } from "./poller.ts";
-import { openPseudoTerminal } from "./pseudo_terminal.ts";
-import { type DescriptorSetup, SpawnError, spawnProgram } from "./spawn.ts";
+import { duplicate, growPipe, openPipe } from "../../os/pipes.ts";
+import { sealedNullDevice } from "../../os/null_device.ts";
+import { oomScore } from "../../os/oom_score.ts";
+import { sharedPoller } from "../../os/poller.ts";
+import { openPseudoTerminal } from "../../os/pseudo_terminal.ts";
+import {
+  type DescriptorSetup,
+  type ProgramLaunch,
+  SpawnError,
+  spawnProgram,
+} from "../../os/spawn.ts";
 
 /** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
 const OUTPUT_PIPE_BYTES = 256 * 1024;
@@ -29,13 +37,14 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   const prepared = prepareStdio(command);
   try {
     const poller = sharedPoller();
-    const process = spawnProgram({
+    const launch: ProgramLaunch = {
       candidates: executableCandidates(command.argv[0] ?? "", command.env),
       argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
       cwd: command.cwd,
       env: command.env,
       descriptors: prepared.setup,
-    });
+    };
+    const process = oomScore().raisedFor(() => spawnProgram(launch));
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
@@ -50,7 +59,7 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
   try {
     const standard = command.stdio.kind === "pty"
       ? preparePseudoTerminal(command.stdio, opened)
-      : preparePipes(command.stdio.stdin, opened);
+      : preparePipes(command.stdio.stdin, command.sealed ?? false, opened);
     const { descriptors: extra = [] } = command;
     return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
   } catch (error) {
@@ -59,7 +68,11 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
   }
 }
 
-function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedStdio {
+function preparePipes(
+  stdin: "pipe" | "empty",
+  sealed: boolean,
+  opened: Descriptor[],
+): PreparedStdio {
   const pipe = () => {
     const { readEnd, writeEnd } = openPipe();
     opened.push(readEnd, writeEnd);
@@ -80,12 +93,16 @@ function preparePipes(stdin: "pipe" | "empty", opened: Descriptor[]): PreparedSt
     childs: [output.writeEnd, errors.writeEnd, ...input === undefined ? [] : [input.readEnd]],
     setup: [
       input === undefined
-        ? { number: 0, source: { kind: "open", path: "/dev/null", access: "read" } }
+        ? { number: 0, source: { kind: "open", path: nullDevice(sealed), access: "read" } }
         : { number: 0, source: { kind: "copy", descriptor: input.readEnd } },
       { number: 1, source: { kind: "copy", descriptor: output.writeEnd } },
       { number: 2, source: { kind: "copy", descriptor: errors.writeEnd } },
     ],
   };
+}
+
+function nullDevice(sealed: boolean): string {
+  return sealed ? sealedNullDevice() : "/dev/null";
 }
 
 /** A session leader without a terminal gets the first one it opens as its controlling terminal. */
@@ -151,14 +168,18 @@ function startError(command: ChildCommand, cause: unknown): StartError {
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
-  const culprit = isDirectory(command.cwd) ? command.argv[0] : command.cwd;
-  return new StartError(`${culprit}: ${cause.message}`, { cause });
+  const { errno } = cause;
+  return isDirectory(command.cwd)
+    ? new StartError(`${command.argv[0]}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "program", errno },
+    })
+    : new StartError(`${command.cwd}: ${cause.message}`, {
+      cause,
+      failure: { culprit: "workingDirectory", errno },
+    });
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
+  return fileModeAt(`${path}/.`).kind === "found";
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { OutputStream } from "../../protocol/process.ts";
-import type { Child, ChildObserver, TerminalSize, WriteOutcome } from "../child.ts";
+import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import { killGroup, signalGroup } from "./signals.ts";
 import type { ChildInput, ChildOutput, OutputOpener } from "./streams.ts";
 
@@ -83,6 +84,10 @@ export class PortableChild implements Child {
 
   requestEnd(): void {
     if (this.#exitCode === undefined) signalGroup(this.pid, "SIGTERM");
+  }
+
+  hangUp(): void {
+    if (this.#exitCode === undefined) signalGroup(this.pid, "SIGHUP");
   }
 
   kill(): void {

@@ -1,10 +1,8 @@
-import { isAbsolute } from "node:path/posix";
-import type { ChildCommand } from "../child.ts";
+import type { ChildCommand, WriteOutcome } from "../child.ts";
 import type { StartedProcess } from "./child.ts";
-import { type Launch, launchNamed } from "./launcher.ts";
-import { locateExecutable } from "./locate.ts";
-import { PipeInput } from "./pipe_input.ts";
-import { PipeOutput } from "./pipe_output.ts";
+import { type Launch, launchNamed, locateExecutable } from "./launcher.ts";
+import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
+import { isAbsolute } from "@std/path/posix";
 
 /** Starts a command with pipes on its output and, if asked for, on its input. @throws {Error} */
 export function startOnPipes(command: ChildCommand, stdin: "pipe" | "empty"): StartedProcess {
@@ -37,4 +35,96 @@ function launchOf(command: ChildCommand): Launch {
   const file = locateExecutable(command);
   const launch = { file, args, env };
   return file === arg0 && isAbsolute(file) ? launch : launchNamed(launch, arg0);
+}
+
+/** Writes to a pipe. */
+class PipeInput implements ChildInput {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #closed = Promise.withResolvers<WriteOutcome>();
+  #open = true;
+
+  constructor(stream: WritableStream<Uint8Array<ArrayBuffer>>) {
+    this.#writer = stream.getWriter();
+    // Each write reports its own failure.
+    this.#writer.closed.catch(() => {});
+    this.#writer.ready.catch(() => {});
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
+    if (!this.#open) return Promise.resolve("closed");
+    return Promise.race([this.#write(bytes), this.#closed.promise]);
+  }
+
+  end(): void {
+    this.#open = false;
+    this.#writer.close().catch(() => {});
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#closed.resolve("closed");
+    this.#writer.abort().catch(() => {});
+  }
+
+  /** The runtime reports a write that failed as done, and its stream as being in error. */
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
+    try {
+      await this.#writer.write(bytes);
+      return this.#writer.desiredSize === null ? "closed" : "written";
+    } catch {
+      return "closed";
+    }
+  }
+}
+
+/** Reads a pipe, a piece at a time and none ahead of a pause but the one on its way. */
+class PipeOutput implements ChildOutput {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #observer: OutputObserver;
+  #resumed = Promise.withResolvers<void>();
+  #paused = true;
+  #closed = false;
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>, observer: OutputObserver) {
+    this.#reader = stream.getReader();
+    this.#observer = observer;
+    this.#read();
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#resumed = Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#resumed.resolve();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.resume();
+    this.#reader.cancel().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#closed) {
+      const bytes = await this.#next();
+      while (this.#paused) await this.#resumed.promise;
+      if (this.#closed) return;
+      if (bytes === undefined) break;
+      this.#observer.bytes(bytes);
+    }
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#observer.ended();
+  }
+
+  /** A pipe that cannot be read any more has nothing left to say. */
+  async #next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    while (this.#paused) await this.#resumed.promise;
+    return await this.#reader.read().then(({ value }) => value, () => undefined);
+  }
 }

@@ -1,11 +1,11 @@
-import { ReadStream } from "node:tty";
-import type { ChildCommand, TerminalSize } from "../child.ts";
+import type { ChildCommand, WriteOutcome } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import type { StartedProcess } from "./child.ts";
-import { type Launch, launchOnTerminal, launchResize } from "./launcher.ts";
-import { locateExecutable } from "./locate.ts";
-import { TerminalInput } from "./terminal_input.ts";
-import { TerminalOutput } from "./terminal_output.ts";
-import { closeDescriptor, openPseudoTerminal } from "./unix_pseudo_terminal.ts";
+import { type Launch, launchOnTerminal, launchResize, locateExecutable } from "./launcher.ts";
+import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
+import { closeDescriptor, openPseudoTerminal, writeSome } from "../../os/unix_pseudo_terminal.ts";
+import type { Duplex } from "node:stream";
+import { ReadStream } from "node:tty";
 
 /** Starts a command on a pseudo-terminal of macOS or Linux. @throws {Error} */
 export function startOnTerminal(command: ChildCommand, size: TerminalSize): StartedProcess {
@@ -47,4 +47,83 @@ function spawn({ file, args, env }: Launch, cwd: string): Deno.ChildProcess {
     stdout: "null",
     stderr: "null",
   }).spawn();
+}
+
+/** How often a full terminal is tried again, in milliseconds. */
+const RETRY_MS = 5;
+
+/**
+ * Writes to a terminal. The runtime's own way loses sight of a terminal that was full once and goes
+ * on only when something else happens.
+ */
+class TerminalInput implements ChildInput {
+  readonly #terminal: Duplex;
+  readonly #descriptor: number;
+  #last: Promise<WriteOutcome> = Promise.resolve("written");
+  #open = true;
+
+  /** @param terminal whoever closes the descriptor */
+  constructor(terminal: Duplex, descriptor: number) {
+    this.#terminal = terminal;
+    this.#descriptor = descriptor;
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
+    this.#last = this.#last.then(() => this.#write(bytes));
+    return this.#last;
+  }
+
+  /** A terminal's input has no end. */
+  end(): void {}
+
+  close(): void {
+    this.#open = false;
+  }
+
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
+    for (let rest = bytes;;) {
+      if (!this.#open || this.#terminal.destroyed) return "closed";
+      rest = rest.subarray(writeSome(this.#descriptor, rest));
+      if (rest.length === 0) return "written";
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+/** Reads a terminal. Its hang-up, an error to Node.js, is the end. */
+class TerminalOutput implements ChildOutput {
+  readonly #stream: Duplex;
+  readonly #observer: OutputObserver;
+  #over = false;
+
+  constructor(stream: Duplex, observer: OutputObserver) {
+    this.#stream = stream;
+    this.#observer = observer;
+    stream.on("data", (bytes: Uint8Array) => observer.bytes(new Uint8Array(bytes)));
+    stream.on("error", () => this.#end());
+    stream.on("end", () => this.#end());
+    stream.on("close", () => this.#end());
+    stream.pause();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  close(): void {
+    this.#over = true;
+    this.#stream.removeAllListeners("data");
+    this.#stream.destroy();
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stream.destroy();
+    this.#observer.ended();
+  }
 }

@@ -1,5 +1,6 @@
 import type { IPty } from "@lydell/node-pty";
-import type { ChildCommand, TerminalSize } from "../child.ts";
+import type { ChildCommand } from "../child.ts";
+import type { TerminalSize } from "../../protocol/process.ts";
 import type { StartedProcess } from "./child.ts";
 import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 

@@ -26,9 +26,14 @@ export type PathUriErrorCode =
  * reason in plain words and can be sent to a client as it is.
  */
 export class PathUriError extends Error {
+  /** The name of the class, as for every error. */
   override readonly name = "PathUriError";
+  /** The reason for programs; the message is for people. */
+  readonly code: PathUriErrorCode;
 
-  constructor(readonly code: PathUriErrorCode, message: string) {
+  /** Makes the error for a reason; the message tells a person the same. */
+  constructor(code: PathUriErrorCode, message: string) {
     super(message);
+    this.code = code;
   }
 }

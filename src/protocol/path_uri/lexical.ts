@@ -1,8 +1,8 @@
-import type { PathConvention } from "./convention.ts";
 import { PathUriError } from "./error.ts";
 import { nativePathToParts } from "./native.ts";
 import {
   type OrdinaryPath,
+  type PathConvention,
   type PathParts,
   resolveSegments,
   rootDepth,

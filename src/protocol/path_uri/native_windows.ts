@@ -10,8 +10,13 @@ import {
   uncParts,
 } from "./parts.ts";
 import { decodePathText, encodePathText } from "./percent.ts";
-import { encodeUtf16 } from "./utf16.ts";
-import { isDoubleRooted, isInNamespace, isOnDrive, WINDOWS_SEPARATOR } from "./windows_grammar.ts";
+import {
+  encodeUtf16,
+  isDoubleRooted,
+  isInNamespace,
+  isOnDrive,
+  WINDOWS_SEPARATOR,
+} from "./windows_grammar.ts";
 
 /**
  * The URI of an absolute Windows path. `.`, `..` and empty segments are resolved as written,

@@ -1,8 +1,6 @@
-import type { PathConvention } from "./convention.ts";
 import { PathUriError } from "./error.ts";
-import type { OpaquePath } from "./parts.ts";
-import { decodeUtf16 } from "./utf16.ts";
-import { isAbsoluteWindows } from "./windows_grammar.ts";
+import type { OpaquePath, PathConvention } from "./parts.ts";
+import { decodeUtf16, isAbsoluteWindows } from "./windows_grammar.ts";
 
 /**
  * What every opaque URI begins with. The encoded NUL keeps these apart from the URIs of paths that

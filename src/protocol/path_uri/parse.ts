@@ -1,7 +1,7 @@
 import { PathUriError } from "./error.ts";
 import { OPAQUE_PREFIX, parseOpaque } from "./opaque.ts";
 import { isDrive, type PathParts } from "./parts.ts";
-import { hasPlainPath } from "./plain.ts";
+import { hasPlainPath } from "./percent.ts";
 
 const LOCAL_PREFIX = "file://";
 

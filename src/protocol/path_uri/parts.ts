@@ -1,5 +1,3 @@
-import type { PathConvention } from "./convention.ts";
-
 /** A path that a URI spells out, segment by segment. */
 export interface OrdinaryPath {
   readonly kind: "ordinary";
@@ -90,4 +88,18 @@ function protectDriveShape(segments: readonly string[]): readonly string[] {
   const [first, ...rest] = segments;
   if (first === undefined || !/^[a-z][:|]$/i.test(first)) return segments;
   return [`${first.slice(0, 1)}${first.endsWith(":") ? "%3A" : "%7C"}`, ...rest];
+}
+
+/** The grammar of a native path; Linux and macOS share one. */
+export type PathConvention = "posix" | "windows";
+
+/** The convention's name in messages to people. */
+export const CONVENTION_NAMES: Readonly<Record<PathConvention, string>> = {
+  posix: "POSIX",
+  windows: "Windows",
+};
+
+/** The convention of the machine this runs on. */
+export function hostConvention(): PathConvention {
+  return Deno.build.os === "windows" ? "windows" : "posix";
 }

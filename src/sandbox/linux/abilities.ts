@@ -1,5 +1,5 @@
-import type { HelperTools } from "./final_stage.ts";
-import type { Architecture } from "./seccomp_profile.ts";
+import type { HelperTools } from "../bubblewrap/final_stage.ts";
+import type { Architecture } from "../seccomp/profile.ts";
 
 /** What bubblewrap can do here. */
 export type BubblewrapAbility =
@@ -36,4 +36,6 @@ export interface LinuxAbilities {
   readonly seccomp: boolean;
   readonly namespaceEntry: NamespaceEntry;
   readonly tools: HelperTools;
+  /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `kernelTrees`. */
+  readonly kernelTrees: readonly string[];
 }

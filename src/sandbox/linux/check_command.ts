@@ -1,12 +1,17 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path/posix";
+import { resolve } from "@std/path/posix";
 import { executableCandidates } from "../../process/executable.ts";
 import { internalError } from "../../protocol/errors.ts";
+import type { StartFailure } from "../../protocol/process.ts";
 import type { Disk } from "../disk.ts";
-import { accessTo, type BoundFiles } from "../grants.ts";
-import { resolvePath } from "../intent/resolve_path.ts";
-import { isWithin } from "../native_path.ts";
-import type { CommandToWrap } from "./final_stage.ts";
+import { accessTo, type BoundFiles } from "../policy/bound_policy.ts";
+import { resolvePath } from "../policy/resolve_path.ts";
+import { isWithin } from "../../os/native_path.ts";
+import type { CommandToWrap } from "../bubblewrap/final_stage.ts";
+
+const ENOENT = 2;
+const EACCES = 13;
+const ENOTDIR = 20;
 
 /**
  * Refuses a command that could not be started in its sandbox, in the words of the system or of the
@@ -17,9 +22,10 @@ import type { CommandToWrap } from "./final_stage.ts";
  */
 export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Disk): string {
   const cwd = resolvePath(command.cwd, disk);
-  if (cwd.kind === "missing") throw notThere(command.cwd);
+  if (cwd.kind === "missing") throw notThere(command.cwd, "workingDirectory");
   if (cwd.kind !== "directory") {
-    throw internalError(`${command.cwd}: Not a directory (os error 20)`);
+    const data = { culprit: "workingDirectory", errno: ENOTDIR } satisfies StartFailure;
+    throw internalError(`${command.cwd}: Not a directory (os error ${ENOTDIR})`, undefined, data);
   }
   if (!canRead(files, cwd.path) && !leadsToGrant(files, cwd.path)) throw notReadable(command.cwd);
   checkProgram(command, cwd.path, files, disk);
@@ -29,11 +35,12 @@ export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Di
 function checkProgram({ argv, env }: CommandToWrap, cwd: string, files: BoundFiles, disk: Disk) {
   const [name = ""] = argv;
   const candidates = executableCandidates(name, env).map((candidate) => resolve(cwd, candidate));
-  let refusal = notThere(name);
+  let refusal = notThere(name, "program");
   for (const candidate of candidates) {
     if (!isFile(candidate)) continue;
     if (!isExecutable(candidate)) {
-      refusal = internalError(`${name}: Permission denied (os error 13)`);
+      const data = { culprit: "program", errno: EACCES } satisfies StartFailure;
+      refusal = internalError(`${name}: Permission denied (os error ${EACCES})`, undefined, data);
     } else if (canRead(files, resolvePath(candidate, disk).path)) {
       return;
     } else {
@@ -72,8 +79,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function notThere(path: string) {
-  return internalError(`${path}: No such file or directory (os error 2)`);
+function notThere(path: string, culprit: StartFailure["culprit"]) {
+  const data = { culprit, errno: ENOENT } satisfies StartFailure;
+  return internalError(`${path}: No such file or directory (os error ${ENOENT})`, undefined, data);
 }
 
 function notReadable(path: string) {

@@ -1,5 +1,5 @@
 import { internalError } from "../../protocol/errors.ts";
-import { isWithin } from "../native_path.ts";
+import { isWithin } from "../../os/native_path.ts";
 
 /**
  * How to start this program again; run from its source, Deno with the source.

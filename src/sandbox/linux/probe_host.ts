@@ -1,21 +1,32 @@
-import { readFileSync } from "node:fs";
-import { libc } from "../../process/linux/libc.ts";
-import { runChild, type RunResult } from "../../process/run_child.ts";
+import { readFileSync, statSync } from "node:fs";
+import { libc } from "../../os/process_libc.ts";
+import { runChild, type RunResult } from "../../process/start_child.ts";
+import { log } from "../../log/log.ts";
+import { RetriedProbe } from "../retried_probe.ts";
 import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
   NOT_INSTALLED,
-} from "./diagnose_bubblewrap.ts";
+} from "../bubblewrap/diagnose.ts";
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
-import type { HelperTools } from "./final_stage.ts";
+import type { HelperTools } from "../bubblewrap/final_stage.ts";
+import { kernelTrees } from "../../os/mount_table.ts";
 
 const SYS_LANDLOCK_CREATE_RULESET = 444n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
-/** bubblewrap's answers, by its path: what it can do does not change while this program runs. */
-const trials = new Map<string, Promise<BubblewrapAbility>>();
-let installed: readonly FoundProgram[] | undefined;
+const S_ISUID = 0o4000;
+/** Its mounts are made by another of its processes: when they are complete cannot be told. */
+const SET_USER_ID = {
+  kind: "unusable",
+  reason: "bubblewrap is installed set-user-ID, and what it mounts could not be checked",
+  fix: "chmod u-s it, and allow user namespaces",
+} as const;
+
+/** By the path of bubblewrap. */
+const trials = new Map<string, RetriedProbe<BubblewrapAbility>>();
+let installed: readonly FoundProgram[] = [];
 let entries: readonly FoundProgram[] | undefined;
 let privileged: boolean | undefined;
 let tools: HelperTools | undefined;
@@ -23,7 +34,8 @@ let landlock: number | undefined;
 let seccomp: boolean | undefined;
 
 /**
- * Finds out what this machine offers; what has been found out once is remembered.
+ * Finds out what this machine offers. What cannot change is remembered; a refusal may have been for
+ * want of processes, descriptors or memory, so it is looked at again.
  *
  * @param outside directories from which no program is run unenclosed: a client's commands may have
  * written it
@@ -33,23 +45,47 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
     architecture: Deno.build.arch,
     bubblewrap: await probeBubblewrap(outside),
     landlock: landlock ??= landlockVersion(),
-    seccomp: seccomp ??= hasSeccomp(),
+    seccomp: (seccomp ??= hasSeccomp()) ?? false,
     namespaceEntry: namespaceEntry(outside),
     tools: tools ??= findHelperTools(),
+    kernelTrees: kernelTrees(),
   };
 }
 
 function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility> {
-  installed ??= findPrograms("bwrap", Deno.env.get("PATH") ?? "");
+  if (installed.length === 0) installed = findPrograms("bwrap", Deno.env.get("PATH") ?? "");
   const safe = installed.find((found) => !outside.some((tree) => isInside(found, tree)));
   if (safe === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
-  const trial = trials.get(safe.target) ?? tryBubblewrap(safe.target);
+  const trial = trials.get(safe.target) ?? trialOf(safe.target);
   trials.set(safe.target, trial);
-  return trial;
+  return trial.answer();
+}
+
+function trialOf(path: string): RetriedProbe<BubblewrapAbility> {
+  return new RetriedProbe({
+    ask: () => tryBubblewrap(path),
+    isFinal: (ability) => ability.kind === "usable" && ability.freshProc,
+    told: logAbility,
+  });
+}
+
+/** Commands are enclosed by other means from now on, or not at all. */
+function logAbility(ability: BubblewrapAbility, before: BubblewrapAbility | undefined): void {
+  if (ability.kind === "unusable") {
+    if (before === undefined) {
+      const { reason } = ability;
+      log("warn", "bubblewrap cannot be used; it is tried again later", { reason });
+    }
+  } else if (before !== undefined && before.kind === "unusable") {
+    log("info", "bubblewrap can be used now");
+  } else if (before !== undefined && ability.freshProc) {
+    log("info", "bubblewrap can mount a fresh /proc now");
+  }
 }
 
 /** Whoever has a fresh /proc refused may still get along without. */
 async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
+  if (Deno.uid() !== 0 && (statSync(path).mode & S_ISUID) !== 0) return SET_USER_ID;
   const whole = await runTrial(path, ["--proc", "/proc"]);
   if (whole.exitCode === 0) return usable(path, true, whole.stdout);
   const withoutProc = await runTrial(path, []);
@@ -83,9 +119,10 @@ function namespaceEntry(outside: readonly string[]): NamespaceEntry {
   return safe === undefined ? { kind: "none" } : { kind: "program", nsenter: safe.target };
 }
 
-/** Whether this program has a capability in effect (proc_pid_status(5)). */
-function hasCapability(capability: bigint): boolean {
-  const status = readFile("/proc/self/status") ?? "";
+/** Whether this program has a capability in effect (proc_pid_status(5)), if it can be told. */
+function hasCapability(capability: bigint): boolean | undefined {
+  const status = readFile("/proc/self/status");
+  if (status === undefined) return undefined;
   const [, effective = "0"] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   return (BigInt(`0x${effective}`) >> capability & 1n) === 1n;
 }
@@ -102,8 +139,8 @@ function landlockVersion(): number {
 }
 
 /** There since Linux 4.14 where the kernel can filter (seccomp(2)). */
-function hasSeccomp(): boolean {
-  return readFile("/proc/sys/kernel/seccomp/actions_avail")?.includes("errno") ?? false;
+function hasSeccomp(): boolean | undefined {
+  return readFile("/proc/sys/kernel/seccomp/actions_avail")?.includes("errno");
 }
 
 /** The kernel's settings about user namespaces. */

@@ -1,27 +1,40 @@
+import type { SandboxedFiles } from "../../filesystem/access/operations.ts";
+import {
+  answerDirectly,
+  type DirectMethod,
+  learnDirectory,
+} from "../../filesystem/direct_requests.ts";
 import { type FileMethod, fileOperations } from "../../filesystem/operations.ts";
-import type { SandboxedFiles } from "../../filesystem/sandbox/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
-import type { SandboxBounds } from "../../sandbox/bounds.ts";
-import { requiresSandbox } from "../../sandbox/requires_sandbox.ts";
+import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import { requiresSandbox } from "../../sandbox/policy/requires_sandbox.ts";
+import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
 /** Handlers of all fs/* requests. Those that move contents wait for their turn. */
-export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHandler> {
-  const demanded = fileBounds(bounds);
+export function fileHandlers(
+  bounds?: SandboxBounds,
+  reserved?: () => ReservedResources,
+): Record<string, RequestHandler> {
+  const demanded: Demands = { bounds: fileBounds(bounds), reserved };
   const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
     performWithin(demanded, method, params, signal);
+  const direct = <M extends DirectMethod>(method: M, params: Params<M>) =>
+    isSandboxed(params, demanded) ? undefined : answerDirectly(method, params);
   return {
-    "fs/readFile": handler(methods["fs/readFile"], async (params, { turns, signal }) => {
-      const { dataBase64 } = await turns.run(() => perform("fs/readFile", params, signal));
-      // Base64 needs no escaping; looking for what does takes longer than reading the file.
-      return new JsonText(`{"dataBase64":"${dataBase64}"}`);
+    "fs/readFile": handler(methods["fs/readFile"], (params, { turns, signal }) => {
+      const answer = turns.idle ? direct("fs/readFile", params) : undefined;
+      if (answer !== undefined) return fileText(answer);
+      return turns.run(() => perform("fs/readFile", params, signal)).then(fileText);
     }),
     "fs/writeFile": handler(
       methods["fs/writeFile"],
-      (params, { turns, signal }) => turns.run(() => perform("fs/writeFile", params, signal)),
+      (params, { turns, signal }) =>
+        (turns.idle ? direct("fs/writeFile", params) : undefined) ??
+          turns.run(() => perform("fs/writeFile", params, signal)),
     ),
     "fs/copy": handler(
       methods["fs/copy"],
@@ -37,7 +50,8 @@ export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHand
     ),
     "fs/getMetadata": handler(
       methods["fs/getMetadata"],
-      (params, { signal }) => perform("fs/getMetadata", params, signal),
+      (params, { signal }) =>
+        direct("fs/getMetadata", params) ?? perform("fs/getMetadata", params, signal),
     ),
     "fs/canonicalize": handler(
       methods["fs/canonicalize"],
@@ -45,7 +59,8 @@ export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHand
     ),
     "fs/readDirectory": handler(
       methods["fs/readDirectory"],
-      (params, { signal }) => perform("fs/readDirectory", params, signal),
+      (params, { signal }) =>
+        direct("fs/readDirectory", params) ?? perform("fs/readDirectory", params, signal),
     ),
     "fs/remove": handler(
       methods["fs/remove"],
@@ -66,6 +81,17 @@ export function fileHandlers(bounds?: SandboxBounds): Record<string, RequestHand
   };
 }
 
+/** What is demanded of sandboxes, whatever a client asks for. */
+interface Demands {
+  readonly bounds: SandboxBounds | undefined;
+  readonly reserved: (() => ReservedResources) | undefined;
+}
+
+/** Base64 needs no escaping; looking for what does takes longer than reading the file. */
+function fileText({ dataBase64 }: ResultInput<"fs/readFile">): JsonText {
+  return new JsonText(`{"dataBase64":"${dataBase64}"}`);
+}
+
 /** What is demanded of file requests, which use no network. */
 function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
   return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
@@ -73,22 +99,24 @@ function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefine
 
 /** Does what a request asks for, within the sandbox that it asks for. */
 async function performWithin<M extends FileMethod>(
-  bounds: SandboxBounds | undefined,
+  demands: Demands,
   method: M,
   params: Params<M>,
   signal: AbortSignal,
 ): Promise<ResultInput<M>> {
-  const operations = isSandboxed(params, bounds)
-    ? (await enclosed(params, bounds)).operations
-    : fileOperations;
-  return await operations[method](params, signal);
+  if (isSandboxed(params, demands)) {
+    return await (await enclosed(params, demands)).operations[method](params, signal);
+  }
+  const result = await fileOperations[method](params, signal);
+  if ("path" in params) learnDirectory(params);
+  return result;
 }
 
 interface MaybeSandboxed {
   readonly sandbox: SandboxContext | undefined;
 }
 
-function isSandboxed({ sandbox }: MaybeSandboxed, bounds: SandboxBounds | undefined): boolean {
+function isSandboxed({ sandbox }: MaybeSandboxed, { bounds }: Demands): boolean {
   const noNetwork = { enforceManagedNetwork: false, managedNetwork: undefined };
   return requiresSandbox({ sandbox, ...noNetwork, bounds });
 }
@@ -96,11 +124,41 @@ function isSandboxed({ sandbox }: MaybeSandboxed, bounds: SandboxBounds | undefi
 /** What was asked to be enclosed is never done with the executor's own rights. */
 async function enclosed(
   { sandbox }: MaybeSandboxed,
-  bounds: SandboxBounds | undefined,
+  { bounds, reserved }: Demands,
 ): Promise<SandboxedFiles> {
   if (Deno.build.os !== "linux") {
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
-  const { filesInSandbox } = await import("../../filesystem/sandbox/operations.ts");
-  return await filesInSandbox(sandbox, undefined, bounds);
+  const { filesInSandbox } = await import("../../filesystem/access/operations.ts");
+  return await filesInSandbox(sandbox, undefined, bounds, reserved?.());
+}
+
+/**
+ * The handler of `fs/watchMissing`, which takes no sandbox. What its watch sees is told to the
+ * connection itself.
+ */
+export function missingWatchHandlers(bounds?: SandboxBounds): Record<string, RequestHandler> {
+  return {
+    "fs/watchMissing": handler(
+      methods["fs/watchMissing"],
+      async (params, { missing }) => {
+        enforceNoBareFiles(bounds);
+        return { watching: await missing.start(params) };
+      },
+    ),
+  };
+}
+
+/** The handler of `environmentConfig/read`, which takes no sandbox. */
+export function environmentConfigHandlers(
+  variable: (name: string) => string | undefined,
+  bounds?: SandboxBounds,
+): Record<string, RequestHandler> {
+  return {
+    "environmentConfig/read": handler(methods["environmentConfig/read"], async (params) => {
+      enforceNoBareFiles(bounds);
+      const { readCodexConfig } = await import("../../codex_config/read.ts");
+      return await readCodexConfig(params, variable);
+    }),
+  };
 }

@@ -1,13 +1,12 @@
 import type { HttpResponse } from "../../http/exchange.ts";
-import type { OutgoingBody } from "../../http/http_bodies.ts";
+import { type OutgoingBody, RequestEnd } from "../../http/http_bodies.ts";
 import type { Variables } from "../../http/proxy.ts";
-import { RequestEnd } from "../../http/request_end.ts";
+import { errorFields } from "../../log/fields.ts";
+import { log } from "../../log/log.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { RpcError } from "../../protocol/errors.ts";
 import { methods, type Params } from "../../protocol/methods.ts";
-import { enforceNoConnections, type SandboxBounds } from "../../sandbox/bounds.ts";
-import { log } from "../../telemetry/log.ts";
-import { errorFields } from "../../telemetry/log_fields.ts";
+import { enforceNoConnections, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { handler, type RequestContext, type RequestHandler } from "../request_handler.ts";
 
 /** The handler of `http/request`. */
@@ -35,7 +34,7 @@ async function buffered(
 ): Promise<JsonText> {
   using end = new RequestEnd(signal, params.timeoutMs);
   // Loaded when it is first needed.
-  const { checkRequest, failedRequest, perform, wholeBody } = await import("../../http/mod.ts");
+  const { checkRequest, failedRequest, perform, wholeBody } = await import("../../http/perform.ts");
   const request = checkRequest(params);
   try {
     return await http.turns.run(async () => {
@@ -58,7 +57,7 @@ async function streamed(
   using resources = new DisposableStack();
   const outgoing = resources.use(http.bodies.reserve(params.requestId));
   const end = resources.use(new RequestEnd(signal, params.timeoutMs));
-  const { BODY_BROKEN, checkRequest, perform } = await import("../../http/mod.ts");
+  const { BODY_BROKEN, checkRequest, perform } = await import("../../http/perform.ts");
   const request = checkRequest(params);
   const response = await perform(request, params.redirectPolicy, environment, end.signal);
   const kept = resources.move();

@@ -1,13 +1,16 @@
+import { hostPath } from "../../filesystem/named.ts";
+import type { Environment } from "../../os/environment.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
-import { commandEnvironment, type Environment } from "../../process/environment.ts";
+import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
-import type { SandboxBounds } from "../../sandbox/bounds.ts";
-import { requiresSandbox, type SandboxIntent } from "../../sandbox/requires_sandbox.ts";
+import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
+import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -22,13 +25,20 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export function processHandlers(
   environment: () => Environment,
   bounds?: SandboxBounds,
+  reserved?: () => ReservedResources,
   telemetry: Telemetry = NO_TELEMETRY,
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
       (params, { session }) =>
-        start(params, { session, bounds, telemetry, environment: environment() }),
+        start(params, {
+          session,
+          bounds,
+          reserved: reserved?.(),
+          telemetry,
+          environment: environment(),
+        }),
     ),
     "process/read": handler(
       methods["process/read"],
@@ -51,9 +61,9 @@ export function processHandlers(
 
     "process/signal": handler(
       methods["process/signal"],
-      ({ processId }, { session }) =>
+      ({ processId, signal }, { session }) =>
         whenStarted(session, processId, (process) => {
-          process?.interrupt();
+          process?.signal(signal);
           return {};
         }),
     ),
@@ -61,7 +71,9 @@ export function processHandlers(
     "process/terminate": handler(
       methods["process/terminate"],
       ({ processId }, { session }) =>
-        whenStarted(session, processId, (process) => ({ running: process?.terminate() ?? false })),
+        whenStarted(session, processId, (process) => ({
+          running: process !== undefined && session.terminate(process),
+        })),
     ),
 
     "process/resize": handler(
@@ -78,6 +90,7 @@ export function processHandlers(
 interface StartContext {
   readonly session: Session;
   readonly bounds: SandboxBounds | undefined;
+  readonly reserved: ReservedResources | undefined;
   readonly telemetry: Telemetry;
   readonly environment: Environment;
 }
@@ -94,7 +107,7 @@ async function start(
     const { sandboxType } = await context.session.start(processId, command, starter);
     return { processId, sandboxType };
   } catch (error) {
-    if (error instanceof StartError) throw internalError(error.message, error);
+    if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
   }
 }
@@ -168,7 +181,7 @@ function commandOf(params: StartParams, environment: Environment): ChildCommand 
 
 function nativePath(member: string, uri: PathUri): string {
   try {
-    return uri.toNativePath();
+    return hostPath(uri);
   } catch (error) {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;
@@ -179,8 +192,8 @@ function nativePath(member: string, uri: PathUri): string {
 function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    const { bounds, environment } = context;
-    const intent: SandboxIntent = { ...params, bounds };
+    const { bounds, reserved, environment } = context;
+    const intent: SandboxIntent = { ...params, bounds, reserved };
     const { HOME } = environment;
     if (params.networkProxy === undefined) {
       return await startEnclosed(intent, HOME, command, observer);

@@ -1,10 +1,4 @@
-import {
-  detectResources,
-  type Resource,
-  resourceAttributesEnvDetector,
-  resourceFromAttributes,
-  serviceNameEnvDetector,
-} from "@opentelemetry/resources";
+import { log } from "../../log/log.ts";
 import type { EgressProtocol } from "../../egress/policy.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
@@ -12,10 +6,24 @@ import type { SandboxType } from "../../protocol/sandbox.ts";
 import { atMost } from "../../transport/at_most.ts";
 import type { TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
-import type { ActiveCounts, NetworkOutcome, RequestEnd, RunningTelemetry } from "../telemetry.ts";
-import type { OtlpConfiguration } from "./configuration.ts";
+import {
+  type ActiveCounts,
+  type NetworkOutcome,
+  NO_TELEMETRY,
+  type RequestEnd,
+  type RunningTelemetry,
+} from "../telemetry.ts";
+import { type OtlpConfiguration, otlpConfiguration } from "./configuration.ts";
 import { OtlpMetrics } from "./metrics.ts";
 import { OtlpSpans } from "./spans.ts";
+import { OtelVariables } from "./variables.ts";
+import {
+  detectResources,
+  type Resource,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from "@opentelemetry/resources";
 
 /** Sends what an executor does to a collector. */
 export class OtlpTelemetry implements RunningTelemetry {
@@ -78,4 +86,17 @@ function executorResource(): Resource {
   }).merge(
     detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }),
   );
+}
+
+/** Starts what the environment asks for. What is wrong with it is logged and left out. */
+export function startOtlp(environment: Readonly<Record<string, string>>): RunningTelemetry {
+  const variables = new OtelVariables(environment);
+  const configuration = otlpConfiguration(variables);
+  for (const { variable, reason } of variables.problems) {
+    log("warn", "a telemetry setting cannot be used", { option: variable, reason });
+  }
+  if (configuration.metrics === undefined && configuration.traces === undefined) {
+    return NO_TELEMETRY;
+  }
+  return new OtlpTelemetry(configuration);
 }

@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 import { VERSION } from "../../version.ts";
-import { log } from "../log.ts";
+import { log } from "../../log/log.ts";
 import type { OtlpTarget } from "./target.ts";
 
 /** The pause before the first repetition, in milliseconds; each next one is twice as long. */

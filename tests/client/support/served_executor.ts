@@ -7,8 +7,11 @@ const keeper = {
   started: () => {},
   exited: () => {},
   requestEnd: () => {},
+  requestEndOf: () => {},
   leftBehind: 0,
-  killAllOf: () => {},
+  leftBehindOf: () => 0,
+  killLeftBy: () => {},
+  killAllOf: () => 0,
   killAll: () => Promise.resolve(),
 };
 

@@ -23,7 +23,7 @@ const REQUESTS: readonly (readonly [
   ["GET", "/", UPGRADE, 101],
   ["GET", "/?x=1", UPGRADE, 101],
   ["GET", "/", { ...UPGRADE, upgrade: "WebSocket", connection: "keep-alive, Upgrade" }, 101],
-  ["GET", "/", { ...UPGRADE, host: "anything", authorization: "Bearer x" }, 101],
+  ["GET", "/", { ...UPGRADE, authorization: "Bearer x" }, 101],
   ["GET", "/", { ...UPGRADE, "sec-websocket-extensions": "permessage-deflate" }, 101],
 
   ["GET", "/", {}, 426],
@@ -31,6 +31,20 @@ const REQUESTS: readonly (readonly [
   ["GET", "/", without("sec-websocket-key"), 400],
   ["GET", "/", { ...UPGRADE, "sec-websocket-version": "12" }, 400],
   ["GET", "/", without("connection"), 400],
+
+  // A web page can make a name of its own lead to this machine (DNS rebinding).
+  ...[
+    "localhost",
+    "LOCALHOST:80",
+    "localhost.",
+    "a.localhost",
+    "127.0.0.1",
+    "127.9.9.9:80",
+    "[::1]",
+  ]
+    .map((host) => ["GET", "/", { ...UPGRADE, host }, 101] as const),
+  ...["anything", "evil.example:7901", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]"]
+    .map((host) => ["GET", "/", { ...UPGRADE, host }, 403] as const),
 
   // A web page's browser says where it comes from.
   ["GET", "/", { ...UPGRADE, origin: "http://evil.example" }, 403],

@@ -123,7 +123,7 @@ const WRONG: readonly (readonly [method: string, params: unknown, code: number])
   ["process/signal", { processId: "p" }, -32602],
   ["process/signal", { signal: "interrupt" }, -32602],
   ["process/signal", { processId: 5, signal: "interrupt" }, -32602],
-  ["process/signal", { processId: "p", signal: "terminate" }, -32602],
+  ["process/signal", { processId: "p", signal: "kill" }, -32602],
   ["process/signal", { processId: "p", signal: "SIGINT" }, -32602],
   ["process/signal", { processId: "p", signal: "Interrupt" }, -32602],
   ["process/signal", { processId: "p", signal: 2 }, -32602],

@@ -178,7 +178,7 @@ Deno.test({
     const intents = [
       sandboxOf([{ path: { type: "path", path: "file:///C:/x" }, access: "read" }], workspace),
       sandboxOf([special("root", "execute")], workspace),
-      sandboxOf([special("root", "read")], `${directory.path}/missing`),
+      sandboxOf([special("project_roots", "write")], `${directory.path}/missing`),
       sandboxOf([glob("[")], workspace),
       { permissions: { type: "sealed" } },
       {},
@@ -223,4 +223,47 @@ Deno.test({
       [".git", "a.key", "closed", "denied", "dir", "file", "out", "readOnly", "toKey"],
     );
   },
+});
+
+testSandboxed("requests that may write everything set nothing of the kernel's", async (scene) => {
+  const { client, workspace, enclosed } = scene;
+  const probe = `remex-${crypto.randomUUID()}`;
+  const paths = [
+    `/dev/shm/${probe}`,
+    `/dev/${probe}`,
+    "/proc/sys/vm/swappiness",
+    "/proc/self/comm",
+    "/sys/kernel/uevent_seqnum",
+    `/sys/${probe}`,
+  ];
+  const everything = special("root", "write");
+  for (const entries of [[everything], [everything, path(`${workspace}/kept`, "read")]]) {
+    const permissions = {
+      type: "managed",
+      network: "restricted",
+      file_system: { type: "restricted", entries },
+    };
+    const sandbox = { ...isRecord(enclosed.sandbox) ? enclosed.sandbox : {}, permissions };
+    for (const path of paths) {
+      const uri = `file://${path}`;
+      // Should it be written after all, it is the value that stands.
+      const bytes = path.startsWith("/proc/sys/") ? Deno.readFileSync(path) : new Uint8Array();
+      const dataBase64 = bytes.toBase64();
+      for (
+        const [method, more] of [
+          ["fs/writeFile", { dataBase64 }],
+          ["fs/remove", { force: false }],
+          ["fs/createDirectory", { recursive: false }],
+        ] as const
+      ) {
+        const { result } = await client.request(method, { path: uri, sandbox, ...more });
+        assertEquals([method, path, result], [method, path, undefined]);
+      }
+      assertEquals(exists(`/dev/shm/${probe}`), false);
+    }
+    const inside = { path: `file://${workspace}/new`, sandbox, ...content };
+    assertObjectMatch(await client.request("fs/writeFile", inside), { result: {} });
+    const harmless = { path: "file:///dev/null", sandbox, ...content };
+    assertObjectMatch(await client.request("fs/writeFile", harmless), { result: {} });
+  }
 });

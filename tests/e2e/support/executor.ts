@@ -1,3 +1,4 @@
+import "./default_signals.ts";
 import { fileURLToPath } from "node:url";
 import { settled } from "./patience.ts";
 

@@ -23,3 +23,10 @@ export async function connectWebSocket(url: string): Promise<RawClient> {
     },
   }, inbox);
 }
+
+/** Connects, and opens a session. */
+export async function openWebSocket(url: string): Promise<RawClient> {
+  const client = await connectWebSocket(url);
+  await client.initialize();
+  return client;
+}

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { EarlyWriteback } from "../../../src/filesystem/linux/early_writeback.ts";
+import { EarlyWriteback } from "../../../src/filesystem/early_writeback.ts";
 import { TestDirectory } from "../test_directory.ts";
 
 const ignore = Deno.build.os !== "linux";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LateRelease } from "../../../src/filesystem/linux/late_release.ts";
+import { LateRelease } from "../../../src/filesystem/late_release.ts";
 import { eventually } from "../../e2e/support/patience.ts";
 import { TestDirectory } from "../test_directory.ts";
 

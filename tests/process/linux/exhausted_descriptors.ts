@@ -4,11 +4,11 @@
  *
  * A program of its own, run with a low limit on descriptors (ulimit -n).
  */
-import { closeDescriptor } from "../../../src/native/descriptor.ts";
+import { closeDescriptor } from "../../../src/os/descriptor.ts";
 import { StartError } from "../../../src/process/child.ts";
-import { duplicate } from "../../../src/process/linux/descriptors.ts";
+import { duplicate } from "../../../src/os/pipes.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { childrenOf } from "../../../src/process/linux/procfs.ts";
+import { childrenOf } from "../../../src/os/procfs.ts";
 
 const MOST_LEFT = 12;
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { closeDescriptor } from "../../../src/native/descriptor.ts";
+import { closeDescriptor } from "../../../src/os/descriptor.ts";
 import type { ChildCommand } from "../../../src/process/child.ts";
-import { openMemoryFile, openPipe, unreadBytes } from "../../../src/process/linux/descriptors.ts";
-import { libc } from "../../../src/process/linux/libc.ts";
+import { openMemoryFile, openPipe, unreadBytes } from "../../../src/os/pipes.ts";
+import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { bash, runToEnd, type StartChild } from "../behaviour/recorded_child.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { childrenOf, descendantsOf, processStatus } from "../../../src/process/linux/procfs.ts";
+import { childrenOf, descendantsOf, processStatus } from "../../../src/os/procfs.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { libc } from "../../../src/process/linux/libc.ts";
+import { libc } from "../../../src/os/process_libc.ts";
 import { eventually } from "../../e2e/support/patience.ts";
 import { bash, inDirectory, RecordedChild } from "../behaviour/recorded_child.ts";
 
@@ -33,7 +33,11 @@ Deno.test("procfs: the status of a process whose name looks like a status", () =
     const program = `${directory}/a) Z 1 2`;
     await Deno.copyFile("/bin/sleep", program);
     const run = await start([program, "600"]);
-    assertEquals(processStatus(run.child.pid), { zombie: false, session: run.child.pid });
+    assertEquals(processStatus(run.child.pid), {
+      zombie: false,
+      parent: Deno.pid,
+      session: run.child.pid,
+    });
     run.child.kill();
     await run.end();
   }));
@@ -44,7 +48,7 @@ Deno.test("procfs: a process that has ended is a zombie until it is reaped, and 
   run.child.kill();
   // Nothing is reaped until this function lets the event loop go on.
   while (processStatus(pid)?.zombie === false) continue;
-  assertEquals(processStatus(pid), { zombie: true, session: pid });
+  assertEquals(processStatus(pid), { zombie: true, parent: Deno.pid, session: pid });
   assertEquals(descendantsOf(pid), []);
   await run.end();
   await eventually(() => processStatus(pid) === undefined, "the reaping");

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseBubblewrapStatus } from "../../../src/sandbox/linux/bubblewrap_status.ts";
+import { parseBubblewrapStatus } from "../../../src/sandbox/bubblewrap/wrapper_channels.ts";
 
 const STARTED = '{ "child-pid": 12, "net-namespace": 4026532184 }\n';
 

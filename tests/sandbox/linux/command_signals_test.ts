@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { libc } from "../../../src/process/linux/libc.ts";
+import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { commandSignals } from "../../../src/sandbox/linux/command_signals.ts";
+import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
 import {
   RecordedChild,
   runToEnd,

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { fewAtOnce } from "../../../src/sandbox/linux/few_at_once.ts";
+import { fewAtOnce } from "../../../src/sandbox/network/sockets_inside.ts";
 
 Deno.test("no more than so many run at once, in their order, also after failures", async () => {
   const run = fewAtOnce(2);

@@ -4,7 +4,7 @@ import {
   governed,
   RIGHTS_OF_A_FILE,
   rightsOf,
-} from "../../../src/sandbox/linux/landlock_rights.ts";
+} from "../../../src/sandbox/landlock/rights.ts";
 
 /** All bits of linux/landlock.h as of version 6. */
 const FILES = 0xffff;

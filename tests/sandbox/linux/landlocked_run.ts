@@ -1,10 +1,7 @@
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { hostAbilities } from "../../../src/sandbox/host.ts";
-import { bindIntent } from "../../../src/sandbox/intent/bind.ts";
-import {
-  type LandlockedCommand,
-  prepareLandlock,
-} from "../../../src/sandbox/linux/prepare_landlock.ts";
+import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { type LandlockedCommand, prepareLandlock } from "../../../src/sandbox/landlock/prepare.ts";
 import { planSandbox } from "../../../src/sandbox/plan.ts";
 import { context, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";

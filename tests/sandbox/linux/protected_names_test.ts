@@ -140,7 +140,7 @@ testScene("nothing is left behind, however a command ends", "", async (scene) =>
   const wrapped = await wrap(["/bin/sh", "-c", "echo ready > x; exec sleep 100"], options);
   const started = await startWrapped(wrapped, scene.user);
   await scene.host("until [ -s ws/x ]; do sleep 0.01; done");
-  assertEquals(await scene.host("ls -A ws"), ".agents\n.codex\n.git\nx\n");
+  assertEquals(await scene.host("ls -A ws"), ".agents\n.codex\n.git\nHEAD\nx\n");
   Deno.kill(started.pid, "SIGKILL");
   assertEquals((await started.result).reportedExitCode, undefined);
   wrapped.release();

@@ -1,8 +1,8 @@
 import { delay } from "@std/async/delay";
-import { openWithoutLinks } from "../../../src/filesystem/linux/descriptors.ts";
-import { closeDescriptor } from "../../../src/native/descriptor.ts";
+import { openWithoutLinks } from "../../../src/os/open_at.ts";
+import { closeDescriptor } from "../../../src/os/descriptor.ts";
 import { hostAbilities } from "../../../src/sandbox/host.ts";
-import { parseBubblewrapStatus } from "../../../src/sandbox/linux/bubblewrap_status.ts";
+import { parseBubblewrapStatus } from "../../../src/sandbox/bubblewrap/wrapper_channels.ts";
 import { prepareSandbox, type WrappedCommand } from "../../../src/sandbox/prepare.ts";
 import { context, type ContextOptions } from "../context.ts";
 

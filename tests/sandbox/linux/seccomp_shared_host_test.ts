@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { seccompFilter } from "../../../src/sandbox/linux/seccomp_filter.ts";
-import { runBpf } from "./bpf_interpreter.ts";
+import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
+import { runBpf } from "../seccomp/bpf_interpreter.ts";
 
 const ALLOW = 0x7fff_0000;
 const EPERM = 0x0005_0001;
@@ -35,6 +35,15 @@ function testOption(
 }
 
 testOption("sharedHost", "limits of other processes", [302, 261], [4711], [0]);
+const USER = 2;
+testOption("sharedHost", "priorities of other processes", [141, 140], [0, 4711, 19], [0, 0, 19]);
+testOption("sharedHost", "priorities of all of the user's", [141, 140], [USER, 0, 19], [1, 0, 19]);
+testOption("sharedHost", "disk priorities of others", [251, 30], [1, 4711, 0], [1, 0, 0]);
+testOption("sharedHost", "disk priorities of all of the user's", [251, 30], [3, 0, 0], [2, 0, 0]);
+testOption("sharedHost", "scheduling of others", [144, 119], [4711, 5], [0, 5]);
+testOption("sharedHost", "scheduling parameters of others", [142, 118], [4711], [0]);
+testOption("sharedHost", "scheduling attributes of others", [314, 274], [4711], [0]);
+testOption("sharedHost", "pinning others", [203, 122], [4711], [0]);
 testOption("sharedHost", "shared memory", [30, 196], []);
 testOption("sharedHost", "semaphores", [65, 193], []);
 testOption("sharedHost", "messages", [69, 189], []);

@@ -11,9 +11,9 @@ const UNREAD_BYTES = 16 * 1024 * 1024;
 const BEGINNINGS = [
   "",
   "G",
-  "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: webso",
-  "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
-  "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+  "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: webso",
+  "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+  "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
   "\0\0\0\0",
 ];

@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { childrenOf, processStatus } from "../../../../src/process/linux/procfs.ts";
+import { childrenOf, processStatus } from "../../../../src/os/procfs.ts";
 
 /** Twice as long as the executor's longest regular business takes to come round (250 ms). */
 const ASLEEP_MS = 500;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { shippedSeccompProfile } from "../../../../src/sandbox/linux/seccomp_profile.ts";
+import { shippedSeccompProfile } from "../../../../src/sandbox/seccomp/profile.ts";
 import { type MachineScene, testOnMachines } from "./machines.ts";
 import { pythonActions } from "./python.ts";
 

@@ -1,0 +1,100 @@
+import { parseArgs } from "node:util";
+import { digestOf } from "../transport/authentication.ts";
+import { readSharedSecret } from "./authentication_options.ts";
+import { helpText } from "./option_help.ts";
+import { readToken } from "./secret_file.ts";
+import { checkOptions } from "./setting_options.ts";
+import { print } from "./standard_output.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Random bytes of a token: as many as its digest has. */
+const TOKEN_BYTES = 32;
+const DEFAULT_LIFE_SECONDS = 3600;
+
+const SIGNED = ["ws-issuer", "ws-audience", "expires-in"] as const;
+
+function tokenUsage(): string {
+  const options = [
+    {
+      label: "--sha256 FILE",
+      meaning: "the digest of the token in a file, for --ws-token-sha256, instead of a token",
+    },
+    {
+      label: "--ws-shared-secret-file FILE",
+      meaning: "a JSON Web Token, signed (HS256) with the secret in this file",
+    },
+    { label: "--ws-issuer ISSUER", meaning: "who issued it" },
+    { label: "--ws-audience AUDIENCE", meaning: "whom it is meant for" },
+    {
+      label: "--expires-in SECONDS",
+      meaning: `how long it is valid (default ${DEFAULT_LIFE_SECONDS})`,
+    },
+    { label: "--help", meaning: "this text" },
+  ];
+  return `usage: remex token [options]
+
+Prints a token for \`Authorization: Bearer TOKEN\`: a random one for --ws-auth capability-token, or one
+that an executor with the same options and --ws-auth signed-bearer-token lets in.
+
+${helpText(options)}`;
+}
+
+/** `remex token`: makes what clients identify themselves with. Returns the exit code. */
+export async function token(args: string[]): Promise<number> {
+  const values = parse(args);
+  await print(values.help === true ? tokenUsage() : `${await tokenFor(values)}\n`);
+  return 0;
+}
+
+async function tokenFor(values: ReturnType<typeof parse>): Promise<string> {
+  const { sha256, "ws-shared-secret-file": secretFile } = values;
+  if (secretFile === undefined) {
+    const culprit = SIGNED.find((name) => values[name] !== undefined);
+    if (culprit !== undefined) {
+      throw new UsageError(`--${culprit} is of use with --ws-shared-secret-file only`);
+    }
+  } else if (sha256 !== undefined) {
+    throw new UsageError("--sha256 and --ws-shared-secret-file exclude each other; give one");
+  } else {
+    return await signedToken({ ...values, "ws-shared-secret-file": secretFile });
+  }
+  if (sha256 === undefined) return crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
+  const given = await readToken({ setting: "--sha256", path: sha256 });
+  return Uint8Array.from(digestOf(given)).toHex();
+}
+
+/** A JSON Web Token (RFC 7519) that begins to be valid now. */
+async function signedToken(
+  values: ReturnType<typeof parse> & { readonly "ws-shared-secret-file": string },
+): Promise<string> {
+  const path = values["ws-shared-secret-file"];
+  const secret = await readSharedSecret({ setting: "--ws-shared-secret-file", path });
+  const { SignJWT } = await import("jose/jwt/sign");
+  const { "ws-issuer": issuer, "ws-audience": audience } = values;
+  const life = lifeSeconds(values["expires-in"]);
+  const now = Math.floor(Date.now() / 1000);
+  const unsigned = new SignJWT().setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setIssuedAt(now).setExpirationTime(now + life);
+  if (issuer !== undefined) unsigned.setIssuer(issuer);
+  if (audience !== undefined) unsigned.setAudience(audience);
+  return await unsigned.sign(secret);
+}
+
+/** @throws {UsageError} */
+function lifeSeconds(text = String(DEFAULT_LIFE_SECONDS)): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new UsageError(`--expires-in: \`${text}\` is not a whole number of seconds above 0`);
+}
+
+function parse(args: string[]) {
+  const options = {
+    sha256: { type: "string" },
+    "ws-shared-secret-file": { type: "string" },
+    "ws-issuer": { type: "string" },
+    "ws-audience": { type: "string" },
+    "expires-in": { type: "string" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  checkOptions("token", args, options);
+  return parseArgs({ args, options }).values;
+}

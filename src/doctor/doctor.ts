@@ -1,0 +1,96 @@
+import { VERSION } from "../version.ts";
+import { linuxChecks, linuxMechanism } from "./linux.ts";
+import { processChecks } from "./process.ts";
+import { type DoctorCheck, type DoctorReport, type Mechanism, ok } from "./report.ts";
+import { runTrial, type Trial } from "./trial.ts";
+import { hostAbilities } from "../sandbox/host.ts";
+import type { HostAbilities } from "../sandbox/plan.ts";
+
+/**
+ * Examines this machine, in part by running commands on it. Nothing is left behind.
+ *
+ * @param trials sandboxes to try, the simplest first: if it fails commands cannot be enclosed
+ */
+export async function examineHost(trials: readonly Trial[]): Promise<DoctorReport> {
+  const abilities = await hostAbilities([]);
+  const preferred = mechanismOf(abilities);
+  const tried: DoctorCheck[] = [];
+  if (preferred !== undefined) {
+    for (const trial of trials) tried.push(await runTrial(trial, fixOf(abilities)));
+  }
+  return {
+    version: VERSION,
+    os: Deno.build.os,
+    architecture: Deno.build.arch,
+    ...verdict(preferred, tried),
+    checks: [...await mechanismChecks(abilities), ...tried, ...await processChecks()],
+  };
+}
+
+function mechanismOf(abilities: HostAbilities): Mechanism | undefined {
+  switch (abilities.os) {
+    case "linux":
+      return linuxMechanism(abilities);
+    case "darwin":
+      return abilities.seatbelt ? "seatbelt" : undefined;
+    case "other":
+      return undefined;
+  }
+}
+
+/** What gives a machine its better mechanism. */
+function fixOf(abilities: HostAbilities): string | undefined {
+  if (abilities.os !== "linux" || abilities.bubblewrap.kind === "usable") return undefined;
+  return abilities.bubblewrap.fix;
+}
+
+async function mechanismChecks(abilities: HostAbilities): Promise<DoctorCheck[]> {
+  switch (abilities.os) {
+    case "linux": {
+      const { namespaceSettings } = await import("../sandbox/linux/probe_host.ts");
+      return linuxChecks({ abilities, settings: namespaceSettings() });
+    }
+    case "darwin":
+      return [seatbeltCheck(abilities.seatbelt)];
+    case "other":
+      return [{
+        name: "sandbox",
+        status: "failed",
+        detail: `commands cannot be enclosed on ${abilities.name}; sandboxed starts are refused`,
+        fix: "run the executor on Linux or macOS",
+      }];
+  }
+}
+
+function seatbeltCheck(there: boolean): DoctorCheck {
+  if (there) return ok("seatbelt", "/usr/bin/sandbox-exec takes profiles");
+  return {
+    name: "seatbelt",
+    status: "failed",
+    detail: "/usr/bin/sandbox-exec is missing or fails, or runs in a sandbox itself",
+    fix: "start the executor outside of any sandbox; sandbox-exec is part of macOS",
+  };
+}
+
+const MEANS = {
+  bubblewrap: "bubblewrap and seccomp",
+  landlock: "Landlock and seccomp, for bubblewrap does not work here",
+  seatbelt: "Seatbelt",
+};
+
+/** Says what encloses commands, and what of the profiles that were tried it cannot enforce. */
+export function verdict(
+  preferred: Mechanism | undefined,
+  [simplest, ...others]: readonly DoctorCheck[],
+): Pick<DoctorReport, "mechanism" | "reason"> {
+  if (preferred === undefined || simplest?.status === "failed") {
+    return {
+      mechanism: null,
+      reason: "commands cannot be enclosed on this machine, sandboxed starts are refused",
+    };
+  }
+  const refused = others.filter(({ status }) => status === "failed")
+    .map(({ name }) => name.replace(/^sandbox /, ""));
+  const but = refused.length === 0 ? "" : `; not as ${refused.join(" or ")}`;
+  return { mechanism: preferred, reason: `commands are enclosed with ${MEANS[preferred]}${but}` };
+}

@@ -1,0 +1,141 @@
+import { type DoctorCheck, type Mechanism, ok } from "./report.ts";
+import type { BubblewrapAbility, LinuxAbilities } from "../sandbox/linux/abilities.ts";
+import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
+import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
+
+/** What was found out about a Linux machine. */
+export interface LinuxFacts {
+  readonly abilities: LinuxAbilities;
+  readonly settings: NamespaceSettings;
+}
+
+/** The means that a plan for this machine would prefer. */
+export function linuxMechanism(
+  { bubblewrap, landlock, seccomp, architecture }: LinuxAbilities,
+): Mechanism | undefined {
+  if (!seccomp || architecture === undefined) return undefined;
+  if (bubblewrap.kind === "usable") return "bubblewrap";
+  return landlock >= OLDEST_LANDLOCK ? "landlock" : undefined;
+}
+
+/** Judges what encloses commands on Linux. */
+export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] {
+  const { bubblewrap, landlock, seccomp } = abilities;
+  const works = bubblewrap.kind === "usable";
+  const spare = linuxMechanism(abilities) === undefined ? "failed" : "warning";
+  return [
+    bubblewrapCheck(bubblewrap, spare),
+    ...settingChecks(settings, works, spare),
+    landlockCheck(landlock, works ? "warning" : "failed"),
+    seccompCheck(seccomp),
+    ...works ? helperChecks(abilities) : [],
+  ];
+}
+
+function bubblewrapCheck(
+  bubblewrap: BubblewrapAbility,
+  status: "warning" | "failed",
+): DoctorCheck {
+  const name = "bubblewrap";
+  if (bubblewrap.kind === "unusable") {
+    return { name, status, detail: bubblewrap.reason, fix: bubblewrap.fix };
+  }
+  if (bubblewrap.freshProc) return ok(name, `${bubblewrap.path} makes namespaces and mounts`);
+  return {
+    name,
+    status: "warning",
+    detail:
+      `${bubblewrap.path} works, but cannot mount a fresh /proc: commands see this machine's, or none`,
+    fix: "in a container: `--security-opt systempaths=unconfined` for Docker, " +
+      "`--security-opt unmask=ALL` for Podman",
+  };
+}
+
+/** Each setting of the kernel that takes user namespaces away, whether or not it is what does. */
+function settingChecks(
+  settings: NamespaceSettings,
+  works: boolean,
+  status: "warning" | "failed",
+): DoctorCheck[] {
+  const { maxUserNamespaces, unprivilegedAllowed, appArmorRestricted } = settings;
+  const checks = [
+    {
+      name: "user.max_user_namespaces",
+      forbids: maxUserNamespaces === 0,
+      found: maxUserNamespaces,
+      fix: "`sysctl -w user.max_user_namespaces=15000`, and the same in /etc/sysctl.d to keep it",
+    },
+    {
+      name: "kernel.unprivileged_userns_clone",
+      forbids: unprivilegedAllowed === false,
+      found: unprivilegedAllowed === undefined ? undefined : Number(unprivilegedAllowed),
+      fix:
+        "`sysctl -w kernel.unprivileged_userns_clone=1`, and the same in /etc/sysctl.d to keep it",
+    },
+    {
+      name: "kernel.apparmor_restrict_unprivileged_userns",
+      forbids: appArmorRestricted === true,
+      found: appArmorRestricted === undefined ? undefined : Number(appArmorRestricted),
+      fix: `let bubblewrap alone: write ${APPARMOR_PROFILE} to /etc/apparmor.d/bwrap and run ` +
+        "`systemctl reload apparmor`",
+    },
+  ];
+  return checks.flatMap(({ name, forbids, found, fix }) => {
+    if (found === undefined) return [];
+    if (!forbids) return [ok(name, `${found}: allows user namespaces`)];
+    return works
+      ? [ok(name, `${found}: keeps user namespaces from others, bubblewrap has them`)]
+      : [{ name, status, detail: `${found}: forbids user namespaces`, fix }];
+  });
+}
+
+/** For Ubuntu 24.04 and newer. */
+const APPARMOR_PROFILE =
+  "`abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }`";
+
+function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCheck {
+  const name = "landlock";
+  const fix = "Linux 6.12 or newer with Landlock switched on: `landlock` among the kernel's `lsm=`";
+  if (landlock === 0) return { name, status, detail: "this kernel offers no Landlock", fix };
+  if (landlock >= OLDEST_LANDLOCK) return ok(name, `version ${landlock} of its interface`);
+  return {
+    name,
+    status,
+    detail:
+      `version ${landlock} of its interface cannot keep signals in, ${OLDEST_LANDLOCK} is needed`,
+    fix,
+  };
+}
+
+function seccompCheck(seccomp: boolean): DoctorCheck {
+  const name = "seccomp";
+  if (seccomp) return ok(name, "the kernel filters system calls");
+  return {
+    name,
+    status: "failed",
+    detail: "the kernel does not filter system calls, or /proc does not tell",
+    fix: "a kernel with CONFIG_SECCOMP_FILTER, and /proc mounted",
+  };
+}
+
+function helperChecks({ bubblewrap, tools, namespaceEntry }: LinuxAbilities): DoctorCheck[] {
+  const canName = bubblewrap.kind === "usable" && bubblewrap.canSetArg0 ||
+    tools.perl !== undefined;
+  const missing = [
+    ...tools.setsid === undefined
+      ? ["setsid(1), for job control of sandboxed commands on a terminal"]
+      : [],
+    ...canName ? [] : ["bubblewrap 0.9 or perl, for sandboxed commands with another name (arg0)"],
+    ...tools.env === undefined && tools.perl === undefined
+      ? ["env(1) or perl, for sandboxed commands with a PWD of their own"]
+      : [],
+    ...namespaceEntry.kind === "none" ? ["nsenter(1) on PATH, for managed networks"] : [],
+  ];
+  if (missing.length === 0) return [ok("helpers", "all there")];
+  return [{
+    name: "helpers",
+    status: "warning",
+    detail: `missing: ${missing.join("; ")}`,
+    fix: "install them in /usr/bin or /bin: they are in util-linux, coreutils and perl",
+  }];
+}

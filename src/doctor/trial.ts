@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "@std/path";
+import type { ChildCommand } from "../process/child.ts";
+import { type DoctorCheck, ok } from "./report.ts";
+import type { SandboxIntent } from "../sandbox/policy/requires_sandbox.ts";
+import { startEnclosed } from "../sandbox/start_enclosed.ts";
+
+/** A permission profile to be tried for real. */
+export interface Trial {
+  readonly profile: string;
+  /** Whether the workspace may be written. */
+  readonly writable: boolean;
+  /** The intent for a workspace, given by its native path. */
+  intentFor(workspace: string): Promise<SandboxIntent>;
+}
+
+/** What is run in a trial. */
+const SHELL = "/bin/sh";
+
+/** How it tells what happened. */
+const ESCAPED = 3;
+const HELD_BACK = 4;
+
+const IN_READ_ONLY = `mkdir "$0/new" 2>/dev/null && exit ${ESCAPED}; exit 0`;
+const IN_WRITABLE = `mkdir "$0/new" 2>/dev/null || exit ${HELD_BACK}; ` +
+  `mkdir "$0/.git" 2>/dev/null && exit ${ESCAPED}; exit 0`;
+
+/**
+ * Runs a command in a sandbox that tries what it may and what it may not.
+ *
+ * @param fix what would help if the sandbox is refused
+ */
+export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<DoctorCheck> {
+  const name = `sandbox ${trial.profile}`;
+  if (!await exists(SHELL)) {
+    return {
+      name,
+      status: "warning",
+      detail: `was not tried, for that takes ${SHELL}, which is missing`,
+      fix: `install a POSIX shell as ${SHELL}`,
+    };
+  }
+  const problem = await tryInTemporaryWorkspace(trial, fix);
+  if (problem === undefined) return ok(name, "a command was run in it, and kept to it");
+  return { name, status: "failed", ...problem };
+}
+
+const LOOK_FOR_DENIALS = "look for denials by AppArmor or SELinux in the kernel's log (`dmesg`)";
+
+type Problem = Required<Pick<DoctorCheck, "detail" | "fix">>;
+
+async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Problem | undefined> {
+  let directory: string;
+  try {
+    directory = await mkdtemp(join(tmpdir(), "remex-doctor-"));
+  } catch (error) {
+    return {
+      detail: `cannot be tried: ${messageOf(error)}`,
+      fix: "set TMPDIR to a directory that this user can write to",
+    };
+  }
+  try {
+    const workspace = join(directory, "workspace");
+    await mkdir(workspace);
+    return await tryIn(workspace, trial);
+  } catch (error) {
+    return { detail: refusal(messageOf(error), fix), fix };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The reason alone: the rest of what a client is told goes without saying here. */
+function refusal(message: string, fix: string): string {
+  return message
+    .replace("the sandbox cannot be enforced here: ", "")
+    .replace("; nothing was started", "")
+    .replace(` (${fix})`, "");
+}
+
+function messageOf(error: unknown): string {
+  return inOneLine(error instanceof Error ? error.message : String(error));
+}
+
+async function tryIn(
+  workspace: string,
+  { writable, intentFor }: Trial,
+): Promise<Problem | undefined> {
+  const { exitCode, output } = await runEnclosed(await intentFor(workspace), {
+    argv: [SHELL, "-c", writable ? IN_WRITABLE : IN_READ_ONLY, workspace],
+    cwd: workspace,
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: { kind: "pipes", stdin: "empty" },
+  });
+  switch (exitCode) {
+    case 0:
+      return undefined;
+    case ESCAPED:
+      return {
+        detail: "a command could write where it must not",
+        fix: "do not rely on sandboxes here; update the kernel and bubblewrap",
+      };
+    case HELD_BACK:
+      return { detail: "a command could not write to its workspace", fix: LOOK_FOR_DENIALS };
+    default:
+      return {
+        detail: inOneLine(`a command ended with exit code ${exitCode}: ${output}`),
+        fix: LOOK_FOR_DENIALS,
+      };
+  }
+}
+
+async function runEnclosed(
+  intent: SandboxIntent,
+  command: ChildCommand,
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const text = new TextDecoder();
+  let [exitCode, output] = [0, ""];
+  await startEnclosed(intent, undefined, command, {
+    output: (_, bytes) => output += text.decode(bytes, { stream: true }),
+    exited: (code) => exitCode = code,
+    ended: resolve,
+  });
+  await promise;
+  return { exitCode, output };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function inOneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,208 @@
+import { randomUUID } from "node:crypto";
+import { cString } from "../os/c_strings.ts";
+import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
+import { readableText } from "../os/os_string.ts";
+import type { ResultInput } from "../protocol/methods.ts";
+import { linkDescriptor, Open, openAt, openOnSameMount, pathTo } from "../os/open_at.ts";
+import { directoryEntries, EntryType } from "../os/directory_entries.ts";
+import { copyExtendedAttributes } from "../os/xattr.ts";
+import { type FileStatus, FileType, knownStatusOf, statusOf } from "../os/file_status.ts";
+import { copyInodeFlags } from "../os/inode_flags.ts";
+import { libc } from "../os/file_libc.ts";
+import { lastError, SystemError } from "../os/errno.ts";
+
+/** Bytes of a file that is small. */
+export const SMALL_FILE_BYTES = 64 * 1024;
+/** Names in a directory that is listed in one go. */
+const MAX_NAMES = 4096;
+const SPECIAL_MODE_BITS = 0o7000;
+const NEW_FILE_MODE = 0o666;
+const PRIVATE_MODE = 0o600;
+/** Stands for no directory: the paths are absolute. */
+const AT_FDCWD = -100;
+
+const buffer = new Uint8Array(SMALL_FILE_BYTES + 1);
+
+/**
+ * Something on a file system that waits for no one outside of the kernel, and the directory that it
+ * is in: what is small is done with it directly, on the calling thread. What is not small or not
+ * plain is left to others, as is every failure: all functions here give undefined then, and have
+ * changed nothing.
+ */
+export interface LocalEntry {
+  /** Held only (`O_PATH`). */
+  readonly directory: Descriptor;
+  /** In the directory. */
+  readonly name: string;
+  /** Held only. Undefined: there is nothing. */
+  readonly object: Descriptor | undefined;
+}
+
+/** What has a name in a directory, if it is neither a link nor of another file system. */
+export function localEntry(directory: Descriptor, name: string): LocalEntry | undefined {
+  let object: Descriptor;
+  try {
+    object = openAt(directory, name, Open.PathOnly | Open.NoFollow);
+  } catch (error) {
+    const isMissing = error instanceof SystemError && error.code === "ENOENT";
+    return isMissing ? { directory, name, object: undefined } : undefined;
+  }
+  const entry = { directory, name, object };
+  if (isPlain(entry)) return entry;
+  closeDescriptor(object);
+}
+
+/** Whether it is neither a link nor of another file system than its directory. */
+export function isPlain({ directory, object }: LocalEntry): boolean {
+  if (object === undefined) return true;
+  const { type, mount } = knownStatusOf(object);
+  return type !== FileType.Link && mount !== undefined && mount === knownStatusOf(directory).mount;
+}
+
+/** As `fs/getMetadata` has it. */
+export function smallMetadata({ object }: LocalEntry): ResultInput<"fs/getMetadata"> | undefined {
+  if (object === undefined) return undefined;
+  const { type, size, bornMs, modifiedMs } = statusOf(object);
+  return {
+    isDirectory: type === FileType.Directory,
+    isFile: type === FileType.File,
+    isSymlink: false,
+    size,
+    createdAtMs: bornMs ?? 0,
+    modifiedAtMs: modifiedMs,
+  };
+}
+
+/** All of a small regular file, in base64. Those of /proc say that they are empty. */
+export function smallContent({ object }: LocalEntry): string | undefined {
+  if (object === undefined) return undefined;
+  const { type, size } = statusOf(object);
+  if (type !== FileType.File || size === 0 || size > SMALL_FILE_BYTES) return undefined;
+  return withFile(object, Open.ReadOnly | Open.NonBlocking, (file) => {
+    let length = 0;
+    while (length < buffer.length) {
+      const rest = buffer.subarray(length);
+      const count = Number(libc().read(file, rest, BigInt(rest.length)));
+      if (count < 0) throw lastError();
+      if (count === 0) return buffer.subarray(0, length).toBase64();
+      length += count;
+    }
+    // It has grown.
+    return undefined;
+  });
+}
+
+/** As `fs/readDirectory` has it. */
+export function smallListing(
+  { object }: LocalEntry,
+): ResultInput<"fs/readDirectory"> | undefined {
+  if (object === undefined || statusOf(object).type !== FileType.Directory) return undefined;
+  return withFile(object, Open.Directory, (directory) => {
+    const entries: ResultInput<"fs/readDirectory">["entries"] = [];
+    for (const { name, type } of directoryEntries(directory)) {
+      if (type === EntryType.Unknown || entries.length === MAX_NAMES) return undefined;
+      const target = type === EntryType.Link ? linkedType(directory, name) : type;
+      if (target === "elsewhere") return undefined;
+      if (target === "nowhere") continue;
+      entries.push({
+        fileName: readableText(name),
+        isDirectory: target === EntryType.Directory,
+        isFile: target === EntryType.File,
+      });
+    }
+    return { entries };
+  });
+}
+
+/** What a link leads to, which is not asked of another file system. */
+function linkedType(directory: Descriptor, name: string): number | "nowhere" | "elsewhere" {
+  let object: Descriptor;
+  try {
+    object = openOnSameMount(directory, name, Open.PathOnly);
+  } catch (error) {
+    const code = error instanceof SystemError ? error.code : "";
+    return ["ENOENT", "ENOTDIR", "ELOOP", "EACCES"].includes(code) ? "nowhere" : "elsewhere";
+  }
+  try {
+    const { type } = statusOf(object);
+    return type === FileType.Directory
+      ? EntryType.Directory
+      : type === FileType.File
+      ? EntryType.File
+      : EntryType.Unknown;
+  } finally {
+    closeDescriptor(object);
+  }
+}
+
+/**
+ * Makes a file hold these bytes and nothing else, by giving its name to a new one.
+ *
+ * @returns whether it has been done
+ */
+export function storeSmall(entry: LocalEntry, bytes: Uint8Array<ArrayBuffer>): boolean {
+  if (bytes.length > SMALL_FILE_BYTES) return false;
+  const { directory, name, object } = entry;
+  const old = object === undefined ? undefined : statusOf(object);
+  if (old !== undefined && !isReplaceable(old)) return false;
+  // Replacing a file would not find out whether it may be written.
+  if (object !== undefined) withFile(object, Open.WriteOnly | Open.NonBlocking, () => {});
+  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const file = openAt(directory, ".", Open.WriteOnly | Open.Temporary, mode);
+  try {
+    if (object !== undefined && old !== undefined) passOn(object, old, file);
+    writeAll(file, bytes);
+    if (old !== undefined) succeed(libc().fchmod(file, old.mode));
+    giveName(file, directory, name);
+  } finally {
+    closeDescriptor(file);
+  }
+  return true;
+}
+
+function isReplaceable({ type, links, mode }: FileStatus): boolean {
+  return type === FileType.File && links === 1 && (mode & SPECIAL_MODE_BITS) === 0;
+}
+
+function passOn(object: Descriptor, { user, group }: FileStatus, file: Descriptor): void {
+  const own = statusOf(file);
+  if (own.user !== user || own.group !== group) succeed(libc().fchown(file, user, group));
+  copyInodeFlags(pathTo(object), pathTo(file));
+  copyExtendedAttributes(pathTo(object), pathTo(file));
+}
+
+function writeAll(file: Descriptor, bytes: Uint8Array<ArrayBuffer>): void {
+  for (let rest = bytes; rest.length > 0;) {
+    const count = Number(libc().write(file, rest, BigInt(rest.length)));
+    if (count <= 0) throw lastError();
+    rest = rest.subarray(count);
+  }
+}
+
+/** A file without a name cannot take another's; so it has one of its own for a moment. */
+function giveName(file: Descriptor, directory: Descriptor, name: string): void {
+  const at = pathTo(directory);
+  const own = `${at}/.remex-${randomUUID()}.tmp`;
+  linkDescriptor(file, own);
+  try {
+    const [from, to] = [cString(own), cString(`${at}/${name}`)];
+    succeed(libc().renameat(AT_FDCWD, from, AT_FDCWD, to));
+  } catch (error) {
+    libc().unlinkat(AT_FDCWD, cString(own), 0);
+    throw error;
+  }
+}
+
+/** @param object held only */
+function withFile<T>(object: Descriptor, flags: number, use: (file: Descriptor) => T): T {
+  const file = openAt(-1, pathTo(object), flags);
+  try {
+    return use(file);
+  } finally {
+    closeDescriptor(file);
+  }
+}
+
+function succeed(result: number): void {
+  if (result !== 0) throw lastError();
+}

@@ -1,0 +1,107 @@
+import type { LogFields } from "./fields.ts";
+import { writeErrorLine } from "./standard_error.ts";
+
+/** How much a message matters; each level includes those before it. */
+export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** What lines look like: words for people, or one JSON object each for programs. */
+export const LOG_FORMATS = ["text", "json"] as const;
+
+export type LogFormat = typeof LOG_FORMATS[number];
+
+/** How much is logged, and how. */
+export interface LogSettings {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+const DEFAULTS: LogSettings = { level: "warn", format: "text" };
+
+let settings: LogSettings | undefined;
+
+/** Whether a text names a level. */
+export function isLogLevel(text: string): text is LogLevel {
+  return LOG_LEVELS.some((level) => level === text);
+}
+
+/** Whether a text names a format. */
+export function isLogFormat(text: string): text is LogFormat {
+  return LOG_FORMATS.some((format) => format === text);
+}
+
+/** Decides how much is logged from now on, and how, instead of the environment. */
+export function configureLog(wanted: Partial<LogSettings>): void {
+  settings = { ...settings ?? environmentSettings(), ...wanted };
+}
+
+/**
+ * Writes one line to stderr if `REMEX_LOG` asks for its level, as `REMEX_LOG_FORMAT` says. The
+ * environment is looked at once.
+ *
+ * Never to be given what users run: no command, path, environment or output. What changes from line
+ * to line belongs into the fields; the message is fixed.
+ */
+export function log(level: LogLevel, message: string, fields: LogFields = {}): void {
+  settings ??= environmentSettings();
+  if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(settings.level)) return;
+  const time = new Date().toISOString();
+  writeErrorLine(
+    settings.format === "json"
+      ? JSON.stringify({ time, level, message, ...fields })
+      : textLine(`${time} ${level} ${message}`, fields),
+  );
+}
+
+/** How long lines of one kind are left out after one was written, in milliseconds. */
+const SELDOM_MS = 60_000;
+
+/** When lines of a kind were last written, and how many were left out since. */
+const lastWritten = new Map<string, { at: number; omitted: number }>();
+
+/**
+ * Does the same for what somebody else can bring about as often as they like: a line of a kind at
+ * most once a minute, with how many were left out.
+ *
+ * @param kind what makes lines alike, of a small number
+ */
+export function logSeldom(
+  level: LogLevel,
+  message: string,
+  fields: LogFields = {},
+  kind: string = `${message} ${fields.reason ?? ""}`,
+): void {
+  const now = performance.now();
+  const last = lastWritten.get(kind);
+  if (last !== undefined && now - last.at < SELDOM_MS) {
+    last.omitted++;
+    return;
+  }
+  lastWritten.set(kind, { at: now, omitted: 0 });
+  log(level, message, last?.omitted ? { ...fields, omitted: last.omitted } : fields);
+}
+
+/** Control characters become spaces, so that no text can pass for lines of its own. */
+function textLine(start: string, fields: LogFields): string {
+  const told = Object.entries(fields).map(([name, value]) => ` ${name}=${textValue(value)}`);
+  return `${start}${told.join("")}`.replaceAll(/\p{Cc}/gu, " ");
+}
+
+/** A value with blanks or quotes is quoted as in JSON. */
+function textValue(value: string | number): string {
+  return typeof value === "string" && /^$|[\s"=]/.test(value)
+    ? JSON.stringify(value)
+    : String(value);
+}
+
+function environmentSettings(): LogSettings {
+  // Not by `get`, which fails for what is not UTF-8: that is told where settings are read.
+  const { REMEX_LOG, REMEX_LOG_FORMAT } = Deno.env.toObject();
+  const level = REMEX_LOG?.toLowerCase() ?? DEFAULTS.level;
+  const format = REMEX_LOG_FORMAT?.toLowerCase() ?? DEFAULTS.format;
+  return {
+    level: isLogLevel(level) ? level : DEFAULTS.level,
+    format: isLogFormat(format) ? format : DEFAULTS.format,
+  };
+}

@@ -1,0 +1,29 @@
+const V4 = /^\d{1,3}(\.\d{1,3}){3}$/;
+
+/**
+ * Reads the text of an IP address into 16 bytes; those of IPv4 are mapped (RFC 4291, section
+ * 2.5.5.2), and a zone (RFC 4007) is left out. Undefined for anything else.
+ */
+export function parseAddress(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const host = text.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
+  const bytes = new Uint8Array(16);
+  if (V4.test(host)) {
+    const parts = host.split(".").map(Number);
+    if (parts.some((part) => part > 255)) return undefined;
+    bytes.set([0xff, 0xff, ...parts], 10);
+    return bytes;
+  }
+  // The parser of URLs brings every spelling of an IPv6 address into one.
+  const spelled = host.includes(":") ? URL.parse(`http://[${host}]`)?.hostname : undefined;
+  if (spelled === undefined) return undefined;
+  const [head = "", tail] = spelled.slice(1, -1).split("::");
+  const groups = (part: string) => part === "" ? [] : part.split(":");
+  const view = new DataView(bytes.buffer);
+  groups(head).forEach((group, index) => view.setUint16(2 * index, Number.parseInt(group, 16)));
+  if (tail === undefined) return bytes;
+  const last = groups(tail);
+  last.forEach((group, index) =>
+    view.setUint16(16 - 2 * (last.length - index), Number.parseInt(group, 16))
+  );
+  return bytes;
+}

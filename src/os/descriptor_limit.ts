@@ -1,0 +1,57 @@
+import { libc } from "./libc.ts";
+
+const RLIMIT_NOFILE = 7;
+/** A command takes four descriptors, a client one: enough for the default limits of all. */
+const ENOUGH = 65_536n;
+/** This program, in place of a process id. */
+const ITSELF = 0;
+
+/** This program's limits, once it has raised its own: soft and hard as `struct rlimit` has them. */
+interface Limits {
+  readonly inherited: Uint8Array<ArrayBuffer>;
+  readonly raised: Uint8Array<ArrayBuffer>;
+}
+
+let limits: Limits | undefined;
+
+/**
+ * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
+ * sake of programs that use select(2), and meant to be raised by those that do not (setrlimit(2)).
+ */
+export function raiseDescriptorLimit(): void {
+  const limit = new BigUint64Array(2);
+  const bytes = new Uint8Array(limit.buffer);
+  if (libc?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return;
+  const [soft = 0n, hard = 0n] = limit;
+  const wanted = hard < ENOUGH ? hard : ENOUGH;
+  if (soft >= wanted) return;
+  const inherited = bytes.slice();
+  limit[0] = wanted;
+  if (set(bytes)) limits = { inherited, raised: bytes };
+}
+
+/**
+ * Does something while this program has the limit that it was started with, so that a program which
+ * is started meanwhile is born with it: there are programs that close every descriptor up to the
+ * limit, or cannot deal with high numbers. To set the limit of a program that runs already would come
+ * too late for its first instructions, and undo what it has set itself.
+ *
+ * Descriptors that are open stay open. Another thread that needs one past the limit meanwhile is
+ * refused it (EMFILE) and may ask again when this thread has gone on.
+ *
+ * @param action what starts a program; it must not wait for anything that another thread does
+ */
+export function withInheritedDescriptorLimit<T>(action: () => T): T {
+  if (limits === undefined) return action();
+  const { inherited, raised } = limits;
+  const lowered = set(inherited);
+  try {
+    return action();
+  } finally {
+    if (lowered) set(raised);
+  }
+}
+
+function set(limit: Uint8Array<ArrayBuffer>): boolean {
+  return libc?.prlimit(ITSELF, RLIMIT_NOFILE, limit, null) === 0;
+}

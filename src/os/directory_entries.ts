@@ -1,0 +1,69 @@
+import type { Descriptor } from "./descriptor.ts";
+import { decodeOsString } from "./os_string.ts";
+import { libc } from "./file_libc.ts";
+import { lastError } from "./errno.ts";
+
+const SYS_GETDENTS64 = Deno.build.arch === "aarch64" ? 61n : 217n;
+/** About a thousand names. */
+const BUFFER_BYTES = 32 * 1024;
+/** Where the parts of `struct linux_dirent64` are (getdents(2)). */
+const LENGTH_OFFSET = 16;
+const TYPE_OFFSET = 18;
+const NAME_OFFSET = 19;
+const DOT = 0x2e;
+
+/** Types of what is in a directory, where its file system tells them (readdir(3)). */
+export const EntryType = { Unknown: 0, Directory: 4, File: 8, Link: 10 } as const;
+
+/** Something in a directory. */
+export interface NamedEntry {
+  /** As `decodeOsString` has it: also one that is not UTF-8. */
+  readonly name: string;
+  /** See {@linkcode EntryType}; there are others. */
+  readonly type: number;
+}
+
+const buffer = new Uint8Array(BUFFER_BYTES);
+const view = new DataView(buffer.buffer);
+const decoder = new TextDecoder();
+
+/**
+ * What is in a directory, in the system's order, but `.` and `..`.
+ *
+ * @param directory open for reading, at its beginning
+ * @throws {SystemError}
+ */
+export function* directoryEntries(directory: Descriptor): Generator<NamedEntry, void> {
+  const size = BigInt(buffer.length);
+  for (;;) {
+    const count = Number(libc().getdents64(SYS_GETDENTS64, BigInt(directory), buffer, size));
+    if (count < 0) throw lastError();
+    if (count === 0) return;
+    // All of them, as another listing may use the buffer before the next is asked for.
+    yield* entriesIn(count);
+  }
+}
+
+function entriesIn(count: number): NamedEntry[] {
+  const entries: NamedEntry[] = [];
+  for (let at = 0; at < count; at += view.getUint16(at + LENGTH_OFFSET, true)) {
+    const start = at + NAME_OFFSET;
+    const end = buffer.indexOf(0, start);
+    if (isDots(start, end)) continue;
+    entries.push({ name: nameIn(start, end), type: view.getUint8(at + TYPE_OFFSET) });
+  }
+  return entries;
+}
+
+function isDots(start: number, end: number): boolean {
+  const length = end - start;
+  return buffer[start] === DOT && (length === 1 || (length === 2 && buffer[start + 1] === DOT));
+}
+
+/** Most names are short and plain, and faster put together than decoded. */
+function nameIn(start: number, end: number): string {
+  for (let at = start; at < end; at++) {
+    if ((buffer[at] ?? 0) >= 0x80) return decodeOsString(buffer.subarray(start, end));
+  }
+  return decoder.decode(buffer.subarray(start, end));
+}

@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { ancestorsOf, isWithin } from "./native_path.ts";
+
+/** One line of a process's mount table. */
+export interface MountEntry {
+  readonly id: string;
+  /** The mount that it is mounted on. */
+  readonly parent: string;
+  /** Where it is mounted, as the process sees it. */
+  readonly place: string;
+  readonly writable: boolean;
+  /** What mount(8) calls its options, those of the mount alone. */
+  readonly options: readonly string[];
+  /** The type of its file system. */
+  readonly type: string;
+}
+
+/**
+ * What is mounted for a process and not hidden by something mounted over it or over a directory
+ * above it (proc_pid_mountinfo(5)).
+ *
+ * @throws the system's error if the process is gone
+ */
+export function mountTable(pid: number | "self"): MountEntry[] {
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  const mounts = lines.filter((line) => line !== "").map(readLine);
+  const mountedOn = new Map(mounts.map(({ id, parent, place }) => [`${parent} ${place}`, id]));
+  const known = new Set(mounts.map(({ id }) => id));
+  const root = mounts.find(({ parent }) => !known.has(parent))?.id ?? "";
+  return mounts.filter(({ id, place }) => mountAt(place, root, mountedOn) === id);
+}
+
+/** The mount that a path leads to, one after the other, as the kernel goes. */
+function mountAt(path: string, root: string, mountedOn: ReadonlyMap<string, string>): string {
+  let at = root;
+  for (const passed of [...ancestorsOf(path), path]) {
+    for (let next = mountedOn.get(`${at} ${passed}`); next !== undefined;) {
+      at = next;
+      next = mountedOn.get(`${at} ${passed}`);
+    }
+  }
+  return at;
+}
+
+/** Fields of no fixed number stand before the dash, after which the type comes. */
+function readLine(line: string): MountEntry {
+  const fields = line.split(" ");
+  const [id = "", parent = "", , , place = "", flags = ""] = fields;
+  const options = flags.split(",");
+  return {
+    id,
+    parent,
+    place: place.replace(/\\([0-7]{3})/g, octalCharacter),
+    writable: options.includes("rw"),
+    options,
+    type: fields[fields.indexOf("-", 6) + 1] ?? "",
+  };
+}
+
+/** Blanks and backslashes are written so. */
+function octalCharacter(_: string, digits: string): string {
+  return String.fromCharCode(parseInt(digits, 8));
+}
+
+/**
+ * File systems that hold no data of anyone but show the kernel, its devices and its processes. What
+ * is written there changes the whole machine, and the kernel leaves most of it to the user 0,
+ * whatever capabilities it has.
+ */
+const KERNEL_TYPES: ReadonlySet<string> = new Set([
+  "proc",
+  "sysfs",
+  "devtmpfs",
+  "devpts",
+  "cgroup",
+  "cgroup2",
+  "cpuset",
+  "debugfs",
+  "tracefs",
+  "securityfs",
+  "selinuxfs",
+  "smackfs",
+  "configfs",
+  "bpf",
+  "efivarfs",
+  "pstore",
+  "binfmt_misc",
+  "binder",
+  "fusectl",
+  "functionfs",
+  "gadgetfs",
+  "nfsd",
+  "rpc_pipefs",
+  "resctrl",
+  "openpromfs",
+  "ocfs2_dlmfs",
+  "xenfs",
+]);
+
+/** Whether a file system of this type shows the kernel instead of holding data. */
+export function isKernelType(type: string): boolean {
+  return KERNEL_TYPES.has(type);
+}
+
+/** Where this program sees file systems of the kernel, none of the paths below another. */
+export function kernelTrees(): string[] {
+  const places = mountTable("self").filter(({ type }) => isKernelType(type))
+    .map(({ place }) => place);
+  return places.filter((path) => !places.some((other) => other !== path && isWithin(path, other)));
+}

@@ -1,0 +1,131 @@
+import { cString } from "./c_strings.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { describeErrno, lastErrno } from "./errno.ts";
+import type { MountEntry } from "./mount_table.ts";
+
+const functions = {
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  unshare: { parameters: ["i32"], result: "i32" },
+  mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
+  fchdir: { parameters: ["i32"], result: "i32" },
+  chroot: { parameters: ["buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+let opened: Calls | undefined;
+
+function calls(): Calls {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
+}
+
+const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const CLONE_FS = 0x200;
+const CLONE_NEWNS = 0x2_0000;
+const CLONE_NEWNET = 0x4000_0000;
+/** MS_* of mount(2); the last two together are about one mount and not its file system. */
+const MOUNT_FLAGS = {
+  ro: 1n,
+  nosuid: 2n,
+  nodev: 4n,
+  noexec: 8n,
+  remount: 32n,
+  bind: 4096n,
+} as const;
+const NS_GET_USERNS = 0xb701n;
+
+/** A namespace that cannot be found or entered. */
+export class NamespaceError extends Error {
+  override readonly name = "NamespaceError";
+}
+
+/** The network namespace of a process (namespaces(7)). @throws {NamespaceError} */
+export function openNetworkNamespace(pid: number | "self"): Descriptor {
+  return checked(calls().open(cString(`/proc/${pid}/ns/net`), O_CLOEXEC));
+}
+
+/** The user namespace whose privileges count in another one (ioctl_ns(2)). @throws {NamespaceError} */
+export function openOwner(namespace: Descriptor): Descriptor {
+  return checked(calls().ioctl(namespace, NS_GET_USERNS));
+}
+
+/**
+ * Does something in another network namespace and comes back. It must not wait for anything: only
+ * this thread is there, and everything else that runs on it would be there too.
+ *
+ * @throws {NamespaceError} without CAP_SYS_ADMIN
+ */
+export function insideNetwork<T>(namespace: Descriptor, action: () => T): T {
+  const own = openNetworkNamespace("self");
+  try {
+    checked(calls().setns(namespace, CLONE_NEWNET));
+    try {
+      return action();
+    } finally {
+      // In a foreign network this program could only do harm.
+      if (calls().setns(own, CLONE_NEWNET) !== 0) Deno.kill(Deno.pid, "SIGKILL");
+    }
+  } finally {
+    closeDescriptor(own);
+  }
+}
+
+/**
+ * Does something where a process sees its files and comes back. It must not wait for anything: only
+ * this thread is there, and everything else that runs on it would be there too.
+ *
+ * @throws {NamespaceError} without CAP_SYS_ADMIN and CAP_SYS_CHROOT
+ */
+export function insideMounts(pid: number, action: () => void): void {
+  const opened: Descriptor[] = [];
+  const open = (path: string, flags: number): Descriptor => {
+    const found = checked(calls().open(cString(path), flags | O_CLOEXEC), MOUNTS);
+    opened.push(found);
+    return found;
+  };
+  try {
+    const theirs = open(`/proc/${pid}/ns/mnt`, 0);
+    const ours = open("/proc/thread-self/ns/mnt", 0);
+    const [root, directory] = [open("/", O_PATH), open(".", O_PATH)];
+    // Only a thread with a root and a directory of its own may change to another view of them.
+    checked(calls().unshare(CLONE_FS), MOUNTS);
+    checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
+    try {
+      action();
+    } finally {
+      const isBack = calls().setns(ours, CLONE_NEWNS) === 0 && calls().fchdir(root) === 0 &&
+        calls().chroot(cString(".")) === 0 && calls().fchdir(directory) === 0;
+      // Among foreign files this program could only do harm.
+      if (!isBack) Deno.kill(Deno.pid, "SIGKILL");
+    }
+  } finally {
+    opened.forEach(closeDescriptor);
+  }
+}
+
+/** Goes where a process sees its files, for good. @throws {NamespaceError} */
+export function enterMounts(pid: number): void {
+  const theirs = checked(calls().open(cString(`/proc/${pid}/ns/mnt`), O_CLOEXEC), MOUNTS);
+  checked(calls().unshare(CLONE_FS), MOUNTS);
+  checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
+  closeDescriptor(theirs);
+}
+
+/** Makes one mount read-only, by its place and the options that it has. @throws {NamespaceError} */
+export function remountReadOnly({ place, options }: Pick<MountEntry, "place" | "options">): void {
+  const kept = (["nosuid", "nodev", "noexec"] as const).filter((name) => options.includes(name));
+  const flags = [...kept, "ro", "remount", "bind"] as const;
+  const bits = flags.reduce((sum, name) => sum | MOUNT_FLAGS[name], 0n);
+  checked(calls().mount(null, cString(place), null, bits, null), MOUNTS);
+}
+
+const NETWORK = "the sandbox's network cannot be entered";
+const MOUNTS = "the sandbox's devices cannot be made read-only";
+
+function checked(result: number, failure = NETWORK): number {
+  if (result >= 0) return result;
+  throw new NamespaceError(`${failure}: ${describeErrno(lastErrno())}`);
+}

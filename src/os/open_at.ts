@@ -1,0 +1,146 @@
+import { cString } from "./c_strings.ts";
+import { decodeOsString } from "./os_string.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { libc } from "./file_libc.ts";
+import { lastError, SystemError } from "./errno.ts";
+
+const ARM = Deno.build.arch === "aarch64";
+/** Flags of open(2). Those that architectures differ in are in their asm/fcntl.h. */
+export const Open = {
+  ReadOnly: 0,
+  WriteOnly: 1,
+  Create: 0o100,
+  Exclusive: 0o200,
+  NonBlocking: 0o4000,
+  Directory: ARM ? 0o40000 : 0o200000,
+  NoFollow: ARM ? 0o100000 : 0o400000,
+  CloseOnExec: 0o2000000,
+  /** A file without a name, in the directory that is opened. Includes `Directory`. */
+  Temporary: 0o20000000 | (ARM ? 0o40000 : 0o200000),
+  /** Only to hold the object, whatever it is: neither its content nor a driver is touched. */
+  PathOnly: 0o10000000,
+} as const;
+
+const LONGEST_PATH = 4096;
+const STATFS_BYTES = 120;
+/** Magic numbers of file systems (statfs(2), linux/magic.h). */
+const PROC_SUPER_MAGIC = 0x9fa0n;
+/** Those of file systems by whose files the kernel is told what to do, for the whole machine. */
+const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
+  PROC_SUPER_MAGIC,
+  0x6265_6572n, // sysfs
+  0x0027_e0ebn, // cgroup
+  0x6367_7270n, // cgroup2
+  0x6462_6720n, // debugfs
+  0x7472_6163n, // tracefs
+  0x7363_6673n, // securityfs
+  0x6265_6570n, // configfs
+  0xf97c_ff8cn, // selinuxfs
+  0x4341_5d53n, // smackfs
+  0xcafe_4a11n, // bpf
+  0xde5e_81e4n, // efivarfs
+  0x6165_676cn, // pstore
+  0x4249_4e4dn, // binfmt_misc
+  0x6573_5543n, // fusectl
+  0x0765_5821n, // resctrl
+  0x6c6f_6f70n, // binder
+]);
+const UNSIGNED_32 = 0xffff_ffffn;
+
+/** Takes a path from the working directory on, if it is not absolute. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+const SYS_OPENAT2 = 437n;
+const RESOLVE_NO_XDEV = 1n;
+const ITSELF = cString("");
+/** Used again and again: most of what is asked is no link. */
+const text = new Uint8Array(LONGEST_PATH);
+
+/** Opens one name in a directory. @throws {SystemError} */
+export function openAt(
+  directory: Descriptor,
+  name: string,
+  flags: number,
+  mode = 0,
+): Descriptor {
+  const found = libc().openat(directory, cString(name), flags | Open.CloseOnExec, mode);
+  if (found < 0) throw lastError();
+  return found;
+}
+
+/**
+ * Opens what is at a path, only to hold it, if no name of the path is that of a link.
+ *
+ * @param root where the path begins
+ * @throws {SystemError}
+ */
+export function openWithoutLinks(path: string, root = "/"): Descriptor {
+  let at = openAt(-1, root, Open.PathOnly | Open.Directory);
+  for (const name of path.split("/").filter((name) => name !== "")) {
+    try {
+      const next = openAt(at, name, Open.PathOnly | Open.NoFollow);
+      closeDescriptor(at);
+      at = next;
+    } catch (error) {
+      closeDescriptor(at);
+      throw error;
+    }
+  }
+  return at;
+}
+
+/**
+ * Opens what a name in a directory leads to, if that is on the same mount all the way.
+ *
+ * @throws {SystemError} EXDEV if it is not
+ */
+export function openOnSameMount(directory: Descriptor, name: string, flags: number): Descriptor {
+  // `struct open_how`: flags, mode, resolve (openat2(2), Linux 5.6).
+  const how = BigUint64Array.of(BigInt(flags | Open.CloseOnExec), 0n, RESOLVE_NO_XDEV);
+  const bytes = new Uint8Array(how.buffer);
+  const size = BigInt(bytes.length);
+  const found = libc().openat2(SYS_OPENAT2, BigInt(directory), cString(name), bytes, size);
+  if (found < 0n) throw lastError();
+  return Number(found);
+}
+
+/** What a link says that was opened by itself, or undefined if it is no link. */
+export function linkText(link: Descriptor): string | undefined {
+  const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(LONGEST_PATH)));
+  if (count < 0) return undefined;
+  if (count === LONGEST_PATH) throw new SystemError("ENAMETOOLONG");
+  return decodeOsString(text.subarray(0, count));
+}
+
+/**
+ * Gives a file a name: its first, if it has none.
+ *
+ * @throws {SystemError} also if something has the name
+ */
+export function linkDescriptor(file: Descriptor, name: string): void {
+  const path = cString(pathTo(file));
+  if (libc().linkat(-1, path, AT_FDCWD, cString(name), AT_SYMLINK_FOLLOW) !== 0) {
+    throw lastError();
+  }
+}
+
+/** Whether it is about processes (proc(5)). */
+export function isOnProc(object: Descriptor): boolean {
+  return fileSystemMagic(object) === PROC_SUPER_MAGIC;
+}
+
+/** Whether its file system shows the kernel instead of holding data. */
+export function isOnKernelFileSystem(object: Descriptor): boolean {
+  return KERNEL_MAGICS.has(fileSystemMagic(object));
+}
+
+function fileSystemMagic(object: Descriptor): bigint {
+  const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
+  if (libc().fstatfs(object, new Uint8Array(answer.buffer)) < 0) throw lastError();
+  return answer.getBigInt64(0, true) & UNSIGNED_32;
+}
+
+/** Leads the system's functions to an open object itself, whatever has become of its name. */
+export function pathTo(object: Descriptor): string {
+  return `/proc/self/fd/${object}`;
+}

@@ -1,0 +1,75 @@
+/**
+ * Texts of the system as JavaScript has them. Names and values are bytes to Unix, nearly always UTF-8:
+ * a byte that is not stands as a surrogate without a partner, U+DC00 and its value, as in Python
+ * (PEP 383), and becomes that byte again.
+ */
+
+const ESCAPE = 0xdc00;
+const FIRST_ESCAPED = 0x80;
+const LAST_ESCAPED = 0xff;
+const LENIENT = { ignoreBOM: true } as const;
+
+/** The text of bytes that the system gives. */
+export function decodeOsString(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    let text = "";
+    for (let offset = 0; offset < bytes.length;) {
+      const length = characterLength(bytes, offset);
+      text += length === 0
+        ? String.fromCharCode(ESCAPE + (bytes[offset] ?? 0))
+        : new TextDecoder("utf-8", LENIENT).decode(bytes.subarray(offset, offset + length));
+      offset += Math.max(length, 1);
+    }
+    return text;
+  }
+}
+
+/** The bytes of a text for the system. */
+export function encodeOsString(text: string): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  if (text.isWellFormed()) return encoder.encode(text);
+  const parts = Array.from(text, (character) => {
+    const escaped = character.charCodeAt(0) - ESCAPE;
+    return character.length === 1 && isEscaped(escaped)
+      ? Uint8Array.of(escaped)
+      : encoder.encode(character);
+  });
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+/** The text for people, with U+FFFD for what is not UTF-8. */
+export function readableText(text: string): string {
+  if (text.isWellFormed()) return text;
+  return new TextDecoder("utf-8", LENIENT).decode(encodeOsString(text));
+}
+
+/** Whether the system can have a text: bytes that are not UTF-8 are the only lone surrogates in it. */
+export function isOsString(text: string): boolean {
+  if (text.isWellFormed()) return !text.includes("\0");
+  return Array.from(text).every((character) =>
+    character !== "\0" &&
+    (character.isWellFormed() || isEscaped(character.charCodeAt(0) - ESCAPE))
+  );
+}
+
+function isEscaped(value: number): boolean {
+  return value >= FIRST_ESCAPED && value <= LAST_ESCAPED;
+}
+
+/** Bytes of the character at an offset; 0 if there is none (RFC 3629, section 4). */
+function characterLength(bytes: Uint8Array, offset: number): number {
+  const first = bytes[offset] ?? 0;
+  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const character = bytes.subarray(offset, offset + length);
+  // What is no character comes back as other bytes.
+  const again = new TextEncoder().encode(new TextDecoder("utf-8", LENIENT).decode(character));
+  return again.every((byte, index) => byte === character[index]) ? length : 0;
+}

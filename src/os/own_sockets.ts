@@ -1,0 +1,203 @@
+const functions = {
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The C library's functions for sockets. */
+export type SocketFunctions = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+const LIBRARIES: Readonly<Record<string, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.dylib",
+};
+
+/** Which end of a socket's connection. */
+export type SocketEnd = "own" | "peer";
+
+/** struct sockaddr_in6 is the larger of the two. */
+const ADDRESS_BYTES = 28;
+
+/**
+ * Does something with this program's internet sockets of which one end has a port and, if given, an
+ * address. Deno opens them but does not tell their descriptors.
+ *
+ * @returns how many there were; 0 where there is no library for it
+ */
+export function withSockets(
+  end: SocketEnd,
+  { port, hostname }: { readonly port: number; readonly hostname?: string },
+  action: (libc: SocketFunctions, descriptor: number) => void,
+): number {
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined) return 0;
+  const { symbols, close } = openLibrary(library);
+  try {
+    const nameOf = end === "own" ? symbols.getsockname : symbols.getpeername;
+    const found = descriptors().filter((descriptor) => {
+      const address = addressOf(nameOf, descriptor);
+      return address?.port === port &&
+        (hostname === undefined || address.host === normalizedHost(hostname));
+    });
+    for (const descriptor of found) action(symbols, descriptor);
+    return found.length;
+  } finally {
+    close();
+  }
+}
+
+/** This side of an accepted connection; undefined once it has been closed. */
+export function localEnd(
+  peer: { readonly hostname: string; readonly port: number },
+  listener: number,
+): { readonly host: string; readonly port: number } | undefined {
+  let found: { readonly host: string; readonly port: number } | undefined;
+  withSockets("peer", peer, (libc, descriptor) => {
+    const own = addressOf(libc.getsockname, descriptor);
+    if (own?.port === listener) found = own;
+  });
+  return found;
+}
+
+/** A connection that was accepted at a unix socket with a path. */
+export interface AcceptedUnixSocket {
+  readonly descriptor: number;
+  /** Different for every socket there has been. */
+  readonly inode: string;
+  /** Who connected, 0 if that is not to be seen from here (SO_PEERCRED, unix(7)). */
+  readonly pid: number;
+}
+
+const AF_UNIX = 1;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
+const UNIX_ADDRESS_BYTES = 110;
+const UNIX_PATH_OFFSET = 2;
+
+/** This program's connections at its unix sockets. Linux only. */
+export function acceptedUnixSockets(): AcceptedUnixSocket[] {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
+  } finally {
+    close();
+  }
+}
+
+/** Ends connections, whatever else is about to be done with them. */
+export function shutDownSockets(sockets: readonly number[]): void {
+  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
+  try {
+    for (const descriptor of sockets) libc.shutdown(descriptor, SHUT_RDWR);
+  } finally {
+    close();
+  }
+}
+
+const SHUT_RDWR = 2;
+
+/** Only a socket that was accepted has both a path of its own and another side. */
+function acceptedUnixSocket(
+  libc: SocketFunctions,
+  descriptor: number,
+): AcceptedUnixSocket | undefined {
+  const own = new Uint8Array(UNIX_ADDRESS_BYTES);
+  const length = new Uint8Array(Uint32Array.of(UNIX_ADDRESS_BYTES).buffer);
+  if (libc.getsockname(descriptor, own, length) !== 0 || own[0] !== AF_UNIX) return undefined;
+  if (own[UNIX_PATH_OFFSET] === 0) return undefined;
+  const peer = new Uint8Array(UNIX_ADDRESS_BYTES);
+  if (libc.getpeername(descriptor, peer, length) !== 0) return undefined;
+  // struct ucred: pid, uid and gid.
+  const credentials = new Int32Array(3);
+  const size = new Uint8Array(Uint32Array.of(credentials.byteLength).buffer);
+  const bytes = new Uint8Array(credentials.buffer);
+  if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, bytes, size) !== 0) return undefined;
+  try {
+    const inode = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+    return { descriptor, inode, pid: credentials[0] ?? 0 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The port at the other side of a connection; undefined for a socket that has no other side. */
+export function peerPort(libc: SocketFunctions, descriptor: number): number | undefined {
+  return addressOf(libc.getpeername, descriptor)?.port;
+}
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** Where `struct tcp_info` has `tcpi_bytes_received`, and where that ends (linux/tcp.h). */
+const BYTES_RECEIVED = 128;
+const INFO_BYTES = 136;
+
+/**
+ * How many bytes have come in on each of this program's TCP connections since it was opened, by its
+ * peer as {@linkcode peerKey} names it. Linux only; empty elsewhere.
+ */
+export function receivedBytes(): Map<string, number> {
+  const received = new Map<string, number>();
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined || Deno.build.os !== "linux") return received;
+  const { symbols, close } = openLibrary(library);
+  try {
+    for (const descriptor of descriptors()) {
+      const peer = addressOf(symbols.getpeername, descriptor);
+      if (peer === undefined) continue;
+      const info = new DataView(new ArrayBuffer(INFO_BYTES));
+      const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
+      const bytes = new Uint8Array(info.buffer);
+      if (symbols.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
+      received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
+    }
+  } finally {
+    close();
+  }
+  return received;
+}
+
+/** What {@linkcode receivedBytes} calls a peer. */
+export function peerKey({ hostname, port }: Deno.NetAddr): string {
+  return `${normalizedHost(hostname)} ${port}`;
+}
+
+function openLibrary(path: string) {
+  const library = Deno.dlopen(path, functions);
+  return { symbols: library.symbols, close: () => library.close() };
+}
+
+function descriptors(): number[] {
+  return Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
+}
+
+function addressOf(
+  nameOf: SocketFunctions["getsockname"],
+  descriptor: number,
+): { readonly host: string; readonly port: number } | undefined {
+  const view = new DataView(new ArrayBuffer(ADDRESS_BYTES));
+  const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
+  if (nameOf(descriptor, new Uint8Array(view.buffer), length) !== 0) return undefined;
+  const host = hostOf(view);
+  return host === undefined ? undefined : { host, port: view.getUint16(2) };
+}
+
+/** The family is a byte behind the structure's length on macOS, and the first 16 bits on Linux. */
+function hostOf(address: DataView): string | undefined {
+  const macos = Deno.build.os === "darwin";
+  const family = macos ? address.getUint8(1) : address.getUint16(0, true);
+  if (family === 2) {
+    return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
+  }
+  if (family !== (macos ? 30 : 10)) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
+  return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
+}
+
+/** One spelling for each address. */
+export function normalizedHost(host: string): string {
+  return host.includes(":") ? new URL(`http://[${host}]`).hostname : host;
+}

@@ -1,0 +1,13 @@
+import type { Descriptor } from "./descriptor.ts";
+import { libc } from "./process_libc.ts";
+
+const SYS_PIDFD_OPEN = 434n;
+
+/**
+ * A descriptor that is readable once a process has ended (pidfd_open(2)), to be closed by whoever
+ * gets it; undefined when there is no such process or no descriptor left.
+ */
+export function openProcessDescriptor(pid: number): Descriptor | undefined {
+  const descriptor = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
+  return descriptor < 0 ? undefined : descriptor;
+}

@@ -1,0 +1,117 @@
+import { cString } from "./c_strings.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { describeErrno, lastErrno } from "./errno.ts";
+import { libc } from "./process_libc.ts";
+
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const CLOCK_MONOTONIC = 1;
+const FIONREAD = 0x541bn;
+const MFD_CLOEXEC = 1;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const F_SETPIPE_SZ = 1031;
+const SYS_CLOSE_RANGE = 436n;
+const CLOSE_RANGE_CLOEXEC = 4n;
+
+const pair = new Int32Array(2);
+const pairBytes = new Uint8Array(pair.buffer);
+
+/** The two ends of a pipe; the program being started never inherits them by accident. */
+export interface Pipe {
+  readonly readEnd: Descriptor;
+  readonly writeEnd: Descriptor;
+}
+
+/** Opens a pipe. @throws {Error} when the process has no descriptors left */
+export function openPipe(): Pipe {
+  if (libc().pipe2(pairBytes, O_CLOEXEC) !== 0) {
+    throw new Error(`cannot open a pipe: ${describeErrno(lastErrno())}`);
+  }
+  return { readEnd: pair[0] ?? -1, writeEnd: pair[1] ?? -1 };
+}
+
+/**
+ * A file in memory that holds these bytes, to be read from its beginning (memfd_create(2)).
+ *
+ * @throws {Error} when there is no descriptor or no memory left
+ */
+export function openMemoryFile(bytes: Uint8Array<ArrayBuffer>): Descriptor {
+  const file = libc().memfd_create(cString("data"), MFD_CLOEXEC);
+  if (file < 0) throw new Error(`cannot open a file in memory: ${describeErrno(lastErrno())}`);
+  for (let offset = 0; offset < bytes.length;) {
+    const rest = bytes.subarray(offset);
+    const count = Number(libc().pwrite(file, rest, BigInt(rest.length), BigInt(offset)));
+    if (count <= 0) {
+      closeDescriptor(file);
+      throw new Error("cannot write a file in memory");
+    }
+    offset += count;
+  }
+  return file;
+}
+
+/** How many bytes a pipe holds, seen from either end (FIONREAD, pipe(7)). */
+export function unreadBytes(pipeEnd: Descriptor): number {
+  const count = new Int32Array(1);
+  libc().ioctl(pipeEnd, FIONREAD, new Uint8Array(count.buffer));
+  return count[0] ?? 0;
+}
+
+/**
+ * A second descriptor of the same open file, which can be watched on its own.
+ *
+ * @param lowest the smallest number that it may have
+ */
+export function duplicate(descriptor: Descriptor, lowest = 0): Descriptor {
+  const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
+  if (copy < 0) throw new Error(`cannot duplicate a descriptor: ${describeErrno(lastErrno())}`);
+  return copy;
+}
+
+/**
+ * A descriptor that becomes readable when its time has come (timerfd_create(2)).
+ *
+ * @throws {Error} when the process has no descriptors left
+ */
+export function openTimer(): Descriptor {
+  const timer = libc().timerfd_create(CLOCK_MONOTONIC, O_NONBLOCK | O_CLOEXEC);
+  if (timer < 0) throw new Error(`cannot open a timer: ${describeErrno(lastErrno())}`);
+  return timer;
+}
+
+/**
+ * Sets a timer to become readable once; until then it is not, whatever it was.
+ *
+ * @param microseconds 1 or more
+ */
+export function setTimer(timer: Descriptor, microseconds: number): void {
+  const [seconds, rest] = [Math.floor(microseconds / 1e6), Math.floor(microseconds % 1e6)];
+  // struct itimerspec: no interval, and until the first time.
+  const times = BigInt64Array.of(0n, 0n, BigInt(seconds), BigInt(rest) * 1000n);
+  libc().timerfd_settime(timer, 0, new Uint8Array(times.buffer), null);
+}
+
+/** Makes reads and writes return at once instead of waiting. */
+export function setNonBlocking(descriptor: Descriptor): void {
+  libc().fcntl(descriptor, F_SETFL, O_NONBLOCK);
+}
+
+/**
+ * Asks for a larger pipe, so that a fast writer is interrupted less often.
+ *
+ * The kernel refuses ordinary users past a total (pipe(7)); the pipe then stays as it was.
+ */
+export function growPipe(descriptor: Descriptor, bytes: number): void {
+  libc().fcntl(descriptor, F_SETPIPE_SZ, bytes);
+}
+
+/**
+ * Keeps every descriptor past stderr from the programs started later.
+ *
+ * Deno marks its own; those that this program inherited are not marked. Needs Linux 5.11; on an
+ * older kernel inherited descriptors stay as they came.
+ */
+export function closeInheritedDescriptorsOnExec(): void {
+  libc().syscall(SYS_CLOSE_RANGE, 3n, 0xffffffffn, CLOSE_RANGE_CLOEXEC);
+}

@@ -1,0 +1,41 @@
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import type { TerminalSize } from "../protocol/process.ts";
+import { describeErrno, lastErrno } from "./errno.ts";
+import { libc } from "./process_libc.ts";
+
+const O_RDWR = 0o2;
+const O_NOCTTY = 0o400;
+const O_CLOEXEC = 0o2000000;
+const TIOCSWINSZ = 0x5414n;
+const NAME_BYTES = 64;
+
+/** The executor's end of a pseudo-terminal, and the file that the command opens (pty(7)). */
+export interface PseudoTerminal {
+  readonly master: Descriptor;
+  readonly terminalPath: string;
+}
+
+/** Opens a pseudo-terminal of the given size. @throws {Error} when the system has none left */
+export function openPseudoTerminal(size: TerminalSize): PseudoTerminal {
+  const master = libc().posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0) throw new Error(`cannot open a pseudo-terminal: ${describeErrno(lastErrno())}`);
+  const name = new Uint8Array(NAME_BYTES);
+  if (
+    libc().grantpt(master) !== 0 || libc().unlockpt(master) !== 0 ||
+    libc().ptsname_r(master, name, BigInt(NAME_BYTES)) !== 0
+  ) {
+    closeDescriptor(master);
+    throw new Error("cannot prepare a pseudo-terminal: is /dev/pts mounted?");
+  }
+  resizePseudoTerminal(master, size);
+  return { master, terminalPath: new TextDecoder().decode(name.subarray(0, name.indexOf(0))) };
+}
+
+/** Sets the size; the kernel tells the foreground process group with SIGWINCH. */
+export function resizePseudoTerminal(master: Descriptor, size: TerminalSize): void {
+  libc().ioctl(
+    master,
+    TIOCSWINSZ,
+    new Uint8Array(Uint16Array.of(size.rows, size.cols, 0, 0).buffer),
+  );
+}

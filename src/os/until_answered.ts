@@ -1,0 +1,75 @@
+import { dirname } from "@std/path/posix";
+import { cString } from "./c_strings.ts";
+import { libc } from "./libc.ts";
+
+/** The size of `struct statfs` on 64-bit machines; it begins with the type (statfs(2)). */
+const STATFS_BYTES = 120;
+/** Types of file systems that wait for no one outside of the kernel (linux/magic.h). */
+const LOCAL_TYPES: ReadonlySet<bigint> = new Set([
+  0xef53n, // ext4 and its forerunners
+  0x58465342n, // XFS
+  0x9123683en, // btrfs
+  0xf2f52010n, // F2FS
+  0x2fc12fc1n, // ZFS
+  0x01021994n, // tmpfs
+  0x794c7630n, // overlayfs
+  0x73717368n, // squashfs
+  0xe0f5e1e2n, // EROFS
+  0x9fa0n, // proc
+]);
+/** How long a path counts as local once it was, in milliseconds: somebody may mount another there. */
+const LOCAL_MS = 60_000;
+/** So many paths are remembered. */
+const MAX_LOCAL = 4096;
+
+/** Until when paths count as local, on the clock of `performance.now()`. */
+const local = new Map<string, number>();
+/** Paths that have been asked for, each by one thread, of which the runtime has 32. */
+const asked = new Map<string, Promise<boolean>>();
+
+/**
+ * Waits until the file systems that paths lead to have answered once, whatever the answer. Nobody
+ * else waits: another thread asks. Elsewhere than on Linux nothing is asked.
+ *
+ * A network file system whose server is gone, or a FUSE file system whose program hangs, does not
+ * answer for minutes, or ever. Whatever is done with such a path on the main thread, be it to start a
+ * command there, would hold up all clients. Paths on local file systems are not asked for each time.
+ */
+export async function untilAnswered(paths: Iterable<string>): Promise<void> {
+  const unknown = Array.from(paths).filter((path) => !isKnownLocal(path));
+  if (unknown.length > 0) await Promise.all(unknown.map(isLocal));
+}
+
+/** Whether {@linkcode isLocal} is known to be true of a path, and nobody has to be asked. */
+export function isKnownLocal(path: string): boolean {
+  return (local.get(path) ?? 0) > performance.now();
+}
+
+/** Whether a path is on a file system that waits for no one outside of the kernel; asks only once. */
+export function isLocal(path: string): Promise<boolean> {
+  if (isKnownLocal(path)) return Promise.resolve(true);
+  const answer = asked.get(path) ?? ask(path).finally(() => asked.delete(path));
+  asked.set(path, answer);
+  return answer;
+}
+
+/** What is not there is where it could be. */
+async function ask(path: string): Promise<boolean> {
+  const type = await fileSystemType(path);
+  const parent = dirname(path);
+  const found = type === undefined
+    ? parent !== path && await isLocal(parent)
+    : LOCAL_TYPES.has(type);
+  if (found) {
+    if (local.size >= MAX_LOCAL) local.clear();
+    local.set(path, performance.now() + LOCAL_MS);
+  }
+  return found;
+}
+
+/** Undefined if there is nothing at the path. */
+async function fileSystemType(path: string): Promise<bigint | undefined> {
+  const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
+  const result = await libc?.statfs(cString(path), new Uint8Array(answer.buffer));
+  return result === 0 ? answer.getBigInt64(0, true) : undefined;
+}

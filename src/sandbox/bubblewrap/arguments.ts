@@ -1,0 +1,172 @@
+import { encodeOsString } from "../../os/os_string.ts";
+import type { FileView, Mount } from "./file_view.ts";
+import type { ReadyStage } from "./final_stage.ts";
+
+/** What a wrapped command needs besides its standard streams. */
+export interface WrappedDescriptor {
+  /** The number that the wrapper knows it by. */
+  readonly number: number;
+  readonly purpose:
+    /** Read to its end by the wrapper. */
+    | { readonly kind: "data"; readonly bytes: Uint8Array<ArrayBuffer> }
+    /** Written by the wrapper: see `bubblewrap_status.ts`. */
+    | { readonly kind: "status" }
+    /**
+     * The reading end of a pipe with one byte in it, or into which it is put later. The wrapper takes the byte when all is set up
+     * and only the command is left to start; then it closes its ends. A writing end that nobody
+     * reads any more (EPOLLERR) while the byte is gone (FIONREAD is 0) tells that the set-up worked.
+     */
+    | { readonly kind: "gate"; readonly shut?: boolean };
+}
+
+/** A bubblewrap to start, with an empty environment. */
+export interface BubblewrapCall {
+  readonly argv: readonly string[];
+  readonly descriptors: readonly WrappedDescriptor[];
+}
+
+/** Everything about one call that is not the same for all. */
+export interface BubblewrapOptions {
+  /** The absolute path of bubblewrap. */
+  readonly program: string;
+  readonly view: FileView;
+  /** Whether the host lets a fresh /proc be mounted; some containers do not. */
+  readonly freshProc: boolean;
+  /** Whether the command shares the host's network. */
+  readonly hostNetwork: boolean;
+  readonly seccompProgram: Uint8Array<ArrayBuffer>;
+  /** The command's directory as it is seen inside. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether the wrapper starts a session of its own, which signals can be sent to. */
+  readonly newSession: boolean;
+  readonly stage: ReadyStage;
+}
+
+const ARGUMENTS = 3;
+const SECCOMP = 4;
+const STATUS = 5;
+/** What the wrapper waits at before it starts the command. */
+export const GATE = 6;
+
+/** bubblewrap takes no more (MAX_ARGS in its source). */
+const MAX_ARGUMENTS = 9000;
+
+/** A command or a view that cannot be told to bubblewrap. */
+export class UnwrappableError extends Error {
+  override readonly name = "UnwrappableError";
+}
+
+/**
+ * The call of bubblewrap (bwrap(1)) that runs a command in a view.
+ *
+ * Its options go through a descriptor, since the command line of a process can be read by everyone
+ * on the machine and the options hold the command's environment. bubblewrap itself gets none of it:
+ * a variable like LD_PRELOAD would have it run what the command may have written.
+ *
+ * @throws {UnwrappableError}
+ */
+export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
+  const { program, stage, seccompProgram } = options;
+  const argumentList = [
+    ...isolation(options),
+    ...environment({ ...options.env, ...stage.env }),
+    ...files(options),
+    ...["--chdir", options.cwd],
+    ...stage.arg0 === undefined ? [] : ["--argv0", stage.arg0],
+    ...["--seccomp", `${SECCOMP}`, "--json-status-fd", `${STATUS}`, "--block-fd", `${GATE}`],
+  ];
+  const argv = [program, "--args", `${ARGUMENTS}`, "--", ...stage.argv];
+  if (argumentList.length + argv.length > MAX_ARGUMENTS) {
+    throw new UnwrappableError(
+      "the command, its environment and what is to be mounted are more than bubblewrap takes: " +
+        `${argumentList.length + argv.length} arguments, ${MAX_ARGUMENTS} at the most`,
+    );
+  }
+  return {
+    argv,
+    descriptors: [
+      { number: ARGUMENTS, purpose: { kind: "data", bytes: nulTerminated(argumentList) } },
+      { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
+      { number: STATUS, purpose: { kind: "status" } },
+      { number: GATE, purpose: { kind: "gate", shut: true } },
+    ],
+  };
+}
+
+/** Root keeps its capabilities and gets no user namespace unless bubblewrap is told so. */
+function isolation({ hostNetwork, newSession }: BubblewrapOptions): string[] {
+  return [
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    ...hostNetwork ? [] : ["--unshare-net"],
+    ...["--cap-drop", "ALL"],
+    "--die-with-parent",
+    ...newSession ? ["--new-session"] : [],
+  ];
+}
+
+/** A variable is what stands before the first `=`, whatever it was called. */
+function environment(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    const text = `${name}=${value}`;
+    const equals = text.indexOf("=");
+    return equals < 1 ? [] : ["--setenv", text.slice(0, equals), text.slice(equals + 1)];
+  });
+}
+
+function files({ view, freshProc }: BubblewrapOptions): string[] {
+  return [
+    ...root(view.root),
+    ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
+    ...view.mounts.flatMap(mountArguments),
+    // Mount points below them had to be made first.
+    ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
+      .flatMap(({ path }) => ["--remount-ro", path]),
+    ...view.root === "empty" ? ["--remount-ro", "/"] : [],
+    // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
+    ...freshProc ? ["--remount-ro", "/proc"] : [],
+  ];
+}
+
+/** With the others they are read-only, or not there. */
+function hostProcesses(root: FileView["root"]): string[] {
+  return root === "host" || root === "writable" ? ["--ro-bind", "/proc", "/proc"] : [];
+}
+
+function root(root: FileView["root"]): string[] {
+  switch (root) {
+    case "host":
+      // The second makes a mount of its own of the devices, even where they are on the root's.
+      return ["--dev-bind", "/", "/", "--dev-bind", "/dev", "/dev"];
+    case "writable":
+      return ["--bind", "/", "/", "--dev", "/dev"];
+    case "readOnly":
+      return ["--ro-bind", "/", "/", "--dev", "/dev"];
+    case "empty":
+      return ["--dev", "/dev"];
+  }
+}
+
+function mountArguments(mount: Mount): string[] {
+  switch (mount.kind) {
+    case "bind":
+      return [mount.writable ? "--bind" : "--ro-bind", mount.path, mount.path];
+    case "emptyDirectory":
+      return ["--perms", mount.passable ? "0111" : "0000", "--tmpfs", mount.path];
+    case "emptyFile":
+      // Every mount but /dev is without devices, so that opening this one fails (EACCES).
+      return ["--ro-bind", "/dev/null", mount.path];
+    case "link":
+      return ["--symlink", mount.target, mount.path];
+  }
+}
+
+/** A NUL inside of one would make it two, and the second might be an option. */
+function nulTerminated(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  if (texts.some((text) => text.includes("\0"))) {
+    throw new UnwrappableError("the command's directory or environment contains a NUL");
+  }
+  return encodeOsString(texts.map((text) => `${text}\0`).join(""));
+}

@@ -1,0 +1,80 @@
+import { runChild } from "../../process/start_child.ts";
+import { isWithin } from "../../os/native_path.ts";
+import type { NamespaceEntry } from "../linux/abilities.ts";
+import { OWN_DEVICES } from "../kernel_files.ts";
+import type { MountEntry } from "../../os/mount_table.ts";
+import { enterMounts, insideMounts, NamespaceError, remountReadOnly } from "../../os/namespaces.ts";
+import { ownProgram } from "../linux/own_program.ts";
+import type { ExpectedMounts } from "./verify_mounts.ts";
+
+/**
+ * Makes the devices of a sandbox read-only as files: they can be used as before, but their modes,
+ * owners and times stay as they are.
+ *
+ * They are the host's own, and whoever owns one may change it for everybody, without any capability.
+ * bubblewrap has no option for this: what it mounts read-only it also mounts without devices.
+ *
+ * @param pid the sandbox's first process
+ * @returns what has been mounted writable and is not any more
+ * @throws {NamespaceError}
+ */
+export async function sealDevices(
+  pid: number,
+  mounts: readonly MountEntry[],
+  { granted, own }: ExpectedMounts,
+  entry: NamespaceEntry,
+): Promise<readonly MountEntry[]> {
+  const named = granted.filter((path) => path !== "/");
+  const open = mounts.filter(({ place, writable }) =>
+    writable && isWithin(place, OWN_DEVICES) && !own.includes(place) &&
+    !named.some((path) => isWithin(place, path))
+  );
+  if (open.length === 0) return open;
+  switch (entry.kind) {
+    case "privileged":
+      insideMounts(pid, () => open.forEach(remountReadOnly));
+      break;
+    case "program":
+      await sealByHelper(pid, open, entry.nsenter);
+      break;
+    case "none":
+      throw new NamespaceError("the sandbox's devices cannot be made read-only without nsenter(1)");
+  }
+  return open;
+}
+
+/**
+ * Only a process with a single thread may enter a user namespace (setns(2)), which this program
+ * never is; so nsenter(1) does, and becomes this program, which goes on from there and ends.
+ */
+async function sealByHelper(
+  pid: number,
+  mounts: readonly MountEntry[],
+  nsenter: string,
+): Promise<void> {
+  const { exitCode, stderr } = await runChild({
+    argv: [
+      nsenter,
+      `--user=/proc/${pid}/ns/user`,
+      "--preserve-credentials",
+      ...["--", ...ownProgram(), "sandbox-devices", `${pid}`],
+      ...mounts.flatMap(({ place, options }) => [place, options.join(",")]),
+    ],
+    cwd: "/",
+    env: {},
+  });
+  if (exitCode !== 0) throw new NamespaceError(stderr.trim());
+}
+
+/**
+ * `remex sandbox-devices PID (PLACE OPTIONS)…`: makes mounts of a process read-only.
+ *
+ * @throws {NamespaceError}
+ */
+export function sealMounts([pid, ...mounts]: readonly string[]): void {
+  enterMounts(Number(pid));
+  for (let index = 0; index + 1 < mounts.length; index += 2) {
+    const [place = "", options = ""] = mounts.slice(index, index + 2);
+    remountReadOnly({ place, options: options.split(",") });
+  }
+}

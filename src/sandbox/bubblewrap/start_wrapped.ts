@@ -1,0 +1,219 @@
+import { closeDescriptor } from "../../os/descriptor.ts";
+import { openProcessDescriptor } from "../../os/pidfd.ts";
+import { Ready, sharedPoller } from "../../os/poller.ts";
+import { childrenOf } from "../../os/procfs.ts";
+import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
+import {
+  type Child,
+  type ChildObserver,
+  type ChildStdio,
+  type Enclosure,
+  StartError,
+} from "../../process/child.ts";
+import { startLinuxChild } from "../../process/linux/start.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { EnclosedChild } from "../enclosed_child.ts";
+import type { PortRelay } from "../network/port_relay.ts";
+import type { WrappedCommand } from "../prepare.ts";
+import type { PortAccess } from "./prepare.ts";
+import { WrapperChannels } from "./wrapper_channels.ts";
+import { setImmediate } from "node:timers";
+
+/**
+ * Starts a wrapped command on Linux and waits until its sandbox stands.
+ *
+ * The last event is told when no process of the sandbox is left and what it needed on the disk has
+ * been given back.
+ *
+ * @throws {StartError} when the wrapper could not be started
+ * @throws {RpcError} -32603 when the wrapper could not set the sandbox up, in the wrapper's words
+ */
+export async function startWrapped(
+  wrapped: WrappedCommand,
+  enclosure: Enclosure,
+  stdio: ChildStdio,
+  observer: ChildObserver,
+): Promise<Child> {
+  const listener = new Listener();
+  const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
+  const atGate = await whileGateShut(wrapped, channels);
+  const ready = atGate.kind !== "failed" && await channels.setUp();
+  const { firstProcess } = channels.readStatus();
+  const released = ended(firstProcess).then(() => {
+    if (atGate.kind === "done") atGate.relay?.[Symbol.dispose]();
+    wrapped.release();
+  });
+  if (!ready || firstProcess === undefined) {
+    // It has said why before it let go of the gate.
+    wrapper.kill();
+    const complaint = await listener.collect(() => wrapper.resume());
+    wrapper.abandon();
+    channels[Symbol.dispose]();
+    await released;
+    const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
+    throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
+  }
+  const child = new EnclosedChild(wrapper, enclosure, {
+    ...commandSignals(firstProcess, wrapped.takesTerminal),
+    abandon: () => {
+      wrapper.abandon();
+      channels[Symbol.dispose]();
+    },
+  });
+  child.hold();
+  listener.tell({
+    output: (stream, bytes) => observer.output(stream, bytes),
+    exited: (exitCode) => {
+      channels[Symbol.dispose]();
+      observer.exited(exitCode);
+    },
+    ended: () => void released.then(() => observer.ended()),
+  });
+  // In a later turn, when whoever awaits the child has it.
+  setImmediate(() => child.letGo());
+  return child;
+}
+
+interface StartedWrapper {
+  /** Paused. */
+  readonly wrapper: Child;
+  readonly channels: WrapperChannels;
+}
+
+function startWrapper(
+  wrapped: WrappedCommand,
+  stdio: ChildStdio,
+  listener: Listener,
+): StartedWrapper {
+  let channels: WrapperChannels | undefined;
+  try {
+    channels = new WrapperChannels(wrapped.descriptors);
+    const wrapper = startLinuxChild({
+      argv: wrapped.argv,
+      cwd: wrapped.cwd,
+      env: wrapped.env,
+      stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
+      descriptors: channels.forWrapper,
+      sealed: true,
+    }, listener);
+    wrapper.pause();
+    return { wrapper, channels };
+  } catch (error) {
+    channels?.[Symbol.dispose]();
+    wrapped.release();
+    if (error instanceof StartError) throw error;
+    throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
+  } finally {
+    channels?.handedOver();
+  }
+}
+
+type GateResult =
+  | { readonly kind: "done"; readonly relay: PortRelay | undefined }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Does what has to be done before the command, which waits at the gate, and opens that. */
+async function whileGateShut(
+  { portAccess, mounts }: WrappedCommand,
+  channels: WrapperChannels,
+): Promise<GateResult> {
+  if (portAccess === undefined && mounts === undefined) {
+    return { kind: "done", relay: undefined };
+  }
+  let relay: PortRelay | undefined;
+  try {
+    const firstProcess = await channels.firstProcess();
+    if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+    if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
+    if (mounts !== undefined) {
+      const { verifyMounts } = await import("./verify_mounts.ts");
+      await verifyMounts(firstProcess, mounts);
+    }
+    channels.openGate();
+    return { kind: "done", relay };
+  } catch (error) {
+    relay?.[Symbol.dispose]();
+    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The sandbox's network is there before the command. */
+async function relayPorts(pid: number, access: PortAccess): Promise<PortRelay> {
+  const { openRelay } = await import("../network/port_relay.ts");
+  return await openRelay(pid, access);
+}
+
+/** Waits until a process has ended, whoever its parent is; one that never was has. */
+function ended(pid: number | undefined): Promise<void> {
+  const descriptor = pid === undefined ? undefined : openProcessDescriptor(pid);
+  if (descriptor === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    sharedPoller().watch(descriptor, Ready.Input, () => {
+      sharedPoller().unwatch(descriptor);
+      closeDescriptor(descriptor);
+      resolve();
+    });
+  });
+}
+
+/** Hears a wrapper out, on its own behalf or on that of the command. */
+class Listener implements ChildObserver {
+  #observer: ChildObserver | undefined;
+
+  /** Tells this observer what is heard from now on. */
+  tell(observer: ChildObserver): void {
+    this.#observer = observer;
+  }
+
+  /** Collects what the wrapper says until its exit. */
+  collect(begin: () => void): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    return new Promise((resolve) => {
+      this.tell({
+        output: (_, bytes) => text += decoder.decode(bytes, { stream: true }),
+        exited: () => resolve(text.trim()),
+        ended: () => {},
+      });
+      begin();
+    });
+  }
+
+  output(...event: Parameters<ChildObserver["output"]>): void {
+    this.#observer?.output(...event);
+  }
+
+  exited(exitCode: number): void {
+    this.#observer?.exited(exitCode);
+  }
+
+  ended(): void {
+    this.#observer?.ended();
+  }
+}
+
+/**
+ * Sends signals to a command past its wrapper, which would end by them, and the command with it.
+ *
+ * @param firstProcess the leader of the sandbox's session: the command, or its parent
+ * @param takesTerminal whether the command, a child of that process, opens a session of its own
+ */
+export function commandSignals(
+  firstProcess: number,
+  takesTerminal: boolean,
+): Pick<Child, "interrupt" | "requestEnd" | "hangUp"> {
+  const send = (signal: number) => {
+    const [command] = takesTerminal ? childrenOf(firstProcess) : [];
+    // One that is still about to open its session is in the first process's group.
+    if (command !== undefined && signalGroup(command, signal)) return;
+    // The first of a PID namespace takes no notice itself (pid_namespaces(7)).
+    if (signalGroup(firstProcess, signal)) return;
+    // Without a session of its own it is in its wrapper's group, which is not to be signalled.
+    for (const pid of childrenOf(firstProcess)) signalProcess(pid, signal);
+  };
+  return {
+    interrupt: () => send(Signal.Interrupt),
+    requestEnd: () => send(Signal.Terminate),
+    hangUp: () => send(Signal.HangUp),
+  };
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
+import { closeDescriptor } from "../../os/descriptor.ts";
+import { openTimer, setTimer } from "../../os/pipes.ts";
+import { Ready, sharedPoller } from "../../os/poller.ts";
+import { isWithin } from "../../os/native_path.ts";
+import type { NamespaceEntry } from "../linux/abilities.ts";
+import { OWN_DEVICES } from "../kernel_files.ts";
+import { isKernelType, type MountEntry, mountTable } from "../../os/mount_table.ts";
+import { sealDevices } from "./seal_devices.ts";
+
+/**
+ * When a wrapper is looked at again that still sets up: after so many microseconds, or this part of
+ * the time that it has taken. The runtime's own timers, of a millisecond at the least, would cost
+ * each command half of one.
+ */
+const CHECK_US = 200;
+const CHECK_PART = 0.1;
+/** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
+const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
+
+/** A sandbox in which something else may be written than was judged. */
+export class MountError extends Error {
+  override readonly name = "MountError";
+}
+
+/** What may be written in a sandbox. */
+export interface ExpectedMounts {
+  /** Absolute paths, free of links when they were judged. */
+  readonly granted: readonly string[];
+  /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
+  readonly own: readonly string[];
+  /**
+   * How to make the devices read-only first: they belong to the user of the command, who could
+   * change their modes and owners. Undefined where they do not.
+   */
+  readonly sealDevices: NamespaceEntry | undefined;
+}
+
+/**
+ * Makes sure that a sandbox, which waits at its gate, lets write what was judged and nothing else.
+ *
+ * bubblewrap is told paths and follows the links that it finds there. One that has been put in the
+ * place of a directory since that was judged would have it mount what the link leads to. File systems
+ * of the kernel are not writable below any grant.
+ *
+ * @param pid the sandbox's first process
+ * @throws {MountError}
+ * @throws {NamespaceError} if its devices cannot be sealed
+ */
+export async function verifyMounts(pid: number, expected: ExpectedMounts): Promise<void> {
+  await untilMounted(pid);
+  const mounts = mountsOf(pid);
+  const { sealDevices: sealedBy } = expected;
+  const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
+  const foreign = mounts.find((mount) =>
+    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected)
+  );
+  if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
+  for (const path of expected.granted) {
+    if (identity("/", path) === identity(`/proc/${pid}/root`, path)) continue;
+    throw new MountError(`'${path}' has become something else meanwhile`);
+  }
+}
+
+function isExpected(
+  { place, type }: MountEntry,
+  { granted, own, sealDevices }: ExpectedMounts,
+): boolean {
+  if (own.includes(place) || sealDevices === undefined && isWithin(place, OWN_DEVICES)) return true;
+  return !isKernelType(type) && granted.some((path) => isWithin(place, path));
+}
+
+function mountsOf(pid: number): MountEntry[] {
+  try {
+    return mountTable(pid);
+  } catch {
+    throw new MountError("it cannot be looked at");
+  }
+}
+
+/** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
+async function untilMounted(pid: number): Promise<void> {
+  if (isPowerless(pid)) return;
+  const begin = performance.now();
+  const timer = openTimer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      sharedPoller().watch(timer, Ready.Input, () => {
+        try {
+          if (isPowerless(pid)) return resolve();
+          setTimer(timer, Math.max(CHECK_US, (performance.now() - begin) * 1000 * CHECK_PART));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      setTimer(timer, CHECK_US);
+    });
+  } finally {
+    sharedPoller().unwatch(timer);
+    closeDescriptor(timer);
+  }
+}
+
+function isPowerless(pid: number): boolean {
+  try {
+    return POWERLESS.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+  } catch {
+    throw new MountError("it cannot be looked at");
+  }
+}
+
+/** What is at a path below a root, if no name on the way is that of a link. */
+function identity(root: string, path: string): string {
+  try {
+    const held = openWithoutLinks(path, root);
+    try {
+      const { dev, ino } = Deno.statSync(pathTo(held));
+      return `${dev}:${ino}`;
+    } finally {
+      closeDescriptor(held);
+    }
+  } catch {
+    throw new MountError(`'${path}' is not there any more`);
+  }
+}

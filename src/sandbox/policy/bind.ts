@@ -1,0 +1,229 @@
+import { basename, dirname } from "@std/path/posix";
+import { invalidParams, type RpcError } from "../../protocol/errors.ts";
+import type { SandboxContext } from "../../protocol/sandbox.ts";
+import { enforceBounds } from "./bounds.ts";
+import { type Disk, rememberingDisk } from "../disk.ts";
+import {
+  accessTo,
+  type BoundFiles,
+  type BoundIntent,
+  type BoundNetwork,
+  type DeniedGlob,
+  type Grant,
+  takesPrecedence,
+} from "./bound_policy.ts";
+import { childOf, compareDepth } from "../../os/native_path.ts";
+import type { SandboxIntent } from "./requires_sandbox.ts";
+import { deniedGlobs } from "./denied_glob.ts";
+import {
+  bindEntries,
+  type BindingFacts,
+  type BoundPath,
+  type IntentPaths,
+  intentPaths,
+  speaksOfRoots,
+} from "./entries.ts";
+import { GlobSyntaxError } from "./glob_syntax.ts";
+import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
+import { type ResolvedEntry, withoutPlantedLinks } from "./planted_links.ts";
+import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
+import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
+
+/**
+ * Puts a client's intent in this machine's terms.
+ *
+ * An intent without a sandbox grants all files; a managed network is enforced all the same, and
+ * what its proxies are trusted by may be read unless an entry is about that very file.
+ *
+ * A workspace root that does not exist grants nothing, like an entry for a path that does not.
+ *
+ * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a port of the
+ * executor's own, or something else that cannot be bound, if it speaks of workspace roots and none of
+ * them exists, and if it asks for more than is allowed; -32603 if a link that the sandbox's commands
+ * may have made would add to what is granted, or what git reads cannot be told
+ */
+export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
+  const remembering = rememberingDisk(disk);
+  const paths = intentPaths(intent.sandbox, facts);
+  const roots = (paths.workspaceRoots ?? []).map((path) => ({
+    given: path,
+    ...resolvePath(path, remembering),
+  }));
+  const there = roots.filter(({ kind }) => kind !== "missing");
+  const present = {
+    ...paths,
+    workspaceRoots: paths.workspaceRoots && there.map(({ given }) => given),
+  };
+  const workspaceRoots = there.map(({ path }) => path);
+  const { reserved } = intent;
+  const asked = bindFiles(intent.sandbox, present, workspaceRoots, remembering);
+  const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
+  if (files.kind === "granted") {
+    there.forEach(refuseUnlessDirectory);
+    if (there.length === 0 && roots.length > 0 && speaksOfRoots(intent.sandbox)) throw gone(roots);
+  }
+  const bound = { files, network: bindNetwork(intent), workspaceRoots };
+  if (reserved !== undefined) refuseReservedPorts(bound.network, reserved);
+  if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
+  return bound;
+}
+
+function refuseUnlessDirectory({ given, kind }: ResolvedPath & { readonly given: string }): void {
+  if (kind === "directory") return;
+  throw invalidParams(`the workspace root '${given}' is not a directory that can be reached`);
+}
+
+function gone(roots: readonly { readonly given: string }[]): RpcError {
+  const names = roots.map(({ given }) => `'${given}'`).join(", ");
+  return invalidParams(
+    roots.length === 1
+      ? `the sandbox's workspace root ${names} does not exist, and there is no other`
+      : `none of the sandbox's workspace roots exists: ${names}`,
+  );
+}
+
+function bindNetwork(
+  { sandbox, managedNetwork, enforceManagedNetwork, egress }: SandboxIntent,
+): BoundNetwork {
+  const permissions = sandbox?.permissions;
+  const ownLoopback = permissions?.type === "managed" && permissions.loopback === "private";
+  if (egress !== undefined) {
+    const localBinding = ownLoopback || egress.localBinding;
+    return { kind: "loopback", ports: [], localBinding, egress: true };
+  }
+  if (managedNetwork !== undefined) {
+    const { loopbackPorts, allowLocalBinding } = managedNetwork;
+    return { kind: "loopback", ports: loopbackPorts, localBinding: allowLocalBinding };
+  }
+  const open = permissions === undefined || permissions.type === "disabled" ||
+    permissions.network === "enabled";
+  if (open && !enforceManagedNetwork) return { kind: "host" };
+  return ownLoopback ? { kind: "none", privateLoopback: true } : { kind: "none" };
+}
+
+function bindFiles(
+  sandbox: SandboxContext | undefined,
+  paths: IntentPaths,
+  roots: readonly string[],
+  disk: Disk,
+): BoundFiles {
+  const permissions = sandbox?.permissions;
+  if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
+    return { kind: "all" };
+  }
+  const { glob_scan_max_depth: globMaxDepth } = permissions.file_system;
+  const bound = bindEntries(sandbox, paths);
+  const certificates = (paths.certificateFiles ?? [])
+    .filter((path) => resolvePath(path, disk).kind === "file")
+    .map((path): BoundPath => ({ path, access: "read", onlyIfUnclaimed: true }));
+  const entries = [...bound.paths, ...certificates]
+    .map((entry): ResolvedEntry => ({ ...entry, leadsTo: resolvePath(entry.path, disk) }));
+  const globs = bound.patterns.flatMap((pattern) => readGlob(pattern, disk));
+  const places = new Set(entries.map(({ path }) => placeOf(path, disk)));
+  const grant = (entries: readonly ResolvedEntry[]): BoundFiles => {
+    const grants = grantPaths(entries);
+    if (grantsEverything(grants, globs)) return { kind: "all" };
+    return {
+      kind: "granted",
+      grants: withProtection(grants, globs, places, disk),
+      deniedGlobs: globs,
+      globMaxDepth,
+    };
+  };
+  return grant(withoutPlantedLinks(entries, roots, grant));
+}
+
+/** Where the last name of a path is, which may be a link. */
+function placeOf(path: string, disk: Disk): string {
+  return childOf(resolvePath(dirname(path), disk).path, basename(path));
+}
+
+/** One grant for each path: the strictest of those that were asked for. */
+function grantPaths(entries: readonly ResolvedEntry[]): Grant[] {
+  const claimed = mergeGrants(entries.filter((entry) => !entry.onlyIfUnclaimed));
+  const files = { kind: "granted", grants: claimed, deniedGlobs: [], globMaxDepth: 0 } as const;
+  const unclaimed = mergeGrants(entries.filter((entry) => entry.onlyIfUnclaimed))
+    .filter(({ path }) =>
+      accessTo(files, path) === "deny" && !claimed.some((grant) => grant.path === path)
+    );
+  return inOrder([...claimed, ...unclaimed]);
+}
+
+function mergeGrants(entries: readonly ResolvedEntry[]): Grant[] {
+  const merged = new Map<string, Grant>();
+  for (const { leadsTo, access } of entries) {
+    const other = merged.get(leadsTo.path);
+    merged.set(leadsTo.path, {
+      ...leadsTo,
+      links: [...(other?.links ?? []), ...leadsTo.links],
+      access: other !== undefined && takesPrecedence(other.access, access) ? other.access : access,
+    });
+  }
+  return inOrder([...merged.values()]);
+}
+
+/** Whether nothing takes anything back from a grant of the whole disk. */
+function grantsEverything(grants: readonly Grant[], globs: readonly DeniedGlob[]): boolean {
+  return globs.length === 0 && grants[0]?.path === "/" &&
+    grants.every((grant) => grant.access === "write");
+}
+
+/**
+ * Adds what stays read-only below writable directories, unless an entry names that very path, and
+ * the links that lead to what may not be written: whoever replaces one has written there after all.
+ *
+ * @param places the paths that entries name, with every link resolved but one at the end
+ */
+function withProtection(
+  grants: readonly Grant[],
+  globs: readonly DeniedGlob[],
+  places: ReadonlySet<string>,
+  disk: Disk,
+): Grant[] {
+  const isWritable = writableIn(grants);
+  const named = new Set(grants.map((grant) => grant.path));
+  // A repository or configuration that may be written by name is not a workspace of its own.
+  const isWorkspace = (path: string) => !hasProtectedName(path) || !isWritable(dirname(path));
+  const mayWrite = (place: string) =>
+    places.has(place) && isWritable(resolvePath(place, disk).path);
+  const guarded = grants
+    .filter(({ access, kind, path }) =>
+      access === "write" && kind === "directory" && isWorkspace(path)
+    )
+    .flatMap((grant) => protectedPaths(grant.path, mayWrite, disk))
+    .filter((path) => !places.has(path))
+    .map((path): Grant => ({ ...resolvePath(path, disk), access: "read", protected: true }))
+    .filter(({ path }) => !named.has(path) || !isWritable(path));
+  // What nothing makes writable needs no protection, and must not become readable by it.
+  const added = guarded.filter(({ path }) => isWritable(path) && !named.has(path));
+  const withGuarded = inOrder([...grants, ...uniquePaths(added)]);
+  const isReplaceable = writableIn(withGuarded);
+  const kept = [...grants.filter(({ access }) => access !== "write"), ...guarded, ...globs];
+  const links = kept.flatMap((grant) => grant.links)
+    .filter(({ path }) => isReplaceable(path))
+    .map(({ path }): Grant => ({ path, access: "read", kind: "link", links: [] }));
+  return inOrder([...withGuarded, ...uniquePaths(links)]);
+}
+
+function writableIn(grants: readonly Grant[]): (path: string) => boolean {
+  const files = { kind: "granted", grants, deniedGlobs: [], globMaxDepth: 0 } as const;
+  return (path) => accessTo(files, path) === "write";
+}
+
+function uniquePaths(grants: readonly Grant[]): Grant[] {
+  return [...new Map(grants.map((grant) => [grant.path, grant])).values()];
+}
+
+function readGlob(pattern: string, disk: Disk): DeniedGlob[] {
+  try {
+    return deniedGlobs(pattern, disk);
+  } catch (error) {
+    if (!(error instanceof GlobSyntaxError)) throw error;
+    throw invalidParams(`the glob pattern '${pattern}' cannot be read: ${error.message}`);
+  }
+}
+
+/** Each after those above it, so that the last one that applies to a path is the most specific. */
+function inOrder(grants: readonly Grant[]): Grant[] {
+  return grants.toSorted((left, right) => compareDepth(left.path, right.path));
+}

@@ -1,0 +1,166 @@
+import { basename, dirname } from "@std/path/posix";
+import { internalError } from "../../protocol/errors.ts";
+import type { Disk } from "../disk.ts";
+import { ancestorsOf, childOf } from "../../os/native_path.ts";
+import { type GitIndex, GitIndexError, parseGitIndex } from "./git_index.ts";
+import { resolvePath } from "./resolve_path.ts";
+
+/** The name under which git finds a repository in a working tree. */
+export const REPOSITORY = ".git";
+
+/** No index of a repository that people work with is larger. */
+const MAX_INDEX_BYTES = 512 * 1024 * 1024;
+
+/** What a `.git` file begins with (gitrepository-layout(5)). */
+const POINTER = "gitdir: ";
+
+/** Names in a repository's directory by which git is told what to run, or where to read that. */
+const TELLS_WHAT_TO_RUN = ["commondir", "config", "config.worktree", "hooks"];
+
+/** How a file that is not UTF-8 reads. */
+const REPLACEMENT = "\u{fffd}";
+
+/**
+ * What git reads besides when it finds a `.git` (gitrepository-layout(5)): the directory that a
+ * `.git` file points to, the directory that a `commondir` file shares with others, and whatever the
+ * names that tell git what to run lead to, if they are links.
+ *
+ * The paths are as git goes along them: links on the way are still to be followed, and to be kept.
+ *
+ * @param at the path of the `.git`
+ * @param tree the directory that it is in
+ * @throws {RpcError} -32603 if a name is not UTF-8: it could not be protected
+ */
+export function repositoryPaths(at: string, tree: string, disk: Disk): string[] {
+  const repository = repositoryAt(at, tree, disk);
+  if (repository === undefined) return [];
+  const shared = readPath(childOf(repository, "commondir"), disk);
+  const common = shared ? below(repository, shared) : repository;
+  const links = [repository, common]
+    .flatMap((directory) => TELLS_WHAT_TO_RUN.map((name) => childOf(directory, name)))
+    .filter((path) => isLink(path, disk));
+  return [...new Set([repository, common, ...links])].filter((path) => path !== at);
+}
+
+/**
+ * What makes git take a directory itself for a repository, if there is no `.git` in it that does,
+ * and what tells git what to run, if it is one.
+ *
+ * @param repository the path of the `.git`
+ */
+export function bareRepositoryPaths(tree: string, repository: string, disk: Disk): string[] {
+  const found = repositoryAt(repository, tree, disk);
+  if (found !== undefined && isThere(childOf(found, "HEAD"), disk)) return [];
+  // Without this name nothing is a repository; the others are more common.
+  const head = childOf(tree, "HEAD");
+  const isBare = [head, childOf(tree, "objects"), childOf(tree, "refs")]
+    .every((path) => isThere(path, disk));
+  const names = isBare ? [...TELLS_WHAT_TO_RUN, "worktrees"] : [];
+  return [head, ...names.map((name) => childOf(tree, name))];
+}
+
+/**
+ * What git reads of submodules (gitsubmodules(7)), which it goes into when somebody uses it in the
+ * working tree that they belong to: each one's `.git`, there or not, and what that leads to.
+ *
+ * Which directories are submodules is in the index alone. That is part of the repository, and
+ * protected with it; `.gitmodules` is a file like any other.
+ *
+ * @param directory a directory of the working tree; of what is found not all is below it
+ * @throws {RpcError} -32603 if an index cannot be read
+ */
+export function submodulePaths(directory: string, disk: Disk): string[] {
+  const tree = [directory, ...ancestorsOf(directory).reverse()]
+    .find((path) => repositoryAt(childOf(path, REPOSITORY), path, disk) !== undefined);
+  return tree === undefined ? [] : submodulesOf(tree, new Set(), disk);
+}
+
+/** @param seen repositories that have been looked at */
+function submodulesOf(tree: string, seen: Set<string>, disk: Disk): string[] {
+  const repository = repositoryAt(childOf(tree, REPOSITORY), tree, disk);
+  if (repository === undefined) return [];
+  const { path } = resolvePath(repository, disk);
+  if (seen.has(path)) return [];
+  seen.add(path);
+  return submodulesInIndex(path, "index", disk).flatMap((name) => {
+    const submodule = childOf(tree, name);
+    const at = childOf(submodule, REPOSITORY);
+    return [at, ...repositoryPaths(at, submodule, disk), ...submodulesOf(submodule, seen, disk)];
+  });
+}
+
+/** What the indexes said that were read last, by their paths: a large one takes a while. */
+const indexes = new Map<string, { readonly version: string; readonly index: GitIndex }>();
+const MAX_INDEXES = 256;
+
+function submodulesInIndex(repository: string, name: string, disk: Disk): readonly string[] {
+  const at = resolvePath(childOf(repository, name), disk);
+  if (at.kind !== "file") return [];
+  const version = disk.versionOf(at.path);
+  const known = indexes.get(at.path);
+  const index = known !== undefined && known.version === version
+    ? known.index
+    : readIndex(at.path, disk);
+  if (index === undefined) return [];
+  if (version !== undefined && known?.version !== version) {
+    if (indexes.size >= MAX_INDEXES) indexes.clear();
+    indexes.set(at.path, { version, index });
+  }
+  const { submodules, sharedIndex } = index;
+  if (sharedIndex === undefined) return submodules;
+  return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk)];
+}
+
+/** @throws {RpcError} -32603 if it is in no known format */
+function readIndex(path: string, disk: Disk): GitIndex | undefined {
+  try {
+    const bytes = disk.readWhole(path, MAX_INDEX_BYTES);
+    return bytes === undefined || bytes.length === 0 ? undefined : parseGitIndex(bytes);
+  } catch (error) {
+    if (!(error instanceof GitIndexError || error instanceof RangeError)) throw error;
+    throw internalError(
+      `the submodules in '${path}' cannot be protected, for they cannot be told: ${error.message}`,
+      error,
+    );
+  }
+}
+
+/** The repository's own directory, if a `.git` leads to one. */
+function repositoryAt(at: string, tree: string, disk: Disk): string | undefined {
+  const { kind } = resolvePath(at, disk);
+  if (kind === "directory") return at;
+  if (kind !== "file") return undefined;
+  const target = readPath(at, disk, POINTER);
+  return target ? below(tree, target) : undefined;
+}
+
+/**
+ * Reads a file that holds a path and nothing else: all but line ends after it is the path, as git
+ * has it (`read_gitfile_gently` and `get_common_dir_noenv` in its setup.c).
+ */
+function readPath(at: string, disk: Disk, beginning = ""): string | undefined {
+  const file = resolvePath(at, disk);
+  if (file.kind !== "file") return undefined;
+  const text = disk.readStart(file.path);
+  if (!text.startsWith(beginning)) return undefined;
+  const [path = ""] = text.slice(beginning.length).replace(/[\r\n]+$/, "").split("\0");
+  if (!path.includes(REPLACEMENT)) return path;
+  throw internalError(
+    `the repository that '${at}' speaks of cannot be protected, for its path is not UTF-8; ` +
+      `grant nothing that may be written above '${dirname(at)}', or move the repository`,
+  );
+}
+
+/** Without taking `..` back: the name before it may be a link. */
+function below(directory: string, path: string): string {
+  return path.startsWith("/") ? path : childOf(directory, path);
+}
+
+function isLink(path: string, disk: Disk): boolean {
+  const { path: directory } = resolvePath(dirname(path), disk);
+  return disk.kindOf(childOf(directory, basename(path))) === "link";
+}
+
+function isThere(path: string, disk: Disk): boolean {
+  return resolvePath(path, disk).kind !== "missing";
+}

@@ -1,0 +1,191 @@
+import { networkInterfaces } from "node:os";
+import { delay } from "@std/async/delay";
+import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
+import { hasNoNewPrivileges, isAlive, lookForSocket, type OpenFiles } from "../os/open_files.ts";
+import { readProc, readProcLink } from "../os/procfs.ts";
+import type { StartedProcesses } from "../process/process_keeper.ts";
+import { logSeldom } from "../log/log.ts";
+import { parseAddress } from "../net/ip_address.ts";
+import { acceptedUnixSockets, localEnd, shutDownSockets, withSockets } from "../os/own_sockets.ts";
+
+/**
+ * Says why whoever has connected is refused; undefined if it is not.
+ *
+ * @param port the one that is listened on; undefined for a unix socket
+ */
+export type PeerCheck = (peer: Deno.Addr, port: number | undefined) => Promise<string | undefined>;
+
+const OWN_COMMAND = "a process that this executor has started must not connect to it";
+const VANISHED = "the process that connected cannot be found";
+
+/** How often descriptors are looked through: one may be handed on meanwhile. */
+const LOOKS = 2;
+/** How long the program works without a pause for others, in milliseconds. */
+const WORK_MS = 5;
+/** How long connections of commands may take to be gone, and how often to look, in milliseconds. */
+const CUT_WITHIN_MS = 1000;
+const CUT_LOOK_MS = 10;
+
+/**
+ * Makes a check that refuses the processes that an executor has started: what a sandbox keeps from a
+ * command it could have the executor do. Linux only.
+ */
+export function originCheck(started: StartedProcesses): PeerCheck {
+  const unix = new UnixPeerCheck(started);
+  return async (peer, port) =>
+    peer.transport === "tcp" && port !== undefined
+      ? await tcpRefusal(peer, port, started)
+      : await unix.refusal();
+}
+
+/**
+ * Finds the socket at the other side, and refuses it if a process that was started here has it, if it
+ * may have it unseen, or if nobody has it any more: what was sent before would be obeyed.
+ */
+async function tcpRefusal(
+  peer: Deno.NetAddr,
+  port: number,
+  started: StartedProcesses,
+): Promise<string | undefined> {
+  const own = localEnd(peer, port);
+  if (own === undefined) return VANISHED;
+  const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(own.host, own.port)];
+  if (withSockets("own", { port: peer.port, hostname: peer.hostname }, () => {}) > 0) {
+    return "this executor must not connect to itself";
+  }
+  const socket = findTcpSocket(from, to) ?? listedSocket("self", from, to);
+  if (socket !== undefined) return await holderRefusal(socket, started);
+  if (isInOtherNamespace(started.processes(), from, to)) return OWN_COMMAND;
+  if (!isOwnAddress(from.address)) return undefined;
+  if ((findTcpSocket(to, from) ?? listedSocket("self", to, from)) !== undefined) return VANISHED;
+  logSeldom("warn", "the system does not tell who connects: commands could, too", {});
+  return undefined;
+}
+
+/** @param socket the other side's */
+async function holderRefusal(
+  { inode, uid }: TcpSocket,
+  started: StartedProcesses,
+): Promise<string | undefined> {
+  if (inode === 0) return VANISHED;
+  let unclear = false;
+  for (let look = 0; look < LOOKS; look++) {
+    const found = await lookThrough(started.processes(), inode, (pid, files) => {
+      if (files.socket) return "has";
+      // Without a sandbox a command need not hide.
+      const hides = (files.hidden || files.descriptorsUnderWay) && hasNoNewPrivileges(pid);
+      if (hides) unclear = true;
+      return "go on";
+    });
+    if (found) return OWN_COMMAND;
+  }
+  if (!unclear || uid !== Deno.uid()) return undefined;
+  // Some command may have it where it is not seen; then only that another has it helps.
+  const all = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
+    .filter(Number.isInteger);
+  const elsewhere = await lookThrough(all, inode, (_, files) => files.socket ? "has" : "go on");
+  return elsewhere ? undefined : VANISHED;
+}
+
+/** Looks at one process after the other until one of them has what is looked for. */
+async function lookThrough(
+  pids: readonly number[],
+  inode: number,
+  judge: (pid: number, files: OpenFiles) => "has" | "go on",
+): Promise<boolean> {
+  let pause = performance.now() + WORK_MS;
+  for (const pid of pids) {
+    if (pid !== Deno.pid && judge(pid, lookForSocket(pid, inode)) === "has") return true;
+    if (performance.now() < pause) continue;
+    await delay(0);
+    pause = performance.now() + WORK_MS;
+  }
+  return false;
+}
+
+/** Whether a process has the socket in a network of its own from which this one is reached. */
+function isInOtherNamespace(pids: readonly number[], from: TcpEnd, to: TcpEnd): boolean {
+  const seen = new Set([readProcLink("self/ns/net")]);
+  return pids.some((pid) => {
+    const namespace = readProcLink(`${pid}/ns/net`);
+    if (namespace === undefined || seen.has(namespace)) return false;
+    seen.add(namespace);
+    return listedSocket(pid, from, to) !== undefined;
+  });
+}
+
+/** Looks a connection up in a process's network namespace (proc_pid_net(5)). */
+function listedSocket(pid: number | "self", from: TcpEnd, to: TcpEnd): TcpSocket | undefined {
+  const ends = [from, to].map(({ address, port }) => `${address.toHex()}:${port}`).join();
+  for (const file of ["tcp", "tcp6"]) {
+    for (const line of readProc(`${pid}/net/${file}`).split("\n").slice(1)) {
+      const [, own = "", remote = "", , , , , uid, , inode] = line.trim().split(/\s+/);
+      if (`${listedEnd(own)},${listedEnd(remote)}` !== ends) continue;
+      return { uid: Number(uid), inode: Number(inode) };
+    }
+  }
+  return undefined;
+}
+
+/** The kernel prints addresses as words of 32 bits in the machine's order, which is little-endian. */
+function listedEnd(text: string): string {
+  const [address = "", port = ""] = text.split(":");
+  const words = address.match(/.{8}/g) ?? [];
+  const hex = words.map((word) => word.match(/../g)?.reverse().join("") ?? "").join("")
+    .toLowerCase();
+  const mapped = hex.length === 8 ? `00000000000000000000ffff${hex}` : hex;
+  return `${mapped}:${Number.parseInt(port, 16)}`;
+}
+
+function isOwnAddress(address: Uint8Array): boolean {
+  const hex = address.toHex();
+  if (hex.startsWith("00000000000000000000ffff7f")) return true;
+  return Object.values(networkInterfaces()).flat()
+    .some((own) => own !== undefined && parseAddress(own.address)?.toHex() === hex);
+}
+
+function tcpEnd(host: string, port: number): TcpEnd {
+  const address = parseAddress(host);
+  if (address === undefined) throw new Error(`not an address: ${host}`);
+  return { address, port };
+}
+
+/**
+ * The same for a unix socket. The kernel remembers who connected, but the runtime does not tell on
+ * which connection a request came: so those of commands are ended as soon as any request comes, and
+ * it waits until they are gone.
+ */
+class UnixPeerCheck {
+  readonly #started: StartedProcesses;
+  /** Connections of others. */
+  #cleared: ReadonlySet<string> = new Set();
+
+  constructor(started: StartedProcesses) {
+    this.#started = started;
+  }
+
+  async refusal(): Promise<string | undefined> {
+    const deadline = performance.now() + CUT_WITHIN_MS;
+    const cut = this.#cutOwn();
+    while (cut.size > 0) {
+      const present = new Set(acceptedUnixSockets().map(({ inode }) => inode));
+      if (cut.isDisjointFrom(present)) break;
+      if (performance.now() >= deadline) return OWN_COMMAND;
+      await delay(CUT_LOOK_MS);
+    }
+    return undefined;
+  }
+
+  /** Ends the connections of commands, and of processes that are gone. Returns which they are. */
+  #cutOwn(): ReadonlySet<string> {
+    const sockets = acceptedUnixSockets();
+    const refused = sockets.filter(({ inode, pid }) =>
+      !this.#cleared.has(inode) && pid !== 0 &&
+      (pid === Deno.pid || !isAlive(pid) || this.#started.isOurs(pid))
+    );
+    shutDownSockets(refused.map(({ descriptor }) => descriptor));
+    const cut = new Set(refused.map(({ inode }) => inode));
+    this.#cleared = new Set(sockets.map(({ inode }) => inode).filter((inode) => !cut.has(inode)));
+    return cut;
+  }
+}

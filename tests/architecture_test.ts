@@ -1,0 +1,69 @@
+import { assertEquals } from "@std/assert";
+import { dirname, join } from "node:path/posix";
+
+const root = new URL("../", import.meta.url).pathname;
+
+/** The folders as the page on the architecture lists them, the highest first. */
+function order(): string[] {
+  const page = Deno.readTextFileSync(join(root, "docs/architecture.md"));
+  const list = /^```order\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "";
+  return Array.from(list.matchAll(/^(src\/\w+) /gm), ([_, folder]) => folder ?? "");
+}
+
+function modules(directory: string): string[] {
+  return Array.from(Deno.readDirSync(join(root, directory))).flatMap(({ name, isDirectory }) => {
+    const path = join(directory, name);
+    if (isDirectory) return modules(path);
+    return name.endsWith(".ts") ? [path] : [];
+  });
+}
+
+function imports(module: string): string[] {
+  const text = Deno.readTextFileSync(join(root, module));
+  const specifiers = text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
+  return Array.from(specifiers, ([_, path]) => join(dirname(module), path ?? ""));
+}
+
+function folderOf(module: string): string {
+  return module.split("/").slice(0, 2).join("/");
+}
+
+Deno.test("a folder imports only from those below it in the list of the architecture page", () => {
+  const folders = order();
+  const wrong: string[] = [];
+  for (const module of modules("src")) {
+    const height = folders.indexOf(folderOf(module));
+    for (const imported of imports(module)) {
+      const other = folders.indexOf(folderOf(imported));
+      if (height >= 0 && other >= 0 && other < height) wrong.push(`${module} imports ${imported}`);
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("every folder of the source is in that list, and nothing else is", () => {
+  const found = Array.from(Deno.readDirSync(join(root, "src")))
+    .filter(({ isDirectory }) => isDirectory).map(({ name }) => `src/${name}`);
+  assertEquals(order().toSorted(), found.toSorted());
+});
+
+Deno.test("foreign functions are opened below src/os alone", () => {
+  const elsewhere = modules("src").filter((module) =>
+    !module.startsWith("src/os/") &&
+    Deno.readTextFileSync(join(root, module)).includes("Deno.dlopen")
+  );
+  assertEquals(elsewhere, []);
+});
+
+Deno.test("neither the client library nor the protocol loads anything of src/os", () => {
+  const seen = new Set<string>();
+  const waiting = ["src/client/mod.ts", "src/protocol/mod.ts"];
+  for (let module = waiting.pop(); module !== undefined; module = waiting.pop()) {
+    if (seen.has(module)) continue;
+    seen.add(module);
+    const text = Deno.readTextFileSync(join(root, module));
+    const loaded = text.matchAll(/^(?:import|export) (?!type\b)[^;]*?from "(\.[^"]+)"/gm);
+    waiting.push(...Array.from(loaded, ([_, path]) => join(dirname(module), path ?? "")));
+  }
+  assertEquals([...seen].filter((module) => module.startsWith("src/os/")), []);
+});

@@ -1,0 +1,99 @@
+import {
+  type FileMethod,
+  type FileOperations,
+  operationsOn,
+} from "../../../src/filesystem/operations.ts";
+import { Open, openAt } from "../../../src/os/open_at.ts";
+import { AnchoredPaths } from "../../../src/filesystem/access/anchored_paths.ts";
+import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
+import { type GrantedFiles, Judge } from "../../../src/filesystem/access/judge.ts";
+import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
+import { closeDescriptor } from "../../../src/os/descriptor.ts";
+import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
+import { hostDisk } from "../../../src/sandbox/disk.ts";
+import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
+import { type Outcome, performBy } from "../perform.ts";
+import { TestDirectory } from "../test_directory.ts";
+
+// Opens the C library, which stays open for good, where no single test is blamed for it.
+if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));
+
+/** What entries grant to whoever works in a directory. */
+export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {
+  const sandbox = contextIn(workspace, entries);
+  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
+  const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
+  const { files } = bindIntent(intent, facts, hostDisk);
+  if (files.kind === "all") throw new Error("all files are granted");
+  return files;
+}
+
+function contextIn(workspace: string, entries: readonly WireEntry[]): SandboxContext {
+  return context({ entries, cwd: workspace, workspaceRoots: [workspace] });
+}
+
+/** Operations that may do what entries grant. */
+export function operationsIn(workspace: string, entries: readonly WireEntry[]): FileOperations {
+  return operationsOn(new AnchoredPaths(new Judge(grantedIn(workspace, entries))));
+}
+
+/** A workspace `ws`, and `outside` beside it with a file `secret`. */
+export class Scene implements AsyncDisposable {
+  readonly directory: TestDirectory;
+  /** What the workspace's entries are. */
+  readonly entries: readonly WireEntry[];
+  /** Where requests are performed, if not here. */
+  worker: FileWorker | undefined;
+
+  private constructor(directory: TestDirectory, entries: readonly WireEntry[]) {
+    this.directory = directory;
+    this.entries = entries;
+  }
+
+  /**
+   * @param entries what is granted; reading everything and writing the workspace, if not given
+   * @param files what is in the directory besides
+   */
+  static async create(
+    entries: readonly WireEntry[] | ((directory: TestDirectory) => readonly WireEntry[]) =
+      workspaceWrite,
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Scene> {
+    const directory = await TestDirectory.create();
+    await directory.fill({ "outside/secret": "secret", "ws/file": "file", ...files });
+    return new Scene(directory, typeof entries === "function" ? entries(directory) : entries);
+  }
+
+  /** Performs a request about something in the directory, after binding the intent anew. */
+  on(method: FileMethod, name: string, more: Readonly<Record<string, unknown>> = {}) {
+    return this.perform(method, { path: this.directory.uri(name), ...more });
+  }
+
+  async perform(method: FileMethod, params: unknown): Promise<Outcome> {
+    const workspace = this.directory.at("ws");
+    const operations = this.worker === undefined
+      ? operationsIn(workspace, this.entries)
+      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).operations;
+    return await performBy(operations, method, params);
+  }
+
+  copy(from: string, to: string, recursive = false): Promise<Outcome> {
+    const [sourcePath, destinationPath] = [this.directory.uri(from), this.directory.uri(to)];
+    return this.perform("fs/copy", { sourcePath, destinationPath, recursive });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.directory[Symbol.asyncDispose]();
+  }
+}
+
+/** The code that a request was answered with, or `done`. */
+export function codeOf(outcome: Outcome): number | "done" {
+  return "code" in outcome ? outcome.code : "done";
+}
+
+/** How a sandbox refuses what is read-only, what is denied by name, and what nothing grants. */
+export const READ_ONLY = -32603;
+export const DENIED = -32600;
+export const UNSEEN = -32004;
