@@ -1,13 +1,14 @@
 import { DomainPatternError, DomainRules } from "../egress/domain_rules.ts";
-import { text, type ValueType } from "./value_types.ts";
+import * as z from "zod/mini";
+import { text, type ValueType, valueType } from "./value_types.ts";
 
 /** A pattern of hosts. */
 export function domainPattern(): ValueType<string> {
-  return {
+  return valueType({
     ...text("PATTERN"),
     expected: "NAME, *.NAME, **.NAME, * or an address",
-    accepts: (value): value is string => typeof value === "string" && isPattern(value),
-  };
+    schema: () => z.string().check(z.refine(isPattern)),
+  });
 }
 
 function isPattern(text: string): boolean {
