@@ -165,9 +165,9 @@ async function serveSocket(
   const telemetry = await startTelemetry(environment);
   let ready = true;
   let service: Service | undefined;
-  let port: number | undefined;
+  const ports: number[] = [];
   const own = reservedBy(options);
-  const reserved = () => ({ ...own, ports: port === undefined ? [] : [port] });
+  const reserved = () => ({ ...own, ports });
   const running = () => service ??= startService(options, environment, telemetry, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
@@ -179,7 +179,7 @@ async function serveSocket(
     full: () => running().executor.connections >= options.limits.connections,
     ...access,
   });
-  port = server.port;
+  if (server.port !== undefined) ports.push(server.port);
   const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
   announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.

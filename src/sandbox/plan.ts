@@ -98,7 +98,7 @@ function planBubblewrap(
   if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
     return refused(
       "nsenter is not on PATH outside of the workspace, without which the ports of a managed " +
-        "network cannot be reached from inside",
+        "network and the executor's proxy cannot be reached from inside",
       "install util-linux",
     );
   }

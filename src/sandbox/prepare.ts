@@ -93,7 +93,13 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
-      const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
+      const wrapped = prepareBubblewrap(
+        { ...plan, egress: intent.egress },
+        command,
+        bound,
+        abilities,
+        writableTrees(bound),
+      );
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {

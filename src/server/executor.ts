@@ -129,6 +129,7 @@ export class Executor {
           bounds: options.bounds,
           mechanism: options.sandboxMechanism,
           reserved: options.reserved,
+          telemetry,
         }),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),

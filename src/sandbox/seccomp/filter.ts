@@ -17,8 +17,14 @@ import {
  * - `proxied`: that, and open TCP connections. To which hosts and ports is for someone else to
  *   limit (a network namespace, Landlock): their address lies in memory, where no filter sees it.
  * - `proxiedWithBinding`: that, and accept TCP connections.
+ * - `privateLoopback`: TCP and UDP, where a network namespace has nothing but its own loopback.
  */
-export type NetworkMode = "enabled" | "restricted" | "proxied" | "proxiedWithBinding";
+export type NetworkMode =
+  | "enabled"
+  | "restricted"
+  | "proxied"
+  | "proxiedWithBinding"
+  | "privateLoopback";
 
 export interface SeccompFilterOptions {
   /** The architecture of the machine that the program is to run on. */
@@ -50,6 +56,7 @@ const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
   restricted: ["always", "notEnabled", "restricted", "noLocalBinding"],
   proxied: ["always", "notEnabled", "proxied", "noLocalBinding"],
   proxiedWithBinding: ["always", "notEnabled", "proxied"],
+  privateLoopback: ["always", "privateLoopback"],
 };
 
 /** AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 of linux/audit.h. */

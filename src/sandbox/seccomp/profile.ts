@@ -39,6 +39,7 @@ export interface SeccompProfile {
     notEnabled: SeccompRule[];
     restricted: SeccompRule[];
     proxied: SeccompRule[];
+    privateLoopback: SeccompRule[];
     noLocalBinding: SeccompRule[];
     sharedHost: SeccompRule[];
     fixedMetadata: SeccompRule[];
@@ -114,6 +115,7 @@ function profileSchema(constants: Record<string, number>) {
       notEnabled: z.array(rule),
       restricted: z.array(rule),
       proxied: z.array(rule),
+      privateLoopback: z.array(rule),
       noLocalBinding: z.array(rule),
       sharedHost: z.array(rule),
       fixedMetadata: z.array(rule),

@@ -368,6 +368,7 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
       notEnabled: [],
       restricted: [],
       proxied: [],
+      privateLoopback: [],
       noLocalBinding: [],
       sharedHost: [],
       fixedMetadata: [],

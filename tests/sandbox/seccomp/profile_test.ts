@@ -13,7 +13,8 @@ function profileText(rule: string): string {
     "constants": { "FIVE": 5, "HIGH": "0x80000000" },
     "sections": {
       "always": [${rule}],
-      "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
+      "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "privateLoopback": [],
+      "noLocalBinding": [],
       "sharedHost": [], "fixedMetadata": [], "fixedFlags": [], "supervised": [],
     },
   }`;
