@@ -68,12 +68,10 @@ async function runOnTerminal(argv: ChildCommand["argv"]): Promise<number> {
   return exitCode;
 }
 
-const PR_SET_CHILD_SUBREAPER = 36;
-
 async function subreaperCheck(): Promise<DoctorCheck> {
   const name = "descendants";
-  const { libc } = await import("../os/process_libc.ts");
-  const adopts = libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+  const { becomeSubreaper } = await import("../os/subreaper.ts");
+  const adopts = becomeSubreaper();
   const seesThem = readText("/proc/self/stat") !== undefined;
   if (adopts && seesThem) return ok(name, "what commands leave running is adopted and ended");
   return {

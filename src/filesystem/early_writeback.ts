@@ -1,11 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
-import { openAt } from "../os/open_at.ts";
-import { libc } from "../os/file_libc.ts";
-
-/** Only begins to write out what no one writes out yet (sync_file_range(2)). */
-const SYNC_FILE_RANGE_WRITE = 2;
-const READ_ONLY = 0;
-const TO_THE_END = 0n;
+import { beginWriteback } from "../os/file_content.ts";
+import { Open, openAt } from "../os/open_at.ts";
 
 /**
  * Has the kernel write a new file's bytes out while the rest of them is still being made.
@@ -27,11 +22,8 @@ export class EarlyWriteback implements AsyncDisposable {
   begin(): void {
     if (Deno.build.os !== "linux") return;
     try {
-      const file = this.#file ??= openAt(-1, this.#path, READ_ONLY);
-      this.#last = Promise.all([
-        this.#last,
-        libc().sync_file_range(file, 0n, TO_THE_END, SYNC_FILE_RANGE_WRITE),
-      ]);
+      const file = this.#file ??= openAt(-1, this.#path, Open.ReadOnly);
+      this.#last = Promise.all([this.#last, beginWriteback(file)]);
     } catch {
       // A file that its owner may not read.
     }

@@ -1,6 +1,5 @@
-import type { Descriptor } from "../os/descriptor.ts";
+import { closeElsewhere, type Descriptor } from "../os/descriptor.ts";
 import { Open, openAt } from "../os/open_at.ts";
-import { libc } from "../os/file_libc.ts";
 
 /**
  * Holds files that are about to lose their names, so that the kernel frees what they occupied on a
@@ -20,6 +19,6 @@ export class LateRelease implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const descriptor of this.#held) void libc().close(descriptor);
+    for (const descriptor of this.#held) closeElsewhere(descriptor);
   }
 }

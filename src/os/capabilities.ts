@@ -1,5 +1,10 @@
-import { libc } from "./file_libc.ts";
 import { lastError } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
+
+const libc = libraryTable({
+  capget: { parameters: ["buffer", "buffer"], result: "i32" },
+  capset: { parameters: ["buffer", "buffer"], result: "i32" },
+});
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** The thread that calls, in place of another's number. */

@@ -1,7 +1,10 @@
 import type { Descriptor } from "./descriptor.ts";
-import { libc } from "./process_libc.ts";
+import { SYS_PIDFD_OPEN } from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 
-const SYS_PIDFD_OPEN = 434n;
+const libc = libraryTable({
+  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+});
 
 /**
  * A descriptor that is readable once a process has ended (pidfd_open(2)), to be closed by whoever

@@ -1,9 +1,12 @@
 import { dirname } from "@std/path/posix";
 import { cString } from "./c_strings.ts";
-import { libc } from "./libc.ts";
+import { PROC_SUPER_MAGIC, STATFS_BYTES } from "./constants.ts";
+import { linuxTable } from "./libc.ts";
 
-/** The size of `struct statfs` on 64-bit machines; it begins with the type (statfs(2)). */
-const STATFS_BYTES = 120;
+const libc = linuxTable({
+  statfs: { parameters: ["buffer", "buffer"], result: "i32", nonblocking: true },
+});
+
 /** Types of file systems that wait for no one outside of the kernel (linux/magic.h). */
 const LOCAL_TYPES: ReadonlySet<bigint> = new Set([
   0xef53n, // ext4 and its forerunners
@@ -15,7 +18,7 @@ const LOCAL_TYPES: ReadonlySet<bigint> = new Set([
   0x794c7630n, // overlayfs
   0x73717368n, // squashfs
   0xe0f5e1e2n, // EROFS
-  0x9fa0n, // proc
+  PROC_SUPER_MAGIC,
 ]);
 /** How long a path counts as local once it was, in milliseconds: somebody may mount another there. */
 const LOCAL_MS = 60_000;
@@ -70,6 +73,6 @@ async function ask(path: string): Promise<boolean> {
 /** Undefined if there is nothing at the path. */
 async function fileSystemType(path: string): Promise<bigint | undefined> {
   const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
-  const result = await libc?.statfs(cString(path), new Uint8Array(answer.buffer));
+  const result = await libc()?.statfs(cString(path), new Uint8Array(answer.buffer));
   return result === 0 ? answer.getBigInt64(0, true) : undefined;
 }

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { foreignNames } from "../os/foreign_names.ts";
-import { fileModeAt } from "../os/file_mode.ts";
+import { fileModeAt } from "../os/file_status.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,

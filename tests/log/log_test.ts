@@ -12,6 +12,7 @@ async function said(env: Record<string, string>, script: string): Promise<string
       "--quiet",
       "--no-check",
       "--allow-env=REMEX_LOG,REMEX_LOG_FORMAT",
+      "--allow-ffi",
       "data:text/typescript," + encodeURIComponent(imports + script),
     ],
     env,

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { fileModeAt } from "../../os/file_mode.ts";
+import { fileModeAt } from "../../os/file_status.ts";
 import {
   type Child,
   type ChildCommand,

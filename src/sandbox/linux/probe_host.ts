@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { libc } from "../../os/process_libc.ts";
+import { landlockVersion } from "../../os/landlock.ts";
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";
 import { RetriedProbe } from "../retried_probe.ts";
@@ -12,9 +12,6 @@ import {
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "../bubblewrap/final_stage.ts";
 import { kernelTrees } from "../../os/mount_table.ts";
-
-const SYS_LANDLOCK_CREATE_RULESET = 444n;
-const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
 const S_ISUID = 0o4000;
 /** Its mounts are made by another of its processes: when they are complete cannot be told. */
@@ -125,17 +122,6 @@ function hasCapability(capability: bigint): boolean | undefined {
   if (status === undefined) return undefined;
   const [, effective = "0"] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   return (BigInt(`0x${effective}`) >> capability & 1n) === 1n;
-}
-
-/** landlock_create_ruleset(2) without a ruleset answers the version. */
-function landlockVersion(): number {
-  const version = libc().syscall(
-    SYS_LANDLOCK_CREATE_RULESET,
-    0n,
-    0n,
-    LANDLOCK_CREATE_RULESET_VERSION,
-  );
-  return Math.max(0, Number(version));
 }
 
 /** There since Linux 4.14 where the kernel can filter (seccomp(2)). */

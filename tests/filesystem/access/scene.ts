@@ -3,21 +3,16 @@ import {
   type FileOperations,
   operationsOn,
 } from "../../../src/filesystem/operations.ts";
-import { Open, openAt } from "../../../src/os/open_at.ts";
 import { AnchoredPaths } from "../../../src/filesystem/access/anchored_paths.ts";
 import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
 import { type GrantedFiles, Judge } from "../../../src/filesystem/access/judge.ts";
 import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
-import { closeDescriptor } from "../../../src/os/descriptor.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
 import { TestDirectory } from "../test_directory.ts";
-
-// Opens the C library, which stays open for good, where no single test is blamed for it.
-if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));
 
 /** What entries grant to whoever works in a directory. */
 export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {
