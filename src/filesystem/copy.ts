@@ -4,7 +4,6 @@ import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
 import { hostPath } from "./named.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
-import { plainPaths } from "./plain_paths.ts";
 import { storeFile } from "./store_file.ts";
 
 /** What chmod(2) sets. */
@@ -18,8 +17,8 @@ const OWNER_BITS = 0o700;
  */
 export async function copy(
   { sourcePath, destinationPath, recursive }: Params<"fs/copy">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/copy">> {
   using source = paths.entry(hostPath(sourcePath), "read");
   const destination = hostPath(destinationPath);

@@ -11,7 +11,7 @@ async function said(env: Record<string, string>, script: string): Promise<string
       "run",
       "--quiet",
       "--no-check",
-      "--allow-env=REMEX_LOG,REMEX_LOG_FORMAT",
+      "--allow-env",
       "--allow-ffi",
       "data:text/typescript," + encodeURIComponent(imports + script),
     ],

@@ -1,7 +1,7 @@
 import {
   type FileMethod,
-  type FileOperations,
-  operationsOn,
+  type PerformFileMethod,
+  performFileMethod,
 } from "../../../src/filesystem/operations.ts";
 import { AnchoredPaths } from "../../../src/filesystem/access/anchored_paths.ts";
 import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
@@ -28,9 +28,10 @@ function contextIn(workspace: string, entries: readonly WireEntry[]): SandboxCon
   return context({ entries, cwd: workspace, workspaceRoots: [workspace] });
 }
 
-/** Operations that may do what entries grant. */
-export function operationsIn(workspace: string, entries: readonly WireEntry[]): FileOperations {
-  return operationsOn(new AnchoredPaths(new Judge(grantedIn(workspace, entries))));
+/** Does requests that may do what entries grant. */
+export function performIn(workspace: string, entries: readonly WireEntry[]): PerformFileMethod {
+  const paths = new AnchoredPaths(new Judge(grantedIn(workspace, entries)));
+  return (method, params, signal) => performFileMethod(method, params, signal, paths);
 }
 
 /** A workspace `ws`, and `outside` beside it with a file `secret`. */
@@ -67,10 +68,10 @@ export class Scene implements AsyncDisposable {
 
   async perform(method: FileMethod, params: unknown): Promise<Outcome> {
     const workspace = this.directory.at("ws");
-    const operations = this.worker === undefined
-      ? operationsIn(workspace, this.entries)
-      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).operations;
-    return await performBy(operations, method, params);
+    const perform = this.worker === undefined
+      ? performIn(workspace, this.entries)
+      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).perform;
+    return await performBy(perform, method, params);
   }
 
   copy(from: string, to: string, recursive = false): Promise<Outcome> {
