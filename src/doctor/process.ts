@@ -26,9 +26,9 @@ async function terminalCheck(): Promise<DoctorCheck> {
   };
 }
 
-/** The guardian that ends commands after the executor was killed is a shell. */
+/** The watchdog that ends commands after the executor was killed is a shell. */
 async function shellCheck(): Promise<DoctorCheck> {
-  const name = "guardian";
+  const name = "watchdog";
   const run = async () =>
     (await runChild({ argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {} })).exitCode;
   const problem = await problemOf(run);

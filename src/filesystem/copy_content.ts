@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
-import { isLocal } from "../os/until_answered.ts";
+import { isLocal } from "../os/local_file_systems.ts";
 import { Open, openAt, pathTo } from "../os/open_at.ts";
 import { statusOf } from "../os/file_status.ts";
 import {

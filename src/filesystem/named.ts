@@ -3,7 +3,7 @@ import { decodeOsString, encodeOsString } from "../os/os_string.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { linkText, Open, openAt, pathTo } from "../os/open_at.ts";
 import { directoryEntries, EntryType } from "../os/directory_entries.ts";
-import { foreignDirEntries } from "../os/foreign_names.ts";
+import { undecodableDirEntries } from "../os/undecodable_names.ts";
 import {
   mkdirSync,
   realPathSync,
@@ -70,7 +70,7 @@ export async function readLink(path: string): Promise<string> {
 /** What is in a directory, in the system's order, those names last that are not UTF-8. */
 export async function* listEntries(path: string): AsyncGenerator<Deno.DirEntry, void> {
   yield* Deno.readDir(path);
-  if (Deno.build.os === "linux") yield* foreignDirEntries(path);
+  if (Deno.build.os === "linux") yield* undecodableDirEntries(path);
 }
 
 export async function makeLink(target: string, path: string): Promise<void> {

@@ -9,7 +9,7 @@ import { openRegularFile } from "./open.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { readDirectory } from "./read_directory.ts";
-import { storeFile } from "./store_file.ts";
+import { atomicWrite } from "./atomic_write.ts";
 import { readFully } from "./transfer.ts";
 import { walk } from "./walk.ts";
 
@@ -203,7 +203,7 @@ async function remove(
 
 /**
  * `fs/writeFile`: makes a file hold these bytes and nothing else, complete or not at all; see
- * {@linkcode storeFile}.
+ * {@linkcode atomicWrite}.
  */
 async function writeFile(
   { path, dataBase64 }: Params<"fs/writeFile">,
@@ -212,7 +212,7 @@ async function writeFile(
 ): Promise<ResultInput<"fs/writeFile">> {
   try {
     using destination = paths.destination(hostPath(path));
-    await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
+    await atomicWrite(destination, { kind: "base64", text: dataBase64 }, signal);
     return {};
   } catch (error) {
     // It is decoded while it is written, and nothing has come of that; but whatever else is wrong,

@@ -1,5 +1,5 @@
 import { libraryTable } from "./libc.ts";
-import { lendPollersThread } from "./poller.ts";
+import { lendPollersThread } from "./epoll.ts";
 
 const libc = libraryTable({
   /** Does nothing, on another thread. */

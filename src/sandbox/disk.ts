@@ -9,7 +9,7 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { foreignNames } from "../os/foreign_names.ts";
+import { undecodableNames } from "../os/undecodable_names.ts";
 import { fileModeAt } from "../os/file_status.ts";
 
 /**
@@ -144,7 +144,7 @@ function kindOf(
 /** Those that the runtime leaves out. */
 function foreignEntries(path: string): DirectoryEntry[] {
   if (Deno.build.os !== "linux") return [];
-  return foreignNames(path).map(({ likeness, mayBeDirectory }) => ({
+  return undecodableNames(path).map(({ likeness, mayBeDirectory }) => ({
     name: likeness,
     kind: mayBeDirectory ? "directory" : "other",
     foreign: true,

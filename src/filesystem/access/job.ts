@@ -2,7 +2,7 @@ import type { Params } from "../../protocol/methods.ts";
 import { PathUri } from "../../protocol/path_uri.ts";
 import type { DeniedGlob } from "../../sandbox/policy/bound_policy.ts";
 import type { FileMethod } from "../operations.ts";
-import type { GrantedFiles } from "./judge.ts";
+import type { GrantedFiles } from "./access_policy.ts";
 
 /** Something to be done with files, in a form that goes from thread to thread. */
 export interface Job {

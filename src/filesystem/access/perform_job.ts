@@ -7,14 +7,14 @@ import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
 import { performFileMethod } from "../operations.ts";
 import type { Paths } from "../paths.ts";
-import { AnchoredPaths } from "./anchored_paths.ts";
+import { PolicyPaths } from "./policy_paths.ts";
 import type { Job, JobFiles } from "./job.ts";
-import { Judge } from "./judge.ts";
+import { AccessPolicy } from "./access_policy.ts";
 
 /** Does jobs within what is granted for each. */
 export class JobPerformer {
   /** The last one is kept, for most jobs are granted the same. */
-  #last: { readonly files: string; readonly judge: Judge } | undefined;
+  #last: { readonly files: string; readonly policy: AccessPolicy } | undefined;
 
   /**
    * Does a job. Gives what its method gives.
@@ -23,20 +23,20 @@ export class JobPerformer {
    * @throws {RpcError}
    */
   perform({ method, params }: Job, files: string, signal: AbortSignal): Promise<unknown> {
-    const paths = new AnchoredPaths(this.#judgeFor(files));
+    const paths = new PolicyPaths(this.#policyFor(files));
     if (method === "fs/open") return openDescriptor(methods[method].params.parse(params), paths);
     return performFileMethod(method, methods[method].params.parse(params), signal, paths);
   }
 
-  #judgeFor(files: string): Judge {
-    if (this.#last?.files === files) return this.#last.judge;
+  #policyFor(files: string): AccessPolicy {
+    if (this.#last?.files === files) return this.#last.policy;
     const granted: JobFiles = JSON.parse(files);
     const deniedGlobs = granted.deniedGlobs.map(({ pattern, base, names }) =>
       deniedGlob(pattern, base, names)
     );
-    const judge = new Judge({ kind: "granted", ...granted, deniedGlobs });
-    this.#last = { files, judge };
-    return judge;
+    const policy = new AccessPolicy({ kind: "granted", ...granted, deniedGlobs });
+    this.#last = { files, policy };
+    return policy;
   }
 }
 

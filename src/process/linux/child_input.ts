@@ -1,7 +1,7 @@
 import { closeDescriptor, type Descriptor, writeDescriptor } from "../../os/descriptor.ts";
 import type { WriteOutcome } from "../child.ts";
 import { setNonBlocking } from "../../os/pipes.ts";
-import { type Poller, Ready } from "../../os/poller.ts";
+import { type Poller, Ready } from "../../os/epoll.ts";
 
 interface PendingWrite {
   rest: Uint8Array<ArrayBuffer>;

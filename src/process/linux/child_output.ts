@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor, readDescriptor } from "../../os/descriptor.ts";
 import { setNonBlocking } from "../../os/pipes.ts";
-import { type Poller, Ready } from "../../os/poller.ts";
+import { type Poller, Ready } from "../../os/epoll.ts";
 
 /** Bytes in one event at the most: large enough for throughput, small beside the retention. */
 const READ_BYTES = 128 * 1024;

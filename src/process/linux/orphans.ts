@@ -1,4 +1,4 @@
-import { InheritedMark } from "../../os/inherited_mark.ts";
+import { InheritedMark } from "../../os/coredump_filter.ts";
 import {
   childrenOf,
   childrenOfMainThread,

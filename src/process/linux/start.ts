@@ -13,7 +13,7 @@ import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openPipe } from "../../os/pipes.ts";
 import { sealedNullDevice } from "../../os/null_device.ts";
 import { oomScore } from "../../os/oom_score.ts";
-import { sharedPoller } from "../../os/poller.ts";
+import { sharedPoller } from "../../os/epoll.ts";
 import { openPseudoTerminal } from "../../os/pseudo_terminal.ts";
 import {
   type DescriptorSetup,

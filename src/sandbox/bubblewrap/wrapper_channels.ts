@@ -5,7 +5,7 @@ import {
   writeDescriptor,
 } from "../../os/descriptor.ts";
 import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
 import type { WrappedDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { acceptConnection, listenOnLoopback, resetConnection } from "../../os/sockets.ts";
 import type { NamespaceEntry } from "../linux/abilities.ts";
 import { RelayedConnection } from "./relayed_connection.ts";

@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { duplicate } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { endSending, receive, send } from "../../os/sockets.ts";
 
 /** Bytes taken at once: the buffer is shared by all flows. */

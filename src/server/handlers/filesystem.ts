@@ -1,6 +1,6 @@
 import type { FileWorker } from "../../filesystem/access/file_worker.ts";
-import type { SandboxedFiles } from "../../filesystem/access/operations.ts";
-import { answerDirectly, learnDirectory } from "../../filesystem/direct_requests.ts";
+import type { SandboxedFiles } from "../../filesystem/access/sandboxed_files.ts";
+import { answerDirectly, learnDirectory } from "../../filesystem/fast_path.ts";
 import { type FileMethod, fileMethods, performFileMethod } from "../../filesystem/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
@@ -108,7 +108,7 @@ class FileAccess {
       throw internalError("file requests inside a sandbox need Linux; nothing was done");
     }
     const { FileWorker } = await import("../../filesystem/access/file_worker.ts");
-    const { filesInSandbox } = await import("../../filesystem/access/operations.ts");
+    const { filesInSandbox } = await import("../../filesystem/access/sandboxed_files.ts");
     this.#worker ??= new FileWorker();
     return await filesInSandbox(sandbox, this.#worker, this.#bounds, this.#reserved?.());
   }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
+import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { PathUri } from "../../../src/protocol/path_uri.ts";
 import { eventually } from "../../e2e/support/patience.ts";

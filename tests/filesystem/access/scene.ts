@@ -3,10 +3,10 @@ import {
   type PerformFileMethod,
   performFileMethod,
 } from "../../../src/filesystem/operations.ts";
-import { AnchoredPaths } from "../../../src/filesystem/access/anchored_paths.ts";
+import { PolicyPaths } from "../../../src/filesystem/access/policy_paths.ts";
 import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
-import { type GrantedFiles, Judge } from "../../../src/filesystem/access/judge.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
+import { AccessPolicy, type GrantedFiles } from "../../../src/filesystem/access/access_policy.ts";
+import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
@@ -30,7 +30,7 @@ function contextIn(workspace: string, entries: readonly WireEntry[]): SandboxCon
 
 /** Does requests that may do what entries grant. */
 export function performIn(workspace: string, entries: readonly WireEntry[]): PerformFileMethod {
-  const paths = new AnchoredPaths(new Judge(grantedIn(workspace, entries)));
+  const paths = new PolicyPaths(new AccessPolicy(grantedIn(workspace, entries)));
   return (method, params, signal) => performFileMethod(method, params, signal, paths);
 }
 

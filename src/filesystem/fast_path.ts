@@ -1,6 +1,6 @@
 import { basename, dirname } from "@std/path/posix";
 import { closeDescriptor } from "../os/descriptor.ts";
-import { isKnownLocal, isLocal } from "../os/until_answered.ts";
+import { isKnownLocal, isLocal } from "../os/local_file_systems.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { untilAnswered } from "../../os/until_answered.ts";
+import { waitForFileSystems } from "../../os/local_file_systems.ts";
 import type { Params } from "../../protocol/methods.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
@@ -49,7 +49,7 @@ export async function filesInSandbox(
     bounds,
     reserved,
   };
-  await untilAnswered(namedPaths(intent, facts));
+  await waitForFileSystems(namedPaths(intent, facts));
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") {
     return enclosesCommands(sandbox)

@@ -5,7 +5,7 @@ import { Open, openAt } from "../os/open_at.ts";
  * Holds files that are about to lose their names, so that the kernel frees what they occupied on a
  * thread of its own when this is disposed of: whoever closes such a file last waits for it.
  */
-export class LateRelease implements Disposable {
+export class DeferredClose implements Disposable {
   readonly #held: Descriptor[] = [];
 
   /** Holds what is at a path. What cannot be held is freed where it is closed. */

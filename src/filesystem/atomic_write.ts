@@ -4,10 +4,10 @@ import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { copyContent } from "./copy_content.ts";
 import { EarlyWriteback } from "./early_writeback.ts";
 import { systemErrorCode } from "./io_error.ts";
-import { LateRelease } from "./late_release.ts";
+import { DeferredClose } from "./deferred_close.ts";
 import type { Destination } from "./paths.ts";
 import { writeBase64, writeFully, writePatiently } from "./transfer.ts";
-import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
+import { NEW_FILE_MODE, type TempFile } from "./temp_file.ts";
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "@std/path";
@@ -40,12 +40,12 @@ const SPECIAL_MODE_BITS = 0o7000;
  * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
  * also in place
  */
-export async function storeFile(
+export async function atomicWrite(
   destination: Destination,
   content: FileContent,
   signal?: AbortSignal,
 ): Promise<void> {
-  using replaced = new LateRelease();
+  using replaced = new DeferredClose();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open(signal);
   if (file === undefined) return await createFile(destination, content, signal);
@@ -118,7 +118,7 @@ async function copyInPlace(
 }
 
 async function fill(
-  unfinished: UnfinishedFile,
+  unfinished: TempFile,
   content: FileContent,
   signal: AbortSignal | undefined,
   written?: () => void,
@@ -162,7 +162,7 @@ async function createSubstitute(
   destination: Destination,
   name: string,
   old?: Stats,
-): Promise<UnfinishedFile | undefined> {
+): Promise<TempFile | undefined> {
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
   const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
@@ -185,7 +185,7 @@ function refuseLackOfDescriptors(error: unknown): undefined {
 }
 
 /** @throws if the substitute would differ from the old file in more than its content */
-async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+async function passOn(path: string, old: Stats, substitute: TempFile): Promise<void> {
   if (Deno.build.os === "windows") return;
   const { uid, gid } = await substitute.file.stat();
   if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { foreignNames } from "../../os/foreign_names.ts";
+import { undecodableNames } from "../../os/undecodable_names.ts";
 import { linkText, Open, openAt, pathTo } from "../../os/open_at.ts";
 import { SystemError } from "../../os/errno.ts";
 import { internalError, type RpcError } from "../../protocol/errors.ts";
@@ -9,9 +9,9 @@ import { listEntries, makeDirectory, makeLink, remove } from "../named.ts";
 import { openForWriting } from "../open.ts";
 import type { Destination, Paths, Place, Use } from "../paths.ts";
 import { leadsTo } from "../plain_paths.ts";
-import { UnfinishedFile } from "../unfinished_file.ts";
-import { denial, isHarmlessDevice, type Judge, kernelsOwn } from "./judge.ts";
-import { findRoute, openChild, type Route } from "./route.ts";
+import { TempFile } from "../temp_file.ts";
+import { type AccessPolicy, denial, isHarmlessDevice, kernelsOwn } from "./access_policy.ts";
+import { openChild, resolveBeneath, type ResolvedPath } from "./resolve_beneath.ts";
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "@std/path/posix";
@@ -20,11 +20,11 @@ import { dirname } from "@std/path/posix";
  * Follows the paths of a sandboxed request itself, judges what they lead to, and then reaches that
  * through descriptors only: a name that somebody gives to something else meanwhile leads nowhere.
  */
-export class AnchoredPaths implements Paths {
-  readonly #judge: Judge;
+export class PolicyPaths implements Paths {
+  readonly #policy: AccessPolicy;
 
-  constructor(judge: Judge) {
-    this.#judge = judge;
+  constructor(policy: AccessPolicy) {
+    this.#policy = policy;
   }
 
   object(path: string, use: Use): Place {
@@ -42,11 +42,11 @@ export class AnchoredPaths implements Paths {
   }
 
   destination(path: string): Destination {
-    const route = this.#routeToChange(path, true);
+    const resolved = this.#routeToChange(path, true);
     try {
-      return new AnchoredDestination(route, this.#judge);
+      return new PolicyDestination(resolved, this.#policy);
     } catch (error) {
-      route[Symbol.dispose]();
+      resolved[Symbol.dispose]();
       throw error;
     }
   }
@@ -63,54 +63,54 @@ export class AnchoredPaths implements Paths {
   }
 
   async makeLink(target: string, path: string): Promise<void> {
-    using route = this.#routeToChange(path, false);
-    if (route.object !== undefined) throw new SystemError("EEXIST");
-    this.#judge.checkName(route.path);
-    await makeLink(target, route.name);
+    using resolved = this.#routeToChange(path, false);
+    if (resolved.object !== undefined) throw new SystemError("EEXIST");
+    this.#policy.checkName(resolved.path);
+    await makeLink(target, resolved.name);
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
-    using route = this.#routeToChange(path, false);
-    await removeEntry(route, this.#judge, recursive, signal);
+    using resolved = this.#routeToChange(path, false);
+    await removeEntry(resolved, this.#policy, recursive, signal);
   }
 
   async approveCopy(source: Place, destination: string, signal?: AbortSignal): Promise<void> {
-    await approveTree(source, destination, this.#judge, signal);
+    await approveTree(source, destination, this.#policy, signal);
   }
 
   /** @throws {RpcError} also if what would be changed is the kernel's, as read-only as to a command */
-  #routeToChange(path: string, followLast: boolean): Route {
-    const route = findRoute(path, this.#judge, followLast);
-    if (!route.isKernels()) return route;
-    route[Symbol.dispose]();
-    throw kernelsOwn(route.path);
+  #routeToChange(path: string, followLast: boolean): ResolvedPath {
+    const resolved = resolveBeneath(path, this.#policy, followLast);
+    if (!resolved.isKernels()) return resolved;
+    resolved[Symbol.dispose]();
+    throw kernelsOwn(resolved.path);
   }
 
   #place(path: string, use: Use, followLast: boolean): Place {
-    const route = findRoute(path, this.#judge, followLast);
+    const resolved = resolveBeneath(path, this.#policy, followLast);
     try {
-      const object = this.#require(route, use);
-      return new AnchoredPlace(route.path, object, this.#judge, () => route[Symbol.dispose]());
+      const object = this.#require(resolved, use);
+      return new PolicyPlace(resolved.path, object, this.#policy, () => resolved[Symbol.dispose]());
     } catch (error) {
-      route[Symbol.dispose]();
+      resolved[Symbol.dispose]();
       throw error;
     }
   }
 
-  #require({ path, object }: Route, use: Use): Descriptor {
+  #require({ path, object }: ResolvedPath, use: Use): Descriptor {
     if (object === undefined) throw new SystemError("ENOENT");
     // Its list shows what is granted and nothing else.
-    if (use !== "read" || !this.#judge.isSkeleton(path)) this.#judge.check(path, use);
+    if (use !== "read" || !this.#policy.isSkeleton(path)) this.#policy.check(path, use);
     return object;
   }
 
   async #makeOne(path: string, recursive: boolean): Promise<void> {
-    using route = findRoute(path, this.#judge, false);
-    if (route.object === undefined) {
-      this.#judge.checkName(route.path);
-      if (route.isKernels()) throw kernelsOwn(route.path);
+    using resolved = resolveBeneath(path, this.#policy, false);
+    if (resolved.object === undefined) {
+      this.#policy.checkName(resolved.path);
+      if (resolved.isKernels()) throw kernelsOwn(resolved.path);
       try {
-        return await makeDirectory(route.name);
+        return await makeDirectory(resolved.name);
       } catch (error) {
         if (!recursive || systemErrorCode(error) !== "EEXIST") throw error;
       }
@@ -130,18 +130,18 @@ export class AnchoredPaths implements Paths {
 }
 
 /** Where a file may be written, reached through descriptors. */
-class AnchoredDestination implements Destination {
+class PolicyDestination implements Destination {
   readonly file: string | undefined;
-  readonly #route: Route;
-  readonly #judge: Judge;
+  readonly #resolved: ResolvedPath;
+  readonly #policy: AccessPolicy;
 
-  /** @throws {RpcError} if nothing may be written there; the route is then still the caller's */
-  constructor(route: Route, judge: Judge) {
-    this.file = route.object === undefined ? undefined : pathTo(route.object);
-    this.#route = route;
-    this.#judge = judge;
-    if (this.file === undefined) judge.checkName(route.path);
-    else judge.check(route.path, "write");
+  /** @throws {RpcError} if nothing may be written there; the resolved is then still the caller's */
+  constructor(resolved: ResolvedPath, policy: AccessPolicy) {
+    this.file = resolved.object === undefined ? undefined : pathTo(resolved.object);
+    this.#resolved = resolved;
+    this.#policy = policy;
+    if (this.file === undefined) policy.checkName(resolved.path);
+    else policy.check(resolved.path, "write");
   }
 
   async open(signal?: AbortSignal): Promise<FileHandle | undefined> {
@@ -149,54 +149,54 @@ class AnchoredDestination implements Destination {
     const { isBlockDevice, isCharDevice } = await Deno.stat(this.file);
     const isDevice = isBlockDevice || isCharDevice;
     // As below any mount of a sandbox.
-    if (isDevice && !isHarmlessDevice(this.#route.path)) throw denial(this.#route.path);
+    if (isDevice && !isHarmlessDevice(this.#resolved.path)) throw denial(this.#resolved.path);
     return await openForWriting(this.file, signal);
   }
 
   // deno-lint-ignore require-await -- what fails is to reject
   async newName(): Promise<string> {
-    this.#judge.checkName(this.#route.path);
-    return this.#route.name;
+    this.#policy.checkName(this.#resolved.path);
+    return this.#resolved.name;
   }
 
   async nameOf(file: Stats): Promise<string | undefined> {
     // A file that is granted by itself is written in place.
-    if (this.#judge.access(dirname(this.#route.path)) !== "write") return undefined;
+    if (this.#policy.access(dirname(this.#resolved.path)) !== "write") return undefined;
     try {
-      return await leadsTo(this.#route.name, file) ? this.#route.name : undefined;
+      return await leadsTo(this.#resolved.name, file) ? this.#resolved.name : undefined;
     } catch {
       return undefined;
     }
   }
 
-  create(path: string, mode: number): Promise<UnfinishedFile> {
-    return UnfinishedFile.createHeld(path, mode);
+  create(path: string, mode: number): Promise<TempFile> {
+    return TempFile.createHeld(path, mode);
   }
 
-  createNameless(path: string, mode: number): Promise<UnfinishedFile> {
-    return UnfinishedFile.createNameless(path, mode);
+  createNameless(path: string, mode: number): Promise<TempFile> {
+    return TempFile.createNameless(path, mode);
   }
 
   [Symbol.dispose](): void {
-    this.#route[Symbol.dispose]();
+    this.#resolved[Symbol.dispose]();
   }
 }
 
 /** Something that was judged, reached through its descriptor ever after. */
-class AnchoredPlace implements Place {
+class PolicyPlace implements Place {
   readonly path: string;
   /** Free of links. */
   readonly name: string;
   readonly #object: Descriptor;
-  readonly #judge: Judge;
+  readonly #policy: AccessPolicy;
   readonly #release: () => void;
 
   /** @param release gives back what holds the object */
-  constructor(name: string, object: Descriptor, judge: Judge, release: () => void) {
+  constructor(name: string, object: Descriptor, policy: AccessPolicy, release: () => void) {
     this.path = pathTo(object);
     this.name = name;
     this.#object = object;
-    this.#judge = judge;
+    this.#policy = policy;
     this.#release = release;
   }
 
@@ -211,20 +211,20 @@ class AnchoredPlace implements Place {
   }
 
   async *entries(): AsyncIterable<Deno.DirEntry> {
-    const judge = this.#judge;
-    const skeleton = judge.isSkeleton(this.name);
+    const policy = this.#policy;
+    const skeleton = policy.isSkeleton(this.name);
     for await (const entry of listEntries(this.path)) {
       const path = childOf(this.name, entry.name);
-      if (!judge.isHidden(path) && (!skeleton || judge.isPassable(path))) yield entry;
+      if (!policy.isHidden(path) && (!skeleton || policy.isPassable(path))) yield entry;
     }
   }
 
   child(name: string): Place {
     const path = childOf(this.name, name);
     // A skeleton's entries are only those that lead to what is granted.
-    if (!this.#judge.isSkeleton(path)) this.#judge.check(path, "read");
-    const object = openChild(this.#object, name, path, this.#judge);
-    return new AnchoredPlace(path, object, this.#judge, () => closeDescriptor(object));
+    if (!this.#policy.isSkeleton(path)) this.#policy.check(path, "read");
+    const object = openChild(this.#object, name, path, this.#policy);
+    return new PolicyPlace(path, object, this.#policy, () => closeDescriptor(object));
   }
 
   [Symbol.dispose](): void {
@@ -242,44 +242,44 @@ class AnchoredPlace implements Place {
 async function approveTree(
   source: Place,
   destination: string,
-  judge: Judge,
+  policy: AccessPolicy,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (isUniform(source.name, "read", judge) && isUniform(destination, "write", judge)) return;
+  if (isUniform(source.name, "read", policy) && isUniform(destination, "write", policy)) return;
   for await (const { name, isDirectory } of source.entries()) {
     signal?.throwIfAborted();
     const to = childOf(destination, name);
-    judge.check(to, "write");
+    policy.check(to, "write");
     using child = source.child(name);
-    if (isDirectory) await approveTree(child, to, judge, signal);
+    if (isDirectory) await approveTree(child, to, policy, signal);
   }
 }
 
-function isUniform(directory: string, use: "read" | "write", judge: Judge): boolean {
-  return judge.exceptionBelow(directory, use) === undefined && !judge.mayDenyBelow(directory);
+function isUniform(directory: string, use: "read" | "write", policy: AccessPolicy): boolean {
+  return policy.exceptionBelow(directory, use) === undefined && !policy.mayDenyBelow(directory);
 }
 
 /**
- * Removes what a route led to: a link, never its target, and what is in a directory if asked to.
+ * Removes what a resolved led to: a link, never its target, and what is in a directory if asked to.
  *
  * A directory in which something has to stay is refused as a whole, and nothing in it is removed.
  *
  * @throws {RpcError} if something may not be removed
  */
 async function removeEntry(
-  { path, name, object }: Route,
-  judge: Judge,
+  { path, name, object }: ResolvedPath,
+  policy: AccessPolicy,
   recursive: boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (object === undefined) throw new SystemError("ENOENT");
   if (path === "/") throw new SystemError("EBUSY");
-  judge.checkName(path);
-  const kept = judge.exceptionBelow(path, "write");
+  policy.checkName(path);
+  const kept = policy.exceptionBelow(path, "write");
   if (kept !== undefined) throw keeps(path, kept);
   const { isDirectory } = await Deno.stat(pathTo(object));
-  if (isDirectory && recursive && judge.mayDenyBelow(path)) {
-    await checkBelow(object, path, judge, signal);
+  if (isDirectory && recursive && policy.mayDenyBelow(path)) {
+    await checkBelow(object, path, policy, signal);
   }
   // The runtime, too, holds each directory that it goes into by a descriptor and follows no link.
   await remove(name, recursive);
@@ -289,23 +289,23 @@ async function removeEntry(
 async function checkBelow(
   directory: Descriptor,
   path: string,
-  judge: Judge,
+  policy: AccessPolicy,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   // What cannot be named cannot be looked into either.
-  for (const { likeness, mayBeDirectory } of foreignNames(pathTo(directory))) {
+  for (const { likeness, mayBeDirectory } of undecodableNames(pathTo(directory))) {
     const inner = childOf(path, likeness);
-    judge.check(inner, "write");
-    if (mayBeDirectory && judge.mayDenyBelow(inner)) throw keeps(path, inner);
+    policy.check(inner, "write");
+    if (mayBeDirectory && policy.mayDenyBelow(inner)) throw keeps(path, inner);
   }
   for await (const { name, isDirectory } of Deno.readDir(pathTo(directory))) {
     signal?.throwIfAborted();
     const inner = childOf(path, name);
-    judge.check(inner, "write");
+    policy.check(inner, "write");
     const descriptor = isDirectory ? openDirectory(directory, name) : undefined;
     if (descriptor === undefined) continue;
     try {
-      await checkBelow(descriptor, inner, judge, signal);
+      await checkBelow(descriptor, inner, policy, signal);
     } finally {
       closeDescriptor(descriptor);
     }

@@ -25,7 +25,7 @@ const PROCESS_NAME = /^(?:\d+|self|thread-self)$/;
  * Says what a sandboxed request may do with a path that has no links on its way, as a command in
  * the same sandbox could.
  */
-export class Judge {
+export class AccessPolicy {
   readonly #files: GrantedFiles;
   #passages: ReadonlySet<string> | undefined;
 

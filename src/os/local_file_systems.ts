@@ -38,7 +38,7 @@ const asked = new Map<string, Promise<boolean>>();
  * answer for minutes, or ever. Whatever is done with such a path on the main thread, be it to start a
  * command there, would hold up all clients. Paths on local file systems are not asked for each time.
  */
-export async function untilAnswered(paths: Iterable<string>): Promise<void> {
+export async function waitForFileSystems(paths: Iterable<string>): Promise<void> {
   const unknown = Array.from(paths).filter((path) => !isKnownLocal(path));
   if (unknown.length > 0) await Promise.all(unknown.map(isLocal));
 }
