@@ -25,18 +25,53 @@ const LOCAL_MS = 60_000;
 /** So many paths are remembered. */
 const MAX_LOCAL = 4096;
 
-/** Until when paths count as local, on the clock of `performance.now()`. */
-const local = new Map<string, number>();
-/** Paths that have been asked for, each by one thread, of which the runtime has 32. */
-const asked = new Map<string, Promise<boolean>>();
-
 /**
- * Waits until the file systems that paths lead to have answered once, whatever the answer. Nobody
- * else waits: another thread asks. Elsewhere than on Linux nothing is asked.
+ * Knows which paths are on file systems that wait for no one outside of the kernel.
  *
  * A network file system whose server is gone, or a FUSE file system whose program hangs, does not
- * answer for minutes, or ever. Whatever is done with such a path on the main thread, be it to start a
- * command there, would hold up all clients. Paths on local file systems are not asked for each time.
+ * answer for minutes, or ever. Whatever is done with a path of theirs on the main thread, be it to
+ * start a command there, would hold up all clients. So another thread asks first. Paths on local file
+ * systems are remembered and not asked for each time.
+ */
+class LocalFileSystems {
+  /** Until when paths count as local, on the clock of `performance.now()`. */
+  readonly #local = new Map<string, number>();
+  /** Paths that are being asked for, each by one thread, of which the runtime has 32. */
+  readonly #asked = new Map<string, Promise<boolean>>();
+
+  has(path: string): boolean {
+    return (this.#local.get(path) ?? 0) > performance.now();
+  }
+
+  ask(path: string): Promise<boolean> {
+    if (this.has(path)) return Promise.resolve(true);
+    const answer = this.#asked.get(path) ??
+      this.#find(path).finally(() => this.#asked.delete(path));
+    this.#asked.set(path, answer);
+    return answer;
+  }
+
+  /** A path that does not exist is on the file system of its parent. */
+  async #find(path: string): Promise<boolean> {
+    const type = await fileSystemType(path);
+    const parent = dirname(path);
+    const found = type === undefined
+      ? parent !== path && await this.ask(parent)
+      : LOCAL_TYPES.has(type);
+    if (found) {
+      if (this.#local.size >= MAX_LOCAL) this.#local.clear();
+      this.#local.set(path, performance.now() + LOCAL_MS);
+    }
+    return found;
+  }
+}
+
+/** One for the program: what is mounted where does not depend on who asks. */
+const fileSystems = new LocalFileSystems();
+
+/**
+ * Waits until the file systems that paths lead to have answered once, whatever the answer. Only the
+ * caller waits: another thread asks. Elsewhere than on Linux nothing is asked.
  */
 export async function waitForFileSystems(paths: Iterable<string>): Promise<void> {
   const unknown = Array.from(paths).filter((path) => !isKnownLocal(path));
@@ -45,29 +80,12 @@ export async function waitForFileSystems(paths: Iterable<string>): Promise<void>
 
 /** Whether {@linkcode isLocal} is known to be true of a path, and nobody has to be asked. */
 export function isKnownLocal(path: string): boolean {
-  return (local.get(path) ?? 0) > performance.now();
+  return fileSystems.has(path);
 }
 
-/** Whether a path is on a file system that waits for no one outside of the kernel; asks only once. */
+/** Whether a path is on a file system that waits for no one outside of the kernel. */
 export function isLocal(path: string): Promise<boolean> {
-  if (isKnownLocal(path)) return Promise.resolve(true);
-  const answer = asked.get(path) ?? ask(path).finally(() => asked.delete(path));
-  asked.set(path, answer);
-  return answer;
-}
-
-/** What is not there is where it could be. */
-async function ask(path: string): Promise<boolean> {
-  const type = await fileSystemType(path);
-  const parent = dirname(path);
-  const found = type === undefined
-    ? parent !== path && await isLocal(parent)
-    : LOCAL_TYPES.has(type);
-  if (found) {
-    if (local.size >= MAX_LOCAL) local.clear();
-    local.set(path, performance.now() + LOCAL_MS);
-  }
-  return found;
+  return fileSystems.ask(path);
 }
 
 /** Undefined if there is nothing at the path. */

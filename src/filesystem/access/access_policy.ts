@@ -22,8 +22,8 @@ const READ_ONLY = "Read-only file system (os error 30)";
 const PROCESS_NAME = /^(?:\d+|self|thread-self)$/;
 
 /**
- * Says what a sandboxed request may do with a path that has no links on its way, as a command in
- * the same sandbox could.
+ * What a sandboxed request may do with a path that has no links on its way: what a command in the
+ * same sandbox could do.
  */
 export class AccessPolicy {
   readonly #files: GrantedFiles;

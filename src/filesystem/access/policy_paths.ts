@@ -1,24 +1,24 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { undecodableNames } from "../../os/undecodable_names.ts";
-import { linkText, Open, openAt, pathTo } from "../../os/open_at.ts";
+import { linkText, pathTo } from "../../os/open_at.ts";
 import { SystemError } from "../../os/errno.ts";
-import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { childOf } from "../../os/native_path.ts";
 import { isNotFound, systemErrorCode } from "../io_error.ts";
-import { listEntries, makeDirectory, makeLink, remove } from "../named.ts";
+import { listEntries, makeDirectory, makeLink } from "../named.ts";
 import { openForWriting } from "../open.ts";
 import type { Destination, Paths, Place, Use } from "../paths.ts";
 import { leadsTo } from "../plain_paths.ts";
 import { TempFile } from "../temp_file.ts";
 import { type AccessPolicy, denial, isHarmlessDevice, kernelsOwn } from "./access_policy.ts";
+import { approveTree, removeEntry } from "./policy_trees.ts";
 import { openChild, resolveBeneath, type ResolvedPath } from "./resolve_beneath.ts";
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "@std/path/posix";
 
 /**
- * Follows the paths of a sandboxed request itself, judges what they lead to, and then reaches that
- * through descriptors only: a name that somebody gives to something else meanwhile leads nowhere.
+ * Follows the paths of a sandboxed request itself, checks what they lead to against a policy, and then
+ * works on that through descriptors only: a name that somebody gives to something else meanwhile has
+ * no effect.
  */
 export class PolicyPaths implements Paths {
   readonly #policy: AccessPolicy;
@@ -42,7 +42,7 @@ export class PolicyPaths implements Paths {
   }
 
   destination(path: string): Destination {
-    const resolved = this.#routeToChange(path, true);
+    const resolved = this.#resolveToChange(path, true);
     try {
       return new PolicyDestination(resolved, this.#policy);
     } catch (error) {
@@ -63,14 +63,14 @@ export class PolicyPaths implements Paths {
   }
 
   async makeLink(target: string, path: string): Promise<void> {
-    using resolved = this.#routeToChange(path, false);
+    using resolved = this.#resolveToChange(path, false);
     if (resolved.object !== undefined) throw new SystemError("EEXIST");
     this.#policy.checkName(resolved.path);
     await makeLink(target, resolved.name);
   }
 
   async remove(path: string, recursive: boolean, signal?: AbortSignal): Promise<void> {
-    using resolved = this.#routeToChange(path, false);
+    using resolved = this.#resolveToChange(path, false);
     await removeEntry(resolved, this.#policy, recursive, signal);
   }
 
@@ -79,7 +79,7 @@ export class PolicyPaths implements Paths {
   }
 
   /** @throws {RpcError} also if what would be changed is the kernel's, as read-only as to a command */
-  #routeToChange(path: string, followLast: boolean): ResolvedPath {
+  #resolveToChange(path: string, followLast: boolean): ResolvedPath {
     const resolved = resolveBeneath(path, this.#policy, followLast);
     if (!resolved.isKernels()) return resolved;
     resolved[Symbol.dispose]();
@@ -135,7 +135,7 @@ class PolicyDestination implements Destination {
   readonly #resolved: ResolvedPath;
   readonly #policy: AccessPolicy;
 
-  /** @throws {RpcError} if nothing may be written there; the resolved is then still the caller's */
+  /** @throws {RpcError} if nothing may be written there; the resolved path is then still the caller's */
   constructor(resolved: ResolvedPath, policy: AccessPolicy) {
     this.file = resolved.object === undefined ? undefined : pathTo(resolved.object);
     this.#resolved = resolved;
@@ -182,7 +182,7 @@ class PolicyDestination implements Destination {
   }
 }
 
-/** Something that was judged, reached through its descriptor ever after. */
+/** Something that the policy allows, reached through its descriptor ever after. */
 class PolicyPlace implements Place {
   readonly path: string;
   /** Free of links. */
@@ -230,101 +230,4 @@ class PolicyPlace implements Place {
   [Symbol.dispose](): void {
     this.#release();
   }
-}
-
-/**
- * Refuses to copy a directory if something in it may not be read, or may not be written where it
- * would go. Without exceptions below the one and the other there is nothing to look at.
- *
- * @param destination free of links
- * @throws {RpcError}
- */
-async function approveTree(
-  source: Place,
-  destination: string,
-  policy: AccessPolicy,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (isUniform(source.name, "read", policy) && isUniform(destination, "write", policy)) return;
-  for await (const { name, isDirectory } of source.entries()) {
-    signal?.throwIfAborted();
-    const to = childOf(destination, name);
-    policy.check(to, "write");
-    using child = source.child(name);
-    if (isDirectory) await approveTree(child, to, policy, signal);
-  }
-}
-
-function isUniform(directory: string, use: "read" | "write", policy: AccessPolicy): boolean {
-  return policy.exceptionBelow(directory, use) === undefined && !policy.mayDenyBelow(directory);
-}
-
-/**
- * Removes what a resolved led to: a link, never its target, and what is in a directory if asked to.
- *
- * A directory in which something has to stay is refused as a whole, and nothing in it is removed.
- *
- * @throws {RpcError} if something may not be removed
- */
-async function removeEntry(
-  { path, name, object }: ResolvedPath,
-  policy: AccessPolicy,
-  recursive: boolean,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (object === undefined) throw new SystemError("ENOENT");
-  if (path === "/") throw new SystemError("EBUSY");
-  policy.checkName(path);
-  const kept = policy.exceptionBelow(path, "write");
-  if (kept !== undefined) throw keeps(path, kept);
-  const { isDirectory } = await Deno.stat(pathTo(object));
-  if (isDirectory && recursive && policy.mayDenyBelow(path)) {
-    await checkBelow(object, path, policy, signal);
-  }
-  // The runtime, too, holds each directory that it goes into by a descriptor and follows no link.
-  await remove(name, recursive);
-}
-
-/** @throws {RpcError} if something below a directory may not be removed */
-async function checkBelow(
-  directory: Descriptor,
-  path: string,
-  policy: AccessPolicy,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  // What cannot be named cannot be looked into either.
-  for (const { likeness, mayBeDirectory } of undecodableNames(pathTo(directory))) {
-    const inner = childOf(path, likeness);
-    policy.check(inner, "write");
-    if (mayBeDirectory && policy.mayDenyBelow(inner)) throw keeps(path, inner);
-  }
-  for await (const { name, isDirectory } of Deno.readDir(pathTo(directory))) {
-    signal?.throwIfAborted();
-    const inner = childOf(path, name);
-    policy.check(inner, "write");
-    const descriptor = isDirectory ? openDirectory(directory, name) : undefined;
-    if (descriptor === undefined) continue;
-    try {
-      await checkBelow(descriptor, inner, policy, signal);
-    } finally {
-      closeDescriptor(descriptor);
-    }
-  }
-}
-
-/** Undefined if the name has become that of something else. */
-function openDirectory(parent: Descriptor, name: string): Descriptor | undefined {
-  try {
-    return openAt(parent, name, Open.PathOnly | Open.Directory | Open.NoFollow);
-  } catch (error) {
-    if (error instanceof SystemError && ["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code)) return;
-    throw error;
-  }
-}
-
-function keeps(path: string, kept: string): RpcError {
-  return internalError(
-    `the sandbox does not allow to remove '${path}', for '${kept}' has to stay as it is: ` +
-      "Device or resource busy (os error 16)",
-  );
 }

@@ -26,9 +26,9 @@ interface Step {
   readonly path: string;
 }
 
-/** Where a path led, held by descriptors: it stays that, whatever becomes of the names. */
+/** What a path was resolved to, held by descriptors: it stays that, whatever becomes of the names. */
 export class ResolvedPath implements Disposable {
-  /** Free of links, whether there is something or not: what is done is judged by it. */
+  /** Free of links, whether there is something or not. The policy decides by it. */
   readonly path: string;
   /** What is there, if there is something. */
   readonly object: Descriptor | undefined;
@@ -57,11 +57,11 @@ export class ResolvedPath implements Disposable {
 }
 
 /**
- * Goes along an absolute path, one name after the other, and never through a link that the kernel
- * would follow on its own: what a link says is read, and gone along in the same way.
+ * Resolves an absolute path one name at a time, as openat2(2) does beneath a directory. The kernel
+ * never follows a link on the way: the link is read, and what it says is resolved in the same way.
  *
- * `..` is not asked of the kernel. It leads back to where the way came from, so that nobody gets
- * out of a directory by moving it meanwhile.
+ * The kernel is never asked for `..` either. It leads back to the directory before, so that nobody
+ * gets out of a directory by moving it meanwhile.
  *
  * @throws {RpcError} at the first name that may not even be passed, whether it is there or not
  * @throws {SystemError} if something on the way is missing or no directory, or the path is longer
@@ -93,7 +93,7 @@ export function resolveBeneath(
 /**
  * What is in a directory under a name; a link is not followed.
  *
- * @param path the path of that name, free of links: what is done is judged by it
+ * @param path the path of that name, free of links; the policy decides by it
  * @throws {RpcError} if it may not even be passed
  * @throws {SystemError}
  */

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { DeferredClose } from "../../../src/filesystem/deferred_close.ts";
-import { eventually } from "../../e2e/support/patience.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { DeferredClose } from "../../src/filesystem/background_io.ts";
+import { eventually } from "../e2e/support/patience.ts";
+import { TestDirectory } from "./test_directory.ts";
 
 const ignore = Deno.build.os !== "linux";
 
