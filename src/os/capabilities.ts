@@ -1,3 +1,4 @@
+import { LINUX_CAPABILITY_VERSION_3 } from "./constants.ts";
 import { lastError } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
 
@@ -6,7 +7,6 @@ const libc = libraryTable({
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
 });
 
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** The thread that calls, in place of another's number. */
 const THIS_THREAD = 0;
 /** Two times effective, permitted and inheritable, of 32 bits each (capget(2)). */

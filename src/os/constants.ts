@@ -58,6 +58,9 @@ export const SHUT_RDWR = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 
+/** The form of capget(2) and capset(2) that has 64 capabilities. */
+export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
 /** The size of `struct statfs` on 64-bit machines; it begins with the type (statfs(2)). */
 export const STATFS_BYTES = 120;
 /** The size of `struct statx` (statx(2)). */

@@ -5,6 +5,7 @@ import { F_SETFL, O_CLOEXEC, O_NONBLOCK, SYS_CLOSE_RANGE } from "./constants.ts"
 import { libraryTable } from "./libc.ts";
 
 const libc = libraryTable({
+  open: { parameters: ["buffer", "i32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
@@ -29,6 +30,13 @@ const pairBytes = new Uint8Array(pair.buffer);
 export interface Pipe {
   readonly readEnd: Descriptor;
   readonly writeEnd: Descriptor;
+}
+
+/** Opens a file. @throws {Error} when that fails */
+export function openForReading(path: string): Descriptor {
+  const file = libc().open(cString(path), O_CLOEXEC);
+  if (file < 0) throw new Error(`cannot open ${path}: ${describeErrno(lastErrno())}`);
+  return file;
 }
 
 /** Opens a pipe. @throws {Error} when the process has no descriptors left */
