@@ -29,6 +29,14 @@ export const AT_SYMLINK_FOLLOW = 0x400;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_STATX_DONT_SYNC = 0x4000;
 
+// How openat2(2) follows a path.
+export const RESOLVE_NO_XDEV = 1n;
+export const RESOLVE_NO_MAGICLINKS = 2n;
+export const RESOLVE_NO_SYMLINKS = 4n;
+
+/** Own root, working directory and umask (unshare(2)). */
+export const CLONE_FS = 0x200;
+
 // Numbers for syscall(2) of what the C library has no function for (asm/unistd.h).
 export const SYS_KCMP = ARM ? 272n : 312n;
 export const SYS_GETDENTS64 = ARM ? 61n : 217n;

@@ -1,4 +1,4 @@
-import { O_CLOEXEC, O_PATH } from "./constants.ts";
+import { CLONE_FS, O_CLOEXEC, O_PATH } from "./constants.ts";
 import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
@@ -15,7 +15,6 @@ const calls = libraryTable({
   chroot: { parameters: ["buffer"], result: "i32" },
 });
 
-const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x2_0000;
 const CLONE_NEWNET = 0x4000_0000;
 /** MS_* of mount(2); the last two together are about one mount and not its file system. */

@@ -14,6 +14,7 @@ import {
   O_WRONLY,
   PATH_MAX,
   PROC_SUPER_MAGIC,
+  RESOLVE_NO_XDEV,
   STATFS_BYTES,
   SYS_OPENAT2,
 } from "./constants.ts";
@@ -72,7 +73,6 @@ const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
 ]);
 const UNSIGNED_32 = 0xffff_ffffn;
 
-const RESOLVE_NO_XDEV = 1n;
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
 const text = new Uint8Array(PATH_MAX);

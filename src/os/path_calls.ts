@@ -12,6 +12,7 @@ import {
   O_PATH,
   O_WRONLY,
   PROC_SUPER_MAGIC,
+  RESOLVE_NO_MAGICLINKS,
   SYS_OPENAT2,
 } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -34,7 +35,6 @@ const calls = libraryTable({
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
 
-const RESOLVE_NO_MAGICLINKS = 2n;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 const F_DUPFD_CLOEXEC = 1030;
 

@@ -1,3 +1,4 @@
+import { AF_INET, AF_INET6 } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { OpenFlag, setStatusFlags, statusFlags } from "../../os/path_calls.ts";
 import { copyDescriptor, openProcessDescriptor } from "../../os/pidfd.ts";
@@ -10,8 +11,6 @@ import type { Performer } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 
 /** linux/socket.h. */
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** Where `struct sockaddr_in` and `struct sockaddr_in6` have the port and the address. */
 const PORT_OFFSET = 2;
 const ADDRESS_OFFSET = 4;
