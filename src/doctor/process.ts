@@ -26,9 +26,9 @@ async function terminalCheck(): Promise<DoctorCheck> {
   };
 }
 
-/** The guardian that ends commands after the executor was killed is a shell. */
+/** The watchdog that ends commands after the executor was killed is a shell. */
 async function shellCheck(): Promise<DoctorCheck> {
-  const name = "guardian";
+  const name = "watchdog";
   const run = async () =>
     (await runChild({ argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {} })).exitCode;
   const problem = await problemOf(run);
@@ -68,12 +68,10 @@ async function runOnTerminal(argv: ChildCommand["argv"]): Promise<number> {
   return exitCode;
 }
 
-const PR_SET_CHILD_SUBREAPER = 36;
-
 async function subreaperCheck(): Promise<DoctorCheck> {
   const name = "descendants";
-  const { libc } = await import("../os/process_libc.ts");
-  const adopts = libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+  const { becomeSubreaper } = await import("../os/subreaper.ts");
+  const adopts = becomeSubreaper();
   const seesThem = readText("/proc/self/stat") !== undefined;
   if (adopts && seesThem) return ok(name, "what commands leave running is adopted and ended");
   return {

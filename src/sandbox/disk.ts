@@ -9,8 +9,8 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { foreignNames } from "../os/foreign_names.ts";
-import { fileModeAt } from "../os/file_mode.ts";
+import { undecodableNames } from "../os/undecodable_names.ts";
+import { fileModeAt } from "../os/file_status.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -147,7 +147,7 @@ function kindOf(
 /** Those that the runtime leaves out. */
 function foreignEntries(path: string): DirectoryEntry[] {
   if (Deno.build.os !== "linux") return [];
-  return foreignNames(path).map(({ likeness, mayBeDirectory }) => ({
+  return undecodableNames(path).map(({ likeness, mayBeDirectory }) => ({
     name: likeness,
     kind: mayBeDirectory ? "directory" : "other",
     foreign: true,

@@ -1,4 +1,4 @@
-import { untilAnswered } from "../os/until_answered.ts";
+import { waitForFileSystems } from "../os/local_file_systems.ts";
 import { startingPaths } from "../process/executable.ts";
 import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
@@ -75,7 +75,7 @@ export async function prepareSandbox(
     temporaryDirectory: command.env.TMPDIR,
     certificateFiles: intent.managedNetwork === undefined ? [] : certificateFiles(command.env),
   };
-  await untilAnswered([...namedPaths(intent, facts), ...startingPaths(command)]);
+  await waitForFileSystems([...namedPaths(intent, facts), ...startingPaths(command)]);
   const asked = bindIntent(intent, facts, hostDisk);
   if (intent.bounds !== undefined) enforceDirectory(intent.bounds, command.cwd, hostDisk);
   if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };

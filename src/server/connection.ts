@@ -3,7 +3,7 @@ import { MissingWatch } from "../filesystem/missing_watch.ts";
 import { HttpBodies } from "../http/http_bodies.ts";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
-import type { Slots } from "../process/slots.ts";
+import type { Quota } from "../process/quota.ts";
 import {
   encodeError,
   encodeNotification,
@@ -33,7 +33,7 @@ export interface ConnectionOptions {
   /** Requests that are worked on at the same time. */
   readonly concurrentRequests: number;
   /** Bytes of messages, of all connections, that may wait or be worked on. */
-  readonly messageBytes: Slots;
+  readonly messageBytes: Quota;
   /** Told of large messages. */
   readonly trimmer: MemoryTrimmer;
   readonly telemetry: Telemetry;

@@ -3,7 +3,7 @@ import { type Environment, startingEnvironment } from "../os/environment.ts";
 import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
-import { Slots } from "../process/slots.ts";
+import { Quota } from "../process/quota.ts";
 import { methods } from "../protocol/methods.ts";
 import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
@@ -85,10 +85,10 @@ export class Executor {
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
-      processSlots: new Slots(limits.processes),
+      processSlots: new Quota(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
-      inputBytes: new Slots(memory.budgetBytes / 4),
+      inputBytes: new Quota(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),
       closedProcesses: new ClosedProcesses(
@@ -119,7 +119,7 @@ export class Executor {
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
-      messageBytes: new Slots(memory.budgetBytes / 2),
+      messageBytes: new Quota(memory.budgetBytes / 2),
       trimmer: this.#trimmer,
       telemetry,
       environmentInfo: () => environmentInfo,

@@ -8,7 +8,7 @@ import {
 } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
-import type { Slots } from "../process/slots.ts";
+import type { Quota } from "../process/quota.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -33,9 +33,9 @@ export interface SessionOptions {
   /** Which processes are remembered though they are closed. */
   readonly closedProcesses: ClosedProcesses;
   /** Bytes of input that all processes together may have waiting for them. @default each its own */
-  readonly inputBytes?: Slots;
+  readonly inputBytes?: Quota;
   /** One for each process of any session that may run. */
-  readonly processSlots: Slots;
+  readonly processSlots: Quota;
   readonly telemetry: Telemetry;
 }
 

@@ -1,7 +1,12 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
-import { hasNoNewPrivileges, isAlive, lookForSocket, type OpenFiles } from "../os/open_files.ts";
+import {
+  hasNoNewPrivileges,
+  isAlive,
+  lookForSocket,
+  type OpenFiles,
+} from "../os/descriptor_table.ts";
 import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
 import { logSeldom } from "../log/log.ts";

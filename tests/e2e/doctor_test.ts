@@ -81,7 +81,7 @@ Deno.test({
         "sandbox read-only",
         "sandbox workspace-write",
         "terminals",
-        "guardian",
+        "watchdog",
         "descendants",
       ]
     ) {
@@ -153,7 +153,7 @@ Deno.test({
     const launcher = ["prlimit", "--nofile=256:256", ...hidden];
     const { mechanism, check } = await examine({ launcher });
     assertEquals(
-      ["sandbox read-only", "terminals", "guardian", "open files"]
+      ["sandbox read-only", "terminals", "watchdog", "open files"]
         .map((name) => check(name)?.status),
       ["warning", "failed", "failed", "warning"],
     );

@@ -1,8 +1,4 @@
-import { libc } from "../../src/os/file_libc.ts";
 import { PathUri } from "../../src/protocol/path_uri.ts";
-
-// It stays open for good, and no single test is to be blamed for that.
-if (Deno.build.os === "linux") libc();
 
 /** A directory of a test's own, gone when the test is over. */
 export class TestDirectory implements AsyncDisposable {

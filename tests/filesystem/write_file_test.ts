@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fileOperations } from "../../src/filesystem/operations.ts";
+import { performFileMethod } from "../../src/filesystem/operations.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import {
@@ -104,7 +104,7 @@ Deno.test("a FIFO that nobody reads is waited for only as long as somebody waits
     dataBase64: base64("x"),
   });
   const gone = new AbortController();
-  const written = fileOperations["fs/writeFile"](params, gone.signal);
+  const written = performFileMethod("fs/writeFile", params, gone.signal);
   gone.abort(new Error("nobody waits"));
   await assertRejects(() => written, Error, "nobody waits");
 });

@@ -13,7 +13,7 @@ import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -30,7 +30,7 @@ function handling(handle: (params: unknown, context: RequestContext) => unknown)
 class Setting {
   readonly system = new FakeSystem();
   readonly sessions: Sessions;
-  readonly messageBytes = new Slots(1e6);
+  readonly messageBytes = new Quota(1e6);
   readonly #trimmer = new MemoryTrimmer(1e9, () => {});
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
 
@@ -40,7 +40,7 @@ class Setting {
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
       retentionPool: new RetentionPool(),
-      processSlots: new Slots(1000),
+      processSlots: new Quota(1000),
       telemetry: NO_TELEMETRY,
       closedProcesses: new ClosedProcesses(1000, 0),
       detachedLifeMs: 60_000,

@@ -9,7 +9,7 @@ import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { FakeSystem } from "../process/fake_child.ts";
 import { FakeKeeper } from "./fake_keeper.ts";
@@ -80,7 +80,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     keeper: new FakeKeeper(),
     retainedBytes: 0,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(1000),
+    processSlots: new Quota(1000),
     telemetry: NO_TELEMETRY,
     closedProcesses: new ClosedProcesses(1000, 0),
   });

@@ -3,7 +3,7 @@ import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { eventually } from "../e2e/support/patience.ts";
 import { type FakeChild, fakeCommand, FakeSystem } from "../process/fake_child.ts";
 import { pick, seededRandom } from "../protocol/seeded_random.ts";
@@ -18,7 +18,7 @@ function setUp(detachedLifeMs: number) {
     keeper: new FakeKeeper(),
     retainedBytes: 1024,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(100_000),
+    processSlots: new Quota(100_000),
     closedProcesses: new ClosedProcesses(1000, 0),
     detachedLifeMs,
     graceMs: 0,

@@ -3,12 +3,39 @@ import type { OutputStream } from "../../protocol/process.ts";
 import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
 import { killGroup, signalGroup } from "./signals.ts";
-import type { ChildInput, ChildOutput, OutputOpener } from "./streams.ts";
 
 /** More than pipes, terminals and the runtime hold between them. */
 const HELD_BYTES = 512 * 1024;
 /** How long outputs have to be silent after the exit to be taken for empty, in milliseconds. */
 const QUIET_MS = 50;
+
+/** What an output tells of itself. */
+export interface OutputObserver {
+  bytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Every writer has closed. Told once, and not after `close`. */
+  ended(): void;
+}
+
+/** Our end of a child's output. Reading begins when it is resumed for the first time. */
+export interface ChildOutput {
+  pause(): void;
+  resume(): void;
+  /** Stops reading for good. */
+  close(): void;
+}
+
+/** Makes an output that tells an observer. */
+export type OutputOpener = (observer: OutputObserver) => ChildOutput;
+
+/** Our end of a child's input. */
+export interface ChildInput {
+  /** In the order of the calls; `closed` when the child no longer reads. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
+  /** Ends the input behind the writes that wait. */
+  end(): void;
+  /** Writes that wait are answered `closed`. */
+  close(): void;
+}
 
 /** A process that has just been started, in parts. */
 export interface StartedProcess {

@@ -1,7 +1,6 @@
 import type { ChildCommand, WriteOutcome } from "../child.ts";
-import type { StartedProcess } from "./child.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 import { type Launch, launchNamed, locateExecutable } from "./launcher.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 import { isAbsolute } from "@std/path/posix";
 
 /** Starts a command with pipes on its output and, if asked for, on its input. @throws {Error} */

@@ -1,8 +1,7 @@
 import type { ChildCommand, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
-import type { StartedProcess } from "./child.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 import { type Launch, launchOnTerminal, launchResize, locateExecutable } from "./launcher.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 import { closeDescriptor, openPseudoTerminal, writeSome } from "../../os/unix_pseudo_terminal.ts";
 import type { Duplex } from "node:stream";
 import { ReadStream } from "node:tty";

@@ -1,8 +1,7 @@
 import type { IPty } from "@lydell/node-pty";
 import type { ChildCommand } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
-import type { StartedProcess } from "./child.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 
 /** Ctrl-C, as typed. */
 const INTERRUPT = "\x03";

@@ -50,7 +50,7 @@ Deno.test("two hundred connections work at the same time", async () => {
   const open = () => LoadClient.open(executor.url);
   using first = await open();
   await work(first, 0, directory.path);
-  await eventually(() => resourcesOf(executor.pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(executor.pid).children === 1, "the watchdog alone");
   const before = resourcesOf(executor.pid);
 
   using clients = new DisposableStack();

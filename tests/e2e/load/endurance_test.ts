@@ -118,7 +118,7 @@ async function descriptorsAtRest({ url, pid }: ListeningExecutor): Promise<numbe
   const connected = await LoadClient.open(url);
   await connected.start(command("first", ["/bin/true"]));
   await connected.closed("first");
-  await eventually(() => resourcesOf(pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(pid).children === 1, "the watchdog alone");
   const { descriptors } = resourcesOf(pid);
   connected.cut();
   await eventually(() => resourcesOf(pid).descriptors < descriptors, "the connection's end");

@@ -50,7 +50,7 @@ function openDescriptors(pid: number): number {
   return Array.from(Deno.readDirSync(`/proc/${pid}/fd`)).length;
 }
 
-/** Waits until a program has no child but its guardian, zombies included. */
+/** Waits until a program has no child but its watchdog, zombies included. */
 async function alone(pid: number): Promise<void> {
   await eventually(() => childrenOf(pid).length === 1, "the executor's children to end");
 }

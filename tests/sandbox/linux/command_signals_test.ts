@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
 import {
@@ -7,9 +6,6 @@ import {
   runToEnd,
   type StartChild,
 } from "../../process/behaviour/recorded_child.ts";
-
-// Opened before the first test, which would be taken to leak it.
-libc();
 
 const start: StartChild = (command, observer) =>
   Promise.resolve(startLinuxChild(command, observer));

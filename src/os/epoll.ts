@@ -1,16 +1,29 @@
 import { setImmediate } from "node:timers";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
-import { libc } from "./process_libc.ts";
+import { O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { libraryTable } from "./libc.ts";
+
+const libc = libraryTable({
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  eventfd_read: { parameters: ["i32", "buffer"], result: "i32" },
+  eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  epoll_wait_blocking: {
+    name: "epoll_wait",
+    parameters: ["i32", "buffer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+});
 
 /** What a descriptor is ready for (epoll_ctl(2)). */
 export const Ready = { Input: 0x001, Output: 0x004, Error: 0x008, HangUp: 0x010 } as const;
 
-const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
-const EFD_CLOEXEC = 0o2000000;
-const EFD_NONBLOCK = 0o4000;
 const BATCH = 64;
 /** struct epoll_event is packed on x86-64 alone. */
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
@@ -45,9 +58,9 @@ export class Poller {
 
   /** @throws {Error} when the process has no descriptors left */
   constructor() {
-    this.#epoll = opened(libc().epoll_create1(EPOLL_CLOEXEC));
+    this.#epoll = opened(libc().epoll_create1(O_CLOEXEC));
     try {
-      this.#wakeUp = opened(libc().eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      this.#wakeUp = opened(libc().eventfd(0, O_CLOEXEC | O_NONBLOCK));
     } catch (error) {
       closeDescriptor(this.#epoll);
       throw error;

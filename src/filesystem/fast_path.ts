@@ -1,7 +1,8 @@
 import { basename, dirname } from "@std/path/posix";
 import { closeDescriptor } from "../os/descriptor.ts";
-import { isKnownLocal, isLocal } from "../os/until_answered.ts";
+import { isKnownLocal, isLocal } from "../os/local_file_systems.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { Open, openAt } from "../os/open_at.ts";
 import {
@@ -14,21 +15,18 @@ import {
   storeSmall,
 } from "./small_files.ts";
 import { hostPath } from "./named.ts";
-
-/** Requests that may be answered in the turn in which they come. */
-export type DirectMethod = "fs/getMetadata" | "fs/readFile" | "fs/readDirectory" | "fs/writeFile";
+import type { FileMethod } from "./operations.ts";
 
 /** Characters of base64 that a small file takes. */
 const SMALL_TEXT_LENGTH = Math.ceil(SMALL_FILE_BYTES / 3) * 4;
 
-type DirectAnswers = {
-  readonly [M in DirectMethod]: (
-    params: Params<M>,
-    entry: LocalEntry,
-  ) => ResultInput<M> | undefined;
-};
+type DirectAnswer<M extends FileMethod> = (
+  params: Params<M>,
+  entry: LocalEntry,
+) => ResultInput<M> | undefined;
 
-const answers: DirectAnswers = {
+/** What of the requests can be done at once. */
+const answers: { readonly [M in FileMethod]?: DirectAnswer<M> } = {
   "fs/getMetadata": (_, entry) => smallMetadata(entry),
   "fs/readFile": (_, entry) => {
     const dataBase64 = smallContent(entry);
@@ -49,13 +47,15 @@ const answers: DirectAnswers = {
  * @returns undefined if it is not small or plain, or fails: nothing has been done then, and whoever
  * does it otherwise knows what to say
  */
-export function answerDirectly<M extends DirectMethod>(
+export function answerDirectly<M extends FileMethod>(
   method: M,
   params: Params<M>,
 ): ResultInput<M> | undefined {
-  if (Deno.build.os !== "linux") return undefined;
+  const answer: DirectAnswer<M> | undefined = answers[method];
+  const uri = pathOf(params);
+  if (Deno.build.os !== "linux" || answer === undefined || uri === undefined) return undefined;
   try {
-    const path = hostPath(params.path);
+    const path = hostPath(uri);
     const parent = dirname(path);
     if (path === "/" || !isKnownLocal(parent)) return undefined;
     const directory = openAt(-1, parent, Open.PathOnly | Open.Directory);
@@ -63,7 +63,7 @@ export function answerDirectly<M extends DirectMethod>(
       const entry = localEntry(directory, basename(path));
       if (entry === undefined) return undefined;
       try {
-        return answers[method](params, entry);
+        return answer(params, entry);
       } finally {
         if (entry.object !== undefined) closeDescriptor(entry.object);
       }
@@ -75,7 +75,13 @@ export function answerDirectly<M extends DirectMethod>(
   }
 }
 
-/** Finds out whether requests about what is beside a path may be answered directly. */
-export function learnDirectory({ path }: Params<DirectMethod>): void {
-  if (Deno.build.os === "linux") void isLocal(dirname(hostPath(path)));
+/** Finds out whether requests about what is beside the path of this one may be answered directly. */
+export function learnDirectory(params: Params<FileMethod>): void {
+  const uri = pathOf(params);
+  if (Deno.build.os === "linux" && uri !== undefined) void isLocal(dirname(hostPath(uri)));
+}
+
+/** Undefined for a request about several paths. */
+function pathOf(params: Params<FileMethod>): PathUri | undefined {
+  return "path" in params ? params.path : undefined;
 }

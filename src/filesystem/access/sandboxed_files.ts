@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { untilAnswered } from "../../os/until_answered.ts";
+import { waitForFileSystems } from "../../os/local_file_systems.ts";
+import type { Params } from "../../protocol/methods.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
@@ -9,19 +10,18 @@ import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/policy/bind.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
-import { type FileOpener, openPlainly } from "../file_handles.ts";
+import { openPlainly } from "../file_handles.ts";
 import { pathTo } from "../../os/open_at.ts";
-import { type FileOperations, fileOperations } from "../operations.ts";
-import { FileWorker } from "./file_worker.ts";
-import type { JobFiles } from "./job.ts";
+import { type PerformFileMethod, performFileMethod } from "../operations.ts";
+import type { FileWorker } from "./file_worker.ts";
+import { type JobFiles, jobOf } from "./job.ts";
 
-/** Operations on files within a sandbox. */
+/** What a client may do with files within a sandbox. */
 export interface SandboxedFiles {
-  readonly operations: FileOperations;
-  readonly open: FileOpener;
+  readonly perform: PerformFileMethod;
+  /** Opens a regular file for reading. */
+  open(params: Params<"fs/open">): Promise<FileHandle>;
 }
-
-let shared: FileWorker | undefined;
 
 /**
  * What a client intends for file requests, to be done by a thread without capabilities; with the
@@ -33,7 +33,7 @@ let shared: FileWorker | undefined;
  */
 export async function filesInSandbox(
   sandbox: SandboxContext | undefined,
-  worker: FileWorker = shared ??= new FileWorker(),
+  worker: FileWorker,
   bounds?: SandboxBounds,
   reserved?: ReservedResources,
 ): Promise<SandboxedFiles> {
@@ -49,12 +49,12 @@ export async function filesInSandbox(
     bounds,
     reserved,
   };
-  await untilAnswered(namedPaths(intent, facts));
+  await waitForFileSystems(namedPaths(intent, facts));
   const { files } = bindIntent(intent, facts, hostDisk);
   if (files.kind === "all") {
     return enclosesCommands(sandbox)
       ? onWorker(worker, JSON.stringify(EVERYTHING))
-      : { operations: fileOperations, open: openPlainly };
+      : { perform: performFileMethod, open: ({ path }) => openPlainly(path) };
   }
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
     pattern,
@@ -83,33 +83,10 @@ function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
 }
 
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {
-  const operations: FileOperations = {
-    "fs/readFile": ({ path }, signal) =>
-      worker.run({ method: "fs/readFile", path: `${path}` }, files, signal),
-    "fs/writeFile": ({ path, dataBase64 }, signal) =>
-      worker.run({ method: "fs/writeFile", path: `${path}`, dataBase64 }, files, signal),
-    "fs/createDirectory": ({ path, recursive }, signal) =>
-      worker.run({ method: "fs/createDirectory", path: `${path}`, recursive }, files, signal),
-    "fs/getMetadata": ({ path }, signal) =>
-      worker.run({ method: "fs/getMetadata", path: `${path}` }, files, signal),
-    "fs/canonicalize": ({ path }, signal) =>
-      worker.run({ method: "fs/canonicalize", path: `${path}` }, files, signal),
-    "fs/readDirectory": ({ path }, signal) =>
-      worker.run({ method: "fs/readDirectory", path: `${path}` }, files, signal),
-    "fs/walk": ({ path, options }, signal) =>
-      worker.run({ method: "fs/walk", path: `${path}`, options }, files, signal),
-    "fs/remove": ({ path, recursive, force }, signal) =>
-      worker.run({ method: "fs/remove", path: `${path}`, recursive, force }, files, signal),
-    "fs/copy": ({ sourcePath, destinationPath, recursive }, signal) => {
-      const paths = { sourcePath: `${sourcePath}`, destinationPath: `${destinationPath}` };
-      return worker.run({ method: "fs/copy", ...paths, recursive }, files, signal);
-    },
-  };
   return {
-    operations,
-    open: async (path) => {
-      const job = { method: "fs/open", path: `${path}` } as const;
-      const descriptor = await worker.run<Descriptor>(job, files);
+    perform: (method, params, signal) => worker.run(jobOf(method, params), files, signal),
+    open: async (params) => {
+      const descriptor = await worker.run<Descriptor>(jobOf("fs/open", params), files);
       try {
         // Open already, so that this needs no right that the worker did not have.
         return await open(pathTo(descriptor), constants.O_RDONLY | constants.O_NONBLOCK);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { constants } from "node:os";
-import { fileModeAt } from "../../src/os/file_mode.ts";
+import { fileModeAt } from "../../src/os/file_status.ts";
 
 Deno.test({
   name: "the type of a file is told, and why it cannot be told",

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { LateRelease } from "../../../src/filesystem/late_release.ts";
-import { eventually } from "../../e2e/support/patience.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { DeferredClose } from "../../src/filesystem/background_io.ts";
+import { eventually } from "../e2e/support/patience.ts";
+import { TestDirectory } from "./test_directory.ts";
 
 const ignore = Deno.build.os !== "linux";
 
@@ -12,7 +12,7 @@ Deno.test({
     await using directory = await TestDirectory.create();
     await directory.fill({ f: "x" });
     {
-      using release = new LateRelease();
+      using release = new DeferredClose();
       release.hold(directory.at("f"));
       await Deno.remove(directory.at("f"));
       assertEquals(directory.openFiles(), [`${directory.at("f")} (deleted)`]);
@@ -26,7 +26,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using directory = await TestDirectory.create();
-    using release = new LateRelease();
+    using release = new DeferredClose();
     release.hold(directory.at("none"));
     assertEquals(directory.openFiles(), []);
   },

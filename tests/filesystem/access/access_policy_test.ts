@@ -1,20 +1,20 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Judge } from "../../../src/filesystem/access/judge.ts";
+import { AccessPolicy } from "../../../src/filesystem/access/access_policy.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { glob, path, special, type WireEntry } from "../../sandbox/context.ts";
 import { grantedIn } from "./scene.ts";
 
 const ignore = Deno.build.os === "windows";
 
-function judge(...entries: WireEntry[]): Judge {
-  return new Judge(grantedIn("/", entries));
+function policy(...entries: WireEntry[]): AccessPolicy {
+  return new AccessPolicy(grantedIn("/", entries));
 }
 
 Deno.test({
-  name: "a judge says what the most specific grant says, of /proc at most that it may be read",
+  name: "a policy says what the most specific grant says, of /proc at most that it may be read",
   ignore,
   fn: () => {
-    const cautious = judge(
+    const cautious = policy(
       path("/", "read"),
       path("/nowhere/w", "write"),
       path("/nowhere/w/r", "read"),
@@ -37,16 +37,16 @@ Deno.test({
     for (const [path, access] of Object.entries(expected)) {
       assertEquals(cautious.access(path), access, path);
     }
-    assertEquals(judge(path("/", "write"), path("/x", "deny")).access("/proc/version"), "read");
-    assertEquals(judge(path("/nowhere", "read")).access("/proc/version"), "deny");
+    assertEquals(policy(path("/", "write"), path("/x", "deny")).access("/proc/version"), "read");
+    assertEquals(policy(path("/nowhere", "read")).access("/proc/version"), "deny");
   },
 });
 
 Deno.test({
-  name: "a judge lets everybody use the devices that a sandbox has of its own",
+  name: "a policy lets everybody use the devices that a sandbox has of its own",
   ignore,
   fn: () => {
-    const cautious = judge(path("/nowhere", "read"), path("/dev/nowhere", "read"));
+    const cautious = policy(path("/nowhere", "read"), path("/dev/nowhere", "read"));
     assertEquals(cautious.access("/dev/null"), "write");
     assertEquals(cautious.access("/dev"), "read");
     assertEquals(cautious.isHidden("/dev/null"), false);
@@ -54,15 +54,15 @@ Deno.test({
     assertEquals(cautious.isHidden("/dev/null/x"), true);
     assertEquals(cautious.isHidden("/dev/nowhere/x"), false);
     assertEquals(cautious.access("/dev/nowhere/x"), "read");
-    assertEquals(judge(path("/dev/null", "deny")).access("/dev/null"), "deny");
+    assertEquals(policy(path("/dev/null", "deny")).access("/dev/null"), "deny");
   },
 });
 
 Deno.test({
-  name: "a judge hides processes, by whatever name",
+  name: "a policy hides processes, by whatever name",
   ignore,
   fn: () => {
-    const cautious = judge(path("/", "read"));
+    const cautious = policy(path("/", "read"));
     for (const name of ["1", "123/environ", "self", "self/fd/3", "thread-self/mem"]) {
       assertEquals(cautious.isHidden(`/proc/${name}`), true, name);
     }
@@ -73,10 +73,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a judge lets pass to what is granted, and shows the way to it",
+  name: "a policy lets pass to what is granted, and shows the way to it",
   ignore,
   fn: () => {
-    const cautious = judge(
+    const cautious = policy(
       path("/nowhere/a/b", "read"),
       path("/nowhere/d", "deny"),
       path("/nowhere/d/e/f", "read"),
@@ -95,10 +95,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a judge says which path it is about, and why not",
+  name: "a policy says which path it is about, and why not",
   ignore,
   fn: () => {
-    const cautious = judge(
+    const cautious = policy(
       special("minimal", "read"),
       path("/nowhere/r", "read"),
       path("/nowhere/d", "deny"),

@@ -19,7 +19,7 @@ const COMMANDS: readonly [script: string, sleeping: number][] = [
   ["(setsid sh -c 'sleep 600; true' &); true", 1],
 ];
 
-Deno.test("guardian: nothing outlives an executor that is killed", async () => {
+Deno.test("watchdog: nothing outlives an executor that is killed", async () => {
   await using executor = new WatchedExecutor();
   for (const [script] of COMMANDS) await executor.order(`run owner ${script}`);
   await executor.runs("sleep 600", COMMANDS.reduce((sum, [, sleeping]) => sum + sleeping, 0));
@@ -28,7 +28,7 @@ Deno.test("guardian: nothing outlives an executor that is killed", async () => {
   await eventually(() => executor.descendants().length === 0, "the end of all descendants");
 });
 
-Deno.test("guardian: what starts others all the time does not get away", async () => {
+Deno.test("watchdog: what starts others all the time does not get away", async () => {
   await using executor = new WatchedExecutor();
   const starter = "while :; do sleep 600 & sleep 0.01; done";
   await executor.order(`run owner setsid sh -c '${starter}' & wait`);
@@ -37,7 +37,7 @@ Deno.test("guardian: what starts others all the time does not get away", async (
   await eventually(() => executor.descendants().length === 0, "the end of all descendants");
 });
 
-Deno.test("guardian: a session that was released is not killed", async () => {
+Deno.test("watchdog: a session that was released is not killed", async () => {
   await using executor = new WatchedExecutor();
   const sessions = [0, 1, 2].map(() =>
     new Deno.Command("setsid", { args: ["sleep", "600"] }).spawn()
@@ -54,29 +54,29 @@ Deno.test("guardian: a session that was released is not killed", async () => {
   }
 });
 
-Deno.test("guardian: one that is killed is replaced, and the new one knows all", async () => {
+Deno.test("watchdog: one that is killed is replaced, and the new one knows all", async () => {
   await using executor = new WatchedExecutor();
   await executor.order("run owner sleep 600 & sleep 600");
   await executor.runs("sleep 600", 2);
-  const first = await executor.order("guardian");
+  const first = await executor.order("watchdog");
   tryKill(first, "SIGKILL");
   await eventually(() => executor.hasSaidSomething("lost"), "the loss to be noticed");
-  await eventually(async () => (await executor.order("guardian")) > 0, "a new guardian");
-  assertNotEquals(await executor.order("guardian"), first);
+  await eventually(async () => (await executor.order("watchdog")) > 0, "a new watchdog");
+  assertNotEquals(await executor.order("watchdog"), first);
   await executor.kill();
   await eventually(() => executor.descendants().length === 0, "the end of all descendants");
 });
 
-Deno.test("guardian: signals that end an executor do not end its guardian", async () => {
+Deno.test("watchdog: signals that end an executor do not end its watchdog", async () => {
   await using executor = new WatchedExecutor();
   await executor.order("run owner sleep 600");
-  const guardian = await executor.order("guardian");
-  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) tryKill(guardian, signal);
+  const watchdog = await executor.order("watchdog");
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) tryKill(watchdog, signal);
   await executor.kill();
   await eventually(() => executor.descendants().length === 0, "the end of all descendants");
 });
 
-Deno.test("guardian: directories are removed in the end, if nobody uses them", async () => {
+Deno.test("watchdog: directories are removed in the end, if nobody uses them", async () => {
   const directory = await Deno.makeTempDir();
   const names = [
     "a b",
@@ -100,10 +100,10 @@ Deno.test("guardian: directories are removed in the end, if nobody uses them", a
     }
     for (const name of ["dropped", "kept again"]) await executor.order(`drop ${directory}/${name}`);
     await executor.order(`keep ${directory}/kept again`);
-    const guardian = await executor.order("guardian");
+    const watchdog = await executor.order("watchdog");
     await executor.order("settle");
     await executor.kill();
-    await eventually(() => !isAlive(guardian), "the guardian's end");
+    await eventually(() => !isAlive(watchdog), "the watchdog's end");
     const left = Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
     assertEquals(left, ["dropped", "full", "locked", "never"]);
   } finally {

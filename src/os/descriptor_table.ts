@@ -1,7 +1,15 @@
-import { libc } from "./process_libc.ts";
+import { SYS_KCMP } from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 import { readProc } from "./procfs.ts";
 
-const SYS_KCMP = Deno.build.arch === "aarch64" ? 272n : 312n;
+const libc = libraryTable({
+  kcmp: {
+    name: "syscall",
+    parameters: ["i64", "i64", "i64", "i64", "i64", "i64"],
+    result: "i64",
+  },
+});
+
 const KCMP_FILES = 2n;
 
 /** What is to be seen of a process's descriptors. */
@@ -58,7 +66,7 @@ function descriptorTables(pid: number): string[] {
 
 /** Asks the kernel (kcmp(2)), which may not tell. */
 function shareFiles(one: number, other: number): boolean {
-  const answer = libc().syscall_with_five(
+  const answer = libc().kcmp(
     SYS_KCMP,
     BigInt(one),
     BigInt(other),

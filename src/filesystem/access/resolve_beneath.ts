@@ -11,7 +11,7 @@ import { SystemError } from "../../os/errno.ts";
 import { invalidRequest } from "../../protocol/errors.ts";
 import { childOf } from "../../os/native_path.ts";
 import { isNotFound } from "../io_error.ts";
-import { isProcessesPath, type Judge } from "./judge.ts";
+import { type AccessPolicy, isProcessesPath } from "./access_policy.ts";
 import { basename } from "@std/path/posix";
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
@@ -26,9 +26,9 @@ interface Step {
   readonly path: string;
 }
 
-/** Where a path led, held by descriptors: it stays that, whatever becomes of the names. */
-export class Route implements Disposable {
-  /** Free of links, whether there is something or not: what is done is judged by it. */
+/** What a path was resolved to, held by descriptors: it stays that, whatever becomes of the names. */
+export class ResolvedPath implements Disposable {
+  /** Free of links, whether there is something or not. The policy decides by it. */
   readonly path: string;
   /** What is there, if there is something. */
   readonly object: Descriptor | undefined;
@@ -57,29 +57,33 @@ export class Route implements Disposable {
 }
 
 /**
- * Goes along an absolute path, one name after the other, and never through a link that the kernel
- * would follow on its own: what a link says is read, and gone along in the same way.
+ * Resolves an absolute path one name at a time, as openat2(2) does beneath a directory. The kernel
+ * never follows a link on the way: the link is read, and what it says is resolved in the same way.
  *
- * `..` is not asked of the kernel. It leads back to where the way came from, so that nobody gets
- * out of a directory by moving it meanwhile.
+ * The kernel is never asked for `..` either. It leads back to the directory before, so that nobody
+ * gets out of a directory by moving it meanwhile.
  *
  * @throws {RpcError} at the first name that may not even be passed, whether it is there or not
  * @throws {SystemError} if something on the way is missing or no directory, or the path is longer
  * than any that the kernel takes
  */
-export function findRoute(path: string, judge: Judge, followLast: boolean): Route {
+export function resolveBeneath(
+  path: string,
+  policy: AccessPolicy,
+  followLast: boolean,
+): ResolvedPath {
   if (path.includes("\0")) throw invalidRequest("file name contained an unexpected NUL byte");
   refuseLong(path);
   const root = { descriptor: openAt(-1, "/", Open.PathOnly | Open.Directory), path: "/" };
   const steps: [Step, ...Step[]] = [root];
   try {
-    const missing = walk(steps, path, judge, followLast);
+    const missing = walk(steps, path, policy, followLast);
     const last = steps.at(-1) ?? root;
-    const route = missing === undefined
-      ? new Route(steps.at(-2) ?? last, last, last.path)
-      : new Route(last, undefined, missing);
+    const resolved = missing === undefined
+      ? new ResolvedPath(steps.at(-2) ?? last, last, last.path)
+      : new ResolvedPath(last, undefined, missing);
     for (const step of steps.slice(0, missing === undefined ? -2 : -1)) closeStep(step);
-    return route;
+    return resolved;
   } catch (error) {
     steps.forEach(closeStep);
     throw error;
@@ -89,7 +93,7 @@ export function findRoute(path: string, judge: Judge, followLast: boolean): Rout
 /**
  * What is in a directory under a name; a link is not followed.
  *
- * @param path the path of that name, free of links: what is done is judged by it
+ * @param path the path of that name, free of links; the policy decides by it
  * @throws {RpcError} if it may not even be passed
  * @throws {SystemError}
  */
@@ -97,10 +101,10 @@ export function openChild(
   directory: Descriptor,
   name: string,
   path: string,
-  judge: Judge,
+  policy: AccessPolicy,
 ): Descriptor {
-  if (!judge.isPassable(path)) throw judge.refusal(path, "read");
-  if (judge.isHidden(path)) throw new SystemError("ENOENT");
+  if (!policy.isPassable(path)) throw policy.refusal(path, "read");
+  if (policy.isHidden(path)) throw new SystemError("ENOENT");
   const descriptor = openAt(directory, name, Open.PathOnly | Open.NoFollow);
   try {
     refuseProcesses({ descriptor, path });
@@ -119,7 +123,7 @@ export function openChild(
 function walk(
   steps: [Step, ...Step[]],
   path: string,
-  judge: Judge,
+  policy: AccessPolicy,
   followLast: boolean,
 ): string | undefined {
   const names = namesOf(path);
@@ -135,7 +139,7 @@ function walk(
     const next = childOf(from.path, name);
     let descriptor: Descriptor;
     try {
-      descriptor = openChild(from.descriptor, name, next, judge);
+      descriptor = openChild(from.descriptor, name, next, policy);
     } catch (error) {
       if (isNotFound(error) && error instanceof SystemError && isLast(names)) return next;
       throw error;

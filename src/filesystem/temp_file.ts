@@ -6,7 +6,7 @@ import { remove, rename } from "./named.ts";
 export const NEW_FILE_MODE = 0o666;
 
 /** A new file, open for writing, that disappears unless it gets finished. */
-export class UnfinishedFile implements AsyncDisposable {
+export class TempFile implements AsyncDisposable {
   readonly file: Deno.FsFile;
   readonly #name: string;
   readonly #descriptor: Descriptor | undefined;
@@ -30,17 +30,17 @@ export class UnfinishedFile implements AsyncDisposable {
    * @param mode its permissions, of which the umask takes some
    * @throws the system's error, also if there is something at the path
    */
-  static async create(path: string, mode: number): Promise<UnfinishedFile> {
-    if (!path.isWellFormed()) return await UnfinishedFile.createHeld(path, mode);
+  static async create(path: string, mode: number): Promise<TempFile> {
+    if (!path.isWellFormed()) return await TempFile.createHeld(path, mode);
     const file = await Deno.open(path, { write: true, createNew: true, mode });
-    return new UnfinishedFile(path, file, "named");
+    return new TempFile(path, file, "named");
   }
 
   /** The same, held by a descriptor: its name may be given to another meanwhile. Linux only. */
-  static async createHeld(path: string, mode: number): Promise<UnfinishedFile> {
+  static async createHeld(path: string, mode: number): Promise<TempFile> {
     const flags = Open.WriteOnly | Open.Create | Open.Exclusive | Open.NoFollow;
     const descriptor = openAt(-1, path, flags, mode);
-    return await UnfinishedFile.#hold(path, descriptor, "named");
+    return await TempFile.#hold(path, descriptor, "named");
   }
 
   /**
@@ -51,21 +51,21 @@ export class UnfinishedFile implements AsyncDisposable {
    * file system as the final one
    * @throws {SystemError} also where the file system has no such files
    */
-  static async createNameless(path: string, mode: number): Promise<UnfinishedFile> {
+  static async createNameless(path: string, mode: number): Promise<TempFile> {
     // Not normalized: `..` behind a link leads elsewhere than the text tells.
     const directory = path.slice(0, path.lastIndexOf("/") + 1);
     const descriptor = openAt(-1, directory, Open.WriteOnly | Open.Temporary, mode);
-    return await UnfinishedFile.#hold(path, descriptor, "nameless");
+    return await TempFile.#hold(path, descriptor, "nameless");
   }
 
   static async #hold(
     path: string,
     descriptor: Descriptor,
     state: "nameless" | "named",
-  ): Promise<UnfinishedFile> {
+  ): Promise<TempFile> {
     try {
       const file = await Deno.open(pathTo(descriptor), { write: true });
-      return new UnfinishedFile(path, file, state, descriptor);
+      return new TempFile(path, file, state, descriptor);
     } catch (error) {
       closeDescriptor(descriptor);
       if (state === "named") await remove(path, false).catch(() => {});

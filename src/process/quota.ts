@@ -1,5 +1,5 @@
 /** So much of something may be in use at the same time: whoever takes of it gives it back. */
-export class Slots {
+export class Quota {
   readonly limit: number;
   #taken = 0;
 

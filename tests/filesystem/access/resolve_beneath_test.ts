@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { pathTo } from "../../../src/os/open_at.ts";
 import { SystemError } from "../../../src/os/errno.ts";
-import { Judge } from "../../../src/filesystem/access/judge.ts";
-import { findRoute } from "../../../src/filesystem/access/route.ts";
+import { AccessPolicy } from "../../../src/filesystem/access/access_policy.ts";
+import { resolveBeneath } from "../../../src/filesystem/access/resolve_beneath.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { TestDirectory } from "../test_directory.ts";
@@ -90,22 +90,22 @@ Deno.test({
   ignore,
   fn: async (t) => {
     await using directory = await tangle();
-    const judge = new Judge(grantedIn(directory.at("a"), workspaceWrite));
+    const policy = new AccessPolicy(grantedIn(directory.at("a"), workspaceWrite));
     for (const name of PATHS) {
       await t.step(JSON.stringify(name.slice(0, 50)), () => {
         const path = directory.at(name);
-        const [ours, kernels] = [outcome(() => follow(path, judge)), outcome(() => real(path))];
+        const [ours, kernels] = [outcome(() => follow(path, policy)), outcome(() => real(path))];
         assertEquals(ours, kernels);
       });
     }
   },
 });
 
-function follow(path: string, judge: Judge): string {
-  using route = findRoute(path, judge, true);
-  if (route.object === undefined) throw new SystemError("ENOENT");
-  assertEquals(Deno.readLinkSync(pathTo(route.object)), route.path);
-  return route.path;
+function follow(path: string, policy: AccessPolicy): string {
+  using resolved = resolveBeneath(path, policy, true);
+  if (resolved.object === undefined) throw new SystemError("ENOENT");
+  assertEquals(Deno.readLinkSync(pathTo(resolved.object)), resolved.path);
+  return resolved.path;
 }
 
 function real(path: string): string {
@@ -122,14 +122,14 @@ function outcome(action: () => string): string {
 }
 
 Deno.test({
-  name: "a route to a link itself, and one to where nothing is",
+  name: "a resolved to a link itself, and one to where nothing is",
   ignore,
   fn: async () => {
     await using directory = await tangle();
-    const judge = new Judge(grantedIn(directory.at("a"), workspaceWrite));
+    const policy = new AccessPolicy(grantedIn(directory.at("a"), workspaceWrite));
     const describe = (name: string, followLast: boolean) => {
-      using route = findRoute(directory.at(name), judge, followLast);
-      return [route.path.slice(directory.path.length + 1), route.object !== undefined];
+      using resolved = resolveBeneath(directory.at(name), policy, followLast);
+      return [resolved.path.slice(directory.path.length + 1), resolved.object !== undefined];
     };
     assertEquals(describe("relative/up", false), ["a/b/up", true]);
     assertEquals(describe("dangling", false), ["dangling", true]);
@@ -139,14 +139,15 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a route ends at the first name that nothing leads to, and tells not whether it is there",
+  name:
+    "a resolved ends at the first name that nothing leads to, and tells not whether it is there",
   ignore,
   fn: async () => {
     await using directory = await tangle();
     const entries = [special("project_roots", "write")];
-    const judge = new Judge(grantedIn(directory.at("a/b"), entries));
+    const policy = new AccessPolicy(grantedIn(directory.at("a/b"), entries));
     const message = (name: string) =>
-      assertThrows(() => findRoute(directory.at(name), judge, true), RpcError).message
+      assertThrows(() => resolveBeneath(directory.at(name), policy, true), RpcError).message
         .replaceAll(directory.path, "");
     const refusal = (name: string) =>
       `the sandbox does not allow to see '/${name}': No such file or directory (os error 2)`;
@@ -167,9 +168,9 @@ Deno.test({
   fn: async () => {
     await using directory = await tangle();
     const entries = [path(directory.at("relative/c"), "read")];
-    const judge = new Judge(grantedIn(directory.at("a"), entries));
-    using route = findRoute(directory.at("relative/c/file"), judge, true);
-    assertEquals(route.path, directory.at("a/b/c/file"));
+    const policy = new AccessPolicy(grantedIn(directory.at("a"), entries));
+    using resolved = resolveBeneath(directory.at("relative/c/file"), policy, true);
+    assertEquals(resolved.path, directory.at("a/b/c/file"));
   },
 });
 
@@ -177,24 +178,24 @@ Deno.test({
   name: "a name with a NUL in it leads nowhere",
   ignore,
   fn: () => {
-    const judge = new Judge(grantedIn("/tmp", workspaceWrite));
-    assertThrows(() => findRoute("/tmp\0/../etc/passwd", judge, true), RpcError, "NUL");
+    const policy = new AccessPolicy(grantedIn("/tmp", workspaceWrite));
+    assertThrows(() => resolveBeneath("/tmp\0/../etc/passwd", policy, true), RpcError, "NUL");
   },
 });
 
 Deno.test({
-  name: "no route leaves a descriptor behind, wherever it leads",
+  name: "no resolved leaves a descriptor behind, wherever it leads",
   ignore,
   fn: async () => {
     await using directory = await tangle();
-    const judge = new Judge(grantedIn(directory.at("a"), workspaceWrite));
+    const policy = new AccessPolicy(grantedIn(directory.at("a"), workspaceWrite));
     const open = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
     const before = open();
     for (const followLast of [true, false]) {
       for (const name of PATHS) {
         outcome(() => {
-          using route = findRoute(directory.at(name), judge, followLast);
-          return route.path;
+          using resolved = resolveBeneath(directory.at(name), policy, followLast);
+          return resolved.path;
         });
       }
     }

@@ -6,10 +6,8 @@ import {
   type Grant,
   grantFor,
 } from "../../sandbox/policy/bound_policy.ts";
-import { deniedGlob } from "../../sandbox/policy/denied_glob.ts";
 import { ancestorsOf, isWithin } from "../../os/native_path.ts";
 import type { Use } from "../paths.ts";
-import type { JobFiles } from "./job.ts";
 import { basename, dirname } from "@std/path/posix";
 
 /** Files of which not all may be used. */
@@ -24,10 +22,10 @@ const READ_ONLY = "Read-only file system (os error 30)";
 const PROCESS_NAME = /^(?:\d+|self|thread-self)$/;
 
 /**
- * Says what a sandboxed request may do with a path that has no links on its way, as a command in
- * the same sandbox could.
+ * What a sandboxed request may do with a path that has no links on its way: what a command in the
+ * same sandbox could do.
  */
-export class Judge {
+export class AccessPolicy {
   readonly #files: GrantedFiles;
   #passages: ReadonlySet<string> | undefined;
 
@@ -153,22 +151,4 @@ function passagesTo(grants: readonly Grant[]): ReadonlySet<string> {
       ...links.flatMap((link) => [link.path, ...ancestorsOf(link.path)]),
     ]),
   );
-}
-
-let last: { readonly files: string; readonly judge: Judge } | undefined;
-
-/**
- * The judge for what is granted. The last one is kept, for most requests are granted the same.
- *
- * @param files {@linkcode JobFiles} as JSON
- */
-export function judgeFor(files: string): Judge {
-  if (last?.files === files) return last.judge;
-  const granted: JobFiles = JSON.parse(files);
-  const deniedGlobs = granted.deniedGlobs.map(({ pattern, base, names }) =>
-    deniedGlob(pattern, base, names)
-  );
-  const judge = new Judge({ kind: "granted", ...granted, deniedGlobs });
-  last = { files, judge };
-  return judge;
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { untilAnswered } from "../../src/os/until_answered.ts";
+import { waitForFileSystems } from "../../src/os/local_file_systems.ts";
 import { settled } from "../e2e/support/patience.ts";
 
 Deno.test("whatever the answer is, it is one", async () => {
@@ -13,11 +13,11 @@ Deno.test("whatever the answer is, it is one", async () => {
     "/" + "x".repeat(5000),
   ];
   for (let round = 0; round < 3; round++) {
-    assertEquals(await settled(untilAnswered([...paths, ...paths]), "answers"), undefined);
+    assertEquals(await settled(waitForFileSystems([...paths, ...paths]), "answers"), undefined);
   }
 });
 
 Deno.test("many paths are asked for, more often than there are threads", async () => {
   const paths = Array.from({ length: 5000 }, (_, index) => `/proc/${index}/none`);
-  assertEquals(await settled(untilAnswered(paths), "answers"), undefined);
+  assertEquals(await settled(waitForFileSystems(paths), "answers"), undefined);
 });

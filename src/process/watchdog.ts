@@ -85,7 +85,7 @@ done`;
  * No signal handler runs after SIGKILL, but the kernel closes the pipe to this small shell then.
  * It stands in a session of its own, where what ends the executor does not reach it.
  */
-export class Guardian {
+export class Watchdog {
   readonly #sessions = new Set<number>();
   /** Each with the timer of its withdrawal, if it has been released. */
   readonly #directories = new Map<string, number | undefined>();
@@ -94,12 +94,12 @@ export class Guardian {
   #starts = 0;
   #retired = false;
 
-  /** @param onLost told when the guardian cannot be started or has to be started again */
+  /** @param onLost told when the watchdog cannot be started or has to be started again */
   constructor(onLost: (reason: string) => void) {
     this.#onLost = onLost;
   }
 
-  /** The guardian's process id, while it runs. */
+  /** The watchdog's process id, while it runs. */
   get pid(): number | undefined {
     return this.#shell?.pid;
   }
@@ -122,7 +122,7 @@ export class Guardian {
     }
   }
 
-  /** Puts a session (setsid(2)) into the guardian's care. */
+  /** Puts a session (setsid(2)) into the watchdog's care. */
   watchOver(session: number): void {
     this.#sessions.add(session);
     this.#tell(`+${session}`);
@@ -153,7 +153,7 @@ export class Guardian {
     this.#directories.set(path, setTimeout(withdraw, DIRECTORY_MS));
   }
 
-  /** Dismisses the guardian; there must be nothing left to guard. */
+  /** Dismisses the watchdog; there must be nothing left to guard. */
   retire(): void {
     this.#retired = true;
     this.#shell?.kill();

@@ -5,7 +5,7 @@ import { directoryEntries, EntryType, type NamedEntry } from "./directory_entrie
 import { FileType, statusAt } from "./file_status.ts";
 
 /** Something in a directory that no text can name. */
-export interface ForeignName {
+export interface UndecodableName {
   /** Its name, with U+FFFD for what is not UTF-8. */
   readonly likeness: string;
   readonly mayBeDirectory: boolean;
@@ -16,7 +16,7 @@ export interface ForeignName {
  *
  * @throws {SystemError} if the directory cannot be read
  */
-export function foreignNames(path: string): ForeignName[] {
+export function undecodableNames(path: string): UndecodableName[] {
   return foreignEntries(path).map(({ name, type }) => ({
     likeness: readableText(name),
     mayBeDirectory: type === EntryType.Directory || type === EntryType.Unknown,
@@ -24,7 +24,7 @@ export function foreignNames(path: string): ForeignName[] {
 }
 
 /** The same as the runtime has its entries. @throws {SystemError} */
-export function foreignDirEntries(path: string): Deno.DirEntry[] {
+export function undecodableDirEntries(path: string): Deno.DirEntry[] {
   return foreignEntries(path).map((entry) => dirEntry(path, entry));
 }
 

@@ -2,12 +2,11 @@ import { copyInodeFlags } from "../os/inode_flags.ts";
 import { copyExtendedAttributes } from "../os/xattr.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { copyContent } from "./copy_content.ts";
-import { EarlyWriteback } from "./early_writeback.ts";
+import { DeferredClose, EarlyWriteback } from "./background_io.ts";
 import { systemErrorCode } from "./io_error.ts";
-import { LateRelease } from "./late_release.ts";
 import type { Destination } from "./paths.ts";
 import { writeBase64, writeFully, writePatiently } from "./transfer.ts";
-import { NEW_FILE_MODE, type UnfinishedFile } from "./unfinished_file.ts";
+import { NEW_FILE_MODE, type TempFile } from "./temp_file.ts";
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "@std/path";
@@ -40,12 +39,12 @@ const SPECIAL_MODE_BITS = 0o7000;
  * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
  * also in place
  */
-export async function storeFile(
+export async function atomicWrite(
   destination: Destination,
   content: FileContent,
   signal?: AbortSignal,
 ): Promise<void> {
-  using replaced = new LateRelease();
+  using replaced = new DeferredClose();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open(signal);
   if (file === undefined) return await createFile(destination, content, signal);
@@ -74,10 +73,10 @@ async function createFile(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const name = await destination.newName();
-  await using substitute = await createSubstitute(destination, name);
-  if (substitute !== undefined) {
-    await fill(substitute, content, signal);
-    return await substitute.moveTo(name);
+  await using temp = await createTempFile(destination, name);
+  if (temp !== undefined) {
+    await fill(temp, content, signal);
+    return await temp.moveTo(name);
   }
   // What keeps a file from being created beside the name mostly does so at the name, too, and then
   // the system says it best. If not, the content at least does not stay there half.
@@ -94,14 +93,14 @@ async function replaceFile(
   content: FileContent,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  await using substitute = await createSubstitute(destination, name, old);
-  if (substitute === undefined) return false;
+  await using temp = await createTempFile(destination, name, old);
+  if (temp === undefined) return false;
   {
-    await using writeback = new EarlyWriteback(substitute.path);
-    await fill(substitute, content, signal, () => writeback.begin());
+    await using writeback = new EarlyWriteback(temp.path);
+    await fill(temp, content, signal, () => writeback.begin());
   }
   try {
-    await substitute.moveTo(name);
+    await temp.moveTo(name);
     return true;
   } catch {
     // A mount point, or someone else's file in a directory with the sticky bit.
@@ -118,13 +117,13 @@ async function copyInPlace(
 }
 
 async function fill(
-  unfinished: UnfinishedFile,
+  temp: TempFile,
   content: FileContent,
   signal: AbortSignal | undefined,
   written?: () => void,
 ): Promise<void> {
-  if (content.kind === "copy") return await copyContent(content.source, unfinished.path, signal);
-  await writeBase64(unfinished.file, content.text, written);
+  if (content.kind === "copy") return await copyContent(content.source, temp.path, signal);
+  await writeBase64(temp.file, content.text, written);
 }
 
 /**
@@ -158,23 +157,23 @@ const PRIVATE_MODE = 0o600;
  * and extended attributes are passed on
  * @returns undefined, leaving no trace, if that cannot be done
  */
-async function createSubstitute(
+async function createTempFile(
   destination: Destination,
   name: string,
   old?: Stats,
-): Promise<UnfinishedFile | undefined> {
+): Promise<TempFile | undefined> {
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
   const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
-  const substitute = await destination.createNameless(path, mode)
+  const temp = await destination.createNameless(path, mode)
     .catch(() => destination.create(path, mode))
     .catch(refuseLackOfDescriptors);
-  if (substitute === undefined || old === undefined) return substitute;
+  if (temp === undefined || old === undefined) return temp;
   try {
-    await passOn(destination.file ?? name, old, substitute);
-    return substitute;
+    await passOn(destination.file ?? name, old, temp);
+    return temp;
   } catch {
-    await substitute[Symbol.asyncDispose]();
+    await temp[Symbol.asyncDispose]();
     return undefined;
   }
 }
@@ -184,14 +183,14 @@ function refuseLackOfDescriptors(error: unknown): undefined {
   if (systemErrorCode(error) === "EMFILE") throw error;
 }
 
-/** @throws if the substitute would differ from the old file in more than its content */
-async function passOn(path: string, old: Stats, substitute: UnfinishedFile): Promise<void> {
+/** @throws if the temp would differ from the old file in more than its content */
+async function passOn(path: string, old: Stats, temp: TempFile): Promise<void> {
   if (Deno.build.os === "windows") return;
-  const { uid, gid } = await substitute.file.stat();
-  if (uid !== old.uid || gid !== old.gid) await Deno.chown(substitute.path, old.uid, old.gid);
+  const { uid, gid } = await temp.file.stat();
+  if (uid !== old.uid || gid !== old.gid) await Deno.chown(temp.path, old.uid, old.gid);
   if (Deno.build.os === "linux") {
-    copyInodeFlags(path, substitute.path);
-    copyExtendedAttributes(path, substitute.path);
+    copyInodeFlags(path, temp.path);
+    copyExtendedAttributes(path, temp.path);
   }
-  await Deno.chmod(substitute.path, old.mode & 0o777);
+  await Deno.chmod(temp.path, old.mode & 0o777);
 }
