@@ -1,4 +1,5 @@
 import { connectTcp } from "../net/connect_tcp.ts";
+import { closeAtAbort, closeQuietly, encrypt, writeAll } from "../net/connection.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { HttpFailure } from "./request.ts";
 import type { Proxy, Variables } from "./proxy.ts";
@@ -28,39 +29,13 @@ export async function connect(
     connection.setNoDelay();
     if (url.protocol !== "https:") return connection;
     if (proxy !== undefined) await openTunnel(connection, url, proxy);
-    const secured = await Deno.startTls(connection, {
-      hostname: hostOf(url),
-      alpnProtocols: ["http/1.1"],
-      caCerts: await trustedCertificates(env),
-    });
+    const options = { hostname: hostOf(url), caCerts: await trustedCertificates(env) };
+    const secured = await encrypt(connection, options, signal);
     closeAtAbort(secured, signal);
-    await secured.handshake();
     return secured;
   } catch (error) {
-    close(connection);
+    closeQuietly(connection);
     throw error;
-  }
-}
-
-/** Ends whatever waits for a connection when a signal aborts. */
-function closeAtAbort(connection: Deno.Conn, signal: AbortSignal): void {
-  if (signal.aborted) close(connection);
-  else signal.addEventListener("abort", () => close(connection), { once: true });
-}
-
-/** Closes a connection, which may be closed already. */
-export function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // It is closed, or has become an encrypted one that is closed on its own.
-  }
-}
-
-/** Writes all of it; one write may take a part only. */
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await connection.write(rest));
   }
 }
 

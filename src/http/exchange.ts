@@ -1,4 +1,5 @@
-import { close, connect, writeAll } from "./connect.ts";
+import { closeQuietly, writeAll } from "../net/connection.ts";
+import { connect } from "./connect.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { basicAuthorization, type Proxy, proxyFor, type Variables } from "./proxy.ts";
 import { type Header, type HttpRequest, isNamed } from "./request.ts";
@@ -33,9 +34,9 @@ export async function exchange(
     sending.catch(() => {});
     const head = await readResponseHead(reader);
     const body = responseBody(reader, request.method, head);
-    return { ...head, body, [Symbol.dispose]: () => close(connection) };
+    return { ...head, body, [Symbol.dispose]: () => closeQuietly(connection) };
   } catch (error) {
-    close(connection);
+    closeQuietly(connection);
     signal.throwIfAborted();
     throw error;
   }

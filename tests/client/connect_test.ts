@@ -77,6 +77,13 @@ Deno.test("a server that says nothing times out", async () => {
   });
 });
 
+Deno.test("a server that says nothing to a TLS handshake times out", async () => {
+  await withRawServer(undefined, async (url) => {
+    const encrypted = url.replace("ws:", "wss:");
+    assertEquals((await refusalOf(encrypted, { connectTimeoutMs: 50 })).code, "timeout");
+  });
+});
+
 Deno.test("an executor that does not answer initialize times out", async () => {
   await using executor = new ScriptedExecutor(() => SILENCE);
   assertEquals((await refusalOf(executor.url, { connectTimeoutMs: 50 })).code, "timeout");
