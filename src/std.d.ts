@@ -40,6 +40,10 @@ declare module "@std/assert" {
   export function assertRejects(action: () => PromiseLike<unknown>): Promise<unknown>;
 }
 
+declare module "@std/async/deadline" {
+  export function deadline<T>(promise: Promise<T>, milliseconds: number): Promise<T>;
+}
+
 declare module "@std/async/delay" {
   /** Settles after so many milliseconds. */
   export function delay(

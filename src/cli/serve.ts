@@ -37,7 +37,7 @@ import {
 } from "./serve_options.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
-import { toldToEnd } from "./shutdown_signal.ts";
+import { shutdownSignal } from "./shutdown_signal.ts";
 import { resolve } from "@std/path";
 
 /** `remex serve`: serves clients until told to end. Returns the exit code. */
@@ -140,7 +140,7 @@ async function stopService(
 
 /** Serves the one client at the other end of standard input and output. */
 async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
-  const told = toldToEnd();
+  const told = shutdownSignal();
   const service = startService(options, environment, await startTelemetry(environment));
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
@@ -159,7 +159,7 @@ async function serveSocket(
   options: ServeOptions,
   environment: Environment,
 ): Promise<void> {
-  const told = toldToEnd();
+  const told = shutdownSignal();
   const access = await accessOf(options);
   const telemetry = await startTelemetry(environment);
   let ready = true;

@@ -8,7 +8,7 @@ import { ignoredSignals } from "./ignored_signals.ts";
  * To be called early: the kernel drops such signals for process 1 of a container until it handles
  * them (pid_namespaces(7)).
  */
-export function toldToEnd(): Promise<void> {
+export function shutdownSignal(): Promise<void> {
   const ignored = ignoredSignals();
   const signals = Deno.build.os === "windows"
     ? ["SIGINT"] as const

@@ -11,7 +11,7 @@ import {
 } from "./client_options.ts";
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
-import { HttpBodies } from "./http_bodies.ts";
+import { IncomingBodies } from "./incoming_bodies.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
@@ -38,7 +38,7 @@ export class ExecServerClient implements AsyncDisposable {
   readonly #starts = new Set<Promise<ExecProcess>>();
   /** Ids whose start had no answer. What was started, if anything was, is nobody's. */
   readonly #lostStarts = new Set<string>();
-  readonly #bodies = new HttpBodies();
+  readonly #bodies = new IncomingBodies();
   readonly #holding = new Set<RemoteProcess>();
 
   private constructor(endpoint: Endpoint, options: ClientOptions) {
@@ -51,7 +51,7 @@ export class ExecServerClient implements AsyncDisposable {
     this.#link = new SessionLink({ ...settings, connector }, {
       notified: (notification) => this.#notified(notification),
       interrupted: (reason) => this.#interrupted(reason),
-      catchUp: (connection) => this.#catchUp(connection),
+      replay: (connection) => this.#replay(connection),
       restored: (connection) => this.#restored(connection),
       ended: (reason) => this.#ended(reason),
     });
@@ -227,11 +227,11 @@ export class ExecServerClient implements AsyncDisposable {
     this.#options.onInterrupted?.(reason);
   }
 
-  async #catchUp(connection: RpcConnection): Promise<void> {
+  async #replay(connection: RpcConnection): Promise<void> {
     await Promise.allSettled(this.#starts);
     await Promise.all([
       ...this.#lostStarts.values().map((processId) => this.#clearAway(processId, connection)),
-      ...this.#processes.values().map((process) => process.catchUp(connection)),
+      ...this.#processes.values().map((process) => process.replay(connection)),
     ]);
   }
 

@@ -1,6 +1,6 @@
 import { type ChildCommand, StartError } from "../process/child.ts";
 import { commandEnvironment } from "../process/environment.ts";
-import { EventLog, type ProcessEvent as LoggedEvent } from "../process/event_log.ts";
+import { EventLog, type LogEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
 import { startChild } from "../process/start_child.ts";
 import { describeIssue, internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
@@ -127,7 +127,7 @@ class LocalProcess implements ExecProcess {
     return Promise.resolve();
   }
 
-  #told(logged: LoggedEvent): void {
+  #told(logged: LogEvent): void {
     const event = unlogged(logged);
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
@@ -138,7 +138,7 @@ class LocalProcess implements ExecProcess {
   }
 }
 
-function unlogged(event: LoggedEvent): ProcessEvent {
+function unlogged(event: LogEvent): ProcessEvent {
   if (event.kind !== "output") return event;
   const { kind, seq, stream, bytes } = event;
   return { kind, seq, stream, bytes: new Uint8Array(bytes) };

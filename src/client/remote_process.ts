@@ -1,7 +1,7 @@
 import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
-import { CATCH_UP_BYTES, catchUp, retainedOutput } from "./catch_up.ts";
+import { replay, REPLAY_BYTES, retainedOutput } from "./replay.ts";
 import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
@@ -166,16 +166,16 @@ export class RemoteProcess implements ExecProcess {
    *
    * @throws {ConnectionError} when the connection is lost meanwhile
    */
-  async catchUp(connection: RpcConnection): Promise<void> {
+  async replay(connection: RpcConnection): Promise<void> {
     if (this.#state === "finished") return;
     try {
-      await catchUp(
+      await replay(
         this.#sequence,
         (afterSeq) =>
           connection.call("process/read", {
             processId: this.processId,
             afterSeq,
-            maxBytes: CATCH_UP_BYTES,
+            maxBytes: REPLAY_BYTES,
           }),
       );
     } catch (error) {
@@ -248,7 +248,7 @@ export class RemoteProcess implements ExecProcess {
 
   #fillGap(): void {
     if (!this.#sequence.gapped || this.#settlingExit) return;
-    this.#host.use((connection) => this.catchUp(connection)).catch(() => {
+    this.#host.use((connection) => this.replay(connection)).catch(() => {
       // The connection is gone, and the next one begins with the same.
     });
   }
@@ -257,7 +257,7 @@ export class RemoteProcess implements ExecProcess {
   async #readAgain(afterSeq: number): Promise<ReadOutcome> {
     while (true) {
       try {
-        return await this.read({ afterSeq, maxBytes: CATCH_UP_BYTES });
+        return await this.read({ afterSeq, maxBytes: REPLAY_BYTES });
       } catch (error) {
         if (!(error instanceof ConnectionError) || error.code !== "lost") throw error;
       }

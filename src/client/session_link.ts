@@ -20,7 +20,7 @@ export interface LinkObserver {
   /** The connection is gone and another one is being looked for. */
   interrupted(reason: ConnectionError): void;
   /** Brings everything up to date over a connection that is not yet in use. */
-  catchUp(connection: RpcConnection): Promise<void>;
+  replay(connection: RpcConnection): Promise<void>;
   /** The new connection is in use. */
   restored(connection: RpcConnection): void;
   /** There is no session any more. Told once, last. */
@@ -206,7 +206,7 @@ export class SessionLink {
       await connection.call("initialize", { clientName, resumeSessionId: sessionId });
       deadline.clear();
       connection.notify("initialized");
-      await this.#observer.catchUp(connection);
+      await this.#observer.replay(connection);
       if (connection.over) throw new ConnectionError("lost", "the connection was lost again");
       return connection;
     } catch (error) {

@@ -1,6 +1,5 @@
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
-import { HttpBodies } from "../http/http_bodies.ts";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
 import type { Slots } from "../process/slots.ts";
@@ -19,6 +18,7 @@ import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
+import { HttpTraffic } from "./http_traffic.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
@@ -294,27 +294,5 @@ export class Connection {
     this.#ended.abort(invalidRequest("the connection has ended"));
     this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
-  }
-}
-
-/** Responses of one connection that may be read whole at the same time. */
-const BUFFERED_AT_ONCE = 16;
-
-/** What a connection's HTTP requests share. */
-export class HttpTraffic {
-  /** Orders the requests whose responses are answered whole. */
-  readonly turns: Turns;
-  /** The responses that are streamed. */
-  readonly bodies: HttpBodies;
-
-  constructor(transport: Pick<Transport, "send" | "saturated">) {
-    this.turns = new Turns(BUFFERED_AT_ONCE, () => transport.saturated);
-    this.bodies = new HttpBodies(transport);
-  }
-
-  /** What was sent has gone far enough that more may follow. */
-  proceed(): void {
-    this.turns.proceed();
-    this.bodies.proceed();
   }
 }

@@ -3,7 +3,7 @@ import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
 import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
-import type { HttpTraffic } from "./connection.ts";
+import type { HttpTraffic } from "./http_traffic.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
 import type * as z from "zod/mini";

@@ -1,6 +1,6 @@
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { EventLog, type ProcessEvent, type RetentionPool } from "../process/event_log.ts";
+import { EventLog, type LogEvent, type RetentionPool } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Slots } from "../process/slots.ts";
@@ -191,7 +191,7 @@ export class Session {
     if (this.#paused) process.pause();
   }
 
-  #tell(processId: string, event: ProcessEvent): void {
+  #tell(processId: string, event: LogEvent): void {
     if (event.kind === "exited") this.#exited(processId);
     if (event.kind === "closed") this.#planEviction(processId);
     if (this.#sink === undefined) return;
@@ -238,7 +238,7 @@ export class Session {
 }
 
 /** The notification that tells a client of a process's event. */
-export function encodeProcessEvent(processId: string, event: ProcessEvent): string {
+export function encodeProcessEvent(processId: string, event: LogEvent): string {
   switch (event.kind) {
     case "output":
       // Put together by hand: base64 needs no escaping, and looking for characters that do costs

@@ -1,4 +1,4 @@
-import { atMost } from "./at_most.ts";
+import { deadline } from "@std/async/deadline";
 import { LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
@@ -62,7 +62,7 @@ export class StdioTransport implements Transport {
   }
 
   async flushed(): Promise<void> {
-    await atMost(FLUSH_PATIENCE_MS, this.#output.close());
+    await deadline(this.#output.close(), FLUSH_PATIENCE_MS).catch(() => {});
   }
 
   async #read(): Promise<EndReason> {

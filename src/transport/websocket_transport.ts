@@ -1,5 +1,5 @@
 import { log, logSeldom } from "../log/log.ts";
-import { atMost } from "./at_most.ts";
+import { deadline } from "@std/async/deadline";
 import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
@@ -98,7 +98,7 @@ export class WebSocketTransport implements Transport {
   }
 
   async flushed(): Promise<void> {
-    await atMost(FLUSH_PATIENCE_MS, this.#gone.promise);
+    await deadline(this.#gone.promise, FLUSH_PATIENCE_MS).catch(() => {});
   }
 
   #received(data: unknown): void {

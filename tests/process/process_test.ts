@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ChildCommand, StartError } from "../../src/process/child.ts";
-import { EventLog, type ProcessEvent } from "../../src/process/event_log.ts";
+import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
@@ -8,12 +8,12 @@ import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
 interface Started {
   readonly process: Process;
   readonly child: FakeChild;
-  readonly events: ProcessEvent[];
+  readonly events: LogEvent[];
 }
 
 async function start(command: ChildCommand = fakeCommand()): Promise<Started> {
   const system = new FakeSystem();
-  const events: ProcessEvent[] = [];
+  const events: LogEvent[] = [];
   const log = new EventLog();
   const process = await Process.start(command, system.start, log, (event) => events.push(event));
   return { process, child: system.newest, events };

@@ -1,5 +1,5 @@
 import type { HttpResponse } from "../../http/exchange.ts";
-import { type OutgoingBody, RequestEnd } from "../../http/http_bodies.ts";
+import { type OutgoingBody, RequestEnd } from "../../http/outgoing_bodies.ts";
 import type { Variables } from "../../http/proxy.ts";
 import { errorFields } from "../../log/fields.ts";
 import { log } from "../../log/log.ts";

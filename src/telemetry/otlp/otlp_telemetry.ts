@@ -2,7 +2,7 @@ import { log } from "../../log/log.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
 import type { SandboxType } from "../../protocol/sandbox.ts";
-import { atMost } from "../../transport/at_most.ts";
+import { deadline } from "@std/async/deadline";
 import type { TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
 import {
@@ -61,7 +61,7 @@ export class OtlpTelemetry implements RunningTelemetry {
 
   async stop(patienceMs: number): Promise<void> {
     const stopped = Promise.allSettled([this.#metrics?.stop(), this.#spans?.stop()]);
-    await atMost(patienceMs, stopped);
+    await deadline(stopped, patienceMs).catch(() => {});
     this.#metrics?.abandon();
     this.#spans?.abandon();
   }

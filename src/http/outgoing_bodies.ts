@@ -8,7 +8,7 @@ export interface BodySink {
 }
 
 /** The response bodies that are being streamed over one connection. */
-export class HttpBodies {
+export class OutgoingBodies {
   readonly #sink: BodySink;
   readonly #active = new Set<string>();
   #waiting: (() => void)[] = [];

@@ -3,9 +3,9 @@ import type { ProcessEvent, ReadOutcome } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
 /** Output asked for in one read, in bytes; an answer stays well below what one message may hold. */
-export const CATCH_UP_BYTES = 4 * 1024 * 1024;
+export const REPLAY_BYTES = 4 * 1024 * 1024;
 
-/** Reads what is retained after a sequence number, {@linkcode CATCH_UP_BYTES} at the most. */
+/** Reads what is retained after a sequence number, {@linkcode REPLAY_BYTES} at the most. */
 export type RetainedRead = (afterSeq: number) => Promise<ReadOutcome>;
 
 type OutputEvent = Extract<ProcessEvent, { kind: "output" }>;
@@ -18,7 +18,7 @@ type OutputEvent = Extract<ProcessEvent, { kind: "output" }>;
  *
  * @throws {ProcessError} when something is missing for good
  */
-export async function catchUp(sequence: EventSequence, read: RetainedRead): Promise<void> {
+export async function replay(sequence: EventSequence, read: RetainedRead): Promise<void> {
   let answer = await read(sequence.lastPublished);
   acceptOutput(sequence, answer);
   while (mayBeCut(answer)) {
@@ -61,7 +61,7 @@ function acceptOutput(sequence: EventSequence, answer: ReadOutcome): void {
 function mayBeCut({ chunks, nextSeq, exited }: ReadOutcome): boolean {
   if (chunks.at(-1)?.seq !== nextSeq - 1) return false;
   const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0);
-  return exited || bytes > CATCH_UP_BYTES / 2;
+  return exited || bytes > REPLAY_BYTES / 2;
 }
 
 function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {

@@ -11,7 +11,7 @@ interface Body {
 }
 
 /** Response bodies being streamed over the current connection. */
-export class HttpBodies {
+export class IncomingBodies {
   readonly #bodies = new Map<string, Body>();
 
   /** Prepares for a body. What comes of it can be read from the stream. */
