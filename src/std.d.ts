@@ -52,6 +52,10 @@ declare module "@std/async/delay" {
   ): Promise<void>;
 }
 
+declare module "@std/bytes/concat" {
+  export function concat(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/jsonc" {
   /** Reads JSON with comments and trailing commas. @throws {SyntaxError} */
   export function parse(text: string): unknown;
@@ -75,4 +79,8 @@ declare module "@std/path/posix" {
   export function normalize(path: string): string;
   export function resolve(...paths: string[]): string;
   export function relative(from: string, to: string): string;
+}
+
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(first: string, second: string): number;
 }

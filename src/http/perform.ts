@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
 import { internalError, type RpcError } from "../protocol/errors.ts";
@@ -60,21 +61,11 @@ export async function wholeBody({ body }: HttpResponse): Promise<Uint8Array<Arra
   if (length > MAX_BUFFERED_BODY_BYTES) {
     throw unreadableBody(`larger than ${MAX_BUFFERED_BODY_BYTES} bytes; ask for it as a stream`);
   }
-  return joined(pieces, length);
+  return concat(pieces);
 }
 
 function unreadableBody(reason: string): RpcError {
   return internalError(`failed to read http/request response body: ${reason}`);
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let position = 0;
-  for (const piece of pieces) {
-    whole.set(piece, position);
-    position += piece.length;
-  }
-  return whole;
 }
 
 /** What is loaded with the first HTTP request. */

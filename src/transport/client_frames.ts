@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { MAX_MESSAGE_BYTES } from "./transport.ts";
 
 /** What a WebSocket peer sends (RFC 6455, section 5). */
@@ -185,12 +186,5 @@ function closeFrame(payload: Uint8Array): Frame {
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return only !== undefined && parts.length === 1 ? only : concat(parts);
 }

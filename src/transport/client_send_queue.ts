@@ -1,3 +1,5 @@
+import { concat } from "@std/bytes/concat";
+
 /** What a queue tells. */
 export interface SendQueueObserver {
   /** Some of what was queued has gone. */
@@ -84,14 +86,7 @@ export class SendQueue {
       count++;
     }
     const taken = this.#pieces.splice(0, count);
-    if (taken.length <= 1) return first;
-    const batch = new Uint8Array(length);
-    let offset = 0;
-    for (const piece of taken) {
-      batch.set(piece, offset);
-      offset += piece.length;
-    }
-    return batch;
+    return taken.length <= 1 ? first : concat(taken);
   }
 
   #closeNow(): void {

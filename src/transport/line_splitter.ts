@@ -1,3 +1,5 @@
+import { concat } from "@std/bytes/concat";
+
 const LINE_FEED = 0x0a;
 
 /** What a line splitter tells. */
@@ -53,22 +55,15 @@ export class LineSplitter {
     if (length > this.#limit) {
       return this.#observer.unreadable(`a line of ${length} bytes, the limit is ${this.#limit}`);
     }
-    const text = utf8Text(joined(parts, length));
+    const text = utf8Text(joined(parts));
     if (text === undefined) this.#observer.unreadable("a line that is not UTF-8");
     else if (text.trim() !== "") this.#observer.line(text);
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return only !== undefined && parts.length === 1 ? only : concat(parts);
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -81,7 +81,7 @@ Deno.test({
         "sandbox read-only",
         "sandbox workspace-write",
         "terminals",
-        "guardian",
+        "watchdog",
         "descendants",
       ]
     ) {
@@ -139,7 +139,7 @@ Deno.test({
     const launcher = lacking("--tmpfs", "/proc/sys/kernel/seccomp");
     const { mechanism, reason, check } = await examine({ launcher });
     assertEquals(mechanism, null);
-    assertStringIncludes(reason, "cannot be enclosed");
+    assertStringIncludes(reason, "cannot be sandboxed");
     assertEquals(check("seccomp")?.status, "failed");
     assertEquals(check("sandbox read-only"), undefined);
     assertEquals((await run(["doctor"], { launcher })).code, 1);
@@ -154,7 +154,7 @@ Deno.test({
     const launcher = ["prlimit", "--nofile=256:256", ...hidden];
     const { mechanism, check } = await examine({ launcher });
     assertEquals(
-      ["sandbox read-only", "terminals", "guardian", "open files"]
+      ["sandbox read-only", "terminals", "watchdog", "open files"]
         .map((name) => check(name)?.status),
       ["warning", "failed", "failed", "warning"],
     );
