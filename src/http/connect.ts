@@ -7,9 +7,8 @@ import { readResponseHead } from "./response_head.ts";
 import { hostOf, portOf } from "./url.ts";
 
 /**
- * Connects to the server of an address, through a proxy if given, encrypted if it is https.
- *
- * The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones.
+ * Connects to the server of a URL, through a proxy if one is given, encrypted for https. The
+ * certificates in the file that SSL_CERT_FILE names are trusted besides the usual ones.
  *
  * @param signal closes the connection when it aborts
  * @throws {Error} when there is no connection, or the certificate is not trusted
@@ -39,13 +38,13 @@ export async function connect(
   }
 }
 
-/** Has a proxy connect to the server of an address (RFC 9110, section 9.3.6). */
+/** Asks a proxy for a tunnel to the server of a URL (RFC 9110, section 9.3.6). */
 async function openTunnel(connection: Deno.Conn, url: URL, proxy: Proxy): Promise<void> {
   const authority = `${url.hostname}:${portOf(url)}`;
   const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`];
   if (proxy.authorization !== undefined) lines.push(`Proxy-Authorization: ${proxy.authorization}`);
   await writeAll(connection, new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
-  // The server says nothing before the handshake, so that nothing read with the head gets lost.
+  // The server sends nothing before the handshake, so nothing is read beyond the head.
   const { status } = await readResponseHead(new ConnectionReader(connection));
   if (status < 200 || status >= 300) throw new HttpFailure(`the proxy answered ${status}`);
 }

@@ -1,14 +1,14 @@
 import type { ConnectionReader } from "./connection_reader.ts";
 import { type Header, HttpFailure, isToken } from "./request.ts";
 
-/** What comes before a response's body. */
+/** The status and the headers of a response. */
 export interface ResponseHead {
   readonly status: number;
-  /** Names in lower case; those of one name stand together, in their order. */
+  /** Names are in lower case; headers of one name stand together, in their order. */
   readonly headers: readonly Header[];
 }
 
-/** Bytes of a head, of whatever number of lines. */
+/** Largest head, in bytes. */
 export const MAX_HEAD_BYTES = 1024 * 1024;
 
 /**

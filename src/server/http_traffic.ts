@@ -2,14 +2,14 @@ import { OutgoingBodies } from "../http/outgoing_bodies.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Turns } from "./turns.ts";
 
-/** Responses of one connection that may be read whole at the same time. */
+/** Responses of one connection that may be buffered at the same time. */
 const BUFFERED_AT_ONCE = 16;
 
-/** What a connection's HTTP requests share. */
+/** State that the HTTP requests of a connection share. */
 export class HttpTraffic {
-  /** Orders the requests whose responses are answered whole. */
+  /** Limits how many responses are buffered at the same time. */
   readonly turns: Turns;
-  /** The responses that are streamed. */
+  /** The response bodies being streamed. */
   readonly bodies: OutgoingBodies;
 
   constructor(transport: Pick<Transport, "send" | "saturated">) {
@@ -17,7 +17,7 @@ export class HttpTraffic {
     this.bodies = new OutgoingBodies(transport);
   }
 
-  /** What was sent has gone far enough that more may follow. */
+  /** Continues what waited for the client to read. */
   proceed(): void {
     this.turns.proceed();
     this.bodies.proceed();

@@ -169,7 +169,7 @@ Deno.test("remex exec trusts the certificates in the file that SSL_CERT_FILE nam
     const other = await selfSigned(directory, "other");
     const [code, stdout, stderr] = await run(other.cert);
     assertEquals([code, stdout], [255, ""]);
-    assertMatch(String(stderr), /^remex: .*UnknownIssuer; SSL_CERT_FILE names a file .+\n$/);
+    assertMatch(String(stderr), /^remex: .*UnknownIssuer; SSL_CERT_FILE can name a file .+\n$/);
     const missing = `${directory}/missing`;
     assertStringIncludes(
       (await run(missing)).join(" "),

@@ -286,7 +286,7 @@ Deno.test("exec: an executor that cannot end an input is told of once", async ()
   await using run = new ExecRun(["--url", executor.url, "--cwd", "/", "--", "true"]);
   await run.write("input");
   await run.endInput();
-  const told = "remex: this executor cannot tell the command that its input has ended\n";
+  const told = "remex: this executor cannot end the command's input\n";
   await run.says(/ended\n$/, "stderr");
   // Whoever has ended by then did not need it.
   const { params: { processId }, connection } = await executor.request("process/start");

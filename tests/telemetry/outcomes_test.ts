@@ -122,7 +122,7 @@ Deno.test("a process whose start fails was never there", async () => {
 Deno.test("active counts and requests are those of the moment", async () => {
   const [system, telemetry] = [new FakeSystem(), new RecordedTelemetry()];
   const options = { startChild: system.start, keeper: new FakeKeeper(), telemetry };
-  const executor = new Executor({ ...options, detachedLifeMs: 0 });
+  const executor = new Executor({ ...options, detachedLifeMs: 0, graceMs: 0 });
   const active = () => {
     const { connections, sessions, processes } = telemetry.counts ?? {};
     return [connections?.("stdio"), connections?.("unix"), sessions?.(), processes?.()];
@@ -141,7 +141,7 @@ Deno.test("active counts and requests are those of the moment", async () => {
   transport.vanish();
   await served;
   assertEquals(active()[0], 0);
-  await eventually(() => active()[2] === 0, "the session's end");
+  await eventually(() => active()[2] === 0 && active()[3] === 0, "the session's end");
   assertEquals(active(), [0, 0, 0, 0]);
   assertEquals(telemetry.outcomes, ["shutdown"]);
   assertEquals(telemetry.connections, ["stdio"]);

@@ -13,7 +13,7 @@ import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requir
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
-/** The size of a pseudo-terminal whose client does not say. */
+/** The size of a pseudo-terminal unless the client gives one. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
@@ -93,7 +93,7 @@ async function start(
   }
 }
 
-/** Answers at once if it can: answers that pile up unseen could not be held back. */
+/** Answers without a wait if it can, so that saturation of the connection is noticed in time. */
 function read(
   { processId, waitMs, ...range }: ReadParams,
   session: Session,
@@ -118,8 +118,8 @@ function write(
 }
 
 /**
- * Does something with a process, at once or when it has started: a client need not wait for the
- * answer to its start before it sends what comes next.
+ * Calls a function with a process, at once or when it has started: a client may send requests for a
+ * process before its start has been answered.
  */
 function whenStarted<R>(
   session: Session,
@@ -135,7 +135,7 @@ function known(process: Process | undefined, processId: string): Process {
   return process;
 }
 
-/** The operating system's terms for what the client asks. */
+/** The command that the client asks for, with native paths and its environment. */
 function commandOf(params: StartParams, environment: Environment): ChildCommand {
   return {
     argv: params.argv,
@@ -157,7 +157,7 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What is asked to be enclosed never runs bare. */
+/** Starts a command in its sandbox, or not at all. */
 function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
