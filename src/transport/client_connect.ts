@@ -16,14 +16,14 @@ export interface SocketOptions {
   readonly token: string | undefined;
   /** Certificates to be trusted besides the usual ones, in PEM format. */
   readonly caCerts: string[] | undefined;
-  /** How long the executor may say nothing, not even answer a ping, in milliseconds. */
+  /** Silence of the executor after which the connection counts as lost, in milliseconds. */
   readonly silenceLimitMs: number;
 }
 
 /**
  * Connects and upgrades to a WebSocket.
  *
- * @throws {ConnectionError} when it does not come about, also because the signal was aborted
+ * @throws {ConnectionError} when that fails or the signal aborts
  */
 export async function connectSocket(
   address: SocketAddress,
@@ -68,7 +68,7 @@ async function reach(
   }
 }
 
-/** @throws {ConnectionError} when the server does not encrypt, or its certificate is not accepted */
+/** @throws {ConnectionError} when the server does not encrypt or its certificate is not trusted */
 async function encrypted(
   connection: Deno.TcpConn,
   options: TlsOptions,

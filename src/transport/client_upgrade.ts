@@ -5,7 +5,7 @@ import { writeAll } from "../net/connection.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { ConnectionError } from "./client_transport.ts";
 
-/** How an upgrade to the WebSocket protocol is asked for. */
+/** A request to upgrade to a WebSocket. */
 export interface UpgradeRequest {
   /** The Host header: name and port. */
   readonly host: string;
@@ -15,19 +15,19 @@ export interface UpgradeRequest {
   readonly token: string | undefined;
 }
 
-/** A server's consent to a WebSocket. */
+/** A server's acceptance of a WebSocket. */
 export interface UpgradeConsent {
-  /** The directory that the executor says it runs in: a path URI, not looked at yet. */
+  /** The working directory that the executor announces: a path URI, not parsed yet. */
   readonly executorCwd: string | undefined;
-  /** What the server sent right behind. */
+  /** The bytes that arrived after the head. */
   readonly early: Uint8Array;
 }
 
-/** The key that RFC 6455, section 1.3, has both sides mix into the handshake. */
+/** The constant that both sides add to the key (RFC 6455, section 1.3). */
 const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** A response's head past this size is not from a WebSocket server. */
+/** Largest head of a WebSocket server's response, in bytes. */
 const MAX_HEAD_BYTES = 16 * 1024;
-/** How much of a refusal's body is shown. */
+/** How many characters of a refusal's body are shown. */
 const MAX_SHOWN_BODY = 200;
 
 /**
@@ -81,7 +81,7 @@ async function readHead(reader: ConnectionReader): Promise<ResponseHead> {
   }
 }
 
-/** What a server's refusal means. One that is only busy or draining may be asked again. */
+/** The error for a refusal. A server that is busy or shutting down may be tried again. */
 function refusal(status: number, body: Uint8Array): ConnectionError {
   const words = new TextDecoder().decode(body).trim().slice(0, MAX_SHOWN_BODY);
   const said = words === "" ? "" : `: ${words}`;

@@ -23,7 +23,7 @@ import {
   serviceNameEnvDetector,
 } from "@opentelemetry/resources";
 
-/** Sends what an executor does to a collector. */
+/** Sends metrics and spans of an executor to a collector. */
 export class OtlpTelemetry implements RunningTelemetry {
   readonly #metrics: OtlpMetrics | undefined;
   readonly #spans: OtlpSpans | undefined;
@@ -68,9 +68,9 @@ export class OtlpTelemetry implements RunningTelemetry {
 }
 
 /**
- * What all that is sent is about: this program, and what OTEL_RESOURCE_ATTRIBUTES and
- * OTEL_SERVICE_NAME say. Nothing is found out about the machine. The random id keeps the metrics of
- * executors apart that send to the same collector.
+ * The resource of all metrics and spans: this program, with what OTEL_RESOURCE_ATTRIBUTES and
+ * OTEL_SERVICE_NAME say, and nothing about the machine. The random id distinguishes executors that send
+ * to the same collector.
  */
 function executorResource(): Resource {
   return resourceFromAttributes({
@@ -82,7 +82,7 @@ function executorResource(): Resource {
   );
 }
 
-/** Starts what the environment asks for. What is wrong with it is logged and left out. */
+/** Starts the telemetry that the environment configures. Invalid variables are logged and ignored. */
 export function startOtlp(environment: Readonly<Record<string, string>>): RunningTelemetry {
   const variables = new OtelVariables(environment);
   const configuration = otlpConfiguration(variables);
