@@ -15,7 +15,7 @@ export interface OptionHelp {
 }
 
 const WIDTH = 100;
-const MEANING_COLUMN = 34;
+const MEANING_COLUMN = 32;
 
 /** The lines of help on options: their labels in one column, their meanings in another. */
 export function helpText(options: readonly OptionHelp[]): string {

@@ -1,13 +1,13 @@
 import type { WriteOutcome } from "../child.ts";
 
-/** What an output tells of itself. */
+/** Gets the bytes of an output. */
 export interface OutputObserver {
   bytes(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Every writer has closed. Told once, and not after `close`. */
+  /** All writers have closed it. Called once, and not after `close`. */
   ended(): void;
 }
 
-/** Our end of a child's output. Reading begins when it is resumed for the first time. */
+/** The reading end of a child's output. Reading begins at the first `resume`. */
 export interface ChildOutput {
   pause(): void;
   resume(): void;
@@ -15,15 +15,15 @@ export interface ChildOutput {
   close(): void;
 }
 
-/** Makes an output that tells an observer. */
+/** Opens an output for an observer. */
 export type OutputOpener = (observer: OutputObserver) => ChildOutput;
 
-/** Our end of a child's input. */
+/** The writing end of a child's input. */
 export interface ChildInput {
-  /** In the order of the calls; `closed` when the child no longer reads. */
+  /** Writes in the order of the calls. Settles with `closed` when the child no longer reads. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
-  /** Ends the input behind the writes that wait. */
+  /** Ends the input after the writes that wait. */
   end(): void;
-  /** Writes that wait are answered `closed`. */
+  /** Closes the input; writes that wait settle with `closed`. */
   close(): void;
 }

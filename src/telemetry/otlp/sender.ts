@@ -131,14 +131,17 @@ export class OtlpSender {
   }
 }
 
-/** What Deno's words for a failed connection contain, and what is said instead of them. */
+/** Parts of Deno's messages for failed connections, and what the log says instead. */
 const UNREACHABLE = [
   ["peer certificate", "its certificate is not trusted"],
   ["dns error", "no such host"],
   ["Connection refused", "connection refused"],
 ] as const;
 
-/** Deno's own words name the URL, which may tell a secret. */
+/**
+ * The reason of a failed connection, for the log alone: `fetch` gives no code, and its message has the
+ * URL, which may hold a secret.
+ */
 function whyUnreachable(error: unknown): string {
   const words = String(error);
   return UNREACHABLE.find(([sign]) => words.includes(sign))?.[1] ?? "no connection";
