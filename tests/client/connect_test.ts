@@ -8,8 +8,8 @@ import {
   ExecServerClient,
   RpcError,
 } from "../../src/client/mod.ts";
-import { CERTIFICATE, KEY } from "./support/localhost_certificate.ts";
-import { ScriptedExecutor, SILENCE } from "./support/scripted_executor.ts";
+import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
+import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
 
 async function refusalOf(
   endpoint: Endpoint,

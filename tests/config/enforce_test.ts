@@ -2,7 +2,7 @@ import type { Configuration } from "../../src/config/configuration.ts";
 import { enforceRequirements, sandboxBounds } from "../../src/config/enforce.ts";
 import { ConfigurationError } from "../../src/config/origin.ts";
 import { parseRequirements } from "../../src/config/requirements.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 import { fromEnvironment } from "./support.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 

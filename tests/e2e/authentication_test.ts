@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExecServerClient } from "../../src/client/mod.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
-import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
+import { inDirectory } from "../support/recorded_child.ts";
+import { inSeconds, jsonWebToken, unsigned } from "../support/json_web_token.ts";
 import { ExecRun } from "./support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { RawSocket, UPGRADE } from "./support/raw_socket.ts";
-import { selfSigned } from "./support/self_signed.ts";
+import { selfSigned } from "../support/self_signed.ts";
 
 const SECRET = "a shared secret of enough bytes: 43 of them";
 const CAPABILITY = ["--ws-auth", "capability-token"];

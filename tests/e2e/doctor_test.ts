@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as z from "zod/mini";
 import { type Ended, type LaunchOptions, remex, runToEnd } from "./support/executor.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const reportSchema = z.strictObject({
   version: z.string(),

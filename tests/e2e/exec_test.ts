@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { RpcError } from "../../src/protocol/errors.ts";
-import { ScriptedExecutor, SILENCE } from "../client/support/scripted_executor.ts";
+import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
 import { ExecRun, execToEnd } from "./support/exec_run.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { MarkedProcesses } from "./support/marked_processes.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { MarkedProcesses } from "../support/marked_processes.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** Where the command of a test runs: over a WebSocket, or on an executor of its own. */
 const PLACES: readonly [string, () => Promise<AsyncDisposable & { args: readonly string[] }>][] = [

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { OutgoingBodies } from "../../src/http/outgoing_bodies.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
-import { FakeSink } from "../server/fake_transport.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 Deno.test("the pieces of a body are numbered from 1, and the last says so", () => {
   const sink = new FakeSink();

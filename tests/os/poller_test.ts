@@ -3,7 +3,7 @@ import { closeDescriptor, type Descriptor } from "../../src/os/descriptor.ts";
 import { openPipe, type Pipe } from "../../src/os/pipes.ts";
 import { libc } from "../../src/os/process_libc.ts";
 import { Poller, Ready } from "../../src/os/poller.ts";
-import { eventually } from "../e2e/support/patience.ts";
+import { eventually } from "../support/patience.ts";
 
 // Opened before the first test, which would be taken to leak it. A wait that does not end makes the
 // test that began it fail: an operation that has not completed.

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { untilAnswered } from "../../src/os/until_answered.ts";
-import { settled } from "../e2e/support/patience.ts";
+import { settled } from "../support/patience.ts";
 
 Deno.test("whatever the answer is, it is one", async () => {
   const paths = [

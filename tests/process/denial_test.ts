@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
+import { eventually } from "../support/patience.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
 
 interface Started {
   readonly process: Process;

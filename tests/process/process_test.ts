@@ -3,7 +3,7 @@ import { type ChildCommand, StartError } from "../../src/process/child.ts";
 import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
 
 interface Started {
   readonly process: Process;

@@ -15,9 +15,9 @@ import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
 import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeTransport, type SentMessage } from "./fake_transport.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeTransport, type SentMessage } from "../support/fake_transport.ts";
 
 const ENVIRONMENT_INFO = { shell: { name: "sh", path: "/bin/sh" } };
 

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Executor } from "../../src/server/executor.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeTransport } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
 
 interface Setting {
   readonly executor: Executor;

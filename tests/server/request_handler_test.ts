@@ -11,8 +11,8 @@ import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
 import { Slots } from "../../src/process/slots.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
 
 const start = methods["process/start"].params;
 const right = { processId: "p", argv: ["a"], cwd: "file:///", env: {}, tty: false };

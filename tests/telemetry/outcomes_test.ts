@@ -4,12 +4,12 @@ import { RetentionPool } from "../../src/process/event_log.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Slots } from "../../src/process/slots.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { pick, seededRandom } from "../protocol/seeded_random.ts";
-import { FakeKeeper } from "../server/fake_keeper.ts";
-import { FakeSink, FakeTransport } from "../server/fake_transport.ts";
-import { RecordedTelemetry } from "./recorded_telemetry.ts";
+import { eventually } from "../support/patience.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { pick, seededRandom } from "../support/seeded_random.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink, FakeTransport } from "../support/fake_transport.ts";
+import { RecordedTelemetry } from "../support/recorded_telemetry.ts";
 
 function setUp(detachedLifeMs: number) {
   const [system, telemetry] = [new FakeSystem(), new RecordedTelemetry()];

@@ -5,7 +5,7 @@ import { Judge } from "../../../src/filesystem/access/judge.ts";
 import { findRoute } from "../../../src/filesystem/access/route.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../../sandbox/context.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 import { grantedIn } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";

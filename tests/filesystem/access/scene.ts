@@ -14,7 +14,7 @@ import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 
 // Opens the C library, which stays open for good, where no single test is blamed for it.
 if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));

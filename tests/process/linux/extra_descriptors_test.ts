@@ -4,7 +4,7 @@ import type { ChildCommand } from "../../../src/process/child.ts";
 import { openMemoryFile, openPipe, unreadBytes } from "../../../src/os/pipes.ts";
 import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { bash, runToEnd, type StartChild } from "../behaviour/recorded_child.ts";
+import { bash, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 // Opened before the first test, which would be taken to leak it.
 libc();

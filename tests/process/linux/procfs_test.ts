@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { childrenOf, descendantsOf, processStatus } from "../../../src/os/procfs.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { libc } from "../../../src/os/process_libc.ts";
-import { eventually } from "../../e2e/support/patience.ts";
-import { bash, inDirectory, RecordedChild } from "../behaviour/recorded_child.ts";
+import { eventually } from "../../support/patience.ts";
+import { bash, inDirectory, RecordedChild } from "../../support/recorded_child.ts";
 
 // Opened before the first test, which would be taken to leak it.
 libc();
