@@ -215,7 +215,7 @@ export class Session {
     if (running) this.#finished(process);
   }
 
-  /** Each process comes here once: when its exit is told, or when it is abandoned before. */
+  /** Records the end of a process, once: at its exit, or when it is abandoned before. */
   #finished(process: Process): void {
     const { outcome = "exited", sandboxType, age } = process;
     this.#options.telemetry.processFinished(outcome, sandboxType, age);

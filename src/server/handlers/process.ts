@@ -82,7 +82,7 @@ async function start(
   session: Session,
   environment: Environment,
 ): Promise<ResultInput<"process/start">> {
-  const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
+  const starter = requiresSandbox(params) ? sandboxedStarter(params, environment.HOME) : undefined;
   try {
     const command = commandOf(params, environment);
     const { sandboxType } = await session.start(params.processId, command, starter);
@@ -158,7 +158,7 @@ function nativePath(member: string, uri: PathUri): string {
 }
 
 /** Starts a command in its sandbox, or not at all. */
-function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
+function sandboxedStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
     return await startEnclosed(intent, home, command, observer);
