@@ -20,7 +20,7 @@ import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { delay } from "@std/async/delay";
+import { deadline } from "@std/async/deadline";
 
 /** The exit code when the executor cannot be reached or was lost, as of ssh(1). */
 const OUT_OF_REACH = 255;
@@ -81,8 +81,8 @@ async function run(
     return exitCode;
   } catch (error) {
     // An executor that hangs does not delay a user who has stopped waiting.
-    const patience = error instanceof GivenUp ? [delay(FAREWELL_MS)] : [];
-    await Promise.race([client.close(), ...patience]);
+    const closed = client.close();
+    await (error instanceof GivenUp ? deadline(closed, FAREWELL_MS).catch(() => {}) : closed);
     throw error;
   }
 }

@@ -140,7 +140,7 @@ async function stopService(
 
 /** Serves one client over standard input and output. */
 async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
-  const told = shutdownSignal();
+  const shutdown = shutdownSignal();
   const service = startService(options, environment, await startTelemetry(environment));
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
@@ -148,7 +148,7 @@ async function serveStdio(options: ServeOptions, environment: Environment): Prom
     service.executor.transportLimits,
   );
   const clientGone = service.executor.serve(transport);
-  await Promise.race([clientGone, told]);
+  await Promise.race([clientGone, shutdown]);
   await stopService(service, options.graceMs);
   await transport.flushed();
 }
@@ -159,7 +159,7 @@ async function serveSocket(
   options: ServeOptions,
   environment: Environment,
 ): Promise<void> {
-  const told = shutdownSignal();
+  const shutdown = shutdownSignal();
   const access = await accessOf(options);
   const telemetry = await startTelemetry(environment);
   let ready = true;
@@ -179,7 +179,7 @@ async function serveSocket(
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
-  const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
+  const ended = options.exitOnStdinClose ? Promise.race([shutdown, stdinClosed()]) : shutdown;
   announce(server.url);
   // The executor starts after the line above, which its starter waits for.
   const started = running();

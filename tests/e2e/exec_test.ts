@@ -287,7 +287,7 @@ Deno.test("exec: an executor that cannot end an input is told of once", async ()
   await run.write("input");
   await run.endInput();
   const told = "remex: this executor cannot end the command's input\n";
-  await run.says(/ended\n$/, "stderr");
+  await run.says(/input\n$/, "stderr");
   // Whoever has ended by then did not need it.
   const { params: { processId }, connection } = await executor.request("process/start");
   connection.notify("process/exited", { processId, seq: 1, exitCode: 0, sandboxDenied: false });

@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ChildCommand, StartError } from "../../src/process/child.ts";
 import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
@@ -159,7 +160,7 @@ Deno.test("past 8 MiB that the process has not taken, writes are answered when t
   assertEquals(await process.write(bytes(8 * MEBIBYTE), "full"), "accepted");
   let answered = false;
   const waiting = process.write(bytes(1), "over").finally(() => answered = true);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   assertEquals(answered, false);
   child.settleWrite("written");
   child.settleWrite("written");

@@ -5,6 +5,7 @@ import {
   assertObjectMatch,
   assertStrictEquals,
 } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
@@ -87,7 +88,7 @@ class Setting {
 
 /** Lets everything happen that needs no more than a turn. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return delay(0);
 }
 
 function errorOf(message: SentMessage | undefined): { code: unknown; message: string } {

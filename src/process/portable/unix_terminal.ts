@@ -6,6 +6,7 @@ import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 import { closeDescriptor, openPseudoTerminal, writeSome } from "../../os/unix_pseudo_terminal.ts";
 import type { Duplex } from "node:stream";
 import { ReadStream } from "node:tty";
+import { delay } from "@std/async/delay";
 
 /** Starts a command on a pseudo-terminal of a Unix system. @throws {Error} */
 export function startOnTerminal(command: ChildCommand, size: TerminalSize): StartedProcess {
@@ -85,7 +86,7 @@ class TerminalInput implements ChildInput {
       if (!this.#open || this.#terminal.destroyed) return "closed";
       rest = rest.subarray(writeSome(this.#descriptor, rest));
       if (rest.length === 0) return "written";
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
 }
