@@ -6,6 +6,7 @@ import { PathUri } from "../protocol/path_uri.ts";
 import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
+import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
 import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
 import {
@@ -44,6 +45,10 @@ export interface ExecOptions {
   readonly graceMs: number;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
+  /** Undefined where the profile's network stays as it is. */
+  readonly network: NetworkRules | undefined;
+  /** Whether to say at the end what was reached and denied. */
+  readonly reportNetwork: boolean;
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
   readonly log: LogSettings;
@@ -65,6 +70,25 @@ const OPTIONS = {
     placeholder: "NAME[=VALUE]",
     meaning: "set a variable, without a value to the one it has here; may be repeated. Other " +
       "variables are the executor's, without those named like keys and tokens",
+  },
+  "allow-domain": {
+    type: "string",
+    multiple: true,
+    placeholder: "PATTERN",
+    meaning: "with --sandbox: let the command reach hosts by name, through the executor's proxy: " +
+      "NAME, *.NAME for names below it, **.NAME for both, * for all public ones, or an address; " +
+      "may be repeated",
+  },
+  "deny-domain": {
+    type: "string",
+    multiple: true,
+    placeholder: "PATTERN",
+    meaning: "hosts that --allow-domain does not allow; may be repeated",
+  },
+  "report-network": {
+    type: "boolean",
+    default: false,
+    meaning: "at the end report on standard error which hosts were reached and refused",
   },
   tty: {
     type: "boolean",
@@ -149,6 +173,10 @@ function execOptions(
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
+  const network = networkRules(values["allow-domain"] ?? [], values["deny-domain"] ?? []);
+  if (network !== undefined && sandbox === undefined) {
+    throw new UsageError("--allow-domain and --deny-domain are of use with --sandbox only");
+  }
   return {
     executor,
     configFile: values.config,
@@ -161,6 +189,8 @@ function execOptions(
     graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
+    network,
+    reportNetwork: values["report-network"],
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
     reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },

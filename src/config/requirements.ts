@@ -1,4 +1,5 @@
 import { unknownKey } from "./file_layer.ts";
+import { domainPattern } from "./domain_pattern.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
 import { listenPattern } from "./listen_pattern.ts";
 import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
@@ -31,10 +32,29 @@ const table = {
       "command's working directory; list the temporary directory too. Requires a sandbox",
   },
   allowedNetwork: {
-    type: choice("NETWORK", ["none", "managed", "any"]),
-    meaning:
-      "network that a sandbox may allow: none, managed (through proxies that the client runs " +
-      "here) or any. http/request is refused unless it is `any`",
+    type: choice("NETWORK", ["none", "proxy", "managed", "any"]),
+    meaning: "network that a sandbox may allow: none, proxy (by name, through the executor's " +
+      "proxy), managed (also through proxies that the client runs here) or any. http/request is " +
+      "refused unless it is `any`",
+  },
+  allowedDomains: {
+    type: listOf<string>(domainPattern()),
+    meaning: "the only hosts that commands may reach: NAME, *.NAME, **.NAME, * or an address. " +
+      "Leaves no other network than proxy",
+  },
+  deniedDomains: {
+    type: listOf<string>(domainPattern()),
+    meaning: "hosts that commands may not reach, whatever else allows them. Leaves no other " +
+      "network than proxy",
+  },
+  allowUpstreamProxy: {
+    type: toggle(),
+    meaning: "false: the executor's proxy connects directly, never through a proxy of HTTP_PROXY " +
+      "and similar variables",
+  },
+  sandboxMechanism: {
+    type: choice("MECHANISM", ["bubblewrap", "landlock"]),
+    meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",
   },
   allowedListen: {
     type: listOf<string>(listenPattern()),

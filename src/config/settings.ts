@@ -19,6 +19,9 @@ import {
 /** The commands that have settings. */
 export type ConfiguredCommand = "serve" | "exec";
 
+/** The mechanisms that can sandbox commands on Linux; `auto` is the first that works. */
+export const SANDBOX_MECHANISMS = ["auto", "bubblewrap", "landlock"] as const;
+
 /** One setting, which the command line, the environment or a file can give. */
 export interface Setting<T> {
   readonly type: ValueType<NonNullable<T>>;
@@ -174,6 +177,13 @@ const table = {
     wholeNumber(MIN_MESSAGE_BYTES, MAX_MESSAGE_BYTES),
     DEFAULT_MEMORY.messageBytes,
     "bytes of the largest message that is read; unless set, at most a sixteenth of the memory",
+  ),
+  sandboxMechanism: setting(
+    serve,
+    choice("MECHANISM", SANDBOX_MECHANISMS),
+    "auto",
+    "mechanism that sandboxes commands on Linux: bubblewrap hides more of the machine, landlock " +
+      "starts in a tenth of the time; auto takes bubblewrap if it works",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),

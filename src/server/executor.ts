@@ -5,6 +5,7 @@ import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Slots } from "../process/slots.ts";
 import { methods } from "../protocol/methods.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
@@ -50,6 +51,8 @@ export interface ExecutorOptions {
   readonly memory?: MemoryLimits;
   /** The administrator's bounds on sandboxes. @default none */
   readonly bounds?: SandboxBounds | undefined;
+  /** The mechanism that sandboxes commands on Linux. @default auto */
+  readonly sandboxMechanism?: LinuxMechanism | undefined;
   /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Where events are recorded. @default nowhere */
@@ -123,7 +126,12 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => environment, options.bounds, options.reserved),
+        ...processHandlers(() => environment, {
+          bounds: options.bounds,
+          mechanism: options.sandboxMechanism,
+          reserved: options.reserved,
+          telemetry,
+        }),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(options.bounds, options.reserved),
