@@ -182,8 +182,8 @@ const table = {
     serve,
     choice("MECHANISM", SANDBOX_MECHANISMS),
     "auto",
-    "mechanism that sandboxes commands on Linux: bubblewrap hides more of the machine, landlock " +
-      "starts in a tenth of the time; auto takes bubblewrap if it works",
+    "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
+      "starts faster, or auto",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),

@@ -6,5 +6,6 @@
  */
 export * from "./envelope.ts";
 export * from "./errors.ts";
+export type { JsonLimits } from "./json_limits.ts";
 export * from "./methods.ts";
 export * from "./path_uri.ts";

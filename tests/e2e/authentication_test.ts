@@ -189,9 +189,9 @@ Deno.test("remex exec tells what a wrong scheme or an authority's certificate le
       `--tls-key=${key}`,
     ]);
     const cases: [url: string, words: string][] = [
-      [open.url.replace("ws:", "wss:"), "without a certificate has ws:// instead of wss://"],
+      [open.url.replace("ws:", "wss:"), "a certificate has a URL with ws:// instead of wss://"],
       [secured.url.replace("wss:", "ws:"), "; it may be encrypted: wss:// instead of ws://"],
-      [secured.url, "must be made with basicConstraints=CA:FALSE"],
+      [secured.url, "needs basicConstraints=CA:FALSE"],
     ];
     for (const [url, words] of cases) {
       await using run = new ExecRun(["--url", url, "--", "true"], { SSL_CERT_FILE: cert });

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { runToEnd } from "./support/executor.ts";
 
 /** A screen that is wide enough for two windows side by side, in characters. */
-const SCREEN = { columns: 100, lines: 48 };
+const SCREEN = { columns: 100, lines: 50 };
 
 for (const command of ["serve", "exec", "config", "doctor", "token"]) {
   Deno.test(`help: that of ${command} fits on one screen`, async () => {
