@@ -196,7 +196,9 @@ export type ReadAnswer = z.input<typeof readResult>;
 
 /** What a command reached by its network and what it was denied, each as `host:port`. */
 export interface NetworkReport {
+  /** What it reached. */
   readonly reached: readonly string[];
+  /** What it was denied. */
   readonly denied: readonly string[];
 }
 
