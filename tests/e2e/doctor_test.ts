@@ -111,7 +111,7 @@ Deno.test({
     assertEquals(bubblewrap?.status, "warning");
     assertMatch(bubblewrap && "fix" in bubblewrap ? bubblewrap.fix : "", /seccomp=unconfined/);
     assertEquals(check("sandbox workspace-write")?.status, "ok");
-    assertStringIncludes(reason, "Landlock and seccomp, for bubblewrap does not work here");
+    assertStringIncludes(reason, "Landlock and seccomp, as bubblewrap does not work here");
   },
 });
 
