@@ -77,7 +77,11 @@ Deno.test("where encryption is demanded others get no plain connection", async (
   await enforced({ requireTls: true }, { ...remote, REMEX_TLS_CERT: "c", REMEX_TLS_KEY: "k" });
   await enforced({ requireTls: true }, {});
   await enforced({ requireTls: false }, remote);
-  await refused({ requireTls: true }, remote, "requireTls requires encryption, but REMEX_LISTEN is");
+  await refused(
+    { requireTls: true },
+    remote,
+    "requireTls requires encryption, but REMEX_LISTEN is",
+  );
 });
 
 Deno.test("numbers stay within their bounds, and what nobody decided is lowered", async () => {
