@@ -4,7 +4,7 @@ import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver } from "./child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 import { Quota } from "./quota.ts";
-import { EventLog, type ProcessEvent } from "./event_log.ts";
+import { EventLog, type LogEvent } from "./event_log.ts";
 
 /** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
@@ -22,7 +22,7 @@ export type ProcessOutcome = "exited" | "terminated" | "shutdown";
 export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => Promise<Child>;
 
 /** Told of everything that happens to a process, in order. */
-export type ProcessObserver = (event: ProcessEvent) => void;
+export type ProcessObserver = (event: LogEvent) => void;
 
 /** A command being run, from its start until its last output has been read, and after that. */
 export class Process {

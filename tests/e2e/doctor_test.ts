@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as z from "zod/mini";
 import { type Ended, type LaunchOptions, remex, runToEnd } from "./support/executor.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const reportSchema = z.strictObject({
   version: z.string(),
@@ -111,7 +111,7 @@ Deno.test({
     assertEquals(bubblewrap?.status, "warning");
     assertMatch(bubblewrap && "fix" in bubblewrap ? bubblewrap.fix : "", /seccomp=unconfined/);
     assertEquals(check("sandbox workspace-write")?.status, "ok");
-    assertStringIncludes(reason, "Landlock and seccomp, for bubblewrap does not work here");
+    assertStringIncludes(reason, "Landlock and seccomp, as bubblewrap does not work here");
   },
 });
 
@@ -138,7 +138,7 @@ Deno.test({
     const launcher = lacking("--tmpfs", "/proc/sys/kernel/seccomp");
     const { mechanism, reason, check } = await examine({ launcher });
     assertEquals(mechanism, null);
-    assertStringIncludes(reason, "cannot be enclosed");
+    assertStringIncludes(reason, "cannot be sandboxed");
     assertEquals(check("seccomp")?.status, "failed");
     assertEquals(check("sandbox read-only"), undefined);
     assertEquals((await run(["doctor"], { launcher })).code, 1);

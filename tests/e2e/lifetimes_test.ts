@@ -2,11 +2,11 @@ import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ended, ListeningExecutor, remex } from "./support/executor.ts";
-import { childrenWith, hasZombieChildren, MarkedProcesses } from "./support/marked_processes.ts";
-import { eventually } from "./support/patience.ts";
+import { childrenWith, hasZombieChildren, MarkedProcesses } from "../support/marked_processes.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectStdio } from "./support/stdio_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Each tries in its own way to outlive the executor; $D is how long a sleep lasts. */

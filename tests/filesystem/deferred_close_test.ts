@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { DeferredClose } from "../../src/filesystem/background_io.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { eventually } from "../support/patience.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const ignore = Deno.build.os !== "linux";
 

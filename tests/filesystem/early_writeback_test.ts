@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { EarlyWriteback } from "../../src/filesystem/background_io.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const ignore = Deno.build.os !== "linux";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { closeDescriptor, type Descriptor, writeDescriptor } from "../../src/os/descriptor.ts";
 import { openPipe, type Pipe } from "../../src/os/pipes.ts";
 import { Poller, Ready } from "../../src/os/epoll.ts";
-import { eventually } from "../e2e/support/patience.ts";
+import { eventually } from "../support/patience.ts";
 
 Deno.test("poller: tells of input again and again until unwatched", () =>
   withPipe(async (pipe) => {

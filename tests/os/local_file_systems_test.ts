@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { waitForFileSystems } from "../../src/os/local_file_systems.ts";
-import { settled } from "../e2e/support/patience.ts";
+import { settled } from "../support/patience.ts";
 
 Deno.test("whatever the answer is, it is one", async () => {
   const paths = [

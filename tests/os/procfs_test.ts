@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { childrenOf, descendantsOf, processStatus } from "../../src/os/procfs.ts";
 import { startLinuxChild } from "../../src/process/linux/start.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { bash, inDirectory, RecordedChild } from "../process/behaviour/recorded_child.ts";
+import { eventually } from "../support/patience.ts";
+import { bash, inDirectory, RecordedChild } from "../support/recorded_child.ts";
 
 const start = (argv: readonly string[]) =>
   RecordedChild.start(

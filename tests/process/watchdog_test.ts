@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { eventually } from "../e2e/support/patience.ts";
+import { eventually } from "../support/patience.ts";
 import { tryKill, WatchedExecutor } from "./watched_executor.ts";
 
 /** What `sleep` processes each command leads to. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { eventually, settled } from "../e2e/support/patience.ts";
+import { eventually, settled } from "../support/patience.ts";
 
 const PROGRAM = fileURLToPath(new URL("small_executor.ts", import.meta.url));
 const MARK = "REMEX_TEST_MARK";

@@ -5,6 +5,7 @@ import {
   assertObjectMatch,
   assertStrictEquals,
 } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
@@ -15,9 +16,9 @@ import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeTransport, type SentMessage } from "./fake_transport.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeTransport, type SentMessage } from "../support/fake_transport.ts";
 
 const ENVIRONMENT_INFO = { shell: { name: "sh", path: "/bin/sh" } };
 
@@ -87,7 +88,7 @@ class Setting {
 
 /** Lets everything happen that needs no more than a turn. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return delay(0);
 }
 
 function errorOf(message: SentMessage | undefined): { code: unknown; message: string } {

@@ -6,10 +6,10 @@ import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeSink } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 interface Setting {
   readonly session: Session;

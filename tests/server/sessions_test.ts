@@ -6,10 +6,10 @@ import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeSink } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 const LONG_MS = 3_600_000;
 

@@ -4,19 +4,19 @@ import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
 import { killGroup, signalGroup } from "./signals.ts";
 
-/** More than pipes, terminals and the runtime hold between them. */
+/** More bytes than a pipe, a terminal and the runtime can buffer together. */
 const HELD_BYTES = 512 * 1024;
-/** How long outputs have to be silent after the exit to be taken for empty, in milliseconds. */
+/** Silence after the exit that counts as the end of output, in milliseconds. */
 const QUIET_MS = 50;
 
-/** What an output tells of itself. */
+/** Gets the bytes of an output. */
 export interface OutputObserver {
   bytes(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Every writer has closed. Told once, and not after `close`. */
+  /** All writers have closed it. Called once, and not after `close`. */
   ended(): void;
 }
 
-/** Our end of a child's output. Reading begins when it is resumed for the first time. */
+/** The reading end of a child's output. Reading begins at the first `resume`. */
 export interface ChildOutput {
   pause(): void;
   resume(): void;
@@ -24,35 +24,35 @@ export interface ChildOutput {
   close(): void;
 }
 
-/** Makes an output that tells an observer. */
+/** Opens an output for an observer. */
 export type OutputOpener = (observer: OutputObserver) => ChildOutput;
 
-/** Our end of a child's input. */
+/** The writing end of a child's input. */
 export interface ChildInput {
-  /** In the order of the calls; `closed` when the child no longer reads. */
+  /** Writes in the order of the calls. Settles with `closed` when the child no longer reads. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
-  /** Ends the input behind the writes that wait. */
+  /** Ends the input after the writes that wait. */
   end(): void;
-  /** Writes that wait are answered `closed`. */
+  /** Closes the input; writes that wait settle with `closed`. */
   close(): void;
 }
 
-/** A process that has just been started, in parts. */
+/** The parts of a process that has just been started. */
 export interface StartedProcess {
   readonly pid: number;
   /** Settles with the exit code, 128 + n for signal n. */
   readonly exit: Promise<number>;
   readonly input: ChildInput | undefined;
   readonly outputs: readonly { readonly stream: OutputStream; readonly open: OutputOpener }[];
-  /** Nobody writes any more once the process has exited, though the system may fail to tell. */
+  /** Whether output ends with the process, though the system may not report its end. */
   readonly outputsEndWithExit?: boolean;
   /** Sets the size of the terminal, if there is one. */
   readonly resize?: (size: TerminalSize) => void;
-  /** Interrupts the command where process groups cannot be signalled. */
+  /** Interrupts the command on a system without signals. */
   readonly interrupt?: () => void;
 }
 
-/** A running command by the means of the runtime alone. */
+/** A running command on macOS and Windows, started through the runtime. */
 export class PortableChild implements Child {
   readonly pid: number;
   readonly #process: StartedProcess;
@@ -78,7 +78,7 @@ export class PortableChild implements Child {
       })
     );
     process.exit.then((exitCode) => this.#exited(exitCode));
-    // In a later turn of the event loop, when whoever awaits the caller has gone on.
+    // In a later turn of the event loop, when whoever awaits the start has the child.
     setImmediate(() => this.#begin());
   }
 
@@ -157,9 +157,9 @@ export class PortableChild implements Child {
   }
 
   /**
-   * Tells the exit once what was written before it has been told: when the outputs have ended, or
-   * else, where a descendant holds one open, when they have been silent for a moment or have
-   * brought more than could have been in them.
+   * Reports the exit after all output that was written before it: when the outputs have ended or, if a
+   * descendant keeps one open, when they have been silent for a moment or have given more bytes than they
+   * could have buffered.
    */
   #awaitSilence(): void {
     clearTimeout(this.#silence);

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { base64 } from "../support/base64.ts";
 import { command, shell } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { LoadClient } from "./support/load_client.ts";
 import { resourcesOf } from "./support/resources.ts";
 

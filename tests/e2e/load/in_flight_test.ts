@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { command, shell } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { LoadClient } from "./support/load_client.ts";
 import { resourcesOf } from "./support/resources.ts";
 

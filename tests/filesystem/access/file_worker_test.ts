@@ -3,10 +3,10 @@ import { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
 import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { PathUri } from "../../../src/protocol/path_uri.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { context, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, performBy } from "../perform.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 import "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";

@@ -5,7 +5,7 @@ import { AccessPolicy } from "../../../src/filesystem/access/access_policy.ts";
 import { resolveBeneath } from "../../../src/filesystem/access/resolve_beneath.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../../sandbox/context.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 import { grantedIn } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";

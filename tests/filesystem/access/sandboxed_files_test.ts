@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { glob, path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, DONE, NOT_FOUND } from "../perform.ts";
-import type { TestDirectory } from "../test_directory.ts";
+import type { TestDirectory } from "../../support/test_directory.ts";
 import { codeOf, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";

@@ -12,7 +12,7 @@ import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 
 /** What entries grant to whoever works in a directory. */
 export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {

@@ -3,7 +3,7 @@ import { closeDescriptor, writeDescriptor } from "../../../src/os/descriptor.ts"
 import type { ChildCommand } from "../../../src/process/child.ts";
 import { openMemoryFile, openPipe, unreadBytes } from "../../../src/os/pipes.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { bash, runToEnd, type StartChild } from "../behaviour/recorded_child.ts";
+import { bash, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 /** Starts every command with something more than its recipe says. */
 function startWith(more: Partial<ChildCommand>): StartChild {

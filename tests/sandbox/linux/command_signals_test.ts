@@ -1,11 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
-import {
-  RecordedChild,
-  runToEnd,
-  type StartChild,
-} from "../../process/behaviour/recorded_child.ts";
+import { RecordedChild, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 const start: StartChild = (command, observer) =>
   Promise.resolve(startLinuxChild(command, observer));

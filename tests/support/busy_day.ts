@@ -1,8 +1,8 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
-import { command, run, shell, start } from "../../e2e/support/commands.ts";
-import { connectWebSocket } from "../../e2e/support/websocket_client.ts";
-import { enclosedIn } from "../../e2e/sandbox/support/sandboxed.ts";
-import { TemporaryDirectory } from "../../e2e/support/temporary_directory.ts";
+import { command, run, shell, start } from "../e2e/support/commands.ts";
+import { connectWebSocket } from "../e2e/support/websocket_client.ts";
+import { enclosedIn } from "../e2e/sandbox/support/sandboxed.ts";
+import { TemporaryDirectory } from "./temporary_directory.ts";
 
 /** What a client did, in words and ids that must never get out. */
 export interface BusyDay {

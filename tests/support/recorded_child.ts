@@ -4,9 +4,9 @@ import type {
   ChildObserver,
   ChildStdio,
   WriteOutcome,
-} from "../../../src/process/child.ts";
-import type { OutputStream } from "../../../src/protocol/process.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+} from "../../src/process/child.ts";
+import type { OutputStream } from "../../src/protocol/process.ts";
+import { eventually } from "./patience.ts";
 
 /** What an implementation of {@linkcode Child} is started by. */
 export type StartChild = (command: ChildCommand, observer: ChildObserver) => Promise<Child>;

@@ -1,5 +1,5 @@
-import type { ExecEvent, ExecProcess, StartParams } from "../../../src/client/mod.ts";
-import { settled } from "../../e2e/support/patience.ts";
+import type { ExecEvent, ExecProcess, StartParams } from "../../src/client/mod.ts";
+import { settled } from "./patience.ts";
 
 /** Parameters for a shell command in a plain environment. */
 export function shell(script: string, more: Partial<StartParams> = {}): StartParams {

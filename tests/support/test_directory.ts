@@ -1,11 +1,10 @@
 import { PathUri } from "../../src/protocol/path_uri.ts";
+import { TemporaryDirectory } from "./temporary_directory.ts";
 
-/** A directory of a test's own, gone when the test is over. */
-export class TestDirectory implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static async create(): Promise<TestDirectory> {
-    return new TestDirectory(await Deno.realPath(await Deno.makeTempDir()));
+/** A temporary directory, with what tests of file operations ask of it. */
+export class TestDirectory extends TemporaryDirectory {
+  static create(): Promise<TestDirectory> {
+    return Promise.resolve(new TestDirectory());
   }
 
   /** The native path of something in it. */
@@ -56,7 +55,9 @@ export class TestDirectory implements AsyncDisposable {
     if (!success) throw new Error("mkfifo failed");
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
+  /** The same as disposing of it, for owners that are disposed of asynchronously. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    return Promise.resolve();
   }
 }

@@ -1,5 +1,5 @@
-import { ended, remex } from "../../e2e/support/executor.ts";
-import { settled } from "../../e2e/support/patience.ts";
+import { ended, remex } from "../e2e/support/executor.ts";
+import { settled } from "./patience.ts";
 
 /** A line of a log in JSON. */
 export type LogLine = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import type { NotificationParams } from "../protocol/methods.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 
-/** Bytes of a streamed body that may wait for whoever reads it. */
+/** Bytes of a streamed body that may wait to be read. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 interface Body {
@@ -10,11 +10,11 @@ interface Body {
   next: number;
 }
 
-/** Response bodies being streamed over the current connection. */
-export class HttpBodies {
+/** The response bodies being streamed over the current connection. */
+export class IncomingBodies {
   readonly #bodies = new Map<string, Body>();
 
-  /** Prepares for a body. What comes of it can be read from the stream. */
+  /** Returns a stream of the body that a request will get. */
   open(requestId: string): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
@@ -26,12 +26,12 @@ export class HttpBodies {
     }, new ByteLengthQueuingStrategy({ highWaterMark: MAX_WAITING_BYTES }));
   }
 
-  /** The request was not answered: there is no body. */
+  /** Drops a body whose request failed. */
   forget(requestId: string): void {
     this.#bodies.delete(requestId);
   }
 
-  /** Takes in a piece. Pieces are read in their order, whatever order they come in. */
+  /** Adds a piece. The stream has the pieces in order, in whatever order they arrive. */
   notified(delta: NotificationParams<"http/request/bodyDelta">): void {
     const body = this.#bodies.get(delta.requestId);
     body?.ahead.set(delta.seq, delta);
@@ -43,7 +43,7 @@ export class HttpBodies {
     }
   }
 
-  /** A dropped connection ends its bodies: the executor does not go on with them. */
+  /** Fails all bodies: the executor does not continue them after a lost connection. */
   fail(reason: ConnectionError): void {
     for (const { controller } of this.#bodies.values()) controller.error(reason);
     this.#bodies.clear();

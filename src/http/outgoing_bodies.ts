@@ -1,14 +1,14 @@
 import { invalidParams } from "../protocol/errors.ts";
 
-/** Where the pieces of bodies go: a transport, or what stands in for it. */
+/** Where the notifications with the pieces of bodies go. */
 export interface BodySink {
   send(notification: string): void;
-  /** Whether so much is queued that a considerate sender waits. */
+  /** Whether so much is unsent that the sender should wait. */
   readonly saturated: boolean;
 }
 
-/** The response bodies that are being streamed over one connection. */
-export class HttpBodies {
+/** The response bodies being streamed to the client of one connection. */
+export class OutgoingBodies {
   readonly #sink: BodySink;
   readonly #active = new Set<string>();
   #waiting: (() => void)[] = [];
@@ -18,7 +18,7 @@ export class HttpBodies {
   }
 
   /**
-   * Reserves an id for a body until the result is disposed of.
+   * Reserves a request id for a body, until the result is disposed of.
    *
    * @throws {RpcError} -32602 while the id is another body's
    */
@@ -36,27 +36,27 @@ export class HttpBodies {
     });
   }
 
-  /** What was sent has gone far enough that more may follow, or nobody reads any more. */
+  /** Continues what waited, as the client has read enough or the connection has ended. */
   proceed(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resume of waiting) resume();
   }
 
-  /** Settles when the client has read enough that more may follow. */
+  /** Settles when the client has read enough to send more. */
   async #room(): Promise<void> {
     while (this.#sink.saturated) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 }
 
-/** What a body needs of its connection. */
+/** How a body uses its connection. */
 interface BodyOutlet {
   send(notification: string): void;
   room(): Promise<void>;
   release(): void;
 }
 
-/** A body that a client is told of piece by piece. Disposing of it gives up its id. */
+/** A body that is sent piece by piece. Disposing of it frees its request id. */
 export class OutgoingBody implements Disposable {
   readonly #requestId: string;
   readonly #outlet: BodyOutlet;
@@ -68,16 +68,17 @@ export class OutgoingBody implements Disposable {
     this.#outlet = outlet;
   }
 
-  /** Settles when the client has read enough that more may follow. */
+  /** Settles when the client has read enough to send more. */
   room(): Promise<void> {
     return this.#outlet.room();
   }
 
+  /** Sends the next piece. */
   piece(bytes: Uint8Array): void {
     this.#send(bytes.toBase64(), false, null);
   }
 
-  /** The last word. The id is free before the client hears it. */
+  /** Sends the end, with the error if there is one. The id is free before the client learns of it. */
   end(error: string | null): void {
     this[Symbol.dispose]();
     this.#send("", true, error);
@@ -90,8 +91,7 @@ export class OutgoingBody implements Disposable {
   }
 
   #send(base64: string, done: boolean, error: string | null): void {
-    // Put together by hand: base64 needs no escaping, and looking for characters that do costs
-    // more than everything else.
+    // Encoded by hand: base64 needs no escaping, and looking for what does costs more than the rest.
     this.#outlet.send(
       `{"method":"http/request/bodyDelta","params":{"requestId":${
         JSON.stringify(this.#requestId)
@@ -101,37 +101,33 @@ export class OutgoingBody implements Disposable {
   }
 }
 
-/** The longest that a timer can wait, in milliseconds: 25 days. */
+/** The longest delay of a timer, in milliseconds: 25 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * When a request is over: at its deadline, at its client's end, or once it is disposed of. All that
- * it has opened is closed by its signal.
+ * The end of a request: its deadline, the end of its client's connection, or its disposal. Each aborts
+ * the signal, which closes what the request has opened.
+ *
+ * `AbortSignal.timeout` would keep its timer, and what refers to it, until a deadline that the client
+ * sets, long after the request has been answered.
  */
 export class RequestEnd implements Disposable {
   readonly #controller = new AbortController();
-  readonly #clientEnd: AbortSignal;
   readonly #timer: number | undefined;
+  /** Aborted at the end. */
+  readonly signal: AbortSignal;
 
   /** @param timeoutMs milliseconds until the deadline */
   constructor(clientEnd: AbortSignal, timeoutMs: number | undefined) {
-    this.#clientEnd = clientEnd;
-    if (clientEnd.aborted || timeoutMs === 0) this.#controller.abort();
-    clientEnd.addEventListener("abort", this.#clientEnded);
+    this.signal = AbortSignal.any([clientEnd, this.#controller.signal]);
+    if (timeoutMs === 0) this.#controller.abort();
     if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
       this.#timer = setTimeout(() => this.#controller.abort(), timeoutMs);
     }
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#clientEnd.removeEventListener("abort", this.#clientEnded);
     this.#controller.abort();
   }
-
-  readonly #clientEnded = () => this[Symbol.dispose]();
 }

@@ -1,6 +1,6 @@
-import { startChild } from "../../../src/process/start_child.ts";
-import { Executor, type ExecutorOptions } from "../../../src/server/executor.ts";
-import { serveWebSocket, type WebSocketServer } from "../../../src/transport/websocket_server.ts";
+import { startChild } from "../../src/process/start_child.ts";
+import { Executor, type ExecutorOptions } from "../../src/server/executor.ts";
+import { serveWebSocket, type WebSocketServer } from "../../src/transport/websocket_server.ts";
 
 /** Commands of these tests leave nothing behind. */
 const keeper = {

@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { HttpBodies } from "../../src/http/http_bodies.ts";
+import { OutgoingBodies } from "../../src/http/outgoing_bodies.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
-import { FakeSink } from "../server/fake_transport.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 Deno.test("the pieces of a body are numbered from 1, and the last says so", () => {
   const sink = new FakeSink();
-  const body = new HttpBodies(sink).reserve('a "quoted" id');
+  const body = new OutgoingBodies(sink).reserve('a "quoted" id');
   body.piece(new TextEncoder().encode("one"));
   body.piece(new Uint8Array([0, 255]));
   body.end("broke off");
@@ -21,7 +21,7 @@ Deno.test("the pieces of a body are numbered from 1, and the last says so", () =
 });
 
 Deno.test("an id is one body's until its end, or until it is given up", () => {
-  const bodies = new HttpBodies(new FakeSink());
+  const bodies = new OutgoingBodies(new FakeSink());
   const first = bodies.reserve("r");
   const error = assertThrows(() => bodies.reserve("r"), RpcError);
   assertEquals(error.code, ErrorCode.InvalidParams);
@@ -38,7 +38,7 @@ Deno.test("an id is one body's until its end, or until it is given up", () => {
 
 Deno.test("there is room again once the client has read", async () => {
   const sink = new FakeSink();
-  const bodies = new HttpBodies(sink);
+  const bodies = new OutgoingBodies(sink);
   const body = bodies.reserve("r");
   await body.room();
   sink.saturated = true;

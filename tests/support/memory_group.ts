@@ -1,4 +1,4 @@
-import type { LaunchOptions } from "./executor.ts";
+import type { LaunchOptions } from "../e2e/support/executor.ts";
 
 const FIRST_VERSION = "/sys/fs/cgroup/memory";
 const SECOND_VERSION = "/sys/fs/cgroup";

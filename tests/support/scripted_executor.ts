@@ -1,5 +1,5 @@
-import { RpcError } from "../../../src/protocol/errors.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+import { RpcError } from "../../src/protocol/errors.ts";
+import { eventually } from "./patience.ts";
 
 /** A request as a scripted executor gets it. */
 export interface ScriptedRequest {

@@ -2,23 +2,23 @@ import type { EventSequence } from "./event_buffer.ts";
 import type { NetworkReport, ProcessEvent, ReadOutcome } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
-/** Output asked for in one read, in bytes; an answer stays well below what one message may hold. */
-export const CATCH_UP_BYTES = 4 * 1024 * 1024;
+/** Output asked for in one read, in bytes, so that the answer fits well into one message. */
+export const REPLAY_BYTES = 4 * 1024 * 1024;
 
-/** Reads what is retained after a sequence number, {@linkcode CATCH_UP_BYTES} at the most. */
+/** Reads retained output after a sequence number, {@linkcode REPLAY_BYTES} at the most. */
 export type RetainedRead = (afterSeq: number) => Promise<ReadOutcome>;
 
 type OutputEvent = Extract<ProcessEvent, { kind: "output" }>;
 
 /**
- * Fills a sequence with what the executor has retained, while live events may go on coming in.
+ * Adds the events that the executor has retained to a sequence, while live events may still arrive.
  *
- * Reads tell output with its numbers, but of exit and close only that they happened. Close is
- * always last, and exit has the one number below that is nobody else's.
+ * Reads give output with its sequence numbers, but exit and close without. Close always comes last, and
+ * exit has the one number before it that no output has.
  *
- * @throws {ProcessError} when something is missing for good
+ * @throws {ProcessError} when an event is no longer retained
  */
-export async function catchUp(sequence: EventSequence, read: RetainedRead): Promise<void> {
+export async function replay(sequence: EventSequence, read: RetainedRead): Promise<void> {
   let answer = await read(sequence.lastPublished);
   acceptOutput(sequence, answer);
   while (mayBeCut(answer)) {
@@ -28,7 +28,7 @@ export async function catchUp(sequence: EventSequence, read: RetainedRead): Prom
   acceptEnd(sequence, answer);
 }
 
-/** Output from one number up to another, both included, as far as it is retained. */
+/** The retained output from one sequence number to another, both included. */
 export async function retainedOutput(
   from: number,
   to: number,
@@ -55,13 +55,13 @@ function acceptOutput(sequence: EventSequence, answer: ReadOutcome): void {
 }
 
 /**
- * An answer that the limit ended looks like one that ends with the newest output. The difference
- * matters only for one near the limit, and for one whose numbers are to tell when the exit was.
+ * Whether the size limit may have cut an answer short: such an answer looks like one that ends with the
+ * newest output. It matters for an answer near the limit, and if the number of the exit is to be found.
  */
 function mayBeCut({ chunks, nextSeq, exited }: ReadOutcome): boolean {
   if (chunks.at(-1)?.seq !== nextSeq - 1) return false;
   const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0);
-  return exited || bytes > CATCH_UP_BYTES / 2;
+  return exited || bytes > REPLAY_BYTES / 2;
 }
 
 /** What an executor tells of a process's network, if anything. */
