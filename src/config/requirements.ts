@@ -1,5 +1,6 @@
 import { unknownKey } from "./file_layer.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
+import { commandLimits } from "./command_limits.ts";
 import { listenPattern } from "./listen_pattern.ts";
 import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
 import {
@@ -39,6 +40,10 @@ const table = {
     type: listOf<string>(listenPattern()),
     meaning: "where an executor may listen: stdio, unix, unix:PATH, loopback, ws://HOST:PORT or " +
       "ws://HOST:*",
+  },
+  commandLimits: {
+    type: commandLimits(),
+    meaning: "the most that `commandLimits` may allow; each limit that nobody set is set to it",
   },
   requireAuthentication: {
     type: choice("WHERE", ["remote", "always"]),

@@ -1,4 +1,4 @@
-import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
@@ -18,6 +18,8 @@ export interface ExitedEvent {
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  /** Missing unless a limit ended the process. */
+  readonly limitExceeded?: ExceededLimit;
 }
 
 export interface ClosedEvent {
@@ -81,8 +83,14 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean): ExitedEvent {
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied };
+  appendExited(exitCode: number, sandboxDenied: boolean, limit?: ExceededLimit): ExitedEvent {
+    this.#exited = {
+      kind: "exited",
+      seq: ++this.#lastSeq,
+      exitCode,
+      sandboxDenied,
+      ...limit === undefined ? {} : { limitExceeded: limit },
+    };
     this.#wake();
     return this.#exited;
   }
@@ -110,6 +118,9 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      ...this.#exited?.limitExceeded === undefined
+        ? {}
+        : { limitExceeded: this.#exited.limitExceeded },
     };
   }
 

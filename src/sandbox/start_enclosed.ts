@@ -25,7 +25,7 @@ export async function startEnclosed(
   const enclosure = enclosureOf(prepared);
   if (Deno.build.os === "linux") {
     const { startWrapped } = await import("./bubblewrap/start_wrapped.ts");
-    return await startWrapped(prepared, enclosure, command.stdio, observer);
+    return await startWrapped(prepared, enclosure, command, observer);
   }
   const { argv, cwd, env } = prepared;
   return new EnclosedChild(

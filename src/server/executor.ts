@@ -29,6 +29,8 @@ import { Sessions } from "./sessions.ts";
 export interface ExecutorOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. @default 1 MiB */
   readonly retainedBytes?: number;
   /** How long a process is remembered once closed, in milliseconds. @default 30 s */
@@ -85,6 +87,7 @@ export class Executor {
       processSlots: new Slots(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
+      limited: options.limited,
       inputBytes: new Slots(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),

@@ -20,6 +20,8 @@ export interface NotificationSink {
 export interface SessionOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
   /** What all processes together retain. */
@@ -175,7 +177,7 @@ export class Session {
   ): Promise<Process> {
     const process = await Process.start(
       command,
-      startChild,
+      this.#options.limited?.(startChild) ?? startChild,
       new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
@@ -248,8 +250,8 @@ export function encodeProcessEvent(processId: string, event: ProcessEvent): stri
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied } = event;
-      return encodeNotification("process/exited", { processId, seq, exitCode, sandboxDenied });
+      const { kind: _, ...exit } = event;
+      return encodeNotification("process/exited", { processId, ...exit });
     }
     case "closed":
       return encodeNotification("process/closed", { processId, seq: event.seq });
