@@ -1,9 +1,14 @@
 import type { TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
-import type { OutputStream, ProcessSignal, WriteStatus } from "../protocol/process.ts";
+import type {
+  ExceededLimit,
+  OutputStream,
+  ProcessSignal,
+  WriteStatus,
+} from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-export type { OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
+export type { ExceededLimit, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
 
 /** What happens to a process, numbered without gaps from 1. */
 export type ProcessEvent =
@@ -19,6 +24,8 @@ export type ProcessEvent =
     readonly seq: number;
     readonly exitCode: number;
     readonly sandboxDenied: boolean;
+    /** Which limit of the executor ended it, if one did and the executor tells. */
+    readonly limitExceeded?: ExceededLimit;
   }
   /** Ended, and all output has been read. Nothing follows. */
   | { readonly kind: "closed"; readonly seq: number };
@@ -35,6 +42,8 @@ export interface Completion {
   readonly exitCode: number;
   /** Whether its sandbox kept it from something, as far as that can be told. */
   readonly sandboxDenied: boolean;
+  /** Which limit of the executor ended it, if one did and the executor tells. */
+  readonly limitExceeded?: ExceededLimit;
 }
 
 /** Which part of the retained output is asked for. */

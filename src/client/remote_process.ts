@@ -140,9 +140,17 @@ export class RemoteProcess implements ExecProcess {
         });
         break;
       case "process/exited": {
-        const { seq, exitCode, sandboxDenied } = params;
+        const { seq, exitCode, sandboxDenied, limitExceeded } = params;
         if (sandboxDenied === undefined) this.#settleExit(seq, exitCode);
-        else this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied });
+        else {
+          this.#sequence.accept({
+            kind: "exited",
+            seq,
+            exitCode,
+            sandboxDenied,
+            ...limitExceeded !== undefined && { limitExceeded },
+          });
+        }
         break;
       }
       case "process/closed":
@@ -209,8 +217,12 @@ export class RemoteProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind !== "closed") return;
-    const { exitCode = 0, sandboxDenied = false } = this.#exit ?? {};
-    this.#completion.resolve({ exitCode, sandboxDenied });
+    const { exitCode = 0, sandboxDenied = false, limitExceeded } = this.#exit ?? {};
+    this.#completion.resolve({
+      exitCode,
+      sandboxDenied,
+      ...limitExceeded !== undefined && { limitExceeded },
+    });
     this.#finish();
     this.#input.processEnded(() => this.#host.finished(this));
   }

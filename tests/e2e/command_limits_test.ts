@@ -28,7 +28,12 @@ async function exitOf(client: RawClient, id: string, script: string) {
 }
 
 Deno.test("a command that takes longer than allowed is told to end, and it is told why", async () => {
-  await using executor = await ListeningExecutor.start({}, ["--command-limits", "time=0.5"]);
+  await using executor = await ListeningExecutor.start({}, [
+    "--grace",
+    "60",
+    "--command-limits",
+    "time=0.5",
+  ]);
   const client = await open(executor.url);
   const exit = await exitOf(client, "slow", "trap 'exit 7' TERM; while :; do sleep 0.1; done");
   assertObjectMatch(exit, { exitCode: 7, limitExceeded: "time" });
@@ -36,6 +41,10 @@ Deno.test("a command that takes longer than allowed is told to end, and it is to
   assertObjectMatch(read, { result: { exitCode: 7, limitExceeded: "time" } });
   assertEquals("limitExceeded" in (await exitOf(client, "quick", "exit 3")), false);
   await client.close();
+  const url = ["exec", "--url", executor.url, "--"];
+  const { code, stderr } = await runToEnd([...url, "sleep", "1000"]);
+  assertEquals(code, 143);
+  assertStringIncludes(stderr, "the executor's limit of time was reached");
 });
 
 Deno.test("a command that does not end when its time is up is killed after the grace, with all it started", async () => {
@@ -101,7 +110,8 @@ Deno.test({
   fn: async () => {
     await using executor = await ListeningExecutor.start({}, ["--command-limits", "processes=10"]);
     const client = await open(executor.url);
-    const bomb = "i=0; while [ $i -lt 30 ]; do i=$((i+1)); setsid sleep 1000 >/dev/null 2>&1 & done; wait";
+    const bomb =
+      "i=0; while [ $i -lt 30 ]; do i=$((i+1)); setsid sleep 1000 >/dev/null 2>&1 & done; wait";
     const exit = await exitOf(client, "bomb", bomb);
     assertEquals(exit.limitExceeded, "processes");
     assertEquals((await exitOf(client, "later", "(exit 3)")).exitCode, 3);
