@@ -45,18 +45,17 @@ const ANSWER_BYTES = 4096;
  * such questions.
  */
 export function findTcpSocket(from: TcpEnd, to: TcpEnd): TcpSocket | undefined {
-  const { symbols: libc, close } = openLibrary();
-  const socket = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  const calls = libc();
+  const socket = calls.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   try {
     if (socket < 0) return undefined;
     const request = requestFor(from, to);
-    if (libc.send(socket, request, BigInt(request.length), 0) < 0n) return undefined;
+    if (calls.send(socket, request, BigInt(request.length), 0) < 0n) return undefined;
     const answer = new Uint8Array(ANSWER_BYTES);
-    const length = Number(libc.recv(socket, answer, BigInt(answer.length), 0));
+    const length = Number(calls.recv(socket, answer, BigInt(answer.length), 0));
     return length < 0 ? undefined : readAnswer(new DataView(answer.buffer, 0, length), to.port);
   } finally {
     closeIfOpen(socket);
-    close();
   }
 }
 
@@ -66,9 +65,11 @@ export function isMapped(address: Uint8Array): boolean {
     address[11] === 0xff;
 }
 
-function openLibrary() {
-  const library = Deno.dlopen("libc.so.6", functions);
-  return { symbols: library.symbols, close: () => library.close() };
+let opened: Deno.DynamicLibrary<typeof functions>["symbols"] | undefined;
+
+/** Opening a library takes longer than all that it is asked for here. */
+function libc() {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
 }
 
 function closeIfOpen(socket: Descriptor): void {

@@ -50,6 +50,8 @@ export function isAlive(pid: number): boolean {
 /** Threads have one table together as a rule (CLONE_FILES, clone(2)). */
 function descriptorTables(pid: number): string[] {
   const threads = namesIn(`${pid}/task`) ?? [];
+  // Most have one, and what there is to be seen of it tells whether it is alive.
+  if (threads.length === 1) return threads.map((thread) => `${pid}/task/${thread}`);
   const [first, ...others] = threads.map(Number).filter((id) => isAlive(id));
   if (first === undefined) return [];
   return [first, ...others.filter((thread) => !shareFiles(first, thread))]

@@ -32,21 +32,29 @@ export function withSockets(
   { port, hostname }: { readonly port: number; readonly hostname?: string },
   action: (libc: SocketFunctions, descriptor: number) => void,
 ): number {
+  const libc = socketLibrary();
+  if (libc === undefined) return 0;
+  const nameOf = end === "own" ? libc.getsockname : libc.getpeername;
+  const host = hostname === undefined ? undefined : normalizedHost(hostname);
+  const found = descriptors().filter((descriptor) => {
+    const name = nameOfSocket(nameOf, descriptor);
+    return name !== undefined && name.getUint16(2) === port && familyOf(name) !== undefined &&
+      (host === undefined || hostOf(name) === host);
+  });
+  for (const descriptor of found) action(libc, descriptor);
+  return found.length;
+}
+
+let opened: SocketFunctions | undefined;
+
+/**
+ * The functions, typed; undefined where there is no library for it. Opened at first use: that takes
+ * longer than anything they are asked for.
+ */
+export function socketLibrary(): SocketFunctions | undefined {
   const library = LIBRARIES[Deno.build.os];
-  if (library === undefined) return 0;
-  const { symbols, close } = openLibrary(library);
-  try {
-    const nameOf = end === "own" ? symbols.getsockname : symbols.getpeername;
-    const found = descriptors().filter((descriptor) => {
-      const address = addressOf(nameOf, descriptor);
-      return address?.port === port &&
-        (hostname === undefined || address.host === normalizedHost(hostname));
-    });
-    for (const descriptor of found) action(symbols, descriptor);
-    return found.length;
-  } finally {
-    close();
-  }
+  if (library === undefined) return undefined;
+  return opened ??= Deno.dlopen(library, functions).symbols;
 }
 
 /** This side of an accepted connection; undefined once it has been closed. */
@@ -80,22 +88,15 @@ const UNIX_PATH_OFFSET = 2;
 
 /** This program's connections at its unix sockets. Linux only. */
 export function acceptedUnixSockets(): AcceptedUnixSocket[] {
-  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
-  try {
-    return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
-  } finally {
-    close();
-  }
+  const libc = socketLibrary();
+  if (libc === undefined) return [];
+  return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
 }
 
 /** Ends connections, whatever else is about to be done with them. */
 export function shutDownSockets(sockets: readonly number[]): void {
-  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
-  try {
-    for (const descriptor of sockets) libc.shutdown(descriptor, SHUT_RDWR);
-  } finally {
-    close();
-  }
+  const libc = socketLibrary();
+  for (const descriptor of sockets) libc?.shutdown(descriptor, SHUT_RDWR);
 }
 
 const SHUT_RDWR = 2;
@@ -141,21 +142,16 @@ const INFO_BYTES = 136;
  */
 export function receivedBytes(): Map<string, number> {
   const received = new Map<string, number>();
-  const library = LIBRARIES[Deno.build.os];
-  if (library === undefined || Deno.build.os !== "linux") return received;
-  const { symbols, close } = openLibrary(library);
-  try {
-    for (const descriptor of descriptors()) {
-      const peer = addressOf(symbols.getpeername, descriptor);
-      if (peer === undefined) continue;
-      const info = new DataView(new ArrayBuffer(INFO_BYTES));
-      const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
-      const bytes = new Uint8Array(info.buffer);
-      if (symbols.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
-      received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
-    }
-  } finally {
-    close();
+  const libc = Deno.build.os === "linux" ? socketLibrary() : undefined;
+  if (libc === undefined) return received;
+  for (const descriptor of descriptors()) {
+    const peer = addressOf(libc.getpeername, descriptor);
+    if (peer === undefined) continue;
+    const info = new DataView(new ArrayBuffer(INFO_BYTES));
+    const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
+    const bytes = new Uint8Array(info.buffer);
+    if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
+    received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
   }
   return received;
 }
@@ -165,36 +161,53 @@ export function peerKey({ hostname, port }: Deno.NetAddr): string {
   return `${normalizedHost(hostname)} ${port}`;
 }
 
-function openLibrary(path: string) {
-  const library = Deno.dlopen(path, functions);
-  return { symbols: library.symbols, close: () => library.close() };
-}
-
 function descriptors(): number[] {
   return Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
 }
+
+/** What the kernel says of one end of a socket, valid until the next call; undefined for no socket. */
+function nameOfSocket(
+  nameOf: SocketFunctions["getsockname"],
+  descriptor: number,
+): DataView | undefined {
+  nameLength.setUint32(0, ADDRESS_BYTES, true);
+  return nameOf(descriptor, nameBytes, nameLengthBytes) === 0 ? name : undefined;
+}
+
+// There can be thousands of descriptors to look at for one connection.
+const name = new DataView(new ArrayBuffer(ADDRESS_BYTES));
+const nameBytes = new Uint8Array(name.buffer);
+const nameLength = new DataView(new ArrayBuffer(4));
+const nameLengthBytes = new Uint8Array(nameLength.buffer);
 
 function addressOf(
   nameOf: SocketFunctions["getsockname"],
   descriptor: number,
 ): { readonly host: string; readonly port: number } | undefined {
-  const view = new DataView(new ArrayBuffer(ADDRESS_BYTES));
-  const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
-  if (nameOf(descriptor, new Uint8Array(view.buffer), length) !== 0) return undefined;
-  const host = hostOf(view);
-  return host === undefined ? undefined : { host, port: view.getUint16(2) };
+  const view = nameOfSocket(nameOf, descriptor);
+  const host = view && hostOf(view);
+  return host === undefined ? undefined : { host, port: view?.getUint16(2) ?? 0 };
 }
 
 /** The family is a byte behind the structure's length on macOS, and the first 16 bits on Linux. */
-function hostOf(address: DataView): string | undefined {
+function familyOf(address: DataView): "IPv4" | "IPv6" | undefined {
   const macos = Deno.build.os === "darwin";
   const family = macos ? address.getUint8(1) : address.getUint16(0, true);
-  if (family === 2) {
-    return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
+  if (family === 2) return "IPv4";
+  return family === (macos ? 30 : 10) ? "IPv6" : undefined;
+}
+
+function hostOf(address: DataView): string | undefined {
+  switch (familyOf(address)) {
+    case "IPv4":
+      return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
+    case "IPv6": {
+      const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
+      return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
+    }
+    case undefined:
+      return undefined;
   }
-  if (family !== (macos ? 30 : 10)) return undefined;
-  const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
-  return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
 }
 
 /** One spelling for each address. */

@@ -91,10 +91,15 @@ export class Orphans {
     return this.#orphans.size;
   }
 
-  /** All processes that this program or commands have started and that have not been reaped. */
-  processes(): number[] {
+  /**
+   * All processes that this program or commands have started and that have not been reaped.
+   *
+   * @param spared one that is not a command's
+   */
+  processes(spared: number | undefined): number[] {
     this.#sweep();
-    return this.#roots().flatMap((pid) => [pid, ...descendantsOf(pid)]);
+    const roots = [...new Set([...ownChildren, ...this.#orphans.keys()])];
+    return roots.filter((pid) => pid !== spared).flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
   /** Whether a process is one of those. */

@@ -1,6 +1,10 @@
 import { startChild } from "../../../src/process/start_child.ts";
 import { Executor, type ExecutorOptions } from "../../../src/server/executor.ts";
+import { socketLibrary } from "../../../src/os/own_sockets.ts";
 import { serveWebSocket, type WebSocketServer } from "../../../src/transport/websocket_server.ts";
+
+// The library stays open; a test that opened it would be said to leak it.
+socketLibrary();
 
 /** Commands of these tests leave nothing behind. */
 const keeper = {
