@@ -98,7 +98,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   limiter: CommandLimiter | undefined,
@@ -124,6 +124,7 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
+    sandboxMechanism,
     telemetry,
     reserved,
   });

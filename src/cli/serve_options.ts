@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { parseCommandLimits } from "../config/command_limits.ts";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly limits: Limits;
   /** What commands may take. @default as much as they want */
   readonly commandLimits?: CommandLimits | undefined;
+  /** What encloses commands on Linux. */
+  readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
@@ -89,6 +92,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),
+    sandboxMechanism: configuration.get("sandboxMechanism"),
     limits: {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),

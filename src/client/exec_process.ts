@@ -1,4 +1,4 @@
-import type { TerminalSize } from "../protocol/process.ts";
+import type { NetworkReport, TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
 import type {
   ExceededLimit,
@@ -8,7 +8,15 @@ import type {
 } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-export type { ExceededLimit, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
+export type {
+  ExceededLimit,
+  NetworkReport,
+  OutputStream,
+  ProcessSignal,
+  SandboxType,
+  TerminalSize,
+  WriteStatus,
+};
 
 /** What happens to a process, numbered without gaps from 1. */
 export type ProcessEvent =
@@ -26,6 +34,8 @@ export type ProcessEvent =
     readonly sandboxDenied: boolean;
     /** Which limit of the executor ended it, if one did and the executor tells. */
     readonly limitExceeded?: ExceededLimit;
+    /** What the executor's proxy reached for it and denied it. Missing where there is no proxy. */
+    readonly network?: NetworkReport | undefined;
   }
   /** Ended, and all output has been read. Nothing follows. */
   | { readonly kind: "closed"; readonly seq: number };
@@ -44,6 +54,8 @@ export interface Completion {
   readonly sandboxDenied: boolean;
   /** Which limit of the executor ended it, if one did and the executor tells. */
   readonly limitExceeded?: ExceededLimit;
+  /** What the executor's proxy reached for it and denied it; undefined where it was asked nothing. */
+  readonly network?: NetworkReport | undefined;
 }
 
 /** Which part of the retained output is asked for. */

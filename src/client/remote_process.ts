@@ -1,7 +1,7 @@
 import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
-import { CATCH_UP_BYTES, catchUp, retainedOutput } from "./catch_up.ts";
+import { CATCH_UP_BYTES, catchUp, networkOf, retainedOutput } from "./catch_up.ts";
 import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
@@ -149,6 +149,7 @@ export class RemoteProcess implements ExecProcess {
             exitCode,
             sandboxDenied,
             ...limitExceeded !== undefined && { limitExceeded },
+            ...networkOf(params),
           });
         }
         break;
@@ -217,11 +218,12 @@ export class RemoteProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind !== "closed") return;
-    const { exitCode = 0, sandboxDenied = false, limitExceeded } = this.#exit ?? {};
+    const { exitCode = 0, sandboxDenied = false, limitExceeded, network } = this.#exit ?? {};
     this.#completion.resolve({
       exitCode,
       sandboxDenied,
       ...limitExceeded !== undefined && { limitExceeded },
+      ...network === undefined ? {} : { network },
     });
     this.#finish();
     this.#input.processEnded(() => this.#host.finished(this));

@@ -1,6 +1,7 @@
 import type { ControlGroup } from "../os/control_groups.ts";
 import type {
   ExceededLimit,
+  NetworkReport,
   OutputStream,
   StartFailure,
   TerminalSize,
@@ -75,6 +76,8 @@ export interface Enclosure {
   readonly sandboxType: Exclude<SandboxType, "none">;
   /** Whether a command that ended so, and wrote this, most likely was denied something. */
   isDenial(exitCode: number, output: string): boolean;
+  /** What the command asked of its network so far. Missing where it has none that anybody watches. */
+  readonly network?: NetworkReport | undefined;
 }
 
 /** A started command, leader of its own session and process group. */

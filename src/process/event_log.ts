@@ -1,4 +1,5 @@
 import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
@@ -20,6 +21,7 @@ export interface ExitedEvent {
   readonly sandboxDenied: boolean;
   /** Missing unless a limit ended the process. */
   readonly limitExceeded?: ExceededLimit;
+  readonly network?: NetworkReport | undefined;
 }
 
 export interface ClosedEvent {
@@ -83,13 +85,19 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean, limit?: ExceededLimit): ExitedEvent {
+  /** @param more what else there is to tell of it */
+  appendExited(
+    exitCode: number,
+    sandboxDenied: boolean,
+    { limitExceeded, network }: Pick<ExitedEvent, "limitExceeded" | "network"> = {},
+  ): ExitedEvent {
     this.#exited = {
       kind: "exited",
       seq: ++this.#lastSeq,
       exitCode,
       sandboxDenied,
-      ...limit === undefined ? {} : { limitExceeded: limit },
+      ...limitExceeded === undefined ? {} : { limitExceeded },
+      ...network === undefined ? {} : { network },
     };
     this.#wake();
     return this.#exited;
@@ -121,6 +129,7 @@ export class EventLog implements Retainer {
       ...this.#exited?.limitExceeded === undefined
         ? {}
         : { limitExceeded: this.#exited.limitExceeded },
+      ...networkMembers(this.#exited?.network),
     };
   }
 
@@ -202,6 +211,17 @@ export class EventLog implements Retainer {
   #wake(): void {
     for (const check of this.#waiting) check();
   }
+}
+
+/** What a client is told of a network, where there is something to tell. */
+export function networkMembers(
+  network: NetworkReport | undefined,
+): { networkDenied?: string[]; networkReached?: string[] } {
+  const { denied = [], reached = [] } = network ?? {};
+  return {
+    ...denied.length === 0 ? {} : { networkDenied: [...denied] },
+    ...reached.length === 0 ? {} : { networkReached: [...reached] },
+  };
 }
 
 /** The longest that setTimeout can wait, about 25 days. */

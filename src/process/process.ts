@@ -222,7 +222,11 @@ export class Process {
   }
 
   #tellExit({ exitCode, limit }: Exit, denied: boolean): void {
-    this.#observer(this.log.appendExited(exitCode, denied, limit));
+    const network = this.#child?.enclosure?.network;
+    this.#observer(this.log.appendExited(exitCode, denied, {
+      ...limit === undefined ? {} : { limitExceeded: limit },
+      network,
+    }));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

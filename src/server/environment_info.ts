@@ -13,6 +13,8 @@ const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
   processSignals: PROCESS_SIGNALS,
+  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
 };
 
 /**
