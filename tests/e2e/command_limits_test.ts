@@ -1,4 +1,6 @@
 import { assertEquals, assertObjectMatch, assertStringIncludes } from "@std/assert";
+import { special } from "../sandbox/context.ts";
+import { canRunBubblewrap } from "../sandbox/linux/sandboxed_run.ts";
 import { run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
@@ -118,6 +120,36 @@ Deno.test({
     await client.close();
   },
 });
+
+for (const useLegacyLandlock of [false, true]) {
+  Deno.test({
+    name: `a sandboxed command is kept within limits or refused, Landlock ${useLegacyLandlock}`,
+    ignore: !canLimitMemory || !canRunBubblewrap,
+    fn: async () => {
+      const limits = ["--command-limits", "memory=64MiB"];
+      await using executor = await ListeningExecutor.start({}, limits);
+      const client = await open(executor.url);
+      const permissions = {
+        type: "managed",
+        file_system: { type: "restricted", entries: [special("root", "read")] },
+        network: "enabled",
+      };
+      const hog = "exec perl -e '$x = \"x\" x (200 * 1024 * 1024); print length $x'";
+      const params = shell("hog", hog, { sandbox: { permissions, useLegacyLandlock } });
+      const answer = await client.request("process/start", params);
+      if ("error" in answer) {
+        assertEquals(useLegacyLandlock, true, JSON.stringify(answer));
+        assertStringIncludes(JSON.stringify(answer), "commandLimits");
+      } else {
+        assertObjectMatch(exitAmong(await client.events("hog")), {
+          exitCode: 137,
+          limitExceeded: "memory",
+        });
+      }
+      await client.close();
+    },
+  });
+}
 
 Deno.test({
   name: "an executor with limits leaves no control group behind",
