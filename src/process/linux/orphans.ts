@@ -98,8 +98,9 @@ export class Orphans {
    */
   processes(spared: number | undefined): number[] {
     this.#sweep();
-    const roots = [...new Set([...ownChildren, ...this.#orphans.keys()])];
-    return roots.filter((pid) => pid !== spared).flatMap((pid) => [pid, ...descendantsOf(pid)]);
+    // Those of all threads: one that was born on another is not taken over at once.
+    return this.#roots().filter((pid) => pid !== spared)
+      .flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
   /** Whether a process is one of those. */
