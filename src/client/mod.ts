@@ -17,6 +17,7 @@ export type {
   ExceededLimit,
   ExecEvent,
   ExecProcess,
+  NetworkReport,
   OutputStream,
   ProcessEvent,
   ProcessSignal,

@@ -1,19 +1,17 @@
-const functions = {
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, SHUT_RDWR, SOL_SOCKET } from "./constants.ts";
+import { hasLibrary, libraryTable } from "./libc.ts";
+
+const functions = libraryTable({
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
 /** The C library's functions for sockets. */
-export type SocketFunctions = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-const LIBRARIES: Readonly<Record<string, string>> = {
-  linux: "libc.so.6",
-  darwin: "libSystem.dylib",
-};
+export type SocketFunctions = ReturnType<typeof functions>;
 
 /** Which end of a socket's connection. */
 export type SocketEnd = "own" | "peer";
@@ -32,29 +30,16 @@ export function withSockets(
   { port, hostname }: { readonly port: number; readonly hostname?: string },
   action: (libc: SocketFunctions, descriptor: number) => void,
 ): number {
-  const libc = socketLibrary();
-  if (libc === undefined) return 0;
+  if (!hasLibrary()) return 0;
+  const libc = functions();
   const nameOf = end === "own" ? libc.getsockname : libc.getpeername;
-  const host = hostname === undefined ? undefined : normalizedHost(hostname);
   const found = descriptors().filter((descriptor) => {
-    const name = nameOfSocket(nameOf, descriptor);
-    return name !== undefined && name.getUint16(2) === port && familyOf(name) !== undefined &&
-      (host === undefined || hostOf(name) === host);
+    const address = addressOf(nameOf, descriptor);
+    return address?.port === port &&
+      (hostname === undefined || address.host === normalizedHost(hostname));
   });
   for (const descriptor of found) action(libc, descriptor);
   return found.length;
-}
-
-let opened: SocketFunctions | undefined;
-
-/**
- * The functions, typed; undefined where there is no library for it. Opened at first use: that takes
- * longer than anything they are asked for.
- */
-export function socketLibrary(): SocketFunctions | undefined {
-  const library = LIBRARIES[Deno.build.os];
-  if (library === undefined) return undefined;
-  return opened ??= Deno.dlopen(library, functions).symbols;
 }
 
 /** This side of an accepted connection; undefined once it has been closed. */
@@ -79,8 +64,6 @@ export interface AcceptedUnixSocket {
   readonly pid: number;
 }
 
-const AF_UNIX = 1;
-const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
 const UNIX_ADDRESS_BYTES = 110;
@@ -88,18 +71,14 @@ const UNIX_PATH_OFFSET = 2;
 
 /** This program's connections at its unix sockets. Linux only. */
 export function acceptedUnixSockets(): AcceptedUnixSocket[] {
-  const libc = socketLibrary();
-  if (libc === undefined) return [];
+  const libc = functions();
   return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
 }
 
 /** Ends connections, whatever else is about to be done with them. */
 export function shutDownSockets(sockets: readonly number[]): void {
-  const libc = socketLibrary();
-  for (const descriptor of sockets) libc?.shutdown(descriptor, SHUT_RDWR);
+  for (const descriptor of sockets) functions().shutdown(descriptor, SHUT_RDWR);
 }
-
-const SHUT_RDWR = 2;
 
 /** Only a socket that was accepted has both a path of its own and another side. */
 function acceptedUnixSocket(
@@ -130,7 +109,6 @@ export function peerPort(libc: SocketFunctions, descriptor: number): number | un
   return addressOf(libc.getpeername, descriptor)?.port;
 }
 
-const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 /** Where `struct tcp_info` has `tcpi_bytes_received`, and where that ends (linux/tcp.h). */
 const BYTES_RECEIVED = 128;
@@ -142,8 +120,8 @@ const INFO_BYTES = 136;
  */
 export function receivedBytes(): Map<string, number> {
   const received = new Map<string, number>();
-  const libc = Deno.build.os === "linux" ? socketLibrary() : undefined;
-  if (libc === undefined) return received;
+  if (Deno.build.os !== "linux") return received;
+  const libc = functions();
   for (const descriptor of descriptors()) {
     const peer = addressOf(libc.getpeername, descriptor);
     if (peer === undefined) continue;
@@ -165,49 +143,29 @@ function descriptors(): number[] {
   return Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
 }
 
-/** What the kernel says of one end of a socket, valid until the next call; undefined for no socket. */
-function nameOfSocket(
-  nameOf: SocketFunctions["getsockname"],
-  descriptor: number,
-): DataView | undefined {
-  nameLength.setUint32(0, ADDRESS_BYTES, true);
-  return nameOf(descriptor, nameBytes, nameLengthBytes) === 0 ? name : undefined;
-}
-
-// There can be thousands of descriptors to look at for one connection.
-const name = new DataView(new ArrayBuffer(ADDRESS_BYTES));
-const nameBytes = new Uint8Array(name.buffer);
-const nameLength = new DataView(new ArrayBuffer(4));
-const nameLengthBytes = new Uint8Array(nameLength.buffer);
-
 function addressOf(
   nameOf: SocketFunctions["getsockname"],
   descriptor: number,
 ): { readonly host: string; readonly port: number } | undefined {
-  const view = nameOfSocket(nameOf, descriptor);
-  const host = view && hostOf(view);
-  return host === undefined ? undefined : { host, port: view?.getUint16(2) ?? 0 };
+  const view = new DataView(new ArrayBuffer(ADDRESS_BYTES));
+  const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
+  if (nameOf(descriptor, new Uint8Array(view.buffer), length) !== 0) return undefined;
+  const host = hostOf(view);
+  return host === undefined ? undefined : { host, port: view.getUint16(2) };
 }
+
+const MACOS_AF_INET6 = 30;
 
 /** The family is a byte behind the structure's length on macOS, and the first 16 bits on Linux. */
-function familyOf(address: DataView): "IPv4" | "IPv6" | undefined {
+function hostOf(address: DataView): string | undefined {
   const macos = Deno.build.os === "darwin";
   const family = macos ? address.getUint8(1) : address.getUint16(0, true);
-  if (family === 2) return "IPv4";
-  return family === (macos ? 30 : 10) ? "IPv6" : undefined;
-}
-
-function hostOf(address: DataView): string | undefined {
-  switch (familyOf(address)) {
-    case "IPv4":
-      return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
-    case "IPv6": {
-      const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
-      return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
-    }
-    case undefined:
-      return undefined;
+  if (family === AF_INET) {
+    return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
   }
+  if (family !== (macos ? MACOS_AF_INET6 : AF_INET6)) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
+  return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
 }
 
 /** One spelling for each address. */

@@ -5,8 +5,8 @@ import { run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
 import { testOnMachine } from "./support/machine.ts";
-import { canLimitMemory } from "./support/memory_group.ts";
-import { eventually } from "./support/patience.ts";
+import { canLimitMemory } from "../support/memory_group.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 

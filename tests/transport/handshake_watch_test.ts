@@ -1,10 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { serveWebSocket } from "../../src/transport/websocket_server.ts";
-import { socketLibrary } from "../../src/os/own_sockets.ts";
 import { closing, openSocket } from "./test_server.ts";
-
-// The library stays open; a test that opened it would be said to leak it.
-socketLibrary();
 
 Deno.test({
   name: "connections that do not become WebSockets are ended, the others are not",

@@ -1,10 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { tuneConnectedSockets, tuneListeningSocket } from "../../src/transport/socket_options.ts";
-import { socketLibrary } from "../../src/os/own_sockets.ts";
 import { socketsOn } from "./socket_facts.ts";
-
-// The library stays open; a test that opened it would be said to leak it.
-socketLibrary();
 
 const TUNED = { noDelay: true, keepAlive: true, keepAliveIdle: 10, keepAliveInterval: 4 };
 const linux = Deno.build.os === "linux";

@@ -1,11 +1,7 @@
 import { type Transport } from "../../src/transport/transport.ts";
 import { serveWebSocket, type WebSocketServer } from "../../src/transport/websocket_server.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { socketLibrary } from "../../src/os/own_sockets.ts";
-import { RecordedObserver } from "./recorded_observer.ts";
-
-// The library stays open; a test that opened it would be said to leak it.
-socketLibrary();
+import { eventually } from "../support/patience.ts";
+import { RecordedObserver } from "../support/recorded_observer.ts";
 
 /** A connection that a test server has accepted. */
 export interface Accepted {

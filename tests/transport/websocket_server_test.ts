@@ -1,12 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ListenError, serveWebSocket } from "../../src/transport/websocket_server.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 import { closing, openSocket, TestServer } from "./test_server.ts";
-import { socketLibrary } from "../../src/os/own_sockets.ts";
 import { socketsOn } from "./socket_facts.ts";
-
-// The library stays open; a test that opened it would be said to leak it.
-socketLibrary();
 
 const nobody = { accept: () => {}, ready: () => true };
 const UPGRADE = [
