@@ -11,14 +11,14 @@ import { print } from "./standard_output.ts";
 
 const DOCTOR_USAGE = `usage: remex doctor [--json]
 
-Finds out what this machine can enforce, partly by trying it: which mechanism encloses commands and
+Finds out what this machine can enforce, partly by trying it: which mechanism sandboxes commands and
 why, and what else running commands needs. Each check that fails comes with its fix.
 
   --json   the report as JSON: version, os, architecture, mechanism (bubblewrap, landlock, seatbelt
            or null), reason, and checks with name, status (ok, warning, failed), detail and fix
   --help   this text
 
-The exit code is 1 if commands cannot be enclosed on this machine, or else 0.
+The exit code is 1 if commands cannot be sandboxed on this machine, or else 0.
 `;
 
 const PROFILES = [
@@ -38,14 +38,14 @@ export async function doctor(args: string[]): Promise<number> {
   const trials = PROFILES.map(({ profile, writable }): Trial => ({
     profile,
     writable,
-    intentFor: (workspace) => intentFor(profile, workspace),
+    policyFor: (workspace) => policyFor(profile, workspace),
   }));
   const report = await examineHost(trials);
   await print(json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return report.mechanism === null ? 1 : 0;
 }
 
-async function intentFor(profile: SandboxProfile, workspace: string) {
+async function policyFor(profile: SandboxProfile, workspace: string) {
   const intent = await sandboxIntent(profile, PathUri.fromNativePath(workspace), []);
   return {
     sandbox: sandboxContext.parse(intent),

@@ -13,7 +13,7 @@ import { surviveFileSizeLimit } from "../os/signals.ts";
 import { reserveThread } from "../os/thread_reserve.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Executor } from "../server/executor.ts";
 import {
@@ -74,6 +74,7 @@ export async function serve(args: string[]): Promise<number> {
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  readonly sandbox: Sandbox;
   /** Missing where processes cannot be told apart. */
   readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
@@ -93,7 +94,10 @@ function startService(
     reserveThread();
   }
   const keeper = keepProcesses();
-  observePlaceholders(keeper.directories);
+  const sandbox = new Sandbox({
+    mechanism: sandboxMechanism,
+    placeholderObserver: keeper.directories,
+  });
   const executor = new Executor({
     startChild,
     keeper,
@@ -103,12 +107,12 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
-    sandboxMechanism,
+    sandbox,
     telemetry,
     reserved,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
-  return { keeper, executor, telemetry, checkPeer };
+  return { keeper, executor, sandbox, telemetry, checkPeer };
 }
 
 /**
@@ -127,14 +131,14 @@ const TELEMETRY_PATIENCE_MS = 1000;
 
 /** Leaves no connection and no process behind. Telemetry gets what is left of the grace. */
 async function stopService(
-  { executor, keeper, telemetry }: Service,
+  { executor, keeper, sandbox, telemetry }: Service,
   graceMs: number,
 ): Promise<void> {
   const deadline = performance.now() + graceMs;
   log("info", "shutting down", { connections: executor.connections });
   await executor.shutDown(graceMs);
   await keeper.killAll();
-  releaseAllHeld();
+  await sandbox[Symbol.asyncDispose]();
   await telemetry.stop(Math.max(TELEMETRY_PATIENCE_MS, deadline - performance.now()));
   log("info", "shut down");
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
+import type { LinuxMechanism } from "../sandbox/mechanism.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
@@ -24,7 +24,7 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
-  /** What encloses commands on Linux. */
+  /** What sandboxes commands on Linux. */
   readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */

@@ -70,7 +70,7 @@ export type ReadOutcome = Result<"process/read">;
 export interface ExecProcess extends AsyncIterable<ExecEvent> {
   /** Names it in its session. */
   readonly processId: string;
-  /** The kind of enclosure that it got; undefined from executors that do not tell. */
+  /** The kind of sandbox that it got; undefined from executors that do not tell. */
   readonly sandboxType: SandboxType | undefined;
   /**
    * Settles when the ordered events have reached `closed`, whether or not anyone takes them.

@@ -23,7 +23,7 @@ const table = {
   requireSandbox: {
     type: toggle(),
     meaning: "commands and file requests must come with a sandbox that restricts files, and be " +
-      "enclosed in it; `disabled`, `external` and full access are none",
+      "sandboxed in it; `disabled`, `external` and full access are none",
   },
   allowedWorkspaceRoots: {
     type: listOf(absolutePath("DIR")),
@@ -55,7 +55,7 @@ const table = {
   },
   sandboxMechanism: {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
-    meaning: "what encloses commands on Linux: bubblewrap or landlock, and nothing else",
+    meaning: "what sandboxes commands on Linux: bubblewrap or landlock, and nothing else",
   },
   allowedListen: {
     type: listOf<string>(listenPattern()),

@@ -19,7 +19,7 @@ import {
 /** The commands that have settings. */
 export type ConfiguredCommand = "serve" | "exec";
 
-/** What can enclose commands on Linux; `auto` is the first that works. */
+/** What can sandbox commands on Linux; `auto` is the first that works. */
 export const SANDBOX_MECHANISMS = ["auto", "bubblewrap", "landlock"] as const;
 
 /** One thing that can be decided on the command line, in the environment, or in a file. */
@@ -185,7 +185,7 @@ const table = {
     serve,
     choice("MECHANISM", SANDBOX_MECHANISMS),
     "auto",
-    "what encloses commands on Linux: bubblewrap shows less of the machine, landlock starts in a " +
+    "what sandboxes commands on Linux: bubblewrap shows less of the machine, landlock starts in a " +
       "tenth of the time; auto takes bubblewrap where it works",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),

@@ -3,7 +3,7 @@ import type {
   BubblewrapAbility,
   LinuxAbilities,
   SupervisionAbility,
-} from "../sandbox/linux/abilities.ts";
+} from "../sandbox/linux/host.ts";
 import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
 import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
 
@@ -13,16 +13,16 @@ export interface LinuxFacts {
   readonly settings: NamespaceSettings;
 }
 
-/** The means that a plan for this machine would prefer. */
+/** The mechanism that a plan for this machine would prefer. */
 export function linuxMechanism(
-  { bubblewrap, landlock, seccomp, architecture }: LinuxAbilities,
+  { bubblewrap, landlock, seccomp }: LinuxAbilities,
 ): Mechanism | undefined {
-  if (!seccomp || architecture === undefined) return undefined;
+  if (!seccomp) return undefined;
   if (bubblewrap.kind === "usable") return "bubblewrap";
   return landlock >= OLDEST_LANDLOCK ? "landlock" : undefined;
 }
 
-/** Judges what encloses commands on Linux. */
+/** Judges what sandboxes commands on Linux. */
 export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] {
   const { bubblewrap, landlock, seccomp, supervision } = abilities;
   const works = bubblewrap.kind === "usable";

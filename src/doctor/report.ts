@@ -1,4 +1,4 @@
-/** What encloses commands on a machine. */
+/** What sandboxes commands on a machine. */
 export type Mechanism = "bubblewrap" | "landlock" | "seatbelt";
 
 /**
@@ -20,7 +20,7 @@ export interface DoctorReport {
   readonly version: string;
   readonly os: string;
   readonly architecture: string;
-  /** Null if commands cannot be enclosed here. */
+  /** Null if commands cannot be sandboxed here. */
   readonly mechanism: Mechanism | null;
   /** Why that one, or why none, in one line. */
   readonly reason: string;

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "@std/path";
 import type { ChildCommand } from "../process/child.ts";
 import { type DoctorCheck, ok } from "./report.ts";
-import type { SandboxIntent } from "../sandbox/policy/requires_sandbox.ts";
-import { startEnclosed } from "../sandbox/start_enclosed.ts";
+import type { Policy } from "../sandbox/policy/policy.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
 
 /** A permission profile to be tried for real. */
 export interface Trial {
   readonly profile: string;
   /** Whether the workspace may be written. */
   readonly writable: boolean;
-  /** The intent for a workspace, given by its native path. */
-  intentFor(workspace: string): Promise<SandboxIntent>;
+  /** The policy for a workspace, given by its native path. */
+  policyFor(workspace: string): Promise<Policy>;
 }
 
 /** What is run in a trial. */
@@ -31,7 +31,11 @@ const IN_WRITABLE = `mkdir "$0/new" 2>/dev/null || exit ${HELD_BACK}; ` +
  *
  * @param fix what would help if the sandbox is refused
  */
-export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<DoctorCheck> {
+export async function runTrial(
+  sandbox: Sandbox,
+  trial: Trial,
+  fix = LOOK_FOR_DENIALS,
+): Promise<DoctorCheck> {
   const name = `sandbox ${trial.profile}`;
   if (!await exists(SHELL)) {
     return {
@@ -41,7 +45,7 @@ export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<Do
       fix: `install a POSIX shell as ${SHELL}`,
     };
   }
-  const problem = await tryInTemporaryWorkspace(trial, fix);
+  const problem = await tryInTemporaryWorkspace(sandbox, trial, fix);
   if (problem === undefined) return ok(name, "a command was run in it, and kept to it");
   return { name, status: "failed", ...problem };
 }
@@ -50,7 +54,11 @@ const LOOK_FOR_DENIALS = "look for denials by AppArmor or SELinux in the kernel'
 
 type Problem = Required<Pick<DoctorCheck, "detail" | "fix">>;
 
-async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Problem | undefined> {
+async function tryInTemporaryWorkspace(
+  sandbox: Sandbox,
+  trial: Trial,
+  fix: string,
+): Promise<Problem | undefined> {
   let directory: string;
   try {
     directory = await mkdtemp(join(tmpdir(), "remex-doctor-"));
@@ -63,7 +71,7 @@ async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Probl
   try {
     const workspace = join(directory, "workspace");
     await mkdir(workspace);
-    return await tryIn(workspace, trial);
+    return await tryIn(sandbox, workspace, trial);
   } catch (error) {
     return { detail: refusal(messageOf(error), fix), fix };
   } finally {
@@ -84,10 +92,11 @@ function messageOf(error: unknown): string {
 }
 
 async function tryIn(
+  sandbox: Sandbox,
   workspace: string,
-  { writable, intentFor }: Trial,
+  { writable, policyFor }: Trial,
 ): Promise<Problem | undefined> {
-  const { exitCode, output } = await runEnclosed(await intentFor(workspace), {
+  const { exitCode, output } = await runSandboxed(sandbox, await policyFor(workspace), {
     argv: [SHELL, "-c", writable ? IN_WRITABLE : IN_READ_ONLY, workspace],
     cwd: workspace,
     env: { PATH: "/usr/bin:/bin" },
@@ -111,14 +120,15 @@ async function tryIn(
   }
 }
 
-async function runEnclosed(
-  intent: SandboxIntent,
+async function runSandboxed(
+  sandbox: Sandbox,
+  policy: Policy,
   command: ChildCommand,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const text = new TextDecoder();
   let [exitCode, output] = [0, ""];
-  await startEnclosed(intent, undefined, command, {
+  await sandbox.start(policy, undefined, command, {
     output: (_, bytes) => output += text.decode(bytes, { stream: true }),
     exited: (code) => exitCode = code,
     ended: resolve,

@@ -84,9 +84,9 @@ export class Process {
     return this.#child?.pid;
   }
 
-  /** What encloses the process. */
+  /** What sandboxes the process. */
   get sandboxType(): SandboxType {
-    return this.#child?.enclosure?.sandboxType ?? "none";
+    return this.#child?.sandbox?.sandboxType ?? "none";
   }
 
   /** How long it has been there, in seconds. */
@@ -195,7 +195,7 @@ export class Process {
    */
   #exited(exitCode: number): void {
     this.#outcome ??= "exited";
-    const settled = exitCode === 0 || this.#child?.enclosure === undefined;
+    const settled = exitCode === 0 || this.#child?.sandbox === undefined;
     const denied = !settled && this.#isDenial(exitCode);
     if (settled || denied) return this.#tellExit(exitCode, denied);
     const timer = setTimeout(() => this.#settleExit(), DENIAL_GRACE_MS);
@@ -211,12 +211,12 @@ export class Process {
   }
 
   #isDenial(exitCode: number): boolean {
-    return this.#child?.enclosure?.isDenial(exitCode, this.log.retainedText()) ?? false;
+    return this.#child?.sandbox?.isDenial(exitCode, this.log.retainedText()) ?? false;
   }
 
   #tellExit(exitCode: number, denied: boolean): void {
     this.#observer(
-      this.log.appendExited(exitCode, denied, this.#child?.enclosure?.network),
+      this.log.appendExited(exitCode, denied, this.#child?.sandbox?.network),
     );
   }
 

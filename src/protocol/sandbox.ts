@@ -110,11 +110,11 @@ export const managedNetwork = lazy(() =>
   })
 );
 
-/** The kind of enclosure a command really got. */
+/** The kind of sandbox that a command really got. */
 export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 
 export type SandboxContext = z.output<typeof sandboxContext>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
-/** The kind of enclosure that a command got. */
+/** The kind of sandbox that a command got. */
 export type SandboxType = "none" | "linuxSeccomp" | "macosSeatbelt";

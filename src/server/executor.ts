@@ -5,8 +5,8 @@ import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Slots } from "../process/slots.ts";
 import { methods } from "../protocol/methods.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
@@ -50,8 +50,8 @@ export interface ExecutorOptions {
   readonly memory?: MemoryLimits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
-  /** What encloses commands on Linux. @default auto */
-  readonly sandboxMechanism?: LinuxMechanism | undefined;
+  /** What sandboxes commands, which whoever made it disposes of. @default one of its own */
+  readonly sandbox?: Sandbox | undefined;
   /** What it has for itself, once that is known. @default nothing */
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Who takes down what happens. @default nobody */
@@ -109,6 +109,7 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
+    const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
     const environmentInfo = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
@@ -127,13 +128,13 @@ export class Executor {
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         ...processHandlers(() => environment, {
           bounds: options.bounds,
-          mechanism: options.sandboxMechanism,
+          sandbox,
           reserved: options.reserved,
           telemetry,
         }),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
-        ...fileHandlers(options.bounds, options.reserved),
+        ...fileHandlers(sandbox, options.bounds, options.reserved),
         ...httpHandlers(() => environment, options.bounds),
       })),
     };

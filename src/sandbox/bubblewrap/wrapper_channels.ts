@@ -3,7 +3,7 @@ import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/
 import { Ready, sharedPoller } from "../../os/poller.ts";
 import { libc } from "../../os/process_libc.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
-import type { WrappedDescriptor } from "./arguments.ts";
+import type { WrapperDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";
 
 /** bubblewrap reports a few short lines in all. */
@@ -19,7 +19,7 @@ export class WrapperChannels implements Disposable {
   #statusText = "";
 
   /** @throws {Error} when there are no descriptors left */
-  constructor(descriptors: readonly WrappedDescriptor[]) {
+  constructor(descriptors: readonly WrapperDescriptor[]) {
     try {
       this.forWrapper = descriptors.map(({ number, purpose }) => {
         const source = this.#open(purpose);
@@ -94,7 +94,7 @@ export class WrapperChannels implements Disposable {
     return count > 0;
   }
 
-  #open(purpose: WrappedDescriptor["purpose"]): Descriptor {
+  #open(purpose: WrapperDescriptor["purpose"]): Descriptor {
     if (purpose.kind === "data") return openMemoryFile(purpose.bytes);
     const { readEnd, writeEnd } = openPipe();
     if (purpose.kind === "status") {

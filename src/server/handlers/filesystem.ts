@@ -10,16 +10,18 @@ import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
-import { requiresSandbox } from "../../sandbox/policy/requires_sandbox.ts";
+import { requiresSandbox } from "../../sandbox/policy/policy.ts";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
 /** Handlers of all fs/* requests. Those that move contents wait for their turn. */
 export function fileHandlers(
+  sandbox: Sandbox,
   bounds?: SandboxBounds,
   reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
-  const demanded: Demands = { bounds: fileBounds(bounds), reserved };
+  const demanded: Demands = { sandbox, bounds: fileBounds(bounds), reserved };
   const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
     performWithin(demanded, method, params, signal);
   const direct = <M extends DirectMethod>(method: M, params: Params<M>) =>
@@ -70,7 +72,7 @@ export function fileHandlers(
       if (!isSandboxed(params, demanded)) return files.open(params);
       return files.open(
         params,
-        async (path) => await (await enclosed(params, demanded)).open(path),
+        async (path) => await (await withinSandbox(params, demanded)).open(path),
       );
     }),
     "fs/readBlock": handler(
@@ -83,6 +85,8 @@ export function fileHandlers(
 
 /** What is demanded of sandboxes, whatever a client asks for. */
 interface Demands {
+  /** What remembers what policies are bound by. */
+  readonly sandbox: Sandbox;
   readonly bounds: SandboxBounds | undefined;
   readonly reserved: (() => ReservedResources) | undefined;
 }
@@ -105,7 +109,7 @@ async function performWithin<M extends FileMethod>(
   signal: AbortSignal,
 ): Promise<ResultInput<M>> {
   if (isSandboxed(params, demands)) {
-    return await (await enclosed(params, demands)).operations[method](params, signal);
+    return await (await withinSandbox(params, demands)).operations[method](params, signal);
   }
   const result = await fileOperations[method](params, signal);
   if ("path" in params) learnDirectory(params);
@@ -121,16 +125,16 @@ function isSandboxed({ sandbox }: MaybeSandboxed, { bounds }: Demands): boolean 
   return requiresSandbox({ sandbox, ...noNetwork, bounds });
 }
 
-/** What was asked to be enclosed is never done with the executor's own rights. */
-async function enclosed(
+/** What is to be done within a sandbox is never done with the executor's own rights. */
+async function withinSandbox(
   { sandbox }: MaybeSandboxed,
-  { bounds, reserved }: Demands,
+  { sandbox: { gitIndexes }, bounds, reserved }: Demands,
 ): Promise<SandboxedFiles> {
   if (Deno.build.os !== "linux") {
     throw internalError("file requests inside a sandbox need Linux; nothing was done");
   }
   const { filesInSandbox } = await import("../../filesystem/access/operations.ts");
-  return await filesInSandbox(sandbox, undefined, bounds, reserved?.());
+  return await filesInSandbox(sandbox, undefined, bounds, reserved?.(), gitIndexes);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
+import { commandSignals } from "../../../src/sandbox/bubblewrap/start.ts";
 import {
   RecordedChild,
   runToEnd,
