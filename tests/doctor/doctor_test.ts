@@ -13,7 +13,7 @@ function failed(check: DoctorCheck): DoctorCheck {
 Deno.test("the verdict names the mechanism that held", () => {
   assertEquals(verdict("bubblewrap", [readOnly, workspaceWrite]), {
     mechanism: "bubblewrap",
-    reason: "commands are enclosed with bubblewrap and seccomp",
+    reason: "commands are sandboxed with bubblewrap and seccomp",
   });
 });
 

@@ -138,7 +138,7 @@ Deno.test({
     const launcher = lacking("--tmpfs", "/proc/sys/kernel/seccomp");
     const { mechanism, reason, check } = await examine({ launcher });
     assertEquals(mechanism, null);
-    assertStringIncludes(reason, "cannot be enclosed");
+    assertStringIncludes(reason, "cannot be sandboxed");
     assertEquals(check("seccomp")?.status, "failed");
     assertEquals(check("sandbox read-only"), undefined);
     assertEquals((await run(["doctor"], { launcher })).code, 1);
