@@ -8,9 +8,9 @@ import type { LinuxAbilities } from "../sandbox/linux/host.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
 
 /**
- * Examines this machine, in part by running commands on it. Nothing is left behind.
+ * Examines this machine, in part by running commands. It leaves nothing behind.
  *
- * @param trials sandboxes to try, the simplest first: if it fails commands cannot be sandboxed
+ * @param trials profiles to try, the simplest first: if that one fails commands cannot be sandboxed
  */
 export async function examineHost(trials: readonly Trial[]): Promise<DoctorReport> {
   const host = await hostMechanisms();
@@ -58,7 +58,7 @@ function mechanismOf(abilities: HostAbilities): Mechanism | undefined {
   }
 }
 
-/** What gives a machine its better mechanism. */
+/** What would make a better mechanism work on a machine. */
 function fixOf(abilities: HostAbilities): string | undefined {
   if (abilities.os !== "linux" || abilities.bubblewrap.kind === "usable") return undefined;
   return abilities.bubblewrap.fix;
@@ -83,7 +83,7 @@ async function mechanismChecks(abilities: HostAbilities): Promise<DoctorCheck[]>
 }
 
 function seatbeltCheck(there: boolean): DoctorCheck {
-  if (there) return ok("seatbelt", "/usr/bin/sandbox-exec takes profiles");
+  if (there) return ok("seatbelt", "/usr/bin/sandbox-exec accepts profiles");
   return {
     name: "seatbelt",
     status: "failed",
@@ -94,11 +94,11 @@ function seatbeltCheck(there: boolean): DoctorCheck {
 
 const MEANS = {
   bubblewrap: "bubblewrap and seccomp",
-  landlock: "Landlock and seccomp, for bubblewrap does not work here",
+  landlock: "Landlock and seccomp, as bubblewrap does not work here",
   seatbelt: "Seatbelt",
 };
 
-/** Says what sandboxes commands, and what of the profiles that were tried it cannot enforce. */
+/** Says which mechanism sandboxes commands, and which of the tried profiles it cannot enforce. */
 export function verdict(
   preferred: Mechanism | undefined,
   [simplest, ...others]: readonly DoctorCheck[],
@@ -106,7 +106,7 @@ export function verdict(
   if (preferred === undefined || simplest?.status === "failed") {
     return {
       mechanism: null,
-      reason: "commands cannot be sandboxed on this machine, sandboxed starts are refused",
+      reason: "commands cannot be sandboxed on this machine; sandboxed starts are refused",
     };
   }
   const refused = others.filter(({ status }) => status === "failed")

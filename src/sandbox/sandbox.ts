@@ -1,10 +1,10 @@
-import { untilAnswered } from "../os/until_answered.ts";
+import { waitForFileSystems } from "../os/local_file_systems.ts";
 import type { Child, ChildCommand, ChildObserver, ChildSandbox } from "../process/child.ts";
 import { startingPaths } from "../process/executable.ts";
 import { refuseInexpressible, startChild } from "../process/start_child.ts";
-import { internalError, type RpcError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
+import { cannotEnforce } from "./cannot_enforce.ts";
 import { isSandboxDenial } from "./denial.ts";
 import { hostDisk } from "./disk.ts";
 import { type HostMechanisms, hostMechanisms } from "./host.ts";
@@ -108,14 +108,16 @@ export class Sandbox implements AsyncDisposable {
     home: string | undefined,
   ): Promise<SandboxedCommand | undefined> {
     const host = await this.#mechanisms();
-    if (host.mechanisms.length === 0 && requiresSandbox(policy)) throw refusal(noMechanism(host));
+    if (host.mechanisms.length === 0 && requiresSandbox(policy)) {
+      throw cannotEnforce(noMechanism(host).reason);
+    }
     const facts = {
       convention: hostConvention(),
       home,
       temporaryDirectory: command.env.TMPDIR,
       certificateFiles: policy.managedNetwork === undefined ? [] : certificateFiles(command.env),
     };
-    await untilAnswered([...namedPaths(policy, facts), ...startingPaths(command)]);
+    await waitForFileSystems([...namedPaths(policy, facts), ...startingPaths(command)]);
     const asked = bindPolicy(policy, facts, hostDisk, this.gitIndexes);
     if (policy.bounds !== undefined) enforceDirectory(policy.bounds, command.cwd, hostDisk);
     if (isUnrestricted(asked)) return undefined;
@@ -130,7 +132,7 @@ export class Sandbox implements AsyncDisposable {
       case "none":
         return undefined;
       case "refused":
-        throw refusal(plan);
+        throw cannotEnforce(plan.reason, plan.fix);
       default:
         return plan.wrap(command);
     }
@@ -199,11 +201,6 @@ function joinRefusals(
 
 function noMechanism({ name }: HostMechanisms): RefusedPlan {
   return unusable(`commands cannot be sandboxed on ${name}`);
-}
-
-function refusal({ reason, fix }: RefusedPlan): RpcError {
-  const how = fix === undefined ? "" : ` (${fix})`;
-  return internalError(`the sandbox cannot be enforced here: ${reason}${how}; nothing was started`);
 }
 
 function isUnrestricted({ files, network }: BoundPolicy): boolean {
