@@ -76,7 +76,7 @@ const EVERYTHING: JobFiles = {
 };
 
 /**
- * Whether a command would be enclosed all the same, for want of a network: it would then have
+ * Whether a command would be sandboxed all the same, for want of a network: it would then have
  * devices and processes of its own, and could set nothing of the kernel's.
  */
 function sandboxesCommands(sandbox: SandboxContext | undefined): boolean {
