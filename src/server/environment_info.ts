@@ -13,7 +13,7 @@ const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
   processSignals: PROCESS_SIGNALS,
-  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  // Where nothing sandboxes a command together with its proxy, clients run one themselves or refuse.
   ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
 };
 
