@@ -58,6 +58,17 @@ export class UnfinishedFile implements AsyncDisposable {
     return await UnfinishedFile.#hold(path, descriptor, "nameless");
   }
 
+  /**
+   * Goes on with a file that was created without a name before. Linux only.
+   *
+   * @param path see {@linkcode createNameless}
+   * @param source leads to the file
+   * @throws {SystemError}
+   */
+  static async adopt(path: string, source: string): Promise<UnfinishedFile> {
+    return await UnfinishedFile.#hold(path, openAt(-1, source, Open.WriteOnly), "nameless");
+  }
+
   static async #hold(
     path: string,
     descriptor: Descriptor,

@@ -9,6 +9,7 @@ const ARM = Deno.build.arch === "aarch64";
 export const Open = {
   ReadOnly: 0,
   WriteOnly: 1,
+  ReadWrite: 2,
   Create: 0o100,
   Exclusive: 0o200,
   NonBlocking: 0o4000,

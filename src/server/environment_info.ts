@@ -13,7 +13,13 @@ const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
   processSignals: PROCESS_SIGNALS,
+  fileWriteStreaming: true,
+  sandboxedFileStreaming: Deno.build.os === "linux",
+  httpHeaderEnvVars: true,
 };
+
+/** Clients compare it and nothing else. */
+const PROVIDER_ID = `remex-${VERSION}-${Deno.build.target}`;
 
 /**
  * Tells of the machine and the user that commands run as.
@@ -34,6 +40,7 @@ export function describeEnvironment(
     shell: loginShell(user?.shell),
     cwd: uri(workingDirectory()),
     executorVersion: VERSION,
+    providerId: PROVIDER_ID,
     userHomeDir: uri(environment.HOME ?? user?.homedir ?? ""),
     platformOs: platformOs(),
     tempDir: uri(temporaryDirectory(environment)),

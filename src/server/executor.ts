@@ -122,6 +122,10 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
+        "environment/status": handler(
+          methods["environment/status"],
+          () => ({ status: "ready" as const }),
+        ),
         ...processHandlers(() => environment, options.bounds, options.reserved),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),

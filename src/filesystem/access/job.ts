@@ -1,5 +1,6 @@
 import type { Params } from "../../protocol/methods.ts";
 import type { DeniedGlob } from "../../sandbox/policy/bound_policy.ts";
+import type { StagedContent } from "../store_file.ts";
 import type { GrantedFiles } from "./judge.ts";
 
 /** Something to be done with files, in a form that goes from thread to thread. Paths are URIs. */
@@ -10,6 +11,9 @@ export type Job =
   }
   /** Answered with a descriptor, which is then the asker's. */
   | { readonly method: "fs/open"; readonly path: string }
+  /** Answered with a descriptor, which is then the asker's, or none; see `stageBeside`. */
+  | { readonly method: "fs/stage"; readonly path: string }
+  | { readonly method: "fs/store"; readonly path: string; readonly content: StagedContent }
   | { readonly method: "fs/writeFile"; readonly path: string; readonly dataBase64: string }
   | { readonly method: "fs/createDirectory"; readonly path: string; readonly recursive: boolean }
   | {

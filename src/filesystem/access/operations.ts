@@ -9,16 +9,16 @@ import { hostDisk } from "../../sandbox/disk.ts";
 import { bindIntent } from "../../sandbox/policy/bind.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
-import { type FileOpener, openPlainly } from "../file_handles.ts";
+import { type FileAccess, plainAccess } from "../file_handles.ts";
 import { pathTo } from "../../os/open_at.ts";
 import { type FileOperations, fileOperations } from "../operations.ts";
+import { StagedFile } from "../staged_file.ts";
 import { FileWorker } from "./file_worker.ts";
 import type { JobFiles } from "./job.ts";
 
 /** Operations on files within a sandbox. */
-export interface SandboxedFiles {
+export interface SandboxedFiles extends FileAccess {
   readonly operations: FileOperations;
-  readonly open: FileOpener;
 }
 
 let shared: FileWorker | undefined;
@@ -54,7 +54,7 @@ export async function filesInSandbox(
   if (files.kind === "all") {
     return enclosesCommands(sandbox)
       ? onWorker(worker, JSON.stringify(EVERYTHING))
-      : { operations: fileOperations, open: openPlainly };
+      : { operations: fileOperations, ...plainAccess };
   }
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
     pattern,
@@ -116,6 +116,13 @@ function onWorker(worker: FileWorker, files: string): SandboxedFiles {
       } finally {
         closeDescriptor(descriptor);
       }
+    },
+    stage: async (path) => {
+      const job = { method: "fs/stage", path: `${path}` } as const;
+      return await StagedFile.create(
+        await worker.run<Descriptor | undefined>(job, files),
+        (content) => worker.run({ method: "fs/store", path: `${path}`, content }, files),
+      );
     },
   };
 }

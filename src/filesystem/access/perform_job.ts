@@ -6,6 +6,7 @@ import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
 import { operationsOn } from "../operations.ts";
 import type { Paths } from "../paths.ts";
+import { stageBeside, storeStaged } from "../staged_file.ts";
 import { AnchoredPaths } from "./anchored_paths.ts";
 import type { Job } from "./job.ts";
 import type { Judge } from "./judge.ts";
@@ -22,6 +23,10 @@ export function performJob(job: Job, judge: Judge, signal: AbortSignal): Promise
   switch (job.method) {
     case "fs/open":
       return openDescriptor(job.path, paths);
+    case "fs/stage":
+      return answering(() => stageBeside(hostPath(uri(job.path)), paths));
+    case "fs/store":
+      return answering(() => storeStaged(hostPath(uri(job.path)), paths, job.content));
     case "fs/copy": {
       const [sourcePath, destinationPath] = [uri(job.sourcePath), uri(job.destinationPath)];
       return operations[job.method]({ ...job, sourcePath, destinationPath, sandbox }, signal);
@@ -44,12 +49,18 @@ function uri(text: string): PathUri {
 }
 
 /** Opens a regular file for reading. */
-async function openDescriptor(path: string, paths: Paths): Promise<Descriptor> {
-  try {
+function openDescriptor(path: string, paths: Paths): Promise<Descriptor> {
+  return answering(async () => {
     const native = hostPath(uri(path));
     using place = paths.object(native, "read");
     if (!(await place.stat()).isFile) throw notRegular(native);
     return openAt(-1, place.path, Open.NonBlocking);
+  });
+}
+
+async function answering<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
   } catch (error) {
     throw toRpcError(error);
   }

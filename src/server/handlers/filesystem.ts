@@ -68,11 +68,18 @@ export function fileHandlers(
     ),
     "fs/open": handler(methods["fs/open"], (params, { files }) => {
       if (!isSandboxed(params, demanded)) return files.open(params);
-      return files.open(
-        params,
-        async (path) => await (await enclosed(params, demanded)).open(path),
-      );
+      const granted = enclosed(params, demanded);
+      // Whoever opens hears of a failure.
+      granted.catch(() => {});
+      return files.open(params, {
+        open: async (path) => await (await granted).open(path),
+        stage: async (path) => await (await granted).stage(path),
+      });
     }),
+    "fs/writeBlock": handler(
+      methods["fs/writeBlock"],
+      (params, { files }) => files.writeBlock(params),
+    ),
     "fs/readBlock": handler(
       methods["fs/readBlock"],
       (params, { files, turns }) => turns.run(() => files.readBlock(params)),
