@@ -308,7 +308,7 @@ testSandboxed("a denied file, and one that is granted by itself", async (scene) 
   };
   assert(isRecord(enclosed.sandbox));
   const sandbox = { ...enclosed.sandbox, permissions };
-  assertObjectMatch(await file.open(`${workspace}/a.key`, sandbox), { error: { code: -32603 } });
+  assertObjectMatch(await file.open(`${workspace}/a.key`, sandbox), { error: { code: -32600 } });
   assertEquals(namesIn(workspace), []);
   succeeds(await file.open(`${outside}/secret`, sandbox));
   succeeds(await file.write(0, "new"));
