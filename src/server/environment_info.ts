@@ -16,6 +16,9 @@ const CAPABILITIES = {
   fileWriteStreaming: true,
   sandboxedFileStreaming: Deno.build.os === "linux",
   httpHeaderEnvVars: true,
+  // Where all of / may be written, commands have devices of their own, and exceptions hold.
+  linuxRootWritePreservesDevices: Deno.build.os === "linux",
+  linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
 };
 
 /** Clients compare it and nothing else. */

@@ -247,6 +247,40 @@ testCodex("a file copied to another environment", async (codex) => {
   });
 });
 
+testCodex("all of the disk granted, with exceptions", async (codex) => {
+  const { client, project, sandbox } = codex;
+  const directory = project.replace(/^file:\/\/(.*)\/project$/, "$1");
+  Deno.mkdirSync(`${directory}/secret`);
+  Deno.writeTextFileSync(`${directory}/secret/key`, "s3cr3t");
+  Deno.symlinkSync("secret", `${directory}/alias`);
+  const denied = { path: { type: "path", path: `file://${directory}/secret` }, access: "deny" };
+  const entries = [
+    special({ kind: "root" }, "write"),
+    special({ kind: "project_roots", subpath: ".git" }, "read"),
+    denied,
+  ];
+  const file_system = { type: "restricted", entries };
+  const permissions = { type: "managed", file_system, network: "restricted" };
+  const command = codex.command(
+    `for d in null zero full random urandom tty ptmx; do test -c /dev/$d || echo no $d; done
+    echo x > /dev/null && echo y > ../outside && echo written
+    echo evil > .git/config; mv .git moved; cat ../secret/key ../alias/key; echo z > ../secret/new`,
+  );
+  const { stdout } = await run(client, { ...command, sandbox: { ...sandbox, permissions } });
+  assertEquals(stdout, "written\n");
+  assertEquals([...Deno.readDirSync(`${directory}/project`)].map(({ name }) => name), [".git"]);
+  assertEquals([...Deno.readDirSync(`${directory}/project/.git`)], []);
+  assertEquals([...Deno.readDirSync(`${directory}/secret`)].map(({ name }) => name), ["key"]);
+  Deno.removeSync(`${directory}/project/.git`);
+  Deno.symlinkSync("../secret", `${directory}/project/.git`);
+  const behindLink = codex.command("echo evil > .git/config");
+  const refused = await client.request("process/start", {
+    ...behindLink,
+    sandbox: { ...sandbox, permissions },
+  });
+  assertObjectMatch(refused, { error: { code: -32603 } });
+});
+
 testBoth("codex 0.171.0: what the executor says of itself", async ({ connect, open }) => {
   await using client = await open();
   for (const params of [{}, null, undefined]) {
@@ -260,6 +294,8 @@ testBoth("codex 0.171.0: what the executor says of itself", async ({ connect, op
     fileWriteStreaming: true,
     sandboxedFileStreaming: Deno.build.os === "linux",
     httpHeaderEnvVars: true,
+    linuxRootWritePreservesDevices: Deno.build.os === "linux",
+    linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
   });
   // What is announced is used; what is not there is not announced.
   for (const name of ["credentialMasking", "capabilityDiscoveryV2"]) {
