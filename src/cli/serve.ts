@@ -80,7 +80,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
@@ -103,6 +103,7 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
+    sandboxMechanism,
     telemetry,
     reserved,
   });

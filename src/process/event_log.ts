@@ -1,4 +1,5 @@
 import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
@@ -18,6 +19,7 @@ export interface ExitedEvent {
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  readonly network?: NetworkReport | undefined;
 }
 
 export interface ClosedEvent {
@@ -81,8 +83,15 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean): ExitedEvent {
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied };
+  appendExited(exitCode: number, sandboxDenied: boolean, network?: NetworkReport): ExitedEvent {
+    const seq = ++this.#lastSeq;
+    this.#exited = {
+      kind: "exited",
+      seq,
+      exitCode,
+      sandboxDenied,
+      ...network === undefined ? {} : { network },
+    };
     this.#wake();
     return this.#exited;
   }
@@ -110,6 +119,7 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      ...networkMembers(this.#exited?.network),
     };
   }
 
@@ -191,6 +201,17 @@ export class EventLog implements Retainer {
   #wake(): void {
     for (const check of this.#waiting) check();
   }
+}
+
+/** What a client is told of a network, where there is something to tell. */
+export function networkMembers(
+  network: NetworkReport | undefined,
+): { networkDenied?: string[]; networkReached?: string[] } {
+  const { denied = [], reached = [] } = network ?? {};
+  return {
+    ...denied.length === 0 ? {} : { networkDenied: [...denied] },
+    ...reached.length === 0 ? {} : { networkReached: [...reached] },
+  };
 }
 
 /** The longest that setTimeout can wait, about 25 days. */

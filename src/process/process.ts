@@ -215,7 +215,9 @@ export class Process {
   }
 
   #tellExit(exitCode: number, denied: boolean): void {
-    this.#observer(this.log.appendExited(exitCode, denied));
+    this.#observer(
+      this.log.appendExited(exitCode, denied, this.#child?.enclosure?.network),
+    );
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

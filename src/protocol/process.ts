@@ -1,3 +1,4 @@
+import { networkProxy } from "./network_proxy.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
 import {
   base64Bytes,
@@ -45,6 +46,7 @@ export const startParams = lazy(() =>
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),
     managedNetwork: optional(managedNetwork),
+    networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
   })
@@ -88,6 +90,15 @@ export const readParams = lazy(() =>
   })
 );
 
+/**
+ * What the executor's proxy was asked for by a command that has one, each as `host:port`; additions.
+ * Absent where there is nothing.
+ */
+const networkReport = {
+  networkDenied: optional(z.array(z.string())),
+  networkReached: optional(z.array(z.string())),
+};
+
 /** Answer to `process/read`. */
 export const readResult = lazy(() =>
   z.object({
@@ -98,6 +109,7 @@ export const readResult = lazy(() =>
     closed: z.boolean(),
     failure: z.nullable(z.string()),
     sandboxDenied: optional(z.boolean()),
+    ...networkReport,
   })
 );
 
@@ -164,6 +176,7 @@ export const exitedNotification = lazy(() =>
     exitCode: z.int(),
     /** Absent from servers older than the member; then `process/read` tells. */
     sandboxDenied: optional(z.boolean()),
+    ...networkReport,
   })
 );
 
@@ -180,6 +193,12 @@ export type WriteParams = z.output<typeof writeParams>;
 export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;
+
+/** What a command reached by its network and what it was denied, each as `host:port`. */
+export interface NetworkReport {
+  readonly reached: readonly string[];
+  readonly denied: readonly string[];
+}
 
 /** The size of a pseudo-terminal in character cells. */
 export interface TerminalSize {

@@ -161,12 +161,13 @@ export class Connection {
       case "request":
         return this.#answer(message, frame.length);
       case "notification":
-        return this.#notified(message.method);
+        return this.#notified(message);
       case "malformed":
         return this.#refuse(message.reason);
       case "result":
+        return this.#answered(message.id, message.result);
       case "error":
-        return this.#violation("a response, but this executor makes no requests");
+        return this.#answered(message.id, undefined);
     }
   }
 
@@ -175,7 +176,16 @@ export class Connection {
     this.#fail(UNKNOWN_REQUEST_ID, invalidRequest(`malformed message: ${reason}`));
   }
 
-  #notified(method: string): void {
+  /** A client is asked about its commands' network, and nothing else. */
+  #answered(id: RequestId, result: unknown): void {
+    if (this.#session?.questions.answered(id, result) === true) return;
+    this.#violation("a response to a request that this executor has not made");
+  }
+
+  #notified({ method, params }: Extract<Message, { kind: "notification" }>): void {
+    if (method === "network/policyDecision" && this.#session !== undefined) {
+      return this.#session.questions.notified(params);
+    }
     if (method !== "initialized") {
       return this.#violation("an unknown notification", `unknown notification ${method}`);
     }

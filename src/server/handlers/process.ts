@@ -6,10 +6,14 @@ import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
+import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
+import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
+import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
@@ -18,17 +22,36 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
+/** What whoever runs the executor decides about sandboxes. */
+export interface SandboxDemands {
+  /** What they have to be. @default anything */
+  readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
+  /** Who takes down what their proxies decide. @default nobody */
+  readonly telemetry?: Telemetry;
+  /** What none may have, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
+}
+
 /** Handlers of all process/* requests. */
 export function processHandlers(
   environment: () => Environment,
-  bounds?: SandboxBounds,
-  reserved?: () => ReservedResources,
+  sandboxes: SandboxDemands = {},
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) =>
-        start({ ...params, bounds, reserved: reserved?.() }, session, environment()),
+      (params, { session }) => {
+        const { reserved, telemetry = NO_TELEMETRY, ...demands } = sandboxes;
+        return start(params, {
+          ...demands,
+          session,
+          telemetry,
+          reserved: reserved?.(),
+          environment: environment(),
+        });
+      },
     ),
     "process/read": handler(
       methods["process/read"],
@@ -77,20 +100,42 @@ export function processHandlers(
   };
 }
 
+interface StartContext {
+  readonly session: Session;
+  readonly bounds?: SandboxBounds | undefined;
+  readonly mechanism?: LinuxMechanism | undefined;
+  readonly reserved: ReservedResources | undefined;
+  readonly telemetry: Telemetry;
+  readonly environment: Environment;
+}
+
 async function start(
-  params: StartParams & SandboxIntent,
-  session: Session,
-  environment: Environment,
+  params: StartParams,
+  context: StartContext,
 ): Promise<ResultInput<"process/start">> {
-  const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
+  const { processId, networkProxy } = params;
+  const encloses = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const starter = encloses ? enclosingStarter(params, context) : undefined;
   try {
-    const command = commandOf(params, environment);
-    const { sandboxType } = await session.start(params.processId, command, starter);
-    return { processId: params.processId, sandboxType };
+    const command = commandOf(params, context.environment);
+    const { sandboxType } = await context.session.start(processId, command, starter);
+    return { processId, sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
   }
+}
+
+async function launch(
+  { processId, managedNetwork }: StartParams,
+  networkProxy: NetworkProxyParams,
+  context: StartContext,
+): Promise<LaunchedEgress> {
+  if ((managedNetwork?.loopbackPorts.length ?? 0) > 0) {
+    throw invalidParams("`networkProxy` and `managedNetwork` are two networks; give one of them");
+  }
+  const { launchEgress } = await import("../launch_egress.ts");
+  return await launchEgress(networkProxy, { processId, ...context });
 }
 
 /** Answers at once if it can: answers that pile up unseen could not be held back. */
@@ -157,10 +202,25 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What is asked to be enclosed never runs bare. */
-function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
+/** What is asked to be enclosed never runs bare, and what is to have a proxy never without. */
+function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    return await startEnclosed(intent, home, command, observer);
+    const { bounds, mechanism, reserved, environment } = context;
+    const intent: SandboxIntent = { ...params, bounds, mechanism, reserved };
+    const { HOME } = environment;
+    if (params.networkProxy === undefined) {
+      return await startEnclosed(intent, HOME, command, observer);
+    }
+    const launched = await launch(params, params.networkProxy, context);
+    const own = { ...launched.environment, ...params.env };
+    const env = commandEnvironment(own, params.envPolicy, environment);
+    try {
+      const { egress } = launched;
+      return await startEnclosed({ ...intent, egress }, HOME, { ...command, env }, observer);
+    } catch (error) {
+      launched.egress[Symbol.dispose]();
+      throw error;
+    }
   };
 }
