@@ -16,6 +16,7 @@ const CAPABILITIES = {
   fileWriteStreaming: true,
   sandboxedFileStreaming: Deno.build.os === "linux",
   httpHeaderEnvVars: true,
+  shellSnapshotV2: Deno.build.os !== "windows",
   // Where all of / may be written, commands have devices of their own, and exceptions hold.
   linuxRootWritePreservesDevices: Deno.build.os === "linux",
   linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",

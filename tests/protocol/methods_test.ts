@@ -46,6 +46,7 @@ const METHODS: Readonly<Record<Method, Members>> = {
       ],
       terminalSize: [{ rows: 1, cols: 65535 }, undefined],
       pipeStdin: [true, false],
+      shellSnapshot: [{ scopeId: "a", shell: { name: "b", path: "c" } }, undefined],
       arg0: ["", undefined],
       sandbox,
       enforceManagedNetwork: [true, false],
