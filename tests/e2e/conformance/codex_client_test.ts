@@ -294,6 +294,7 @@ testBoth("codex 0.171.0: what the executor says of itself", async ({ connect, op
     fileWriteStreaming: true,
     sandboxedFileStreaming: Deno.build.os === "linux",
     httpHeaderEnvVars: true,
+    shellSnapshotV2: Deno.build.os !== "windows",
     linuxRootWritePreservesDevices: Deno.build.os === "linux",
     linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
   });
