@@ -163,7 +163,7 @@ export class Connection {
       case "notification":
         return this.#notified(message);
       case "malformed":
-        return this.#refuse(message.reason);
+        return this.#refuse(message.reason, message.id);
       case "result":
         return this.#answered(message.id, message.result);
       case "error":
@@ -171,9 +171,9 @@ export class Connection {
     }
   }
 
-  /** Answers what is no message; which request it was meant to be cannot be known. */
-  #refuse(reason: string): void {
-    this.#fail(UNKNOWN_REQUEST_ID, invalidRequest(`malformed message: ${reason}`));
+  /** Answers what is no message, under its id if that can be told. */
+  #refuse(reason: string, id: RequestId = UNKNOWN_REQUEST_ID): void {
+    this.#fail(id, invalidRequest(`malformed message: ${reason}`));
   }
 
   /** A client is asked about its commands' network, and nothing else. */
