@@ -139,7 +139,7 @@ async function fill(
 ): Promise<void> {
   if (content.kind === "copy") return await copyContent(content.source, unfinished.path, signal);
   if (content.kind === "staged") {
-    if (!content.linkable) await copyStaged(content.source, unfinished, signal);
+    if (!unfinished.adopted) await copyStaged(content.source, unfinished, signal);
     return;
   }
   await writeBase64(unfinished.file, content.text, written);

@@ -8,6 +8,8 @@ export const NEW_FILE_MODE = 0o666;
 /** A new file, open for writing, that disappears unless it gets finished. */
 export class UnfinishedFile implements AsyncDisposable {
   readonly file: Deno.FsFile;
+  /** Whether it has its content already. */
+  readonly adopted: boolean;
   readonly #name: string;
   readonly #descriptor: Descriptor | undefined;
   #state: "nameless" | "named" | "finished";
@@ -17,7 +19,9 @@ export class UnfinishedFile implements AsyncDisposable {
     file: Deno.FsFile,
     state: "nameless" | "named",
     descriptor?: Descriptor,
+    adopted = false,
   ) {
+    this.adopted = adopted;
     this.#name = name;
     this.file = file;
     this.#state = state;
@@ -66,17 +70,19 @@ export class UnfinishedFile implements AsyncDisposable {
    * @throws {SystemError}
    */
   static async adopt(path: string, source: string): Promise<UnfinishedFile> {
-    return await UnfinishedFile.#hold(path, openAt(-1, source, Open.WriteOnly), "nameless");
+    const descriptor = openAt(-1, source, Open.WriteOnly);
+    return await UnfinishedFile.#hold(path, descriptor, "nameless", true);
   }
 
   static async #hold(
     path: string,
     descriptor: Descriptor,
     state: "nameless" | "named",
+    adopted = false,
   ): Promise<UnfinishedFile> {
     try {
       const file = await Deno.open(pathTo(descriptor), { write: true });
-      return new UnfinishedFile(path, file, state, descriptor);
+      return new UnfinishedFile(path, file, state, descriptor, adopted);
     } catch (error) {
       closeDescriptor(descriptor);
       if (state === "named") await remove(path, false).catch(() => {});
