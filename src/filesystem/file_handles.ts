@@ -11,7 +11,7 @@ import { readFully } from "./transfer.ts";
 import type { FileHandle } from "node:fs/promises";
 
 /** How the files are reached that handles are opened for. */
-export interface FileAccess {
+export interface FileOpener {
   /** Opens a regular file for reading. */
   readonly open: (path: PathUri) => Promise<FileHandle>;
   /** Begins what is to become a regular file's content. */
@@ -36,11 +36,11 @@ export class FileHandles implements AsyncDisposable {
   /**
    * `fs/open`: a regular file, under an id of the client's choice.
    *
-   * @param access how the path is followed
+   * @param opener how the path is followed
    */
   async open(
     { handleId, path, mode }: Params<"fs/open">,
-    access: FileAccess = plainAccess,
+    opener: FileOpener = plainOpener,
   ): Promise<ResultInput<"fs/open">> {
     refuseLongId(handleId);
     if (this.#files.has(handleId)) {
@@ -49,7 +49,7 @@ export class FileHandles implements AsyncDisposable {
     if (this.#files.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const opening = open(path, mode, access);
+    const opening = open(path, mode, opener);
     this.#files.set(handleId, opening);
     try {
       await opening;
@@ -140,7 +140,7 @@ function refuseLongId(handleId: string): void {
 }
 
 /** Reaches them with all rights of this process. */
-export const plainAccess: FileAccess = {
+export const plainOpener: FileOpener = {
   open: async (path) => {
     const name = hostPath(path);
     using place = plainPaths.object(name, "read");
@@ -158,10 +158,10 @@ export const plainAccess: FileAccess = {
 async function open(
   path: PathUri,
   mode: Params<"fs/open">["mode"],
-  access: FileAccess,
+  opener: FileOpener,
 ): Promise<OpenFile | StagedFile> {
   try {
-    return mode === "replace" ? await access.stage(path) : new OpenFile(await access.open(path));
+    return mode === "replace" ? await opener.stage(path) : new OpenFile(await opener.open(path));
   } catch (error) {
     throw toRpcError(error);
   }

@@ -7,9 +7,9 @@ import { invalidRequest } from "../protocol/errors.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
 import { notRegular } from "./open.ts";
 import type { Destination, Paths } from "./paths.ts";
-import { type StagedContent, storeFile } from "./store_file.ts";
+import { atomicWrite, type StagedContent } from "./atomic_write.ts";
 import { writeFully } from "./transfer.ts";
-import { NEW_FILE_MODE } from "./unfinished_file.ts";
+import { NEW_FILE_MODE } from "./temp_file.ts";
 
 /** Makes the file that it was staged for hold this content. */
 export type Store = (content: StagedContent) => Promise<void>;
@@ -150,7 +150,7 @@ export async function storeStaged(
   content: StagedContent,
 ): Promise<void> {
   using destination = paths.destination(path);
-  await storeFile(destination, content);
+  await atomicWrite(destination, content);
 }
 
 /** The answer to who writes to what was opened for reading, or reads what was to be written. */

@@ -7,7 +7,7 @@ import { isRecord, type Message } from "./support/inbox.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { glob, path as grant, special } from "../sandbox/context.ts";
 import { testSandboxed } from "./sandbox/support/sandboxed.ts";
 

@@ -3,7 +3,7 @@ import { testWebSocket } from "./support/both_transports.ts";
 import { command, run } from "./support/commands.ts";
 import type { Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { enclosedIn, testSandboxed } from "./sandbox/support/sandboxed.ts";
 
 const ignore = Deno.build.os === "windows";

@@ -17,7 +17,7 @@ import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
-/** The size of a pseudo-terminal whose client does not say. */
+/** The size of a pseudo-terminal unless the client gives one. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
@@ -114,9 +114,9 @@ async function start(
   context: StartContext,
 ): Promise<ResultInput<"process/start">> {
   const { processId, networkProxy } = params;
-  const encloses = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
-  const enclosing = encloses ? enclosingStarter(params, context) : undefined;
-  const starter = shellStarter(params, context, enclosing);
+  const sandboxed = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
+  const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
     const { sandboxType } = await context.session.start(processId, command, starter);
@@ -139,7 +139,7 @@ async function launch(
   return await launchEgress(networkProxy, { processId, ...context });
 }
 
-/** Answers at once if it can: answers that pile up unseen could not be held back. */
+/** Answers without a wait if it can, so that saturation of the connection is noticed in time. */
 function read(
   { processId, waitMs, ...range }: ReadParams,
   session: Session,
@@ -164,8 +164,8 @@ function write(
 }
 
 /**
- * Does something with a process, at once or when it has started: a client need not wait for the
- * answer to its start before it sends what comes next.
+ * Calls a function with a process, at once or when it has started: a client may send requests for a
+ * process before its start has been answered.
  */
 function whenStarted<R>(
   session: Session,
@@ -181,7 +181,7 @@ function known(process: Process | undefined, processId: string): Process {
   return process;
 }
 
-/** The operating system's terms for what the client asks. */
+/** The command that the client asks for, with native paths and its environment. */
 function commandOf(params: StartParams, environment: Environment): ChildCommand {
   return {
     argv: params.argv,
@@ -212,12 +212,12 @@ const MAX_STATE_BYTES = 4 * 1024 * 1024;
 function shellStarter(
   params: StartParams,
   { session }: StartContext,
-  enclosing: ChildStarter | undefined,
+  sandboxedStart: ChildStarter | undefined,
 ): ChildStarter | undefined {
   const { shellSnapshot, networkProxy, env, envPolicy } = params;
   // The files would run with a proxy of their own, and tell of it.
-  if (shellSnapshot === undefined || networkProxy !== undefined) return enclosing;
-  const start = enclosing ?? session.startChild;
+  if (shellSnapshot === undefined || networkProxy !== undefined) return sandboxedStart;
+  const start = sandboxedStart ?? session.startChild;
   const { sandbox, enforceManagedNetwork, managedNetwork } = params;
   const key = JSON.stringify([envPolicy, sandbox, enforceManagedNetwork, managedNetwork]);
   const limits = { start, patienceMs: STARTUP_PATIENCE_MS, maxBytes: MAX_STATE_BYTES };
@@ -229,8 +229,8 @@ function shellStarter(
     );
 }
 
-/** What is asked to be enclosed never runs bare, and what is to have a proxy never without. */
-function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
+/** Starts a command in its sandbox, and with its proxy, or not at all. */
+function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
     const { bounds, mechanism, reserved, environment } = context;

@@ -5,7 +5,7 @@ import { testBoth } from "../support/both_transports.ts";
 import { run, start, waitForOutput } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** The versions whose exchange this is. */
 const VERSIONS = ["0.169.0", "0.171.0"] as const;
