@@ -5,8 +5,8 @@ import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
+  type ChildCommand,
   type ChildObserver,
-  type ChildStdio,
   type Enclosure,
   StartError,
 } from "../../process/child.ts";
@@ -31,11 +31,11 @@ import { setImmediate } from "node:timers";
 export async function startWrapped(
   wrapped: WrappedCommand,
   enclosure: Enclosure,
-  stdio: ChildStdio,
+  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
+  const { wrapper, channels } = startWrapper(wrapped, { stdio, group }, listener);
   const atGate = await whileGateShut(wrapped, channels);
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
@@ -82,7 +82,7 @@ interface StartedWrapper {
 
 function startWrapper(
   wrapped: WrappedCommand,
-  stdio: ChildStdio,
+  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
   listener: Listener,
 ): StartedWrapper {
   let channels: WrapperChannels | undefined;
@@ -95,6 +95,7 @@ function startWrapper(
       stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
       descriptors: channels.forWrapper,
       sealed: true,
+      group,
     }, listener);
     wrapper.pause();
     return { wrapper, channels };
