@@ -33,10 +33,14 @@ export async function main(args: string[]): Promise<number> {
 
 async function run([command, ...rest]: string[]): Promise<number> {
   switch (command) {
-    case "serve":
-    case "exec-server": {
+    case "serve": {
       const { serve } = await import("./serve.ts");
       return await serve(rest);
+    }
+    case "exec-server": {
+      const { serve } = await import("./serve.ts");
+      const { execServerArguments } = await import("./exec_server_arguments.ts");
+      return await serve(execServerArguments(rest));
     }
     case "exec": {
       const { exec } = await import("./exec.ts");

@@ -26,9 +26,23 @@ export const environmentPolicy = lazy(() =>
   })
 );
 
+/** Bytes of the name of what shares a shell's state, as UTF-8. */
+const MAX_SCOPE_BYTES = 256;
+
 /** The size of a pseudo-terminal in character cells. */
 const cells = z.int().check(z.gte(1), z.lte(65535));
 const terminalSize = { rows: cells, cols: cells };
+
+const shellSnapshot = z.object({
+  /** Commands of the same scope share what the startup files did. */
+  scopeId: z.string().check(
+    z.refine(
+      (text) => text !== "" && new TextEncoder().encode(text).length <= MAX_SCOPE_BYTES,
+      `must be of 1 to ${MAX_SCOPE_BYTES} bytes`,
+    ),
+  ),
+  shell: z.object({ name: z.string(), path: z.string() }),
+});
 
 /** Parameters of `process/start`. */
 export const startParams = lazy(() =>
@@ -42,6 +56,8 @@ export const startParams = lazy(() =>
     /** The terminal's first size, an addition. Default: 24 rows and 80 columns. */
     terminalSize: optional(z.object(terminalSize)),
     pipeStdin: defaulted(z.boolean(), false),
+    /** Asks for a login shell's state without its startup files being run for each command. */
+    shellSnapshot: optional(shellSnapshot),
     arg0: optional(z.string()),
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),

@@ -130,6 +130,10 @@ export class Executor {
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
+        "environment/status": handler(
+          methods["environment/status"],
+          () => ({ status: "ready" as const }),
+        ),
         ...processHandlers(() => environment, {
           bounds: options.bounds,
           sandbox,

@@ -1,8 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { waitForFileSystems } from "../../os/local_file_systems.ts";
-import type { Params } from "../../protocol/methods.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
@@ -11,17 +10,16 @@ import { bindPolicy } from "../../sandbox/policy/bind.ts";
 import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
-import { openPlainly } from "../file_handles.ts";
+import { type FileOpener, plainOpener } from "../file_handles.ts";
 import { pathTo } from "../../os/open_at.ts";
 import { type PerformFileMethod, performFileMethod } from "../operations.ts";
+import { StagedFile } from "../staged_file.ts";
 import type { FileWorker } from "./file_worker.ts";
-import { type JobFiles, jobOf } from "./job.ts";
+import { handleJobOf, type JobFiles, jobOf } from "./job.ts";
 
 /** What a client may do with files within a sandbox. */
-export interface SandboxedFiles {
+export interface SandboxedFiles extends FileOpener {
   readonly perform: PerformFileMethod;
-  /** Opens a regular file for reading. */
-  open(params: Params<"fs/open">): Promise<FileHandle>;
 }
 
 /**
@@ -57,7 +55,7 @@ export async function filesInSandbox(
   if (files.kind === "all") {
     return sandboxesCommands(sandbox)
       ? onWorker(worker, JSON.stringify(EVERYTHING))
-      : { perform: performFileMethod, open: ({ path }) => openPlainly(path) };
+      : { perform: performFileMethod, ...plainOpener };
   }
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
     pattern,
@@ -88,8 +86,8 @@ function sandboxesCommands(sandbox: SandboxContext | undefined): boolean {
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {
   return {
     perform: (method, params, signal) => worker.run(jobOf(method, params), files, signal),
-    open: async (params) => {
-      const descriptor = await worker.run<Descriptor>(jobOf("fs/open", params), files);
+    open: async (path) => {
+      const descriptor = await worker.run<Descriptor>(handleJobOf("fs/open", { path }), files);
       try {
         // Open already, so that this needs no right that the worker did not have.
         return await open(pathTo(descriptor), constants.O_RDONLY | constants.O_NONBLOCK);
@@ -97,5 +95,10 @@ function onWorker(worker: FileWorker, files: string): SandboxedFiles {
         closeDescriptor(descriptor);
       }
     },
+    stage: async (path) =>
+      await StagedFile.create(
+        await worker.run<Descriptor | undefined>(handleJobOf("fs/stage", { path }), files),
+        (content) => worker.run(handleJobOf("fs/store", { path, content }), files),
+      ),
   };
 }

@@ -32,11 +32,15 @@ export function fileHandlers(
     ...Object.fromEntries(fileMethods.map((method) => [method, fileHandler(method, files)])),
     "fs/open": handler(methods["fs/open"], (params, context) => {
       if (!files.isSandboxed(params)) return context.files.open(params);
-      return context.files.open(
-        params,
-        async () => await (await files.within(params)).open(params),
-      );
+      return context.files.open(params, {
+        open: async (path) => await (await files.within(params)).open(path),
+        stage: async (path) => await (await files.within(params)).stage(path),
+      });
     }),
+    "fs/writeBlock": handler(
+      methods["fs/writeBlock"],
+      (params, { files }) => files.writeBlock(params),
+    ),
     "fs/readBlock": handler(
       methods["fs/readBlock"],
       (params, { files, turns }) => turns.run(() => files.readBlock(params)),

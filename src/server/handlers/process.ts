@@ -118,7 +118,8 @@ async function start(
   const { processId, networkProxy } = params;
   const sandboxed = networkProxy !== undefined ||
     requiresSandbox({ ...params, bounds: context.bounds });
-  const starter = sandboxed ? sandboxedStarter(params, context) : undefined;
+  const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
+  const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
     const { sandboxType } = await context.session.start(processId, command, starter);
@@ -203,6 +204,32 @@ function nativePath(member: string, uri: PathUri): string {
     if (error instanceof PathUriError) throw invalidParams(`\`${member}\`: ${error.message}`);
     throw error;
   }
+}
+
+/** How long a shell's startup files may take, in milliseconds, before each command runs them. */
+const STARTUP_PATIENCE_MS = 10_000;
+/** Bytes that a shell may tell of its state. */
+const MAX_STATE_BYTES = 4 * 1024 * 1024;
+
+/** Starts a shell where its startup files end, if the client wants that. */
+function shellStarter(
+  params: StartParams,
+  { session }: StartContext,
+  sandboxedStart: ChildStarter | undefined,
+): ChildStarter | undefined {
+  const { shellSnapshot, networkProxy, env, envPolicy } = params;
+  // The files would run with a proxy of their own, and tell of it.
+  if (shellSnapshot === undefined || networkProxy !== undefined) return sandboxedStart;
+  const start = sandboxedStart ?? session.startChild;
+  const { sandbox, enforceManagedNetwork, managedNetwork } = params;
+  const key = JSON.stringify([envPolicy, sandbox, enforceManagedNetwork, managedNetwork]);
+  const limits = { start, patienceMs: STARTUP_PATIENCE_MS, maxBytes: MAX_STATE_BYTES };
+  const capture = (telling: ChildCommand) => session.capture(telling, limits);
+  return async (command, observer) =>
+    await start(
+      await session.shells.restored(command, shellSnapshot, key, env, capture),
+      observer,
+    );
 }
 
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
