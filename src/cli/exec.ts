@@ -17,6 +17,7 @@ import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
+import { ownCommand } from "./own_command.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
@@ -89,16 +90,20 @@ async function run(
 
 function endpointOf({ executor, configFile, graceMs }: ExecOptions): Endpoint {
   if (executor.kind === "url") return executor.url;
-  const self = Deno.build.standalone
-    ? [Deno.execPath()] as const
-    : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
-  const [program, ...args] = self;
+  if (executor.kind === "via") return throughCommand(executor.command);
+  const [program, ...args] = ownCommand();
   const config = configFile === undefined ? [] : ["--config", configFile];
   const grace = ["--grace", String(graceMs / 1000)];
   return {
     command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
     endMs: graceMs + EXECUTOR_END_MS,
   };
+}
+
+/** A command for the shell; run again it may lead to the same executor. */
+function throughCommand(command: string): Endpoint {
+  const shell = Deno.build.os === "windows" ? ["cmd", "/c"] as const : ["/bin/sh", "-c"] as const;
+  return { command: [...shell, command], name: command, resumable: true };
 }
 
 async function connect(

@@ -28,7 +28,9 @@ export interface ExecOptions {
       readonly setting: string;
       readonly tokenFile: NamedFile | undefined;
     }
-    | { readonly kind: "stdio" };
+    | { readonly kind: "stdio" }
+    /** A command for the shell, which leads to an executor. */
+    | { readonly kind: "via"; readonly command: string };
   /** The file of settings that the command line names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
@@ -54,6 +56,12 @@ export interface ExecOptions {
 /** The options that are no settings: they belong to one command. */
 const OPTIONS: readonly OptionHelp[] = [
   { label: "--stdio", meaning: "start an executor of its own on this machine" },
+  {
+    label: "--via COMMAND",
+    meaning: "reach the executor through this command of the shell, which speaks the protocol on " +
+      "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
+      "`… remex bridge unix:PATH` does; it is run again when it breaks",
+  },
   {
     label: "--cwd DIR",
     meaning: "working directory, an absolute path on the executor's machine (default: the " +
@@ -83,7 +91,7 @@ const OPTIONS: readonly OptionHelp[] = [
 
 /** What `remex exec --help` prints. */
 export function execUsage(): string {
-  return `usage: remex exec (--url URL | --stdio) [options] -- COMMAND [ARGUMENT]...
+  return `usage: remex exec (--url URL | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
 
 Runs a command on an executor as if it ran here: its output, its exit code, its input, Ctrl-C.
 
@@ -122,7 +130,7 @@ function execOptions(
   command: ExecOptions["command"],
   configuration: Configuration,
 ): ExecOptions {
-  const executor = executorOf(values.stdio, configuration);
+  const executor = executorOf(values, configuration);
   const sandbox = configuration.get("sandbox");
   const workspaces = (values.workspace ?? []).map((path) =>
     directory("--workspace", path, executor)
@@ -153,6 +161,7 @@ function parse(args: string[]) {
   const options = {
     ...settingOptions("exec"),
     stdio: { type: "boolean", default: false },
+    via: { type: "string" },
     cwd: { type: "string" },
     env: { type: "string", multiple: true },
     tty: { type: "boolean", default: false },
@@ -168,16 +177,27 @@ function parse(args: string[]) {
 }
 
 /** What the command line says goes over what is usual here, but not two things at once. */
-function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["executor"] {
+function executorOf(
+  { stdio, via }: ReturnType<typeof parse>,
+  configuration: Configuration,
+): ExecOptions["executor"] {
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
-  if (stdio ? onCommandLine("url") : url === undefined) {
-    throw new UsageError("say where to run the command: either --url URL or --stdio");
+  const others: ExecOptions["executor"][] = [];
+  if (stdio) others.push({ kind: "stdio" });
+  if (via !== undefined) others.push({ kind: "via", command: via });
+  const [other] = others;
+  if (
+    others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
+  ) {
+    throw new UsageError(
+      "say where to run the command: one of --url URL, --stdio or --via COMMAND",
+    );
   }
-  if (stdio || url === undefined) {
+  if (other !== undefined || url === undefined) {
     if (onCommandLine("tokenFile")) throw new UsageError("--token-file is of use with --url only");
-    return { kind: "stdio" };
+    return other ?? { kind: "stdio" };
   }
   const tokenFile = path === undefined
     ? undefined

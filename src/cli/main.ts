@@ -11,6 +11,7 @@ Runs commands on this machine for agents and their orchestrators.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for whatever starts \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  bridge       connect standard input and output to an executor's socket
   config       what is configured, where each value comes from, and what is demanded
   doctor       what this machine can enforce, each failing check with its fix
   token        make a token for clients of an executor
@@ -41,6 +42,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec": {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
+    }
+    case "bridge": {
+      const { bridge } = await import("./bridge.ts");
+      return await bridge(rest);
     }
     case "config": {
       const { config } = await import("./config.ts");

@@ -22,6 +22,7 @@ import {
   withoutTelemetrySecrets,
 } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { idleFor } from "../server/idle.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
@@ -179,11 +180,13 @@ async function serveSocket(
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
-  const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
+  const reasons = options.exitOnStdinClose ? [told, stdinClosed()] : [told];
   announce(server.url);
   // Whoever started this waits for the line above, but not for what only a first command needs.
   const started = running();
-  await ended;
+  const { exitWhenIdleMs } = options;
+  if (exitWhenIdleMs > 0) reasons.push(idleFor(exitWhenIdleMs, started.executor));
+  await Promise.race(reasons);
   ready = false;
   await stopService(started, options.graceMs);
   server.stop();

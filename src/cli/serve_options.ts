@@ -16,6 +16,8 @@ export interface ServeOptions {
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
+  readonly exitWhenIdleMs: number;
   /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
   readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
@@ -81,6 +83,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,

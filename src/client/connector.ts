@@ -8,8 +8,11 @@ import type { ClientTransport } from "../transport/client_transport.ts";
 
 export type { ExecutorCommand } from "../transport/client_command.ts";
 
-/** Where an executor is: `ws://…`, `wss://…` or `unix:PATH`, or a command that starts one. */
-export type Endpoint = string | URL | ExecutorCommand;
+/**
+ * Where an executor is: `ws://…`, `wss://…` or `unix:PATH`, a command that starts one or leads to
+ * one, or something else that makes connections.
+ */
+export type Endpoint = string | URL | ExecutorCommand | Connector;
 
 /** Makes connections to one executor. */
 export interface Connector {
@@ -24,9 +27,10 @@ export interface Connector {
 /** What connecting to an endpoint takes. @throws {TypeError} for text that is no endpoint */
 export function connectorFor(endpoint: Endpoint, options: SocketOptions): Connector {
   if (typeof endpoint === "object" && !(endpoint instanceof URL)) {
+    if ("connect" in endpoint) return endpoint;
     return {
-      name: endpoint.command[0],
-      resumable: false,
+      name: endpoint.name ?? endpoint.command[0],
+      resumable: endpoint.resumable ?? false,
       connect: () => Promise.resolve().then(() => startExecutor(endpoint)),
     };
   }

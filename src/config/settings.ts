@@ -179,6 +179,12 @@ const table = {
       "that is less",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
+  exitWhenIdle: setting(
+    serve,
+    seconds("zero"),
+    0,
+    "shut down once there has been no client, no session and no process for so long; 0 for never",
+  ),
   url: optional(exec, url(), "the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
   tokenFile: optional(exec, path(), "authenticate with the token in this file"),
   sandbox: optional(

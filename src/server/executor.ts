@@ -73,7 +73,6 @@ export class Executor {
   readonly #trimmer: MemoryTrimmer;
   readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
-  /** How many connections there have been. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
@@ -152,6 +151,17 @@ export class Executor {
   /** How many clients are connected. */
   get connections(): number {
     return this.#transports.size;
+  }
+
+  /** How many connections there have been. */
+  get connectionsSoFar(): number {
+    return this.#connectionsSoFar;
+  }
+
+  /** Whether nobody is connected or could come back, and nothing runs. */
+  get idle(): boolean {
+    const { size, runningProcesses } = this.#sessions;
+    return this.connections === 0 && size === 0 && runningProcesses === 0;
   }
 
   /** Serves one client. Settles when its connection has ended. */

@@ -1,0 +1,143 @@
+import { type Connector, connectorFor } from "../client/connector.ts";
+import { configureLog } from "../log/log.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
+import type { ClientTransport } from "../transport/client_transport.ts";
+import { ConnectionError } from "../transport/client_transport.ts";
+import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
+import { type ClientStreams, relay } from "../transport/relay.ts";
+import { helpText, type OptionHelp } from "./option_help.ts";
+import { readToken } from "./secret_file.ts";
+import { checkOptions } from "./setting_options.ts";
+import { standardInput } from "./standard_input.ts";
+import { print, standardOutput } from "./standard_output.ts";
+import { UsageError } from "./usage_error.ts";
+import { parseArgs } from "node:util";
+
+/** The executor is out of reach, or was lost; `remex exec` has the same. */
+const OUT_OF_REACH = 255;
+const CONNECT_TIMEOUT_MS = 10_000;
+const SILENCE_LIMIT_MS = 15_000;
+/** A side that should be heard so often is taken for gone after so many times as long. */
+const MISSED_BEATS = 3;
+
+const OPTIONS: readonly OptionHelp[] = [
+  { label: "--token-file FILE", meaning: "authenticate with the token in this file" },
+  {
+    label: "--spawn SECONDS",
+    meaning:
+      "where nothing listens at unix:PATH, start an executor there, which ends once it has " +
+      "been idle for so long",
+  },
+  {
+    label: "--heartbeat SECONDS",
+    meaning: "send an empty line when there was nothing else for so long, and take a client that " +
+      "does not do the same for gone (default: neither)",
+  },
+  { label: "--help", meaning: "this text" },
+];
+
+function bridgeUsage(): string {
+  return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST)
+
+Connects standard input and output, with a message a line, to an executor that listens on a socket: so
+whatever starts a program and talks to it can reach the executor, as through ssh or docker exec.
+
+${helpText(OPTIONS)}
+The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was lost.
+`;
+}
+
+/** `remex bridge`: standard input and output as a connection to an executor. Returns the exit code. */
+export async function bridge(args: string[]): Promise<number> {
+  const values = parse(args);
+  if (values.help === true) {
+    await print(bridgeUsage());
+    return 0;
+  }
+  configureLog({ level: "warn", format: "text" });
+  const { connect, beatMs } = await bridgeOptions(values, args);
+  try {
+    const executor = await connect(AbortSignal.timeout(CONNECT_TIMEOUT_MS));
+    const lost = await relay(standardStreams(beatMs), executor);
+    if (lost === undefined) return 0;
+    throw lost;
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    writeErrorLine(`remex: ${error.message}`);
+    return OUT_OF_REACH;
+  }
+}
+
+interface BridgeOptions {
+  readonly connect: (signal: AbortSignal) => Promise<ClientTransport>;
+  /** In milliseconds. */
+  readonly beatMs: number | undefined;
+}
+
+/** @throws {UsageError} */
+async function bridgeOptions(
+  values: ReturnType<typeof parse>,
+  args: string[],
+): Promise<BridgeOptions> {
+  const [address, ...more] =
+    parseArgs({ args, options: SPECS, allowPositionals: true }).positionals;
+  if (address === undefined || more.length > 0) {
+    throw new UsageError("give one address: unix:PATH, ws://HOST:PORT or wss://HOST");
+  }
+  const { "token-file": tokenFile, spawn } = values;
+  const token = tokenFile === undefined
+    ? undefined
+    : await readToken({ path: tokenFile, setting: "--token-file" });
+  const connector = connectorTo(address, token);
+  const beatMs = milliseconds("--heartbeat", values.heartbeat);
+  if (spawn === undefined) return { connect: (signal) => connector.connect(signal), beatMs };
+  const idleSeconds = (milliseconds("--spawn", spawn) ?? 0) / 1000;
+  if (!address.startsWith("unix:")) throw new UsageError("--spawn is of use with unix:PATH only");
+  const { reachOrStart } = await import("./bridge_executor.ts");
+  const path = address.slice("unix:".length);
+  return {
+    connect: (signal) => reachOrStart({ path, idleSeconds, connector, signal }),
+    beatMs,
+  };
+}
+
+const SPECS = {
+  "token-file": { type: "string" },
+  spawn: { type: "string" },
+  heartbeat: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+function parse(args: string[]) {
+  checkOptions("bridge", args.filter((arg) => !isAddress(arg)), SPECS, "; it is no address");
+  return parseArgs({ args, options: SPECS, allowPositionals: true }).values;
+}
+
+function isAddress(argument: string): boolean {
+  return /^(unix:|wss?:\/\/)/.test(argument);
+}
+
+function connectorTo(address: string, token: string | undefined): Connector {
+  try {
+    return connectorFor(address, { token, caCerts: undefined, silenceLimitMs: SILENCE_LIMIT_MS });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function milliseconds(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0) return seconds * 1000;
+  throw new UsageError(`${option}: \`${text}\` is not a number of seconds above zero`);
+}
+
+function standardStreams(beatMs: number | undefined): ClientStreams {
+  const streams = { input: ReadableStream.from(standardInput()), output: standardOutput() };
+  if (beatMs === undefined) return streams;
+  return {
+    input: untilSilent(streams.input, beatMs * MISSED_BEATS),
+    output: withHeartbeat(streams.output, beatMs),
+  };
+}
