@@ -9,6 +9,7 @@ import { helpText, type OptionHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
 import { checkOptions } from "./setting_options.ts";
 import { standardInput } from "./standard_input.ts";
+import { SSH_OPTIONS, SSH_OPTIONS_HELP, sshOptions } from "./ssh_options.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 import { parseArgs } from "node:util";
@@ -16,11 +17,14 @@ import { parseArgs } from "node:util";
 /** The executor is out of reach, or was lost; `remex exec` has the same. */
 const OUT_OF_REACH = 255;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long it may take to put this program onto a host, in milliseconds. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
 const SILENCE_LIMIT_MS = 15_000;
 /** A side that should be heard so often is taken for gone after so many times as long. */
 const MISSED_BEATS = 3;
 
 const OPTIONS: readonly OptionHelp[] = [
+  ...SSH_OPTIONS_HELP,
   { label: "--token-file FILE", meaning: "authenticate with the token in this file" },
   {
     label: "--spawn SECONDS",
@@ -37,9 +41,10 @@ const OPTIONS: readonly OptionHelp[] = [
 ];
 
 function bridgeUsage(): string {
-  return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST)
+  return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)
 
-Connects standard input and output, with a message a line, to an executor that listens on a socket: so
+Connects standard input and output, with a message a line, to an executor that listens on a socket, or
+is on a host that ssh leads to: so
 whatever starts a program and talks to it can reach the executor, as through ssh or docker exec.
 
 ${helpText(OPTIONS)}
@@ -57,7 +62,8 @@ export async function bridge(args: string[]): Promise<number> {
   configureLog({ level: "warn", format: "text" });
   const { connect, beatMs } = await bridgeOptions(values, args);
   try {
-    const executor = await connect(AbortSignal.timeout(CONNECT_TIMEOUT_MS));
+    const timeoutMs = values.ssh === undefined ? CONNECT_TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
+    const executor = await connect(AbortSignal.timeout(timeoutMs));
     const lost = await relay(standardStreams(beatMs), executor);
     if (lost === undefined) return 0;
     throw lost;
@@ -79,17 +85,25 @@ async function bridgeOptions(
   values: ReturnType<typeof parse>,
   args: string[],
 ): Promise<BridgeOptions> {
+  const beatMs = milliseconds("--heartbeat", values.heartbeat);
+  const { "token-file": tokenFile, spawn } = values;
+  const ssh = sshOptions(values);
   const [address, ...more] =
     parseArgs({ args, options: SPECS, allowPositionals: true }).positionals;
-  if (address === undefined || more.length > 0) {
-    throw new UsageError("give one address: unix:PATH, ws://HOST:PORT or wss://HOST");
+  if (
+    ssh !== undefined && address === undefined && tokenFile === undefined && spawn === undefined
+  ) {
+    const { SshConnector } = await import("../ssh/ssh_connector.ts");
+    const connector = new SshConnector(ssh);
+    return { connect: (signal) => connector.connect(signal), beatMs };
   }
-  const { "token-file": tokenFile, spawn } = values;
+  if (address === undefined || ssh !== undefined || more.length > 0) {
+    throw new UsageError("give one address: unix:PATH, ws://HOST:PORT, wss://HOST or --ssh HOST");
+  }
   const token = tokenFile === undefined
     ? undefined
     : await readToken({ path: tokenFile, setting: "--token-file" });
   const connector = connectorTo(address, token);
-  const beatMs = milliseconds("--heartbeat", values.heartbeat);
   if (spawn === undefined) return { connect: (signal) => connector.connect(signal), beatMs };
   const idleSeconds = (milliseconds("--spawn", spawn) ?? 0) / 1000;
   if (!address.startsWith("unix:")) throw new UsageError("--spawn is of use with unix:PATH only");
@@ -102,6 +116,7 @@ async function bridgeOptions(
 }
 
 const SPECS = {
+  ...SSH_OPTIONS,
   "token-file": { type: "string" },
   spawn: { type: "string" },
   heartbeat: { type: "string" },

@@ -2,6 +2,9 @@ import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { ownCommand } from "./own_command.ts";
 
+/** Connections through other programs break more often, and for longer. */
+const SESSION_RETENTION_SECONDS = 600;
+
 /** An executor that is to be there. */
 export interface WantedExecutor {
   /** Of its unix socket. */
@@ -50,9 +53,12 @@ async function reach(
 /** Settles when it listens. It has a session of its own (setsid(2)), and outlives this program. */
 async function start({ path, idleSeconds }: WantedExecutor): Promise<void> {
   const [program, ...args] = ownCommand();
-  const idle = ["--exit-when-idle", String(idleSeconds)];
+  const times = [
+    ...["--exit-when-idle", String(idleSeconds)],
+    ...["--session-retention", String(SESSION_RETENTION_SECONDS)],
+  ];
   const child = new Deno.Command(program, {
-    args: [...args, "serve", "--listen", `unix:${path}`, ...idle],
+    args: [...args, "serve", "--listen", `unix:${path}`, ...times],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -34,6 +34,8 @@ const FAILED_HERE = 125;
 const ENOENT = 2;
 /** How long an executor may take to hear that its client has given up, in milliseconds. */
 const FAREWELL_MS = 1000;
+/** How long it may take to put this program onto a host, in milliseconds. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
 /** How long an executor of our own may take to end besides the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
 
@@ -63,7 +65,7 @@ async function run(
   terminal: LocalTerminal,
   signals: ForwardedSignals,
 ): Promise<number> {
-  const endpoint = endpointOf(options);
+  const endpoint = await endpointOf(options);
   const client = await signals.orGivenUp(connect(endpoint, options, terminal));
   try {
     const size = options.tty ? terminal.size : undefined;
@@ -88,8 +90,15 @@ async function run(
   }
 }
 
-function endpointOf({ executor, configFile, graceMs }: ExecOptions): Endpoint {
+async function endpointOf(
+  { executor, configFile, graceMs, connectTimeoutMs }: ExecOptions,
+): Promise<Endpoint> {
   if (executor.kind === "url") return executor.url;
+  if (executor.kind === "ssh") {
+    const { SshConnector } = await import("../ssh/ssh_connector.ts");
+    const connectTimeout = connectTimeoutMs / 1000;
+    return new SshConnector({ ...executor.options, connectTimeout });
+  }
   if (executor.kind === "via") return throughCommand(executor.command);
   const [program, ...args] = ownCommand();
   const config = configFile === undefined ? [] : ["--config", configFile];
@@ -116,7 +125,7 @@ async function connect(
   try {
     return await ExecServerClient.connect(endpoint, {
       pipelined: true,
-      connectTimeoutMs,
+      connectTimeoutMs: executor.kind === "ssh" ? UPLOAD_TIMEOUT_MS : connectTimeoutMs,
       recoveryTimeoutMs: reconnectTimeoutMs,
       slowConsumer: "wait",
       onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),

@@ -15,6 +15,8 @@ import {
   type OptionHelp,
   settingsHelp,
 } from "./option_help.ts";
+import { SSH_OPTIONS, SSH_OPTIONS_HELP, sshOptions } from "./ssh_options.ts";
+import type { SshOptions } from "../ssh/ssh_connector.ts";
 import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -30,7 +32,8 @@ export interface ExecOptions {
     }
     | { readonly kind: "stdio" }
     /** A command for the shell, which leads to an executor. */
-    | { readonly kind: "via"; readonly command: string };
+    | { readonly kind: "via"; readonly command: string }
+    | { readonly kind: "ssh"; readonly options: SshOptions };
   /** The file of settings that the command line names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
@@ -62,6 +65,7 @@ const OPTIONS: readonly OptionHelp[] = [
       "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
       "`… remex bridge unix:PATH` does; it is run again when it breaks",
   },
+  ...SSH_OPTIONS_HELP,
   {
     label: "--cwd DIR",
     meaning: "working directory, an absolute path on the executor's machine (default: the " +
@@ -91,7 +95,7 @@ const OPTIONS: readonly OptionHelp[] = [
 
 /** What `remex exec --help` prints. */
 export function execUsage(): string {
-  return `usage: remex exec (--url URL | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
+  return `usage: remex exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
 
 Runs a command on an executor as if it ran here: its output, its exit code, its input, Ctrl-C.
 
@@ -162,6 +166,7 @@ function parse(args: string[]) {
     ...settingOptions("exec"),
     stdio: { type: "boolean", default: false },
     via: { type: "string" },
+    ...SSH_OPTIONS,
     cwd: { type: "string" },
     env: { type: "string", multiple: true },
     tty: { type: "boolean", default: false },
@@ -178,15 +183,18 @@ function parse(args: string[]) {
 
 /** What the command line says goes over what is usual here, but not two things at once. */
 function executorOf(
-  { stdio, via }: ReturnType<typeof parse>,
+  values: ReturnType<typeof parse>,
   configuration: Configuration,
 ): ExecOptions["executor"] {
+  const { stdio, via } = values;
+  const ssh = sshOptions(values);
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
   const others: ExecOptions["executor"][] = [];
   if (stdio) others.push({ kind: "stdio" });
   if (via !== undefined) others.push({ kind: "via", command: via });
+  if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
   const [other] = others;
   if (
     others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined

@@ -81,7 +81,7 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, graceMs }: ServeOptions,
+  { retainedBytes, limits, memory, bounds, graceMs, sessionRetentionMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
@@ -100,6 +100,7 @@ function startService(
     keeper,
     retainedBytes,
     graceMs,
+    detachedLifeMs: sessionRetentionMs,
     environment: withoutTelemetrySecrets(environment),
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },

@@ -15,6 +15,8 @@ export interface ServeOptions {
   readonly listen: ListenAddress;
   /** How long commands have to end once the executor was told to, in milliseconds. */
   readonly graceMs: number;
+  /** How long a session without a connection lives, in milliseconds. */
+  readonly sessionRetentionMs: number;
   readonly exitOnStdinClose: boolean;
   /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
   readonly exitWhenIdleMs: number;
@@ -82,6 +84,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
   return {
     listen,
     graceMs: configuration.get("grace") * 1000,
+    sessionRetentionMs: configuration.get("sessionRetention") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
     exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,

@@ -20,6 +20,8 @@ export interface Connector {
   readonly name: string;
   /** Whether a new connection can reach the same executor again. */
   readonly resumable: boolean;
+  /** How long an attempt to resume a session may take, in milliseconds. @default 5 s */
+  readonly attemptTimeoutMs?: number;
   /** @throws {ConnectionError} when it does not come about, also because the signal was aborted */
   connect(signal: AbortSignal): Promise<ClientTransport>;
 }

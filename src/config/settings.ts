@@ -178,6 +178,12 @@ const table = {
     "the largest message that is read, in bytes; not set, it is a sixteenth of the memory if " +
       "that is less",
   ),
+  sessionRetention: setting(
+    serve,
+    seconds("above zero"),
+    30,
+    "how long a session waits for a client that lost its connection; a client may ask for less",
+  ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   exitWhenIdle: setting(
     serve,

@@ -120,6 +120,10 @@ export class Executor {
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
+        "session/end": handler(methods["session/end"], (_, { session }) => {
+          session.endsWithConnection = true;
+          return {};
+        }),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         ...processHandlers(() => environment, options.bounds, options.reserved),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),

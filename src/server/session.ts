@@ -36,6 +36,8 @@ export interface SessionOptions {
 /** The executor's memory of one client: its processes, and where to tell it of them. */
 export class Session {
   readonly id: string = crypto.randomUUID();
+  /** Whether the client has said that it will not come back. */
+  endsWithConnection = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
   /** Those about to join the others; undefined when they could not be started after all. */
