@@ -1,3 +1,5 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { CommandTransport } from "../transport/client_command.ts";
@@ -30,6 +32,8 @@ const HEARTBEAT_SECONDS = 5;
 const MISSED_BEATS = 3;
 /** How long ssh may take to end once its input has, in milliseconds. */
 const END_MS = 2000;
+/** Four times as fast as the usual one, for a tenth more to send. */
+const GZIP_LEVEL = 1;
 /** As much of what ssh said is part of a message, in characters. */
 const MAX_WORDS = 500;
 
@@ -168,9 +172,7 @@ export class SshConnector implements Connector {
 
   /** Sends the program, compressed. The host says when it has it, or why it cannot. */
   async #upload(ssh: Deno.ChildProcess, { path, digest }: ProgramFile): Promise<void> {
-    const packed = await new Response(
-      (await Deno.open(path)).readable.pipeThrough(new CompressionStream("gzip")),
-    ).bytes();
+    const packed = await promisify(gzip)(await Deno.readFile(path), { level: GZIP_LEVEL });
     await say(ssh, `upload ${packed.length} ${digest}\n`);
     void this.#send(ssh, packed);
   }

@@ -40,7 +40,7 @@ testWithSsh("exec --ssh: two clients at once on a bare host", async () => {
 });
 
 testWithSsh("exec --ssh: ssh is killed over and over while 3000 lines come", async () => {
-  await using host = await SshHost.start();
+  await using host = await SshHost.start({ prepared: true });
   const talk = "n=0; while [ $n -lt 30 ]; do seq $((n * 100 + 1)) $(((n + 1) * 100)); " +
     "n=$((n + 1)); read -r go; done; exit 5";
   await using run = new ExecRun([...host.options, "--", "sh", "-c", talk]);
@@ -57,7 +57,7 @@ testWithSsh("exec --ssh: ssh is killed over and over while 3000 lines come", asy
 testWithSsh(
   "exec --ssh: a client that was stopped for longer than anybody is missed goes on",
   async () => {
-    await using host = await SshHost.start();
+    await using host = await SshHost.start({ prepared: true });
     await using run = new ExecRun([
       ...host.options,
       "--",
@@ -80,7 +80,7 @@ testWithSsh(
 testWithSsh(
   "exec --ssh: an executor that is killed ends its session, and the next command gets another",
   async () => {
-    await using host = await SshHost.start();
+    await using host = await SshHost.start({ prepared: true });
     await using run = new ExecRun([...host.options, "--", "sh", "-c", "echo ready; exec sleep 60"]);
     await run.says(/ready/);
     host.killExecutors();
@@ -92,15 +92,24 @@ testWithSsh(
 );
 
 testWithSsh("exec --ssh: a program under the name that is another is replaced", async () => {
-  await using host = await SshHost.start();
-  await execToEnd([...host.options, "--", "true"]);
-  host.killExecutors();
-  const [program] = host.cache;
-  const path = `${host.home}/.cache/remex/${program}`;
+  await using host = await SshHost.start({ prepared: true });
+  const path = `${host.home}/.cache/remex/${host.cache[0]}`;
   Deno.writeTextFileSync(path, "#!/bin/sh\necho I am another\n");
   const run = await execToEnd([...host.options, "--", "echo", "hi"]);
   assertEquals(run, { code: 0, stdout: "hi\n", stderr: "" });
 });
+
+testWithSsh(
+  "exec --ssh: where the program cannot be written whole, nothing of it is left",
+  async () => {
+    const settings = ['ForceCommand ulimit -f 1000; eval "$SSH_ORIGINAL_COMMAND"'];
+    await using host = await SshHost.start({ settings });
+    const run = await execToEnd([...host.options, "--", "true"]);
+    assertEquals({ code: run.code, stdout: run.stdout }, { code: 255, stdout: "" });
+    assertMatch(run.stderr, /^remex: .*could not be written there: .*\n$/);
+    assertEquals(host.cache, []);
+  },
+);
 
 testWithSsh(
   "exec --ssh: a home where nothing may be written or run: another place is taken",
@@ -161,7 +170,7 @@ testWithSsh("exec --ssh: a cut in the middle of the upload leaves nothing behind
 });
 
 testWithSsh("bridge --ssh: a program that speaks the protocol reaches the host", async () => {
-  await using host = await SshHost.start();
+  await using host = await SshHost.start({ prepared: true });
   const via = `'${REMEX_BIN}' bridge --ssh there --ssh-command '${host.sshCommand}'`;
   const run = await execToEnd(["--via", via, "--", "pwd"]);
   assertEquals(run, { code: 0, stdout: `${host.home}\n`, stderr: "" });
