@@ -177,7 +177,7 @@ export class SshConnector implements Connector {
     void this.#send(ssh, packed);
   }
 
-  async #send(ssh: Deno.ChildProcess, packed: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #send(ssh: Deno.ChildProcess, packed: Uint8Array): Promise<void> {
     const writer = ssh.stdin.getWriter();
     try {
       for (let sent = 0; sent < packed.length;) {
