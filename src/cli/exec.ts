@@ -158,7 +158,8 @@ async function start(
   size: TerminalSize | undefined,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
-  const { sandbox, workspaces, tty } = options;
+  const { sandbox, workspaces, tty, timeoutMs } = options;
+  if (timeoutMs !== undefined) await requireTimeouts(client);
   return await client.start({
     argv: [...options.command],
     cwd,
@@ -173,9 +174,17 @@ async function start(
     },
     tty,
     pipeStdin: options.stdin && !tty,
+    ...timeoutMs === undefined ? {} : { timeoutMs },
     ...size === undefined ? {} : { terminalSize: size },
     ...sandbox === undefined ? {} : { sandbox: await sandboxIntent(sandbox, cwd, workspaces) },
   });
+}
+
+/** An executor that does not know of time limits would let the command run on. */
+async function requireTimeouts(client: ExecServerClient): Promise<void> {
+  const { environmentInfo } = await client.opened;
+  if (environmentInfo?.capabilities?.processTimeout === true) return;
+  throw new UsageError("--timeout: this executor cannot limit how long a command runs");
 }
 
 /** PWD of the executor's own directory would mislead a command in another (POSIX, XBD, 8.3). */

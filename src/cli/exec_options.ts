@@ -4,6 +4,7 @@ import type { SettingName } from "../config/settings.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import { workingDirectory } from "../os/working_directory.ts";
 import { PathUri } from "../protocol/path_uri.ts";
+import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
 import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
@@ -50,6 +51,8 @@ export interface ExecOptions {
   readonly graceMs: number;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
+  /** How long the command may run, in milliseconds. @default as long as it likes */
+  readonly timeoutMs: number | undefined;
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
   readonly log: LogSettings;
@@ -85,6 +88,12 @@ const OPTIONS: readonly OptionHelp[] = [
     label: "--until END",
     meaning: "end when the command has ended (exit), or when nothing that it left in the " +
       "background holds its output any more, as ssh(1) does (output, the default)",
+  },
+  {
+    label: "--timeout SECONDS",
+    meaning:
+      "how long the command may run: then it gets SIGTERM, and SIGKILL after the executor's " +
+      "grace; the exit code is 124, as of timeout(1)",
   },
   { label: "--no-stdin", meaning: "leave standard input alone; the command's is empty" },
   {
@@ -154,6 +163,7 @@ function execOptions(
     graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
+    timeoutMs: timeout(values.timeout),
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
     reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
@@ -173,6 +183,7 @@ function parse(args: string[]) {
     "no-stdin": { type: "boolean", default: false },
     "no-escape": { type: "boolean", default: false },
     until: { type: "string", default: "output" },
+    timeout: { type: "string" },
     workspace: { type: "string", multiple: true },
     config: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
@@ -245,6 +256,15 @@ function directory(option: string, path: string, executor: ExecOptions["executor
 function endOfCommand(word: string): EndOfCommand {
   if (word === "exit" || word === "output") return word;
   throw new UsageError(`--until: \`${word}\` is not exit or output`);
+}
+
+function timeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;
+  if (milliseconds > 0 && milliseconds <= MAX_TIMEOUT_MS) return milliseconds;
+  throw new UsageError(
+    `--timeout: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMEOUT_MS / 1000}`,
+  );
 }
 
 function variable(text: string): [string, string][] {

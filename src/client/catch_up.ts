@@ -74,6 +74,7 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       seq: exitSeq,
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
+      timedOut: answer.timedOut,
     });
     return;
   }

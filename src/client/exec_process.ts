@@ -19,6 +19,8 @@ export type ProcessEvent =
     readonly seq: number;
     readonly exitCode: number;
     readonly sandboxDenied: boolean;
+    /** Whether it was told to end as its time was up; undefined for no. */
+    readonly timedOut?: boolean | undefined;
   }
   /** Ended, and all output has been read. Nothing follows. */
   | { readonly kind: "closed"; readonly seq: number };

@@ -23,6 +23,8 @@ import type {
 
 /** Output waiting for the consumer, in bytes, past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** How long a command has to end once its time is up, in milliseconds. */
+const TIMEOUT_GRACE_MS = 5000;
 /** A terminal's size until someone says otherwise. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
@@ -80,6 +82,9 @@ class LocalProcess implements ExecProcess {
         local.#log,
         (event) => local.#told(event),
       );
+      if (params.timeoutMs !== undefined) {
+        local.#process.limitTime(params.timeoutMs, TIMEOUT_GRACE_MS);
+      }
       return local;
     } catch (error) {
       throw error instanceof StartError

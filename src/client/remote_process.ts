@@ -140,9 +140,9 @@ export class RemoteProcess implements ExecProcess {
         });
         break;
       case "process/exited": {
-        const { seq, exitCode, sandboxDenied } = params;
+        const { seq, exitCode, sandboxDenied, timedOut } = params;
         if (sandboxDenied === undefined) this.#settleExit(seq, exitCode);
-        else this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied });
+        else this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied, timedOut });
         break;
       }
       case "process/closed":

@@ -18,6 +18,8 @@ export interface ExitedEvent {
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  /** Whether it was told to end as its time was up; undefined for no. */
+  readonly timedOut?: true | undefined;
 }
 
 export interface ClosedEvent {
@@ -81,8 +83,8 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean): ExitedEvent {
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied };
+  appendExited(exitCode: number, sandboxDenied: boolean, timedOut?: true): ExitedEvent {
+    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied, timedOut };
     this.#wake();
     return this.#exited;
   }
@@ -110,6 +112,7 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      timedOut: this.#exited?.timedOut,
     };
   }
 

@@ -38,6 +38,8 @@ export class Process {
   #outcome: ProcessOutcome | undefined;
   #unwrittenBytes = 0;
   #paused = false;
+  #timeout: number | undefined;
+  #timedOut: true | undefined;
   /** The exit while it is not told yet. */
   #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
 
@@ -146,6 +148,19 @@ export class Process {
     }
   }
 
+  /**
+   * Asks the process group to end (SIGTERM) once it has run for so long, and kills it after the grace.
+   * Its exit tells so. To be called once. All times in milliseconds.
+   */
+  limitTime(timeoutMs: number, graceMs: number): void {
+    if (!this.running) return;
+    this.#timeout = setTimeout(() => {
+      this.#timedOut = true;
+      this.#child?.requestEnd();
+      this.#timeout = setTimeout(() => this.end("terminated"), graceMs);
+    }, timeoutMs);
+  }
+
   /** Kills the process with its group. Returns whether it was running. */
   terminate(): boolean {
     if (!this.running) return false;
@@ -185,6 +200,7 @@ export class Process {
 
   /** Stops listening; nothing is told any more. */
   abandon(): void {
+    clearTimeout(this.#timeout);
     clearTimeout(this.#unsettledExit?.timer);
     this.#child?.abandon();
   }
@@ -194,6 +210,7 @@ export class Process {
    * may still say so, it waits for them a little.
    */
   #exited(exitCode: number): void {
+    clearTimeout(this.#timeout);
     this.#outcome ??= "exited";
     const settled = exitCode === 0 || this.#child?.enclosure === undefined;
     const denied = !settled && this.#isDenial(exitCode);
@@ -215,7 +232,7 @@ export class Process {
   }
 
   #tellExit(exitCode: number, denied: boolean): void {
-    this.#observer(this.log.appendExited(exitCode, denied));
+    this.#observer(this.log.appendExited(exitCode, denied, this.#timedOut));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

@@ -29,6 +29,9 @@ export const environmentPolicy = lazy(() =>
 const cells = z.int().check(z.gte(1), z.lte(65535));
 const terminalSize = { rows: cells, cols: cells };
 
+/** The longest that a timer can wait, almost 25 days, in milliseconds. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 /** Parameters of `process/start`. */
 export const startParams = lazy(() =>
   z.object({
@@ -45,6 +48,11 @@ export const startParams = lazy(() =>
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),
     managedNetwork: optional(managedNetwork),
+    /**
+     * How long it may run, in milliseconds, an addition announced as capability `processTimeout`: then
+     * its group gets SIGTERM, and after the executor's grace SIGKILL. Default: as long as it likes.
+     */
+    timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMEOUT_MS))),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
   })
@@ -98,6 +106,8 @@ export const readResult = lazy(() =>
     closed: z.boolean(),
     failure: z.nullable(z.string()),
     sandboxDenied: optional(z.boolean()),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
   })
 );
 
@@ -164,6 +174,8 @@ export const exitedNotification = lazy(() =>
     exitCode: z.int(),
     /** Absent from servers older than the member; then `process/read` tells. */
     sandboxDenied: optional(z.boolean()),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
   })
 );
 

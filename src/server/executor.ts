@@ -125,7 +125,12 @@ export class Executor {
           return {};
         }),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(() => environment, options.bounds, options.reserved),
+        ...processHandlers(
+          () => environment,
+          options.graceMs ?? GRACE_MS,
+          options.bounds,
+          options.reserved,
+        ),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(options.bounds, options.reserved),

@@ -250,8 +250,9 @@ export function encodeProcessEvent(processId: string, event: ProcessEvent): stri
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied } = event;
-      return encodeNotification("process/exited", { processId, seq, exitCode, sandboxDenied });
+      const { seq, exitCode, sandboxDenied, timedOut } = event;
+      const params = { processId, seq, exitCode, sandboxDenied, timedOut };
+      return encodeNotification("process/exited", params);
     }
     case "closed":
       return encodeNotification("process/closed", { processId, seq: event.seq });

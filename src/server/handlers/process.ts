@@ -18,9 +18,14 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
-/** Handlers of all process/* requests. */
+/**
+ * Handlers of all process/* requests.
+ *
+ * @param graceMs how long a command has to end once its time is up, in milliseconds
+ */
 export function processHandlers(
   environment: () => Environment,
+  graceMs: number,
   bounds?: SandboxBounds,
   reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
@@ -28,7 +33,7 @@ export function processHandlers(
     "process/start": handler(
       methods["process/start"],
       (params, { session }) =>
-        start({ ...params, bounds, reserved: reserved?.() }, session, environment()),
+        start({ ...params, bounds, reserved: reserved?.() }, session, environment(), graceMs),
     ),
     "process/read": handler(
       methods["process/read"],
@@ -81,12 +86,14 @@ async function start(
   params: StartParams & SandboxIntent,
   session: Session,
   environment: Environment,
+  graceMs: number,
 ): Promise<ResultInput<"process/start">> {
   const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
   try {
     const command = commandOf(params, environment);
-    const { sandboxType } = await session.start(params.processId, command, starter);
-    return { processId: params.processId, sandboxType };
+    const process = await session.start(params.processId, command, starter);
+    if (params.timeoutMs !== undefined) process.limitTime(params.timeoutMs, graceMs);
+    return { processId: params.processId, sandboxType: process.sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
