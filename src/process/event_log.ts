@@ -19,7 +19,7 @@ export interface ExitedEvent {
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
   /** Whether it was told to end as its time was up; undefined for no. */
-  readonly timedOut?: true | undefined;
+  readonly timedOut?: true;
 }
 
 export interface ClosedEvent {
@@ -84,7 +84,8 @@ export class EventLog implements Retainer {
   }
 
   appendExited(exitCode: number, sandboxDenied: boolean, timedOut?: true): ExitedEvent {
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied, timedOut };
+    const told = timedOut === undefined ? {} : { timedOut };
+    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied, ...told };
     this.#wake();
     return this.#exited;
   }
@@ -112,7 +113,7 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
-      timedOut: this.#exited?.timedOut,
+      ...this.#exited?.timedOut === undefined ? {} : { timedOut: true },
     };
   }
 

