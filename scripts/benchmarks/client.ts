@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly pipeStdin?: boolean;
   /** The intent to enclose the command by. */
   readonly sandbox?: unknown;
+  /** The proxy by which the command reaches others. */
+  readonly networkProxy?: unknown;
   /** Called with each chunk of output, in base64. */
   readonly onOutput?: (chunk: string) => void;
   /** Called when the process has exited, with the number of that event. */
@@ -94,6 +96,7 @@ export class BenchmarkClient {
         tty: options.tty ?? false,
         pipeStdin: options.pipeStdin ?? false,
         sandbox: options.sandbox,
+        networkProxy: options.networkProxy,
       }).then(() => options.onStarted?.(processId), reject);
     });
   }

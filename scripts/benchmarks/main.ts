@@ -9,6 +9,7 @@ import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements, type Measurement } from "./connected.ts";
 import { type Figure, figureText, ratio } from "./figure.ts";
 import { measureLoad } from "./load.ts";
+import { measureNetwork } from "./network.ts";
 import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
 
 const { values } = parseArgs({
@@ -67,6 +68,7 @@ async function measureTheRest(): Promise<void> {
   printRow(["", "remex"]);
   printRow(["---", "---"]);
   for (const row of await measureLoad(binary)) printRow(row);
+  for (const row of await measureNetwork(binary)) printRow(row);
 
   console.log("\nOne-shot commands at a round trip of 80 ms, 3 × 30 each:\n");
   printRow(["", "completion p50", "p95", "completion wait p50", "p95", "reads a command"]);

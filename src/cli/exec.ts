@@ -14,7 +14,8 @@ import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
-import { sandboxIntent } from "./exec_sandbox.ts";
+import { describeNetwork, proxyFor } from "./exec_network.ts";
+import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { ownCommand } from "./own_command.ts";
@@ -48,6 +49,7 @@ export async function exec(args: string[]): Promise<number> {
   }
   const { configuration } = await loadConfiguration(given);
   const options = given.options(configuration);
+  if (options.network !== undefined) await proxyFor(options.network, false);
   configureLog(options.log);
   using terminal = new LocalTerminal();
   using signals = new ForwardedSignals();
@@ -80,6 +82,10 @@ async function run(
       forwardInput(process, { tty, escape, say, connected, giveUp });
     }
     const exitCode = await signals.orGivenUp(forwardOutput(process, signals, options.until));
+    if (options.reportNetwork) {
+      const completion = await signals.orGivenUp(process.completion);
+      for (const line of describeNetwork(completion)) terminal.say(line);
+    }
     await signals.orGivenUp(client.close());
     return exitCode;
   } catch (error) {
@@ -158,8 +164,9 @@ async function start(
   size: TerminalSize | undefined,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
-  const { sandbox, workspaces, tty, timeoutMs } = options;
+  const { sandbox, workspaces, network, tty, timeoutMs } = options;
   if (timeoutMs !== undefined) await requireTimeouts(client);
+  const intent = sandbox && await sandboxIntent(sandbox, cwd, workspaces);
   return await client.start({
     argv: [...options.command],
     cwd,
@@ -176,7 +183,12 @@ async function start(
     pipeStdin: options.stdin && !tty,
     ...timeoutMs === undefined ? {} : { timeoutMs },
     ...size === undefined ? {} : { terminalSize: size },
-    ...sandbox === undefined ? {} : { sandbox: await sandboxIntent(sandbox, cwd, workspaces) },
+    ...intent === undefined ? {} : { sandbox: intent },
+    // Executors that do not know the proxy then leave no network at all.
+    ...network === undefined ? {} : {
+      enforceManagedNetwork: true,
+      networkProxy: await proxyFor(network, hasOwnLoopback(intent)),
+    },
   });
 }
 

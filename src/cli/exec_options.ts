@@ -8,6 +8,7 @@ import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
 import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
+import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
 import {
   COMMON_OPTIONS,
@@ -53,6 +54,10 @@ export interface ExecOptions {
   readonly workspaces: readonly PathUri[];
   /** How long the command may run, in milliseconds. @default as long as it likes */
   readonly timeoutMs: number | undefined;
+  /** Undefined where the profile's network stays as it is. */
+  readonly network: NetworkRules | undefined;
+  /** Whether to say at the end what was reached and denied. */
+  readonly reportNetwork: boolean;
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
   readonly log: LogSettings;
@@ -78,6 +83,18 @@ const OPTIONS: readonly OptionHelp[] = [
     label: "--env NAME[=VALUE]",
     meaning: "set a variable, without a value to what it is here; may be repeated. The others " +
       "are the executor's, but for those named like keys and tokens",
+  },
+  {
+    label: "--allow-domain PATTERN",
+    meaning:
+      "let the command reach hosts by name, through a proxy of the executor's: NAME, *.NAME " +
+      "for what is below it, **.NAME for both, * for all that are public, or an address; may be " +
+      "repeated. With --sandbox",
+  },
+  { label: "--deny-domain PATTERN", meaning: "except these; may be repeated" },
+  {
+    label: "--report-network",
+    meaning: "say at the end, on standard error, what was reached and what was refused",
   },
   {
     label: "--tty",
@@ -151,6 +168,10 @@ function execOptions(
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
+  const network = networkRules(values["allow-domain"] ?? [], values["deny-domain"] ?? []);
+  if (network !== undefined && sandbox === undefined) {
+    throw new UsageError("--allow-domain and --deny-domain are of use with --sandbox only");
+  }
   return {
     executor,
     configFile: values.config,
@@ -164,6 +185,8 @@ function execOptions(
     sandbox,
     workspaces,
     timeoutMs: timeout(values.timeout),
+    network,
+    reportNetwork: values["report-network"],
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
     reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
@@ -185,6 +208,9 @@ function parse(args: string[]) {
     until: { type: "string", default: "output" },
     timeout: { type: "string" },
     workspace: { type: "string", multiple: true },
+    "allow-domain": { type: "string", multiple: true },
+    "deny-domain": { type: "string", multiple: true },
+    "report-network": { type: "boolean", default: false },
     config: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
   } as const;

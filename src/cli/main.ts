@@ -59,12 +59,7 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { token } = await import("./token.ts");
       return await token(rest);
     }
-    // Not for people: how this program becomes a command in a sandbox.
-    case "sandbox-launcher": {
-      const { runLauncher } = await import("../sandbox/landlock/launcher.ts");
-      return runLauncher();
-    }
-    // Not for people either: how a sandbox's devices are made read-only.
+    // Not for people: how a sandbox's devices are made read-only.
     case "sandbox-devices": {
       const { sealMounts } = await import("../sandbox/bubblewrap/seal_devices.ts");
       sealMounts(rest);

@@ -81,12 +81,14 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, graceMs, sessionRetentionMs }: ServeOptions,
+  options: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
+  const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
+  const { graceMs, sessionRetentionMs } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
@@ -105,6 +107,7 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
+    sandboxMechanism,
     telemetry,
     reserved,
   });

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  /** What encloses commands on Linux. */
+  readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
@@ -91,6 +94,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     retainedBytes: configuration.get("retainBytes"),
     authentication,
     tls: tlsOptions(listen, configuration),
+    sandboxMechanism: configuration.get("sandboxMechanism"),
     limits: {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),

@@ -1,5 +1,5 @@
 import type { EventSequence } from "./event_buffer.ts";
-import type { ProcessEvent, ReadOutcome } from "./exec_process.ts";
+import type { NetworkReport, ProcessEvent, ReadOutcome } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
 /** Output asked for in one read, in bytes; an answer stays well below what one message may hold. */
@@ -64,6 +64,14 @@ function mayBeCut({ chunks, nextSeq, exited }: ReadOutcome): boolean {
   return exited || bytes > CATCH_UP_BYTES / 2;
 }
 
+/** What an executor tells of a process's network, if anything. */
+export function networkOf(
+  { networkReached, networkDenied }: Pick<ReadOutcome, "networkReached" | "networkDenied">,
+): { readonly network?: NetworkReport } {
+  if (networkReached === undefined && networkDenied === undefined) return {};
+  return { network: { reached: networkReached ?? [], denied: networkDenied ?? [] } };
+}
+
 function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
   if (answer.closed) sequence.accept({ kind: "closed", seq: answer.nextSeq - 1 });
   const missing = sequence.missingBefore(answer.nextSeq);
@@ -75,6 +83,7 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
       timedOut: answer.timedOut,
+      ...networkOf(answer),
     });
     return;
   }

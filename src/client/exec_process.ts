@@ -1,9 +1,9 @@
-import type { TerminalSize } from "../protocol/process.ts";
+import type { NetworkReport, TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
 import type { OutputStream, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-export type { OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
+export type { NetworkReport, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
 
 /** What happens to a process, numbered without gaps from 1. */
 export type ProcessEvent =
@@ -21,6 +21,8 @@ export type ProcessEvent =
     readonly sandboxDenied: boolean;
     /** Whether it was told to end as its time was up; undefined for no. */
     readonly timedOut?: boolean | undefined;
+    /** What the executor's proxy reached for it and denied it. Missing where there is no proxy. */
+    readonly network?: NetworkReport | undefined;
   }
   /** Ended, and all output has been read. Nothing follows. */
   | { readonly kind: "closed"; readonly seq: number };
@@ -37,6 +39,8 @@ export interface Completion {
   readonly exitCode: number;
   /** Whether its sandbox kept it from something, as far as that can be told. */
   readonly sandboxDenied: boolean;
+  /** What the executor's proxy reached for it and denied it; undefined where it was asked nothing. */
+  readonly network?: NetworkReport | undefined;
 }
 
 /** Which part of the retained output is asked for. */

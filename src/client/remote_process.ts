@@ -1,7 +1,7 @@
 import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
-import { CATCH_UP_BYTES, catchUp, retainedOutput } from "./catch_up.ts";
+import { CATCH_UP_BYTES, catchUp, networkOf, retainedOutput } from "./catch_up.ts";
 import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
@@ -142,7 +142,10 @@ export class RemoteProcess implements ExecProcess {
       case "process/exited": {
         const { seq, exitCode, sandboxDenied, timedOut } = params;
         if (sandboxDenied === undefined) this.#settleExit(seq, exitCode);
-        else this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied, timedOut });
+        else {
+          const more = { timedOut, ...networkOf(params) };
+          this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied, ...more });
+        }
         break;
       }
       case "process/closed":
@@ -209,8 +212,12 @@ export class RemoteProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind !== "closed") return;
-    const { exitCode = 0, sandboxDenied = false } = this.#exit ?? {};
-    this.#completion.resolve({ exitCode, sandboxDenied });
+    const { exitCode = 0, sandboxDenied = false, network } = this.#exit ?? {};
+    this.#completion.resolve({
+      exitCode,
+      sandboxDenied,
+      ...network === undefined ? {} : { network },
+    });
     this.#finish();
     this.#input.processEnded(() => this.#host.finished(this));
   }

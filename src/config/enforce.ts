@@ -1,3 +1,5 @@
+import { DomainRules } from "../egress/domain_rules.ts";
+import type { EgressBounds } from "../egress/policy.ts";
 import { hostDisk } from "../sandbox/disk.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { resolvePath } from "../sandbox/policy/resolve_path.ts";
@@ -23,7 +25,7 @@ export function enforceRequirements(
   enforceListening(configuration, requirements);
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
-  return enforceMaximum(configuration, requirements);
+  return enforceMechanism(enforceMaximum(configuration, requirements), requirements);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -82,6 +84,19 @@ function enforceMaximum(configuration: Configuration, requirements: Requirements
   return configuration.above(lowered);
 }
 
+function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
+  const name = "sandboxMechanism";
+  const demanded = requirements.get(name);
+  const position = requirements.position(name);
+  if (demanded === undefined || position === undefined) return configuration;
+  if (configuration.get(name) === demanded) return configuration;
+  if (configuration.isGiven(name)) {
+    throw violated(requirements, name, `is ${demanded}`, configuration, name);
+  }
+  const origin = { layer: "requirements", ...position } as const;
+  return configuration.above(new Map([[name, { value: demanded, origin }]]));
+}
+
 function violated(
   requirements: Requirements,
   requirement: RequirementName,
@@ -102,11 +117,36 @@ function violated(
  */
 export function sandboxBounds(requirements: Requirements): SandboxBounds | undefined {
   const roots = requirements.get("allowedWorkspaceRoots");
-  const network = requirements.get("allowedNetwork") ?? "any";
+  const egress = egressBounds(requirements);
+  const network = allowedNetwork(requirements);
   const restrictedBy = requirements.get("requireSandbox") === true
     ? "requireSandbox"
     : roots && "allowedWorkspaceRoots";
-  if (restrictedBy === undefined && network === "any") return undefined;
+  if (restrictedBy === undefined && network === "any" && egress === undefined) return undefined;
   const writableRoots = roots?.map((root) => resolvePath(root, hostDisk).path);
-  return { restrictedBy, writableRoots, network };
+  return {
+    restrictedBy,
+    writableRoots,
+    network,
+    ...egress === undefined ? {} : { egress },
+  };
+}
+
+/** Whatever else is allowed: only the executor's own proxy knows names. */
+function allowedNetwork(requirements: Requirements): SandboxBounds["network"] {
+  const allowed = requirements.get("allowedNetwork") ?? "any";
+  const byName = requirements.get("allowedDomains") ?? requirements.get("deniedDomains");
+  return byName === undefined || allowed === "none" ? allowed : "proxy";
+}
+
+function egressBounds(requirements: Requirements): EgressBounds | undefined {
+  const allowed = requirements.get("allowedDomains");
+  const denied = requirements.get("deniedDomains");
+  const upstreamProxy = requirements.get("allowUpstreamProxy") ?? true;
+  if (allowed === undefined && denied === undefined && upstreamProxy) return undefined;
+  return {
+    allowed: allowed && new DomainRules(allowed.map((pattern) => [pattern, "allow"])),
+    denied: denied && new DomainRules(denied.map((pattern) => [pattern, "deny"])),
+    upstreamProxy,
+  };
 }

@@ -1,4 +1,5 @@
 import { unknownKey } from "./file_layer.ts";
+import { domainPattern } from "./domain_pattern.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
 import { listenPattern } from "./listen_pattern.ts";
 import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
@@ -31,9 +32,30 @@ const table = {
       "too. It requires a sandbox",
   },
   allowedNetwork: {
-    type: choice("NETWORK", ["none", "managed", "any"]),
-    meaning: "the network that a sandbox may leave: none, managed (by proxies that the client " +
-      "runs here) or any. Below `any` http/request is refused",
+    type: choice("NETWORK", ["none", "proxy", "managed", "any"]),
+    meaning:
+      "the network that a sandbox may leave: none, proxy (by name, through this executor's " +
+      "own), managed (by proxies that the client runs here too) or any. Below `any` http/request " +
+      "is refused",
+  },
+  allowedDomains: {
+    type: listOf<string>(domainPattern()),
+    meaning: "hosts outside of which nothing is reached: NAME, *.NAME, **.NAME, * or an address. " +
+      "It leaves no other network than proxy",
+  },
+  deniedDomains: {
+    type: listOf<string>(domainPattern()),
+    meaning: "hosts that are not reached, whatever else allows them. It leaves no other network " +
+      "than proxy",
+  },
+  allowUpstreamProxy: {
+    type: toggle(),
+    meaning: "false: this executor's proxy connects by itself, and never through what HTTP_PROXY " +
+      "and the like name",
+  },
+  sandboxMechanism: {
+    type: choice("MECHANISM", ["bubblewrap", "landlock"]),
+    meaning: "what encloses commands on Linux: bubblewrap or landlock, and nothing else",
   },
   allowedListen: {
     type: listOf<string>(listenPattern()),

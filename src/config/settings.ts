@@ -19,6 +19,9 @@ import {
 /** The commands that have settings. */
 export type ConfiguredCommand = "serve" | "exec";
 
+/** What can enclose commands on Linux; `auto` is the first that works. */
+export const SANDBOX_MECHANISMS = ["auto", "bubblewrap", "landlock"] as const;
+
 /** One thing that can be decided on the command line, in the environment, or in a file. */
 export interface Setting<T> {
   readonly type: ValueType<NonNullable<T>>;
@@ -182,7 +185,14 @@ const table = {
     serve,
     seconds("above zero"),
     30,
-    "how long a session waits for a client that lost its connection; a client may ask for less",
+    "how long a session waits for a client that lost its connection",
+  ),
+  sandboxMechanism: setting(
+    serve,
+    choice("MECHANISM", SANDBOX_MECHANISMS),
+    "auto",
+    "what encloses commands on Linux: bubblewrap shows less of the machine, landlock starts in a " +
+      "tenth of the time; auto takes bubblewrap where it works",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   exitWhenIdle: setting(

@@ -1,5 +1,9 @@
 import { type DoctorCheck, type Mechanism, ok } from "./report.ts";
-import type { BubblewrapAbility, LinuxAbilities } from "../sandbox/linux/abilities.ts";
+import type {
+  BubblewrapAbility,
+  LinuxAbilities,
+  SupervisionAbility,
+} from "../sandbox/linux/abilities.ts";
 import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
 import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
 
@@ -20,13 +24,14 @@ export function linuxMechanism(
 
 /** Judges what encloses commands on Linux. */
 export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] {
-  const { bubblewrap, landlock, seccomp } = abilities;
+  const { bubblewrap, landlock, seccomp, supervision } = abilities;
   const works = bubblewrap.kind === "usable";
   const spare = linuxMechanism(abilities) === undefined ? "failed" : "warning";
   return [
     bubblewrapCheck(bubblewrap, spare),
     ...settingChecks(settings, works, spare),
     landlockCheck(landlock, works ? "warning" : "failed"),
+    supervisionCheck(supervision, works ? "warning" : "failed"),
     seccompCheck(seccomp),
     ...works ? helperChecks(abilities) : [],
   ];
@@ -104,6 +109,26 @@ function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCh
     detail:
       `version ${landlock} of its interface cannot keep signals in, ${OLDEST_LANDLOCK} is needed`,
     fix,
+  };
+}
+
+function supervisionCheck(
+  supervision: SupervisionAbility,
+  status: "warning" | "failed",
+): DoctorCheck {
+  const name = "supervisor";
+  if (supervision.kind === "unusable") {
+    return { name, status, detail: supervision.reason, fix: supervision.fix };
+  }
+  if (supervision.copiesDescriptors) {
+    return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
+  }
+  return {
+    name,
+    status: "warning",
+    detail: "system calls can be handed over, but descriptors not copied (pidfd_getfd): Landlock " +
+      "has no managed networks, and a command opens its terminal as /dev/tty only to read",
+    fix: "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
   };
 }
 

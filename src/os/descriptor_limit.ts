@@ -7,12 +7,12 @@ const ENOUGH = 65_536n;
 const ITSELF = 0;
 
 /** This program's limits, once it has raised its own: soft and hard as `struct rlimit` has them. */
-interface Limits {
+export interface DescriptorLimits {
   readonly inherited: Uint8Array<ArrayBuffer>;
   readonly raised: Uint8Array<ArrayBuffer>;
 }
 
-let limits: Limits | undefined;
+let limits: DescriptorLimits | undefined;
 
 /**
  * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
@@ -28,6 +28,16 @@ export function raiseDescriptorLimit(): void {
   const inherited = bytes.slice();
   limit[0] = wanted;
   if (set(bytes)) limits = { inherited, raised: bytes };
+}
+
+/** This program's limits, for another of its threads to know; undefined if it has not raised them. */
+export function descriptorLimits(): DescriptorLimits | undefined {
+  return limits;
+}
+
+/** Tells this thread what {@linkcode descriptorLimits} has said on another one. */
+export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void {
+  limits = known;
 }
 
 /**

@@ -1,6 +1,11 @@
 import { libc } from "./libc.ts";
 import { constants } from "node:os";
 
+/** A descriptor that never waits would have to (errno(3)). */
+export const EAGAIN = 11;
+/** A connection is being made (connect(2)). */
+export const EINPROGRESS = 115;
+
 /**
  * The error number of the last call of the C library on this thread, which failed. To be asked for
  * right after it, as the runtime makes calls of its own; 0 elsewhere than on Linux.

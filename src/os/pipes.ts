@@ -23,6 +23,13 @@ export interface Pipe {
   readonly writeEnd: Descriptor;
 }
 
+/** Opens a file. @throws {Error} when that fails */
+export function openForReading(path: string): Descriptor {
+  const file = libc().open(cString(path), O_CLOEXEC);
+  if (file < 0) throw new Error(`cannot open ${path}: ${describeErrno(lastErrno())}`);
+  return file;
+}
+
 /** Opens a pipe. @throws {Error} when the process has no descriptors left */
 export function openPipe(): Pipe {
   if (libc().pipe2(pairBytes, O_CLOEXEC) !== 0) {

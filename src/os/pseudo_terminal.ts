@@ -1,3 +1,4 @@
+import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
@@ -29,6 +30,13 @@ export function openPseudoTerminal(size: TerminalSize): PseudoTerminal {
   }
   resizePseudoTerminal(master, size);
   return { master, terminalPath: new TextDecoder().decode(name.subarray(0, name.indexOf(0))) };
+}
+
+/** Opens the command's end, as nobody's controlling terminal. @throws {Error} when that fails */
+export function openTerminal({ terminalPath }: PseudoTerminal): Descriptor {
+  const terminal = libc().open(cString(terminalPath), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal >= 0) return terminal;
+  throw new Error(`cannot open ${terminalPath}: ${describeErrno(lastErrno())}`);
 }
 
 /** Sets the size; the kernel tells the foreground process group with SIGWINCH. */

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
-import { describeErrno, lastErrno } from "./errno.ts";
+import { describeErrno, EINPROGRESS, lastErrno } from "./errno.ts";
 
 const functions = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -10,6 +10,10 @@ const functions = {
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  splice: {
+    parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
+    result: "isize",
+  },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -31,6 +35,7 @@ export class SocketError extends Error {
 
 const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
@@ -45,14 +50,16 @@ const SO_ERROR = 4;
 const SO_LINGER = 13;
 const SHUT_WR = 1;
 const MSG_NOSIGNAL = 0x4000;
+const SPLICE_F_MOVE = 1;
+const SPLICE_F_NONBLOCK = 2;
 /** As many as the kernel lets wait at the most (net.core.somaxconn). */
 const BACKLOG = 4096;
 
 /** A TCP socket that never waits, in the network namespace of this thread. @throws {SocketError} */
-export function openTcpSocket(): Descriptor {
+export function openTcpSocket(family: typeof AF_INET | typeof AF_INET6 = AF_INET): Descriptor {
   return checked(
     "a socket cannot be opened",
-    calls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    calls().socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
   );
 }
 
@@ -79,7 +86,7 @@ export function openSocketPair(): readonly [Descriptor, Descriptor] {
  */
 export function listenOnLoopback(socket: Descriptor, port: number): void {
   setOption(socket, IPPROTO_IP, IP_FREEBIND, 1);
-  const address = loopbackAddress(port);
+  const address = ipv4SocketAddress(LOOPBACK, port);
   checked(`port ${port}`, calls().bind(socket, address, address.length));
   checked(`port ${port}`, calls().listen(socket, BACKLOG));
 }
@@ -99,11 +106,25 @@ export function acceptConnection(listener: Descriptor): Descriptor | undefined {
  * @throws {SocketError} when there is no descriptor left
  */
 export function beginConnecting(port: number): Descriptor {
-  const socket = openTcpSocket();
+  return beginConnectingTo(LOOPBACK, port);
+}
+
+/**
+ * Begins to connect to a port of an address, 4 bytes of IPv4 or 16 of IPv6; the socket is writable
+ * once it is clear whether it is connected.
+ *
+ * @throws {SocketError} when there is no descriptor left, or no way there
+ */
+export function beginConnectingTo(address: readonly number[], port: number): Descriptor {
+  const ipv4 = address.length === LOOPBACK.length;
+  const socket = openTcpSocket(ipv4 ? AF_INET : AF_INET6);
   sendAtOnce(socket);
-  const address = loopbackAddress(port);
-  calls().connect(socket, address, address.length);
-  return socket;
+  const bytes = ipv4 ? ipv4SocketAddress(address, port) : ipv6SocketAddress(address, port);
+  if (calls().connect(socket, bytes, bytes.length) === 0) return socket;
+  const errno = lastErrno();
+  if (errno === EINPROGRESS) return socket;
+  closeDescriptor(socket);
+  throw new SocketError(`cannot connect: ${describeErrno(errno)}`);
 }
 
 /** Whether a socket that has become writable is connected. */
@@ -123,6 +144,15 @@ export function receive(socket: Descriptor, buffer: Uint8Array<ArrayBuffer>): nu
 /** Returns how much the kernel took, -1 if it has no room or the connection broke. */
 export function send(socket: Descriptor, bytes: Uint8Array<ArrayBuffer>): number {
   return Number(calls().send(socket, bytes, BigInt(bytes.length), MSG_NOSIGNAL));
+}
+
+/**
+ * Moves bytes between a socket and a pipe, in either direction, within the kernel (splice(2)). 0 at
+ * the end of the stream, -1 if nothing can be moved now or the connection broke.
+ */
+export function moveBytes(from: Descriptor, to: Descriptor, most: number): number {
+  const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+  return Number(calls().splice(from, null, to, null, BigInt(most), flags));
 }
 
 /** Tells the other side that nothing more comes. */
@@ -153,12 +183,21 @@ function setOption(socket: Descriptor, level: number, option: number, value: num
 }
 
 /** `struct sockaddr_in` (ip(7)). */
-function loopbackAddress(port: number): Uint8Array<ArrayBuffer> {
-  const address = new DataView(new ArrayBuffer(16));
-  address.setUint16(0, AF_INET, true);
-  address.setUint16(2, port);
-  LOOPBACK.forEach((byte, index) => address.setUint8(4 + index, byte));
-  return new Uint8Array(address.buffer);
+function ipv4SocketAddress(address: readonly number[], port: number): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(16));
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  address.forEach((byte, index) => view.setUint8(4 + index, byte));
+  return new Uint8Array(view.buffer);
+}
+
+/** `struct sockaddr_in6` (ipv6(7)). */
+function ipv6SocketAddress(address: readonly number[], port: number): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(28));
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  address.forEach((byte, index) => view.setUint8(8 + index, byte));
+  return new Uint8Array(view.buffer);
 }
 
 function checked(what: string, result: number): number {

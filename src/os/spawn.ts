@@ -29,6 +29,12 @@ export interface ProgramLaunch {
   readonly env: Readonly<Record<string, string>>;
   /** Set up in order; every other descriptor stays closed. */
   readonly descriptors: readonly DescriptorSetup[];
+  /**
+   * Whether the program begins in this one's session, to open one of its own.
+   *
+   * @default false
+   */
+  readonly sharesSession?: boolean;
 }
 
 /** A program that has been started. */
@@ -69,10 +75,20 @@ const ATTRIBUTES_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
 
 let attributes: Uint8Array<ArrayBuffer> | undefined;
+let attributesOfSharers: Uint8Array<ArrayBuffer> | undefined;
+
+/**
+ * Starts a program, and holds it.
+ *
+ * @throws {SpawnError} as {@linkcode launchProgram} does
+ */
+export function spawnProgram(launch: ProgramLaunch): StartedProcess {
+  return holdProcess(launchProgram(launch));
+}
 
 /**
  * Starts a program as the leader of its own session and process group, with every signal at its
- * default and none blocked.
+ * default and none blocked. Returns its number: {@linkcode holdProcess} takes it over.
  *
  * posix_spawn(3) shares memory with the child until it has become the program, so that the cost
  * does not grow with the executor's memory as that of fork(2) does.
@@ -80,14 +96,14 @@ let attributes: Uint8Array<ArrayBuffer> | undefined;
  * @throws {SpawnError} when no candidate is there, or one is that cannot be executed; as with
  * execvp(3), one that may not be executed is passed over as long as others follow
  */
-export function spawnProgram(launch: ProgramLaunch): StartedProcess {
+export function launchProgram(launch: ProgramLaunch): number {
   const env = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
   const actions = fileActions(launch);
   try {
     let failure = ENOENT;
     for (const candidate of launch.candidates) {
-      const { errno, pid } = spawnFile(candidate, launch.argv, env, actions);
-      if (errno === 0) return started(pid);
+      const { errno, pid } = spawnFile(candidate, launch, env, actions);
+      if (errno === 0) return pid;
       if (errno === EACCES) failure = EACCES;
       else if (errno !== ENOENT && errno !== ENOTDIR) throw new SpawnError(errno);
     }
@@ -97,8 +113,12 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
   }
 }
 
-/** A process that cannot be watched, for want of a descriptor, does not stay. */
-function started(pid: number): StartedProcess {
+/**
+ * Takes over a child of this program, whichever of its threads has started it.
+ *
+ * @throws {SpawnError} if it cannot be watched, for want of a descriptor: then it does not stay
+ */
+export function holdProcess(pid: number): StartedProcess {
   const descriptor = openProcessDescriptor(pid);
   if (descriptor === undefined) {
     const errno = lastErrno();
@@ -114,14 +134,16 @@ function started(pid: number): StartedProcess {
 /** Tries one file. */
 function spawnFile(
   file: string,
-  argv: readonly string[],
+  { argv, sharesSession = false }: ProgramLaunch,
   env: readonly string[],
   actions: Uint8Array<ArrayBuffer>,
 ): { readonly errno: number; readonly pid: number } {
   const pid = new Int32Array(1);
   const pidBytes = new Uint8Array(pid.buffer);
   const path = cString(file);
-  const settings = attributes ??= spawnAttributes();
+  const settings = sharesSession
+    ? attributesOfSharers ??= spawnAttributes(0)
+    : attributes ??= spawnAttributes(POSIX_SPAWN_SETSID);
   const [arguments_, environment] = [cStringArray(argv), cStringArray(env)];
   const errno = withInheritedDescriptorLimit(() =>
     libc().posix_spawn(pidBytes, path, actions, settings, arguments_, environment)
@@ -144,12 +166,12 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
   return actions;
 }
 
-function spawnAttributes(): Uint8Array<ArrayBuffer> {
+function spawnAttributes(session: number): Uint8Array<ArrayBuffer> {
   const made = new Uint8Array(ATTRIBUTES_BYTES);
   libc().posix_spawnattr_init(made);
   libc().posix_spawnattr_setflags(
     made,
-    POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK,
+    session | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK,
   );
   libc().posix_spawnattr_setsigdefault(made, new Uint8Array(SIGNAL_SET_BYTES).fill(0xff));
   libc().posix_spawnattr_setsigmask(made, new Uint8Array(SIGNAL_SET_BYTES));

@@ -1,4 +1,9 @@
-import type { OutputStream, StartFailure, TerminalSize } from "../protocol/process.ts";
+import type {
+  NetworkReport,
+  OutputStream,
+  StartFailure,
+  TerminalSize,
+} from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** What a command reads from and writes to. */
@@ -63,6 +68,8 @@ export interface Enclosure {
   readonly sandboxType: Exclude<SandboxType, "none">;
   /** Whether a command that ended so, and wrote this, most likely was denied something. */
   isDenial(exitCode: number, output: string): boolean;
+  /** What the command asked of its network so far. Missing where it has none that anybody watches. */
+  readonly network?: NetworkReport | undefined;
 }
 
 /** A started command, leader of its own session and process group. */

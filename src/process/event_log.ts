@@ -1,4 +1,5 @@
 import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
@@ -13,6 +14,12 @@ export interface OutputEvent {
   readonly bytes: Uint8Array;
 }
 
+/** What there is to say of some exits only. */
+export interface ExitDetails {
+  readonly network?: NetworkReport | undefined;
+  readonly timedOut?: boolean;
+}
+
 export interface ExitedEvent {
   readonly kind: "exited";
   readonly seq: number;
@@ -20,6 +27,7 @@ export interface ExitedEvent {
   readonly sandboxDenied: boolean;
   /** Whether it was told to end as its time was up; undefined for no. */
   readonly timedOut?: true;
+  readonly network?: NetworkReport | undefined;
 }
 
 export interface ClosedEvent {
@@ -83,9 +91,17 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean, timedOut?: true): ExitedEvent {
-    const told = timedOut === undefined ? {} : { timedOut };
-    this.#exited = { kind: "exited", seq: ++this.#lastSeq, exitCode, sandboxDenied, ...told };
+  appendExited(exitCode: number, sandboxDenied: boolean, more: ExitDetails = {}): ExitedEvent {
+    const { network, timedOut } = more;
+    const seq = ++this.#lastSeq;
+    this.#exited = {
+      kind: "exited",
+      seq,
+      exitCode,
+      sandboxDenied,
+      ...network === undefined ? {} : { network },
+      ...timedOut === true ? { timedOut } : {},
+    };
     this.#wake();
     return this.#exited;
   }
@@ -114,6 +130,7 @@ export class EventLog implements Retainer {
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
       ...this.#exited?.timedOut === undefined ? {} : { timedOut: true },
+      ...networkMembers(this.#exited?.network),
     };
   }
 
@@ -195,6 +212,17 @@ export class EventLog implements Retainer {
   #wake(): void {
     for (const check of this.#waiting) check();
   }
+}
+
+/** What a client is told of a network, where there is something to tell. */
+export function networkMembers(
+  network: NetworkReport | undefined,
+): { networkDenied?: string[]; networkReached?: string[] } {
+  const { denied = [], reached = [] } = network ?? {};
+  return {
+    ...denied.length === 0 ? {} : { networkDenied: [...denied] },
+    ...reached.length === 0 ? {} : { networkReached: [...reached] },
+  };
 }
 
 /** The longest that setTimeout can wait, about 25 days. */

@@ -39,7 +39,7 @@ export class Process {
   #unwrittenBytes = 0;
   #paused = false;
   #timeout: number | undefined;
-  #timedOut: true | undefined;
+  #timedOut = false;
   /** The exit while it is not told yet. */
   #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
 
@@ -232,7 +232,9 @@ export class Process {
   }
 
   #tellExit(exitCode: number, denied: boolean): void {
-    this.#observer(this.log.appendExited(exitCode, denied, this.#timedOut));
+    const { network } = this.#child?.enclosure ?? {};
+    const timedOut = this.#timedOut;
+    this.#observer(this.log.appendExited(exitCode, denied, { network, timedOut }));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

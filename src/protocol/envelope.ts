@@ -27,7 +27,12 @@ export type Message =
   | { readonly kind: "notification"; readonly method: string; readonly params: unknown }
   | { readonly kind: "result"; readonly id: RequestId; readonly result: unknown }
   | { readonly kind: "error"; readonly id: RequestId; readonly error: ErrorBody }
-  | { readonly kind: "malformed"; readonly reason: string };
+  | {
+    readonly kind: "malformed";
+    readonly reason: string;
+    /** The id that the message began with; missing where it cannot be told without parsing. */
+    readonly id?: RequestId;
+  };
 
 /** Stands for the unknown id in answers to messages whose id could not be read. */
 export const UNKNOWN_REQUEST_ID: RequestId = -1;
@@ -44,8 +49,20 @@ export function parseMessage(text: string, limits?: JsonLimits): Message {
   try {
     return messageOf(parseJson(text, limits), text);
   } catch (error) {
-    return { kind: "malformed", reason: whyUnreadable(error) };
+    const malformed = { kind: "malformed", reason: whyUnreadable(error) } as const;
+    const id = error instanceof JsonLimitError ? leadingId(text) : undefined;
+    return id === undefined ? malformed : { ...malformed, id };
   }
+}
+
+/**
+ * The id of a message that is too large to be parsed, if it is the first member, as clients write it:
+ * whoever sent the request can then tell which one was refused.
+ */
+function leadingId(text: string): RequestId | undefined {
+  const [, id] = /^\s*\{\s*"id"\s*:\s*(-?\d{1,15}|"[^"\\]{0,128}")\s*,/.exec(text) ?? [];
+  if (id === undefined) return undefined;
+  return id.startsWith('"') ? id.slice(1, -1) : Number(id);
 }
 
 /** @throws {RangeError} when reading a large id takes more recursion than there is room for */

@@ -1,3 +1,4 @@
+import { networkProxy } from "./network_proxy.ts";
 import { managedNetwork, sandboxContext, sandboxType } from "./sandbox.ts";
 import {
   base64Bytes,
@@ -53,6 +54,7 @@ export const startParams = lazy(() =>
      * its group gets SIGTERM, and after the executor's grace SIGKILL. Default: as long as it likes.
      */
     timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMEOUT_MS))),
+    networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
   })
@@ -96,6 +98,15 @@ export const readParams = lazy(() =>
   })
 );
 
+/**
+ * What the executor's proxy was asked for by a command that has one, each as `host:port`; additions.
+ * Absent where there is nothing.
+ */
+const networkReport = {
+  networkDenied: optional(z.array(z.string())),
+  networkReached: optional(z.array(z.string())),
+};
+
 /** Answer to `process/read`. */
 export const readResult = lazy(() =>
   z.object({
@@ -108,6 +119,7 @@ export const readResult = lazy(() =>
     sandboxDenied: optional(z.boolean()),
     /** Present and true where the process was told to end as its time was up, an addition. */
     timedOut: optional(z.boolean()),
+    ...networkReport,
   })
 );
 
@@ -176,6 +188,7 @@ export const exitedNotification = lazy(() =>
     sandboxDenied: optional(z.boolean()),
     /** Present and true where the process was told to end as its time was up, an addition. */
     timedOut: optional(z.boolean()),
+    ...networkReport,
   })
 );
 
@@ -192,6 +205,12 @@ export type WriteParams = z.output<typeof writeParams>;
 export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;
+
+/** What a command reached by its network and what it was denied, each as `host:port`. */
+export interface NetworkReport {
+  readonly reached: readonly string[];
+  readonly denied: readonly string[];
+}
 
 /** The size of a pseudo-terminal in character cells. */
 export interface TerminalSize {

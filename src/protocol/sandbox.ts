@@ -77,7 +77,13 @@ const network = z.enum(["restricted", "enabled"]);
 /** What a command may do, in terms that hold on any machine. */
 export const permissions = lazy(() =>
   z.discriminatedUnion("type", [
-    z.object({ type: z.literal("managed"), file_system: fileSystemPermissions, network }),
+    z.object({
+      type: z.literal("managed"),
+      file_system: fileSystemPermissions,
+      network,
+      /** An addition: `private` gives a restricted command a loopback that it alone is on. */
+      loopback: optional(z.enum(["none", "private"])),
+    }),
     z.object({ type: z.literal("disabled") }),
     z.object({ type: z.literal("external"), network }),
   ])

@@ -1,12 +1,7 @@
 import type { BoundIntent, BoundNetwork } from "./policy/bound_policy.ts";
 import type { LinuxAbilities } from "./linux/abilities.ts";
 import { type FileView, planFileView } from "./bubblewrap/file_view.ts";
-import {
-  type LandlockRule,
-  landlockRules,
-  OLDEST_LANDLOCK,
-  standardRules,
-} from "./landlock/rules.ts";
+import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK } from "./landlock/rules.ts";
 
 /** What a machine offers for enclosing commands. */
 export type HostAbilities =
@@ -25,13 +20,10 @@ export type SandboxPlan =
   }
   | {
     readonly kind: "landlock";
-    readonly rules: readonly LandlockRule[];
-    /**
-     * Whether modes, owners, attributes and times of all files have to stay as they are, of those
-     * that may be written too: Landlock leaves them to whoever owns a file, wherever it is.
-     */
-    readonly fixedMetadata: boolean;
+    readonly files: LandlockFiles;
     readonly network: BoundNetwork;
+    /** The kernel's version of Landlock's interface. */
+    readonly version: number;
   }
   | { readonly kind: "seatbelt"; readonly intent: BoundIntent }
   | RefusedPlan;
@@ -48,9 +40,14 @@ export interface RefusedPlan {
   readonly fix: string | undefined;
 }
 
-/** Wishes of the client about the means. */
+/** What encloses commands on Linux. */
+export type LinuxMechanism = "auto" | "bubblewrap" | "landlock";
+
+/** Wishes about the means: of whoever runs the executor, and of the client. */
 export interface PlanPreferences {
-  /** Landlock before bubblewrap, where it is enough. */
+  /** The only one that is to be used; `auto`: the first that works. */
+  readonly mechanism: LinuxMechanism;
+  /** Whether Landlock is the first to be tried. */
   readonly landlockFirst: boolean;
 }
 
@@ -76,26 +73,21 @@ export function planSandbox(
 function planLinux(
   intent: BoundIntent,
   abilities: LinuxAbilities,
-  { landlockFirst }: PlanPreferences,
+  { mechanism, landlockFirst }: PlanPreferences,
 ): SandboxPlan {
   if (!abilities.seccomp || abilities.architecture === undefined) {
     return refused("this kernel cannot filter system calls (seccomp)");
   }
+  if (mechanism === "bubblewrap") return planBubblewrap(intent, abilities);
+  if (mechanism === "landlock") return planLandlock(intent, abilities);
   const bubblewrap = planBubblewrap(intent, abilities);
   const landlock = planLandlock(intent, abilities);
-  if (landlockFirst && landlock.kind === "landlock" && !restrictsWriting(landlock)) return landlock;
-  if (bubblewrap.kind !== "refused") return bubblewrap;
-  if (landlock.kind !== "refused") return landlock;
+  const [first, second] = landlockFirst ? [landlock, bubblewrap] : [bubblewrap, landlock];
+  if (first.kind !== "refused") return first;
+  if (second.kind !== "refused") return second;
   // Where bubblewrap works, it is the intent that has to change, whatever Landlock cannot do.
   if (abilities.bubblewrap.kind === "usable") return bubblewrap;
-  return refused(`${bubblewrap.reason}; ${landlock.reason}`, bubblewrap.fix ?? landlock.fix);
-}
-
-/** Whether what may be written is not quite as free as it would be with bubblewrap. */
-function restrictsWriting({ rules, fixedMetadata }: LandlockPlan): boolean {
-  const devices = standardRules().map(({ path }) => path);
-  return fixedMetadata &&
-    rules.some(({ path, access }) => access === "write" && !devices.includes(path));
+  return refused(`${first.reason}; ${second.reason}`, first.fix ?? second.fix);
 }
 
 function planBubblewrap(
@@ -106,7 +98,7 @@ function planBubblewrap(
   if (intent.network.kind === "loopback" && namespaceEntry.kind === "none") {
     return refused(
       "nsenter is not on PATH outside of the workspace, without which the ports of a managed " +
-        "network cannot be reached from inside",
+        "network and the executor's proxy cannot be reached from inside",
       "install util-linux",
     );
   }
@@ -117,22 +109,40 @@ function planBubblewrap(
 
 function planLandlock(
   intent: BoundIntent,
-  { landlock, kernelTrees }: LinuxAbilities,
+  { landlock, supervision, kernelTrees }: LinuxAbilities,
 ): LandlockPlan | RefusedPlan {
   if (landlock === 0) return refused("this kernel has no Landlock");
   if (landlock < OLDEST_LANDLOCK) {
     return refused("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
   }
-  if (intent.network.kind === "loopback") {
-    return refused("Landlock tells ports apart, but not the hosts that they are on");
+  const { network } = intent;
+  if (network.kind === "loopback" && network.localBinding) {
+    return refused("Landlock tells ports apart, but not the hosts that they are listened on");
   }
-  const files = landlockRules(intent.files, kernelTrees);
-  if (files.kind === "refused") return refused(files.reason);
+  const planned = landlockFiles(intent.files, landlock, kernelTrees);
+  if (planned.kind === "refused") return refused(planned.reason);
+  const files = withConnections(planned, network);
+  if (supervision.kind === "unusable" && Object.values(files.supervised).includes(true)) {
+    return refused(supervision.reason, supervision.fix);
+  }
+  if (
+    supervision.kind === "usable" && !supervision.copiesDescriptors && files.supervised.connections
+  ) {
+    return refused(
+      "sockets of commands cannot be copied to connect them (pidfd_getfd is refused)",
+      "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
+    );
+  }
+  return { kind: "landlock", files, network, version: landlock };
+}
+
+/** Connections to named ports are made by the supervisor. */
+function withConnections(files: LandlockFiles, network: BoundNetwork): LandlockFiles {
+  if (network.kind !== "loopback") return files;
   return {
-    kind: "landlock",
-    rules: files.rules,
-    fixedMetadata: !files.rules.some(({ path, access }) => path === "/" && access === "write"),
-    network: intent.network,
+    ...files,
+    supervised: { ...files.supervised, connections: true },
+    policy: { ...files.policy, ports: network.ports },
   };
 }
 

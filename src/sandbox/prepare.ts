@@ -9,6 +9,7 @@ import type { PortAccess } from "./bubblewrap/prepare.ts";
 import type { ExpectedMounts } from "./bubblewrap/verify_mounts.ts";
 import { hostDisk } from "./disk.ts";
 import { hostAbilities } from "./host.ts";
+import type { RestrictedCommand } from "./landlock/prepare.ts";
 import { planSandbox } from "./plan.ts";
 import { bindIntent } from "./policy/bind.ts";
 import type { BoundIntent } from "./policy/bound_policy.ts";
@@ -21,7 +22,13 @@ import { requiresSandbox, type SandboxIntent } from "./policy/requires_sandbox.t
 export type PreparedSandbox =
   /** As it is: there is nothing to enforce. */
   | { readonly kind: "none" }
-  | WrappedCommand;
+  | WrappedCommand
+  /** On a thread that encloses it. */
+  | {
+    readonly kind: "restricted";
+    readonly sandboxType: "linuxSeccomp";
+    readonly command: RestrictedCommand;
+  };
 
 /** A command inside of another that encloses it. */
 export interface WrappedCommand {
@@ -75,6 +82,7 @@ export async function prepareSandbox(
   const bound = { ...asked, files: denyFound(asked.files, hostDisk) };
   const abilities = await hostAbilities(writableTrees(bound));
   const plan = planSandbox(bound, abilities, {
+    mechanism: intent.mechanism ?? "auto",
     landlockFirst: intent.sandbox?.useLegacyLandlock ?? false,
   });
   switch (plan.kind) {
@@ -85,14 +93,20 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
-      const wrapped = prepareBubblewrap(plan, command, bound, abilities, writableTrees(bound));
+      const wrapped = prepareBubblewrap(
+        { ...plan, egress: intent.egress },
+        command,
+        bound,
+        abilities,
+        writableTrees(bound),
+      );
       return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
     }
     case "landlock": {
       if (abilities.os !== "linux") throw cannotEnforce("Landlock is for Linux");
       const { prepareLandlock } = await import("./landlock/prepare.ts");
-      const wrapped = prepareLandlock(plan, command, bound, abilities, writableTrees(bound));
-      return { kind: "wrapped", sandboxType: "linuxSeccomp", cwd: "/", env: {}, ...wrapped };
+      const restricted = prepareLandlock(plan, command, bound, abilities);
+      return { kind: "restricted", sandboxType: "linuxSeccomp", command: restricted };
     }
     case "seatbelt": {
       const { prepareSeatbelt } = await import("./seatbelt/seatbelt_command.ts");

@@ -3,7 +3,7 @@ import { refuseInexpressible, startChild } from "../process/start_child.ts";
 import { isSandboxDenial } from "./denial.ts";
 import { EnclosedChild } from "./enclosed_child.ts";
 import { prepareSandbox, type WrappedCommand } from "./prepare.ts";
-import type { SandboxIntent } from "./policy/requires_sandbox.ts";
+import type { Egress, SandboxIntent } from "./policy/requires_sandbox.ts";
 
 /**
  * Starts a command enclosed as a client intends, or not at all.
@@ -22,7 +22,11 @@ export async function startEnclosed(
   const terminal = command.stdio.kind === "pty";
   const prepared = await prepareSandbox(intent, { ...command, terminal }, home);
   if (prepared.kind === "none") return await startChild(command, observer);
-  const enclosure = enclosureOf(prepared);
+  const enclosure = enclosureOf(prepared, intent.egress);
+  if (prepared.kind === "restricted") {
+    const { startRestricted } = await import("./landlock/start.ts");
+    return await startRestricted(prepared.command, enclosure, command.stdio, observer);
+  }
   if (Deno.build.os === "linux") {
     const { startWrapped } = await import("./bubblewrap/start_wrapped.ts");
     return await startWrapped(prepared, enclosure, command.stdio, observer);
@@ -34,9 +38,17 @@ export async function startEnclosed(
   );
 }
 
-function enclosureOf({ sandboxType }: WrappedCommand): Enclosure {
+function enclosureOf(
+  { sandboxType }: Pick<WrappedCommand, "sandboxType">,
+  egress: Egress | undefined,
+): Enclosure {
   return {
     sandboxType,
-    isDenial: (exitCode, output) => isSandboxDenial({ sandboxType, exitCode, output }),
+    isDenial: (exitCode, output) =>
+      exitCode !== 0 && egress !== undefined && egress.report.denied.length > 0 ||
+      isSandboxDenial({ sandboxType, exitCode, output }),
+    get network() {
+      return egress?.report;
+    },
   };
 }

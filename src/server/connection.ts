@@ -161,21 +161,31 @@ export class Connection {
       case "request":
         return this.#answer(message, frame.length);
       case "notification":
-        return this.#notified(message.method);
+        return this.#notified(message);
       case "malformed":
-        return this.#refuse(message.reason);
+        return this.#refuse(message.reason, message.id);
       case "result":
+        return this.#answered(message.id, message.result);
       case "error":
-        return this.#violation("a response, but this executor makes no requests");
+        return this.#answered(message.id, undefined);
     }
   }
 
-  /** Answers what is no message; which request it was meant to be cannot be known. */
-  #refuse(reason: string): void {
-    this.#fail(UNKNOWN_REQUEST_ID, invalidRequest(`malformed message: ${reason}`));
+  /** Answers what is no message, under its id if that can be told. */
+  #refuse(reason: string, id: RequestId = UNKNOWN_REQUEST_ID): void {
+    this.#fail(id, invalidRequest(`malformed message: ${reason}`));
   }
 
-  #notified(method: string): void {
+  /** A client is asked about its commands' network, and nothing else. */
+  #answered(id: RequestId, result: unknown): void {
+    if (this.#session?.questions.answered(id, result) === true) return;
+    this.#violation("a response to a request that this executor has not made");
+  }
+
+  #notified({ method, params }: Extract<Message, { kind: "notification" }>): void {
+    if (method === "network/policyDecision" && this.#session !== undefined) {
+      return this.#session.questions.notified(params);
+    }
     if (method !== "initialized") {
       return this.#violation("an unknown notification", `unknown notification ${method}`);
     }

@@ -15,6 +15,8 @@ const CAPABILITIES = {
   processTimeout: true,
   sessionEnd: true,
   processSignals: PROCESS_SIGNALS,
+  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
 };
 
 /**

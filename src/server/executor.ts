@@ -5,6 +5,7 @@ import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Slots } from "../process/slots.ts";
 import { methods } from "../protocol/methods.ts";
+import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
@@ -49,6 +50,8 @@ export interface ExecutorOptions {
   readonly memory?: MemoryLimits;
   /** What sandboxes have to be, whatever clients ask for. @default anything */
   readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly sandboxMechanism?: LinuxMechanism | undefined;
   /** What it has for itself, once that is known. @default nothing */
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Who takes down what happens. @default nobody */
@@ -125,12 +128,12 @@ export class Executor {
           return {};
         }),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
-        ...processHandlers(
-          () => environment,
-          options.graceMs ?? GRACE_MS,
-          options.bounds,
-          options.reserved,
-        ),
+        ...processHandlers(() => environment, {
+          bounds: options.bounds,
+          mechanism: options.sandboxMechanism,
+          reserved: options.reserved,
+          telemetry,
+        }, options.graceMs),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(options.bounds, options.reserved),

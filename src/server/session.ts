@@ -1,12 +1,18 @@
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { EventLog, type ProcessEvent, type RetentionPool } from "../process/event_log.ts";
+import {
+  EventLog,
+  networkMembers,
+  type ProcessEvent,
+  type RetentionPool,
+} from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Slots } from "../process/slots.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
 /** Where a session's notifications go while a client is attached. */
@@ -45,6 +51,8 @@ export class Session {
   readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
+  /** Asks the client about its commands' network. */
+  readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
   #sink: NotificationSink | undefined;
   #paused = false;
   #ended = false;
@@ -67,10 +75,17 @@ export class Session {
     this.#sink = sink;
   }
 
+  /** Tells the client something that it need not know if it is not there. Returns whether it is. */
+  notify(message: string): boolean {
+    this.#sink?.send(message);
+    return this.#sink !== undefined;
+  }
+
   /** Stops sending to this sink; does nothing if another has taken its place. */
   detach(sink: NotificationSink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
+    this.questions.giveUp();
     this.resume();
   }
 
@@ -138,6 +153,7 @@ export class Session {
   end(): void {
     this.#ended = true;
     this.#sink = undefined;
+    this.questions.giveUp();
     for (const memory of this.#memories) this.#options.closedProcesses.forget(memory);
     for (const process of this.#all()) {
       this.#abandon(process);
@@ -203,6 +219,7 @@ export class Session {
 
   #exited(processId: string): void {
     this.#giveSlot(processId);
+    this.questions.giveUp(processId);
     const process = this.#processes.get(processId);
     if (process === undefined) return;
     this.#finished(process);
@@ -250,9 +267,15 @@ export function encodeProcessEvent(processId: string, event: ProcessEvent): stri
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied, timedOut } = event;
-      const params = { processId, seq, exitCode, sandboxDenied, timedOut };
-      return encodeNotification("process/exited", params);
+      const { seq, exitCode, sandboxDenied, network, timedOut } = event;
+      return encodeNotification("process/exited", {
+        processId,
+        seq,
+        exitCode,
+        sandboxDenied,
+        timedOut,
+        ...networkMembers(network),
+      });
     }
     case "closed":
       return encodeNotification("process/closed", { processId, seq: event.seq });

@@ -1,3 +1,4 @@
+import type { EgressProtocol, Verdict } from "../egress/policy.ts";
 import type { Environment } from "../os/environment.ts";
 import type { ProcessOutcome } from "../process/process.ts";
 import type { Method } from "../protocol/methods.ts";
@@ -6,6 +7,9 @@ import type { TransportKind } from "../transport/transport.ts";
 
 /** How a request came out; cancelled when its connection ended first. */
 export type RequestResult = "success" | "error" | "cancelled";
+
+/** What became of a connection; unreachable when it was allowed and nothing was there. */
+export type NetworkOutcome = Verdict["kind"];
 
 /** To be called once, when a request has come out. */
 export type RequestEnd = (result: RequestResult) => void;
@@ -36,6 +40,8 @@ export interface Telemetry {
   sessionResumed(): void;
   /** A process has ended; told once of each that was started. */
   processFinished(outcome: ProcessOutcome, sandbox: SandboxType, seconds: number): void;
+  /** A command's connection through the executor's proxy has been decided about. */
+  networkDecided(protocol: EgressProtocol, outcome: NetworkOutcome): void;
 }
 
 /** Telemetry that goes somewhere. */
@@ -51,6 +57,7 @@ export const NO_TELEMETRY: RunningTelemetry = {
   requestStarted: () => () => {},
   sessionResumed: () => {},
   processFinished: () => {},
+  networkDecided: () => {},
   stop: () => Promise.resolve(),
 };
 

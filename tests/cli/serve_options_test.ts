@@ -43,6 +43,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    sandboxMechanism: "auto",
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   });
@@ -60,6 +61,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     authentication: { kind: "none" },
     tls: undefined,
     limits: DEFAULT_LIMITS,
+    sandboxMechanism: "auto",
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   } as const;

@@ -108,7 +108,7 @@ Deno.test("a file that cannot be understood demands nothing and starts nothing",
     [{ allowedListen: ["anywhere"] }, 'not ["anywhere"]'],
     [{ allowedListen: ["ws://*:80"] }, 'not ["ws://*:80"]'],
     [{ allowedWorkspaceRoots: ["here"] }, "must be a list, each an absolute path"],
-    [{ allowedNetwork: "some" }, "must be none, managed or any"],
+    [{ allowedNetwork: "some" }, "must be none, proxy, managed or any"],
     [{ requireAuthentication: true }, "must be remote or always"],
     [{ maximum: 5 }, "`maximum` must be an object"],
     [{ maximum: { maxProcess: 5 } }, "unknown key `maxProcess`; was `maxProcesses` meant?"],
@@ -144,3 +144,14 @@ Deno.test("demands on sandboxes are told to those who make them", () =>
       network: "managed",
     });
   }));
+
+Deno.test("one mechanism of the sandbox is demanded", async () => {
+  const demands = { sandboxMechanism: "landlock" };
+  assertEquals((await enforced(demands, {})).get("sandboxMechanism"), "landlock");
+  await enforced(demands, { REMEX_SANDBOX_MECHANISM: "landlock" });
+  await refused(
+    demands,
+    { REMEX_SANDBOX_MECHANISM: "auto" },
+    "sandboxMechanism is landlock, but REMEX_SANDBOX_MECHANISM is auto (environment)",
+  );
+});

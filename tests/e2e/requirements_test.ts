@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { python } from "./sandbox/support/python.ts";
-import { command, shell, stdoutOf } from "./support/commands.ts";
+import { networkProxy } from "./egress/support/world.ts";
+import { serveLoopback, writeAll } from "./sandbox/support/http_proxy.ts";
+import { command, outputOf, shell, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { type Machine, testOnMachine } from "./support/machine.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
@@ -265,6 +267,47 @@ testOnMachine("without demands on sandboxes everything runs as before", async (m
   assertEquals(bare.stdout, "bare\n");
 });
 
+testOnMachine("names are reached within what the administrator allows", async (machine) => {
+  await using server = serveLoopback(async (connection) => {
+    await connection.read(new Uint8Array(4096));
+    await writeAll(connection, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n");
+  });
+  const url = `http://127.0.0.1:${server.port}/`;
+  const start = async (demands: Record<string, unknown>, more: Message) => {
+    demand(machine, demands);
+    await using client = connectStdio(machine.launch());
+    await client.initialize();
+    const answer = await client.request("process/start", shell("asks", `curl -sS ${url}`, more));
+    if ("error" in answer) return JSON.stringify(answer.error);
+    return outputOf(await client.events("asks"), "stdout");
+  };
+  const proxied = { networkProxy: { proxy: networkProxy(["127.0.0.1"]) } };
+  const byName = { allowedNetwork: "proxy" };
+  assertEquals(await start(byName, proxied), "hello\n");
+  assertMatch(
+    await start({ allowedNetwork: "none" }, proxied),
+    /allowedNetwork.*without a network/,
+  );
+  assertEquals(await start({ allowedNetwork: "managed" }, proxied), "hello\n");
+  assertMatch(await start(byName, {}), /allowedNetwork.*own proxy/);
+  const ports = { managedNetwork: { loopbackPorts: [server.port] } };
+  assertMatch(await start(byName, ports), /allowedNetwork.*own proxy/);
+  assertMatch(await start({ allowedDomains: ["*"] }, {}), /allowedNetwork.*own proxy/);
+  assertMatch(await start({ allowedDomains: ["*"] }, proxied), /which no rule names/);
+  assertMatch(
+    await start({ allowedDomains: ["a.example"] }, proxied),
+    /not among the domains that this executor's administrator allows/,
+  );
+  assertEquals(await start({ allowedDomains: ["127.0.0.1"] }, proxied), "hello\n");
+  assertMatch(
+    await start({ deniedDomains: ["127.0.0.1"] }, proxied),
+    /denied by this executor's administrator/,
+  );
+  demand(machine, { allowedDomains: ["http://a.example"] });
+  const { code, stderr } = await runToEnd(["serve", "--listen=stdio"], "", machine.launch());
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "allowedDomains");
+});
 testOnMachine(
   "nothing that takes no sandbox tells of files where one is required",
   async (machine) => {

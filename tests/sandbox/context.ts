@@ -21,8 +21,13 @@ export interface ContextOptions {
 
 /** A context in the form in which a client sends it, parsed. Paths are native ones. */
 export function context(options: ContextOptions): SandboxContext {
+  return sandboxContext.parse(contextMessage(options));
+}
+
+/** A context as a client sends it. Paths are native ones. */
+export function contextMessage(options: ContextOptions): Record<string, unknown> {
   const { entries, network, cwd, workspaceRoots } = options;
-  return sandboxContext.parse({
+  return {
     permissions: options.permissions ?? {
       type: "managed",
       network: network ?? "restricted",
@@ -35,7 +40,7 @@ export function context(options: ContextOptions): SandboxContext {
     cwd: cwd && uri(cwd),
     workspaceRoots: workspaceRoots?.map(uri),
     useLegacyLandlock: options.useLegacyLandlock,
-  });
+  };
 }
 
 /** An entry for a special path. */

@@ -47,7 +47,7 @@ class Setting {
       graceMs: 0,
       maxSessions: 1000,
     });
-    this.#handlers = new Map(Object.entries({ ...processHandlers(() => ({}), 0), ...handlers }));
+    this.#handlers = new Map(Object.entries({ ...processHandlers(() => ({})), ...handlers }));
   }
 
   /** A connection on which nothing has been said yet. */

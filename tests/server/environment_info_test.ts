@@ -54,12 +54,11 @@ Deno.test({
         "run",
         "--no-check",
         "--allow-all",
-        `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
         `data:text/typescript,${encodeURIComponent(script)}`,
       ];
       const { stdout, stderr } = await new Deno.Command("unshare", {
         args: [...UNKNOWN_USER, Deno.execPath(), ...run],
-        env: { HOME: directory, DENO_DIR: cacheDirectory() },
+        env: { HOME: directory, DENO_DIR: directory },
       }).output();
       assertEquals(
         [new TextDecoder().decode(stdout).trim(), new TextDecoder().decode(stderr)],
@@ -74,9 +73,4 @@ function succeeds(program: string, args: string[]): boolean {
   } catch {
     return false;
   }
-}
-
-/** Where the modules that are imported have been fetched to. */
-function cacheDirectory(): string {
-  return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 }

@@ -1,6 +1,8 @@
+import type { EgressProtocol } from "../../src/egress/policy.ts";
 import type { ProcessOutcome } from "../../src/process/process.ts";
 import type {
   ActiveCounts,
+  NetworkOutcome,
   RequestEnd,
   RequestResult,
   Telemetry,
@@ -11,6 +13,7 @@ export class RecordedTelemetry implements Telemetry {
   readonly outcomes: ProcessOutcome[] = [];
   readonly requests: [method: string, result: RequestResult][] = [];
   readonly connections: string[] = [];
+  readonly decisions: [protocol: EgressProtocol, outcome: NetworkOutcome][] = [];
   resumed = 0;
   counts: ActiveCounts | undefined;
 
@@ -28,6 +31,10 @@ export class RecordedTelemetry implements Telemetry {
 
   sessionResumed(): void {
     this.resumed++;
+  }
+
+  networkDecided(protocol: EgressProtocol, outcome: NetworkOutcome): void {
+    this.decisions.push([protocol, outcome]);
   }
 
   processFinished(outcome: ProcessOutcome): void {

@@ -5,7 +5,7 @@ import { type Answer, type FromWorker, type Job, JobState, type ToWorker } from 
 /** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
   ? new URL("./worker.ts", import.meta.url)
-  : new URL("./src/filesystem/sandbox/worker.js", import.meta.url);
+  : new URL("./src/filesystem/access/worker.js", import.meta.url);
 
 /** So many threads may be held up by file systems that do not answer. */
 const MAX_HELD_UP = 8;

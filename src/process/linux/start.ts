@@ -10,13 +10,14 @@ import {
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
-import { duplicate, growPipe, openPipe } from "../../os/pipes.ts";
+import { duplicate, growPipe, openForReading, openPipe } from "../../os/pipes.ts";
 import { sealedNullDevice } from "../../os/null_device.ts";
 import { oomScore } from "../../os/oom_score.ts";
 import { sharedPoller } from "../../os/poller.ts";
-import { openPseudoTerminal } from "../../os/pseudo_terminal.ts";
+import { openPseudoTerminal, openTerminal } from "../../os/pseudo_terminal.ts";
 import {
   type DescriptorSetup,
+  holdProcess,
   type ProgramLaunch,
   SpawnError,
   spawnProgram,
@@ -54,12 +55,43 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   }
 }
 
-function prepareStdio(command: ChildCommand): PreparedStdio {
+/**
+ * Starts a program on another thread of this program. It gets its terminal, or what stands for an
+ * empty input, open: what it may open itself is for that thread to know.
+ *
+ * @param launchElsewhere returns the program's number
+ * @throws {StartError} when the system refuses; nothing is left behind
+ * @throws whatever else `launchElsewhere` does
+ */
+export async function startLinuxChildBy(
+  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  launch: Omit<ProgramLaunch, "descriptors">,
+  stdio: ChildStdio,
+  observer: ChildObserver,
+): Promise<Child> {
+  const prepared = prepareStdio({ ...launch, stdio, sealed: true }, true);
+  try {
+    const poller = sharedPoller();
+    const process = holdProcess(
+      await launchElsewhere({ ...launch, descriptors: prepared.setup }),
+    );
+    return new LinuxChild(process, poller, prepared.ours, observer);
+  } catch (error) {
+    allDescriptors(prepared.ours).forEach(closeDescriptor);
+    throw error instanceof SpawnError ? startError(launch, error) : error;
+  } finally {
+    prepared.childs.forEach(closeDescriptor);
+  }
+}
+
+function prepareStdio(command: Omit<ChildCommand, "env">, openHere = false): PreparedStdio {
   const opened: Descriptor[] = [];
   try {
     const standard = command.stdio.kind === "pty"
-      ? preparePseudoTerminal(command.stdio, opened)
-      : preparePipes(command.stdio.stdin, command.sealed ?? false, opened);
+      ? openHere
+        ? prepareOpenTerminal(command.stdio, opened)
+        : preparePseudoTerminal(command.stdio, opened)
+      : preparePipes(command.stdio.stdin, command.sealed ?? false, openHere, opened);
     const { descriptors: extra = [] } = command;
     return extra.length === 0 ? standard : addDescriptors(standard, extra, opened);
   } catch (error) {
@@ -71,6 +103,7 @@ function prepareStdio(command: ChildCommand): PreparedStdio {
 function preparePipes(
   stdin: "pipe" | "empty",
   sealed: boolean,
+  openHere: boolean,
   opened: Descriptor[],
 ): PreparedStdio {
   const pipe = () => {
@@ -81,6 +114,9 @@ function preparePipes(
   const output = pipe();
   const errors = pipe();
   const input = stdin === "pipe" ? pipe() : undefined;
+  const nothing = input === undefined && openHere ? openForReading(nullDevice(sealed)) : undefined;
+  if (nothing !== undefined) opened.push(nothing);
+  const read = input?.readEnd ?? nothing;
   growPipe(output.readEnd, OUTPUT_PIPE_BYTES);
   return {
     ours: {
@@ -90,11 +126,11 @@ function preparePipes(
         { stream: "stderr", descriptor: errors.readEnd },
       ],
     },
-    childs: [output.writeEnd, errors.writeEnd, ...input === undefined ? [] : [input.readEnd]],
+    childs: [output.writeEnd, errors.writeEnd, ...read === undefined ? [] : [read]],
     setup: [
-      input === undefined
+      read === undefined
         ? { number: 0, source: { kind: "open", path: nullDevice(sealed), access: "read" } }
-        : { number: 0, source: { kind: "copy", descriptor: input.readEnd } },
+        : { number: 0, source: { kind: "copy", descriptor: read } },
       { number: 1, source: { kind: "copy", descriptor: output.writeEnd } },
       { number: 2, source: { kind: "copy", descriptor: errors.writeEnd } },
     ],
@@ -133,6 +169,27 @@ function preparePseudoTerminal(
   };
 }
 
+function prepareOpenTerminal(
+  { size }: Extract<ChildStdio, { kind: "pty" }>,
+  opened: Descriptor[],
+): PreparedStdio {
+  const pair = openPseudoTerminal(size);
+  opened.push(pair.master);
+  const terminal = openTerminal(pair);
+  opened.push(terminal);
+  return {
+    ours: {
+      input: duplicate(pair.master),
+      outputs: [{ stream: "pty", descriptor: pair.master }],
+    },
+    childs: [terminal],
+    setup: [0, 1, 2].map((number) => ({
+      number,
+      source: { kind: "copy", descriptor: terminal },
+    })),
+  };
+}
+
 /** Copied from numbers past all of theirs: to set one up must not overwrite another. */
 function addDescriptors(
   prepared: PreparedStdio,
@@ -164,7 +221,7 @@ function allDescriptors(ours: ChildDescriptors): Descriptor[] {
 }
 
 /** The kernel says what went wrong but not with which path; a look at the directory tells. */
-function startError(command: ChildCommand, cause: unknown): StartError {
+function startError(command: Pick<ChildCommand, "argv" | "cwd">, cause: unknown): StartError {
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }

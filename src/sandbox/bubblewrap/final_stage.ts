@@ -31,10 +31,10 @@ export interface ReadyStage {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What bubblewrap does to a command on its own. */
+/** What bubblewrap does to a command on its own, or whatever else starts it. */
 export interface BubblewrapHabits {
-  /** It sets PWD to the directory that it changes to. */
-  readonly pwd: string;
+  /** What PWD is then; undefined if there is none. */
+  readonly pwd: string | undefined;
   /** Whether it can give the program another name. */
   readonly canSetArg0: boolean;
 }

@@ -14,6 +14,7 @@ import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.
 import { holdInPlace } from "./hold_in_place.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
 import { refuseWritableProgram } from "../linux/own_program.ts";
+import type { Egress } from "../policy/requires_sandbox.ts";
 import { type NetworkMode, seccompFilter } from "../seccomp/filter.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
@@ -21,6 +22,8 @@ import type { ExpectedMounts } from "./verify_mounts.ts";
 /** Ports of this machine's loopback that are to be there inside of the sandbox before the command. */
 export interface PortAccess {
   readonly ports: readonly number[];
+  /** Serves connections to {@linkcode EGRESS_PORT}, if that is to be there. */
+  readonly egress: Egress | undefined;
   readonly entry: NamespaceEntry;
 }
 
@@ -44,6 +47,8 @@ export interface BubblewrappedCommand {
 export interface BubblewrapPlan {
   readonly view: FileView;
   readonly network: BoundNetwork;
+  /** Whoever serves the command's way out, if it has one. */
+  readonly egress: Egress | undefined;
 }
 
 const HARMLESS_DEVICE = "/dev/null";
@@ -62,7 +67,7 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
-  { view, network }: BubblewrapPlan,
+  { view, network, egress }: BubblewrapPlan,
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
@@ -78,7 +83,7 @@ export function prepareBubblewrap(
   const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
   if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
-  const portAccess = accessToPorts(network, abilities, outside);
+  const portAccess = accessToPorts(network, egress, abilities, outside);
   const held = holdInPlace(view);
   try {
     const takesTerminal = command.terminal && tools.setsid !== undefined;
@@ -122,20 +127,22 @@ function expectedMounts(
 
 function accessToPorts(
   network: BoundNetwork,
+  egress: Egress | undefined,
   { namespaceEntry: entry }: LinuxAbilities,
   outside: readonly string[],
 ): PortAccess | undefined {
-  if (network.kind !== "loopback" || network.ports.length === 0) return undefined;
+  if (network.kind !== "loopback") return undefined;
+  if (network.ports.length === 0 && network.egress !== true) return undefined;
   const ports = [...new Set(network.ports)];
   if (ports.length > MAX_PORTS) {
     throw internalError(`a managed network of ${ports.length} ports; it can have ${MAX_PORTS}`);
   }
   if (entry.kind === "program") refuseWritableProgram(outside);
-  return { ports, entry };
+  return { ports, egress, entry };
 }
 
 /** Only what the command may read can run before it. */
-function readableTools(tools: HelperTools, { files }: BoundIntent): HelperTools {
+export function readableTools(tools: HelperTools, { files }: BoundIntent): HelperTools {
   const readable = Object.entries(tools)
     .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
   return Object.fromEntries(readable);
@@ -153,8 +160,9 @@ function filterMode(network: BoundNetwork): NetworkMode {
     case "host":
       return "enabled";
     case "none":
-      return "restricted";
+      return network.privateLoopback === true ? "privateLoopback" : "restricted";
     case "loopback":
-      return network.localBinding ? "proxiedWithBinding" : "proxied";
+      if (!network.localBinding) return "proxied";
+      return network.egress === true ? "privateLoopback" : "proxiedWithBinding";
   }
 }

@@ -138,9 +138,9 @@ async function whileGateShut(
 }
 
 /** The sandbox's network is there before the command. */
-async function relayPorts(pid: number, { ports, entry }: PortAccess): Promise<PortRelay> {
+async function relayPorts(pid: number, access: PortAccess): Promise<PortRelay> {
   const { openRelay } = await import("../network/port_relay.ts");
-  return await openRelay(pid, ports, entry);
+  return await openRelay(pid, access);
 }
 
 /** Waits until a process has ended, whoever its parent is; one that never was has. */

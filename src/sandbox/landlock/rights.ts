@@ -1,5 +1,5 @@
+import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
 import type { LandlockRule } from "./rules.ts";
-import type { LandlockGoverned } from "./launcher_plan.ts";
 
 /** `LANDLOCK_ACCESS_FS_*` of linux/landlock.h, as of version 6 of the interface. */
 export const FileRight = {
@@ -16,20 +16,19 @@ export const FileRight = {
   MakePipe: 1 << 10,
   MakeBlockDevice: 1 << 11,
   MakeLink: 1 << 12,
-  /** Moving and linking between directories. */
+  /** Moving and linking between directories. Since version 2. */
   Refer: 1 << 13,
+  /** Since version 3. */
   Truncate: 1 << 14,
+  /** Since version 5. */
   DeviceControl: 1 << 15,
 } as const;
 
 /** The only rights that a rule for something else than a directory may have. */
-export const RIGHTS_OF_A_FILE = FileRight.Execute | FileRight.WriteFile | FileRight.ReadFile |
+const RIGHTS_OF_A_FILE = FileRight.Execute | FileRight.WriteFile | FileRight.ReadFile |
   FileRight.Truncate | FileRight.DeviceControl;
 
 const READ = FileRight.Execute | FileRight.ReadFile | FileRight.ReadDirectory;
-/** What can be done with a terminal. */
-export const TERMINAL_RIGHTS = FileRight.ReadFile | FileRight.WriteFile | FileRight.DeviceControl;
-
 const EVERYTHING = (FileRight.DeviceControl << 1) - 1;
 const NEW_DEVICES = FileRight.MakeCharacterDevice | FileRight.MakeBlockDevice;
 
@@ -38,29 +37,50 @@ const TCP = 0b11;
 const ABSTRACT_UNIX_SOCKETS = 0b01;
 const SIGNALS = 0b10;
 
+/** The versions of the interface that first knew something. */
+const SINCE = { truncate: 3, network: 4, deviceControl: 5, scopes: 6 };
+
 /**
  * What Landlock is to govern: all rights to files, signals to processes outside and, without
- * network, TCP and abstract unix sockets.
+ * network, TCP and abstract unix sockets. Of these what a version of the interface knows.
  */
-export function governed(hostNetwork: boolean): LandlockGoverned {
+export function governed(hostNetwork: boolean, version: number): LandlockGoverned {
+  const scopes = hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS;
   return {
-    files: EVERYTHING,
-    network: hostNetwork ? 0 : TCP,
-    scopes: hostNetwork ? SIGNALS : SIGNALS | ABSTRACT_UNIX_SOCKETS,
+    files: knownRights(version),
+    network: hostNetwork || version < SINCE.network ? 0 : TCP,
+    scopes: version < SINCE.scopes ? 0 : scopes,
   };
 }
 
-/** The bits of a rule by which a directory, and those below it, can be looked at. */
-export const RIGHT_TO_LIST: number = FileRight.ReadDirectory;
+/** What is governed by rules for executing alone. */
+export const EXECUTION: LandlockGoverned = { files: FileRight.Execute, network: 0, scopes: 0 };
 
-/** The bits of a rule, for a directory; new devices may not be made anywhere. */
-export function rightsOf(access: LandlockRule["access"]): number {
-  switch (access) {
-    case "read":
-      return READ;
-    case "use":
-      return READ | RIGHTS_OF_A_FILE;
-    case "write":
-      return EVERYTHING & ~NEW_DEVICES;
-  }
+const rightsOf: Record<LandlockRule["access"], number> = {
+  list: FileRight.ReadDirectory,
+  execute: FileRight.Execute,
+  read: READ,
+  use: READ | RIGHTS_OF_A_FILE,
+  // New devices may not be made anywhere.
+  write: EVERYTHING & ~NEW_DEVICES,
+};
+
+/**
+ * A rule in the kernel's terms.
+ *
+ * @param withheld rights that it does not give
+ */
+export function pathRule(
+  { path, access }: LandlockRule,
+  version: number,
+  withheld = 0,
+): PathRule {
+  const rights = rightsOf[access] & knownRights(version) & ~withheld;
+  return { path, rights, fileRights: rights & RIGHTS_OF_A_FILE };
+}
+
+function knownRights(version: number): number {
+  const unknown = (version < SINCE.truncate ? FileRight.Truncate : 0) |
+    (version < SINCE.deviceControl ? FileRight.DeviceControl : 0);
+  return EVERYTHING & ~unknown;
 }

@@ -1,24 +1,42 @@
 import type { BoundFiles, Grant } from "../policy/bound_policy.ts";
-import { isWithin } from "../../os/native_path.ts";
 import { notWritable, OWN_DEVICES, OWN_PROCESSES, SHARED_MEMORY } from "../kernel_files.ts";
+import { compareDepth, isWithin } from "../../os/native_path.ts";
+import type { SupervisedGroups } from "../supervisor/calls.ts";
+import type { PolicyGrant, SupervisorPolicy } from "../supervisor/policy.ts";
+import { executableRules } from "./executable.ts";
 
 /** A right that Landlock adds for a path and all below it. */
 export interface LandlockRule {
   readonly path: string;
   /**
-   * Writing includes reading. To `use` is to do so with the content of what is there, devices above
-   * all, while no name is added, moved or taken away.
+   * Writing includes reading, and reading executing. To `use` is to read and write the content of
+   * what is there, devices above all, while no name is added, moved or taken away. To `list` is to
+   * look at the names in directories alone.
    */
-  readonly access: "read" | "use" | "write";
+  readonly access: "list" | "execute" | "read" | "use" | "write";
   /** What below the path is not to be read. @default none */
   readonly hidden?: readonly string[];
-  /** What below the path can only be read, though the rest is written. */
+  /** What below the path can only be read, though the rest is written. @default none */
   readonly except?: readonly string[];
 }
 
+/** How Landlock and a supervisor together enforce a grant of files. */
+export interface LandlockFiles {
+  readonly kind: "rules";
+  readonly rules: readonly LandlockRule[];
+  /** What may be executed. @default what the rules let read */
+  readonly executable: readonly LandlockRule[] | undefined;
+  /** What is handed over to the supervisor. */
+  readonly supervised: SupervisedGroups;
+  /** What the supervisor decides by. */
+  readonly policy: SupervisorPolicy;
+  /** Whether modes, owners, attributes and times of files have to stay as they are everywhere. */
+  readonly fixedMetadata: boolean;
+}
+
 /** The rules that enforce a grant of files, or why there can be none. */
-export type LandlockRulesResult =
-  | { readonly kind: "rules"; readonly rules: readonly LandlockRule[] }
+export type LandlockFilesResult =
+  | LandlockFiles
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
@@ -26,6 +44,8 @@ export type LandlockRulesResult =
  * their user, the executor among them. A filter of system calls could not tell those from their own.
  */
 export const OLDEST_LANDLOCK = 6;
+/** The first version that governs truncation (Linux 6.2). */
+const TRUNCATES = 3;
 
 /**
  * Devices without which few programs run, and each process's own terminal. Not the directory of all
@@ -40,52 +60,105 @@ const DEVICES = [
   "/dev/tty",
 ];
 
+/** What every command may use. */
+const STANDARD: readonly LandlockRule[] = [
+  { path: OWN_PROCESSES, access: "read" },
+  ...DEVICES.map((path): LandlockRule => ({ path, access: "use" })),
+];
+
+const NOTHING_SUPERVISED: SupervisedGroups = {
+  names: false,
+  metadata: false,
+  reads: false,
+  connections: false,
+};
+
+const rights = { deny: 0, read: 1, write: 2 };
+
 /**
- * Puts grants in Landlock's terms (landlock(7)).
+ * Puts grants in Landlock's terms (landlock(7)), and what these cannot say in a supervisor's.
  *
  * A rule adds rights to a whole tree, and nothing takes them back below. So whatever is more
- * restricted than a directory above it cannot be expressed, the names that stay read-only below
+ * restricted than a directory above it is the supervisor's, the names that stay read-only below
  * every writable directory among it.
  *
+ * @param version the kernel's version of the interface
  * @param kernelTrees file systems of the kernel, which can only be read, whatever is granted: on them
  * an executor of root would let a command set what the whole machine does. Of a directory on the way
  * to one, only what is there already is granted, name by name.
  */
-export function landlockRules(
+export function landlockFiles(
   files: BoundFiles,
+  version: number,
   kernelTrees: readonly string[],
-): LandlockRulesResult {
+): LandlockFilesResult {
   const fixed = kernelTrees.filter((path) =>
     !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
   );
-  if (files.kind === "all") return { kind: "rules", rules: rulesForAll(fixed) };
-  for (const { path, access } of files.grants) {
+  if (files.kind === "all") {
+    return {
+      kind: "rules",
+      rules: rulesForAll(fixed),
+      executable: undefined,
+      supervised: NOTHING_SUPERVISED,
+      policy: policyOf([{ path: "/", access: "write" }], fixed),
+      fixedMetadata: false,
+    };
+  }
+  const { grants } = files;
+  for (const { path, access } of grants) {
     const tree = access === "write" ? fixed.find((tree) => isWithin(path, tree)) : undefined;
     if (tree !== undefined) return { kind: "refused", reason: notWritable(path, tree) };
   }
-  const [glob] = files.deniedGlobs;
-  if (glob !== undefined) {
-    return refused(`what matches '${glob.pattern}' denied`, glob.base);
-  }
-  for (const [index, grant] of files.grants.entries()) {
-    // Connections to sockets are none of its business.
-    if (grant.withheld === "socket") continue;
-    const above = files.grants.slice(0, index).findLast(({ path }) => isWithin(grant.path, path));
-    if (grant.withheld === "secret" && above?.access === "read") continue;
-    if (above !== undefined && rights[grant.access] < rights[above.access]) {
-      const kept = grant.access === "deny" ? "denied" : "read-only";
-      return refused(`'${grant.path}' ${kept}`, above.path);
-    }
-  }
-  const secrets = files.grants.filter(({ withheld }) => withheld === "secret")
-    .map(({ path }) => path);
-  const granted = files.grants.flatMap((grant) => ruleFor(grant, fixed)).map(
+  const restricted = grants.filter((grant, index) => isRestricted(grant, grants.slice(0, index)));
+  const writable = grants.some((grant) => grant.access === "write" && isThere(grant));
+  return {
+    kind: "rules",
+    rules: rulesFor(grants, fixed),
+    executable: executableRules(grants),
+    supervised: {
+      names: writable && restricted.length > 0 || version < TRUNCATES,
+      metadata: writable,
+      reads: restricted.some(({ access }) => access === "deny"),
+      connections: false,
+    },
+    // Connections to sockets are none of the supervisor's business.
+    policy: policyOf(grants.filter(({ withheld }) => withheld !== "socket"), fixed),
+    fixedMetadata: !writable,
+  };
+}
+
+/** Whether a grant takes back what the one above it gives, and Landlock alone cannot do so. */
+function isRestricted({ path, access, withheld }: Grant, before: readonly Grant[]): boolean {
+  if (withheld === "socket") return false;
+  const above = before.findLast((grant) => isWithin(path, grant.path));
+  if (above === undefined || (withheld === "secret" && above.access === "read")) return false;
+  return rights[access] < rights[above.access];
+}
+
+function rulesFor(grants: readonly Grant[], fixed: readonly string[]): LandlockRule[] {
+  const secrets = grants.filter(({ withheld }) => withheld === "secret").map(({ path }) => path);
+  const granted = grants.flatMap((grant) => ruleFor(grant, fixed)).map(
     (rule): LandlockRule => {
-      const hidden = secrets.filter((path) => isWithin(path, rule.path));
+      const hidden = rule.access === "read"
+        ? secrets.filter((path) => isWithin(path, rule.path))
+        : [];
       return hidden.length === 0 ? rule : { ...rule, hidden };
     },
   );
-  return { kind: "rules", rules: [...granted, ...standardRules()] };
+  return [...granted, ...STANDARD];
+}
+
+/** There is nothing to grant where nothing is, nor in a link. */
+function ruleFor(grant: Grant, fixed: readonly string[]): LandlockRule[] {
+  const { path, access } = grant;
+  if (access === "deny" || !isThere(grant)) return [];
+  if (access === "read") return [{ path, access }];
+  if (path === "/") return rulesForAll(fixed);
+  // Devices and processes are not there for writing.
+  if (path === OWN_DEVICES || isWithin(path, OWN_PROCESSES)) return [];
+  const except = fixed.filter((tree) => isWithin(tree, path));
+  return [{ path, access, ...except.length > 0 && { except } }];
 }
 
 /** The devices are the host's: whoever may write all files can use them, but not replace them. */
@@ -95,35 +168,32 @@ function rulesForAll(fixed: readonly string[]): LandlockRule[] {
     { path: "/", access: "write", except },
     { path: OWN_DEVICES, access: "use" },
     ...SHARED_MEMORY.map((path): LandlockRule => ({ path, access: "write" })),
+    ...STANDARD,
   ];
 }
 
-const rights = { deny: 0, read: 1, write: 2 };
+function isThere({ kind }: Grant): boolean {
+  return kind !== "missing" && kind !== "unreachable" && kind !== "link";
+}
 
-function refused(kept: string, below: string): LandlockRulesResult {
+/** What of the kernel's may be read at all can only be read. */
+function policyOf(grants: readonly PolicyGrant[], fixed: readonly string[]): SupervisorPolicy {
+  const named = new Set(grants.map(({ path }) => path));
+  const writable = grants.filter(({ access }) => access === "write");
+  const kernels = [OWN_PROCESSES, ...fixed].filter((tree) =>
+    !named.has(tree) &&
+    (tree === OWN_PROCESSES || writable.some(({ path }) => isWithin(tree, path)))
+  );
+  const devices = writable.some(({ path }) => path === "/") && !named.has(OWN_DEVICES)
+    ? [{ path: OWN_DEVICES, access: "read" } as const]
+    : [];
   return {
-    kind: "refused",
-    reason: `Landlock cannot keep ${kept} while '${below}' above it is granted as a whole`,
+    grants: [
+      ...grants.map(({ path, access }) => ({ path, access })),
+      ...kernels.map((path) => ({ path, access: "read" } as const)),
+      ...devices,
+    ].toSorted((left, right) => compareDepth(left.path, right.path)),
+    devices: DEVICES,
+    ports: [],
   };
-}
-
-/** There is nothing to grant where nothing is, nor in a link. */
-function ruleFor({ path, access, kind }: Grant, fixed: readonly string[]): LandlockRule[] {
-  if (access === "deny" || kind === "missing" || kind === "unreachable" || kind === "link") {
-    return [];
-  }
-  if (access === "read") return [{ path, access }];
-  if (path === "/") return rulesForAll(fixed);
-  // Devices and processes are not there for writing: see `standardRules`.
-  if (path === OWN_DEVICES || isWithin(path, OWN_PROCESSES)) return [];
-  const except = fixed.filter((tree) => isWithin(tree, path));
-  return [{ path, access, ...except.length > 0 && { except } }];
-}
-
-/** What every command may use. */
-export function standardRules(): LandlockRule[] {
-  return [
-    { path: "/proc", access: "read" },
-    ...DEVICES.map((path): LandlockRule => ({ path, access: "use" })),
-  ];
 }

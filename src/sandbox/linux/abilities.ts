@@ -14,6 +14,15 @@ export type BubblewrapAbility =
   }
   | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
 
+/** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
+export type SupervisionAbility =
+  | {
+    readonly kind: "usable";
+    /** Whether commands' descriptors can be copied, as their sockets have to be to connect them. */
+    readonly copiesDescriptors: boolean;
+  }
+  | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
+
 /** How this program gets at the network namespace of a sandbox. */
 export type NamespaceEntry =
   /** By itself: it has CAP_SYS_ADMIN. */
@@ -32,6 +41,7 @@ export interface LinuxAbilities {
   readonly bubblewrap: BubblewrapAbility;
   /** The version of the Landlock interface, 0 if there is none (landlock(7)). */
   readonly landlock: number;
+  readonly supervision: SupervisionAbility;
   /** Whether the kernel filters system calls (seccomp(2)). */
   readonly seccomp: boolean;
   readonly namespaceEntry: NamespaceEntry;

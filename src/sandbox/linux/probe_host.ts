@@ -1,9 +1,17 @@
 import { readFileSync, statSync } from "node:fs";
-import { libc } from "../../os/process_libc.ts";
+import { addressOf } from "../../os/address.ts";
+import { readMemory } from "../../os/notifications.ts";
+import { canCopyDescriptors } from "../../os/processes.ts";
+import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";
 import { RetriedProbe } from "../retried_probe.ts";
-import type { BubblewrapAbility, LinuxAbilities, NamespaceEntry } from "./abilities.ts";
+import type {
+  BubblewrapAbility,
+  LinuxAbilities,
+  NamespaceEntry,
+  SupervisionAbility,
+} from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -12,9 +20,6 @@ import {
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "../bubblewrap/final_stage.ts";
 import { kernelTrees } from "../../os/mount_table.ts";
-
-const SYS_LANDLOCK_CREATE_RULESET = 444n;
-const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
 const S_ISUID = 0o4000;
 /** Its mounts are made by another of its processes: when they are complete cannot be told. */
@@ -31,6 +36,7 @@ let entries: readonly FoundProgram[] | undefined;
 let privileged: boolean | undefined;
 let tools: HelperTools | undefined;
 let landlock: number | undefined;
+let supervision: SupervisionAbility | undefined;
 let seccomp: boolean | undefined;
 
 /**
@@ -45,6 +51,7 @@ export async function probeLinux(outside: readonly string[]): Promise<LinuxAbili
     architecture: Deno.build.arch,
     bubblewrap: await probeBubblewrap(outside),
     landlock: landlock ??= landlockVersion(),
+    supervision: supervision ??= probeSupervision(),
     seccomp: (seccomp ??= hasSeccomp()) ?? false,
     namespaceEntry: namespaceEntry(outside),
     tools: tools ??= findHelperTools(),
@@ -127,15 +134,35 @@ function hasCapability(capability: bigint): boolean | undefined {
   return (BigInt(`0x${effective}`) >> capability & 1n) === 1n;
 }
 
-/** landlock_create_ruleset(2) without a ruleset answers the version. */
-function landlockVersion(): number {
-  const version = libc().syscall(
-    SYS_LANDLOCK_CREATE_RULESET,
-    0n,
-    0n,
-    LANDLOCK_CREATE_RULESET_VERSION,
-  );
-  return Math.max(0, Number(version));
+/** Whether calls can be handed over, and their arguments be read by another thread. */
+function probeSupervision(): SupervisionAbility {
+  if (!hasUserNotification()) {
+    return {
+      kind: "unusable",
+      reason: "this kernel cannot hand system calls over to a supervisor (seccomp_unotify)",
+      fix: "Linux 5.19 or newer with CONFIG_SECCOMP_FILTER",
+    };
+  }
+  // ptrace_scope in the kernel's documentation of Yama: 1 leaves one's own descendants.
+  const scope = Number(readFile("/proc/sys/kernel/yama/ptrace_scope") ?? 0);
+  if (scope <= 1) {
+    const own = new Uint8Array(new ArrayBuffer(1));
+    if (readMemory(Deno.pid, addressOf(own), own) === own.length) {
+      return { kind: "usable", copiesDescriptors: canCopyDescriptors() };
+    }
+    return {
+      kind: "unusable",
+      reason:
+        "the arguments of commands' system calls cannot be read (process_vm_readv is refused)",
+      fix: "in a container: a seccomp profile that allows process_vm_readv, as Docker's own does",
+    };
+  }
+  return {
+    kind: "unusable",
+    reason:
+      `kernel.yama.ptrace_scope is ${scope}, so that the arguments of commands' system calls cannot be read`,
+    fix: "`sysctl -w kernel.yama.ptrace_scope=1`, and the same in /etc/sysctl.d to keep it",
+  };
 }
 
 /** There since Linux 4.14 where the kernel can filter (seccomp(2)). */

@@ -1,7 +1,10 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { DescriptorStream } from "../../os/descriptor_stream.ts";
 import { Ready, sharedPoller } from "../../os/poller.ts";
 import { acceptConnection, listenOnLoopback, resetConnection } from "../../os/sockets.ts";
-import type { NamespaceEntry } from "../linux/abilities.ts";
+import type { PortAccess } from "../bubblewrap/prepare.ts";
+import { EGRESS_PORT } from "../policy/bound_policy.ts";
+import type { Egress } from "../policy/requires_sandbox.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { openSocketsInside } from "./sockets_inside.ts";
 
@@ -17,21 +20,40 @@ const RETRY_MS = 50;
 /** How long what a command has written may take to be read after its end. */
 const FINISH_MS = 10_000;
 
+/** A connection that a command has made, being served. */
+export interface ServedConnection {
+  /** The command is gone: what it has written is passed on, and that is all. */
+  finish(): void;
+  /** Breaks it off. */
+  reset(): void;
+}
+
+/** Serves a port of a sandbox's 127.0.0.1. */
+export interface ServedPort {
+  readonly port: number;
+  /**
+   * Takes a connection, which belongs to it from then on.
+   *
+   * @throws when it cannot; the connection then stays the caller's
+   */
+  serve(connection: Descriptor, onClosed: () => void): ServedConnection;
+}
+
 /** A socket inside of a sandbox, and the port that it stands for. */
 interface Listener {
   readonly socket: Descriptor;
-  readonly port: number;
+  readonly served: ServedPort;
 }
 
 /**
- * Joins ports of a sandbox's 127.0.0.1 with the same ports of this machine's, and nothing else.
+ * Serves ports of a sandbox's 127.0.0.1, from outside.
  *
  * A sandbox has a network of its own with nothing in it. The sockets that listen there are this
  * program's: no process of the sandbox has them, and nothing of this program runs inside.
  */
 export class PortRelay implements Disposable {
   readonly #listeners: readonly Listener[];
-  readonly #connections = new Set<RelayedConnection>();
+  readonly #connections = new Set<ServedConnection>();
   #listening = false;
   #closed = false;
   #retry: number | undefined;
@@ -41,13 +63,13 @@ export class PortRelay implements Disposable {
    * relay from now on, whatever happens
    * @throws {SocketError} if one of the ports cannot be had there
    */
-  constructor(sockets: readonly Descriptor[], ports: readonly number[]) {
-    this.#listeners = ports.flatMap((port, index) => {
+  constructor(sockets: readonly Descriptor[], ports: readonly ServedPort[]) {
+    this.#listeners = ports.flatMap((served, index) => {
       const socket = sockets[index];
-      return socket === undefined ? [] : [{ socket, port }];
+      return socket === undefined ? [] : [{ socket, served }];
     });
     try {
-      for (const { socket, port } of this.#listeners) listenOnLoopback(socket, port);
+      for (const { socket, served } of this.#listeners) listenOnLoopback(socket, served.port);
     } catch (error) {
       sockets.forEach(closeDescriptor);
       throw error;
@@ -61,8 +83,8 @@ export class PortRelay implements Disposable {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#pause();
-    for (const { socket, port } of this.#listeners) {
-      while (this.#accept(socket, port));
+    for (const { socket, served } of this.#listeners) {
+      while (this.#accept(socket, served));
       closeDescriptor(socket);
     }
     for (const connection of this.#connections) connection.finish();
@@ -75,8 +97,8 @@ export class PortRelay implements Disposable {
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    for (const { socket, port } of this.#listeners) {
-      sharedPoller().watch(socket, Ready.Input, () => this.#acceptSome(socket, port));
+    for (const { socket, served } of this.#listeners) {
+      sharedPoller().watch(socket, Ready.Input, () => this.#acceptSome(socket, served));
     }
   }
 
@@ -86,20 +108,20 @@ export class PortRelay implements Disposable {
     for (const { socket } of this.#listeners) sharedPoller().unwatch(socket);
   }
 
-  #acceptSome(socket: Descriptor, port: number): void {
+  #acceptSome(socket: Descriptor, served: ServedPort): void {
     for (let accepted = 0; accepted < MAX_ACCEPTED; accepted++) {
       if (this.#connections.size >= MAX_CONNECTIONS) return this.#pause();
-      if (this.#accept(socket, port)) continue;
+      if (this.#accept(socket, served)) continue;
       if (accepted === 0) this.#pauseAWhile();
       return;
     }
   }
 
-  #accept(socket: Descriptor, port: number): boolean {
+  #accept(socket: Descriptor, served: ServedPort): boolean {
     const inside = acceptConnection(socket);
     if (inside === undefined) return false;
     try {
-      const connection = new RelayedConnection(inside, port, () => this.#over(connection));
+      const connection = served.serve(inside, () => this.#over(connection));
       this.#connections.add(connection);
       return true;
     } catch {
@@ -114,7 +136,7 @@ export class PortRelay implements Disposable {
     this.#retry = setTimeout(() => this.#listen(), RETRY_MS);
   }
 
-  #over(connection: RelayedConnection): void {
+  #over(connection: ServedConnection): void {
     this.#connections.delete(connection);
     if (this.#closed) {
       if (this.#connections.size === 0) clearTimeout(this.#retry);
@@ -123,15 +145,36 @@ export class PortRelay implements Disposable {
 }
 
 /**
- * Joins ports of the 127.0.0.1 that a process sees with this machine's.
+ * Joins ports of the 127.0.0.1 that a process sees with this machine's, and one with the executor's
+ * proxy.
  *
  * @throws {NamespaceError} when there is no way into the process's network
  * @throws {SocketError} when a port cannot be had there, or there are no descriptors left
  */
 export async function openRelay(
   pid: number,
-  ports: readonly number[],
-  entry: NamespaceEntry,
+  { ports, egress, entry }: PortAccess,
 ): Promise<PortRelay> {
-  return new PortRelay(await openSocketsInside(pid, ports.length, entry), ports);
+  const served: ServedPort[] = ports.map((port) => ({
+    port,
+    serve: (inside, onClosed) => new RelayedConnection(inside, port, onClosed),
+  }));
+  if (egress !== undefined) {
+    served.push({
+      port: EGRESS_PORT,
+      serve: (inside, onClosed) => serveByProxy(inside, egress, onClosed),
+    });
+  }
+  return new PortRelay(await openSocketsInside(pid, served.length, entry), served);
+}
+
+/** When the command is gone so is its end of the connection, which the proxy sees. */
+function serveByProxy(
+  inside: Descriptor,
+  egress: Egress,
+  onClosed: () => void,
+): ServedConnection {
+  const stream = new DescriptorStream(inside);
+  void egress.serve(stream).finally(onClosed);
+  return { finish: () => {}, reset: () => stream.close() };
 }

@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { Ready, sharedPoller } from "../../os/poller.ts";
-import { SocketFlow } from "./socket_flow.ts";
+import { SocketFlow } from "../../os/socket_flow.ts";
 import { beginConnecting, isConnected, resetConnection } from "../../os/sockets.ts";
 
 /**

@@ -83,17 +83,22 @@ function gone(roots: readonly { readonly given: string }[]): RpcError {
 }
 
 function bindNetwork(
-  { sandbox, managedNetwork, enforceManagedNetwork }: SandboxIntent,
+  { sandbox, managedNetwork, enforceManagedNetwork, egress }: SandboxIntent,
 ): BoundNetwork {
+  const permissions = sandbox?.permissions;
+  const ownLoopback = permissions?.type === "managed" && permissions.loopback === "private";
+  if (egress !== undefined) {
+    const localBinding = ownLoopback || egress.localBinding;
+    return { kind: "loopback", ports: [], localBinding, egress: true };
+  }
   if (managedNetwork !== undefined) {
     const { loopbackPorts, allowLocalBinding } = managedNetwork;
     return { kind: "loopback", ports: loopbackPorts, localBinding: allowLocalBinding };
   }
-  if (enforceManagedNetwork) return { kind: "none" };
-  const permissions = sandbox?.permissions;
   const open = permissions === undefined || permissions.type === "disabled" ||
     permissions.network === "enabled";
-  return { kind: open ? "host" : "none" };
+  if (open && !enforceManagedNetwork) return { kind: "host" };
+  return ownLoopback ? { kind: "none", privateLoopback: true } : { kind: "none" };
 }
 
 function bindFiles(

@@ -64,16 +64,30 @@ export type BoundFiles =
     readonly globMaxDepth: number | undefined;
   };
 
+/** Where a command finds the executor's proxy on its own 127.0.0.1: where proxies usually are. */
+export const EGRESS_PORT = 3128;
+
 /** Which connections a command may make. */
 export type BoundNetwork =
-  | { readonly kind: "none" }
+  | {
+    readonly kind: "none";
+    /**
+     * Whether the command may use a loopback that nobody else is on, where there is one: a network
+     * namespace has it.
+     *
+     * @default false
+     */
+    readonly privateLoopback?: boolean;
+  }
   | { readonly kind: "host" }
   /** Only to these ports of this machine's loopback. */
   | {
     readonly kind: "loopback";
     readonly ports: readonly number[];
-    /** Whether the command may itself listen there. */
+    /** Whether the command may itself listen on its loopback, which is its own. */
     readonly localBinding: boolean;
+    /** Whether the executor's own proxy is there, at {@linkcode EGRESS_PORT}. @default false */
+    readonly egress?: boolean;
   };
 
 /** A client's intent in this machine's terms. */

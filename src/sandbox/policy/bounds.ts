@@ -1,6 +1,7 @@
 import { internalError, invalidParams, type RpcError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
-import type { BoundIntent } from "./bound_policy.ts";
+import type { EgressBounds } from "../../egress/policy.ts";
+import type { BoundIntent, BoundNetwork } from "./bound_policy.ts";
 import { resolvePath } from "./resolve_path.ts";
 import { isWithin } from "../../os/native_path.ts";
 
@@ -11,7 +12,9 @@ export interface SandboxBounds {
   /** Outside of which no sandbox lets write; absolute, with every link resolved. */
   readonly writableRoots: readonly string[] | undefined;
   /** The most of a network that a sandbox may leave. */
-  readonly network: "none" | "managed" | "any";
+  readonly network: "none" | "proxy" | "managed" | "any";
+  /** What is demanded of the executor's own proxy; undefined for nothing. */
+  readonly egress?: EgressBounds | undefined;
 }
 
 /**
@@ -27,10 +30,17 @@ export function enforceBounds(
   if (bounds.restrictedBy !== undefined && files.kind === "all") {
     throw forbidden(bounds.restrictedBy, "a sandbox that restricts files is required");
   }
-  if (bounds.network === "none" && network.kind !== "none") {
+  const used = networkUsed(network);
+  if (bounds.network === "none" && used !== "none") {
     throw forbidden("allowedNetwork", "a sandbox without a network is required");
   }
-  if (bounds.network === "managed" && network.kind === "host") {
+  if (bounds.network === "proxy" && used !== "none" && used !== "proxy") {
+    throw forbidden(
+      "allowedNetwork",
+      "a sandbox without a network or with this executor's own proxy is required",
+    );
+  }
+  if (bounds.network === "managed" && used === "any") {
     throw forbidden(
       "allowedNetwork",
       "a sandbox without a network or with a managed one is required",
@@ -41,6 +51,18 @@ export function enforceBounds(
     : files.grants.filter(({ access }) => access === "write");
   refuseOutside(bounds, "written", writable.map(({ path }) => path));
   refuseOutside(bounds, "a workspace root", workspaceRoots);
+}
+
+/** How much of a network that is, in the words of the requirement. */
+function networkUsed(network: BoundNetwork): SandboxBounds["network"] {
+  switch (network.kind) {
+    case "host":
+      return "any";
+    case "none":
+      return "none";
+    case "loopback":
+      return network.egress === true ? "proxy" : "managed";
+  }
 }
 
 /** Refuses a working directory that lies elsewhere. @throws {RpcError} -32602 */

@@ -1,14 +1,31 @@
+import type { EgressReport } from "../../egress/egress_proxy.ts";
+import type { ByteStream } from "../../egress/stream.ts";
 import type { ManagedNetwork, SandboxContext } from "../../protocol/sandbox.ts";
 import type { ReservedResources } from "./reserved.ts";
 import type { SandboxBounds } from "./bounds.ts";
+import type { LinuxMechanism } from "../plan.ts";
+
+/** The executor's proxy for one command, as the means of enclosing it know it. */
+export interface Egress extends Disposable {
+  /** Whether the command may listen on its loopback. */
+  readonly localBinding: boolean;
+  /** Serves a connection of the command's, which belongs to it from now on, until it has ended. */
+  serve(stream: ByteStream): Promise<void>;
+  /** What the command reached and what it was denied so far. */
+  readonly report: EgressReport;
+}
 
 /** The members of a request that decide whether it has to be enclosed. */
 export interface SandboxIntent {
   readonly sandbox: SandboxContext | undefined;
   readonly enforceManagedNetwork: boolean;
   readonly managedNetwork: ManagedNetwork | undefined;
+  /** The proxy through which the command reaches others, and by nothing else. */
+  readonly egress?: Egress | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
+  /** What is to enclose commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
   /** What no sandbox may have, whatever is asked for. @default nothing */
   readonly reserved?: ReservedResources | undefined;
 }
@@ -23,6 +40,7 @@ export interface SandboxIntent {
 export function requiresSandbox(intent: SandboxIntent): boolean {
   if (intent.bounds !== undefined) return true;
   if (intent.enforceManagedNetwork || intent.managedNetwork !== undefined) return true;
+  if (intent.egress !== undefined) return true;
   const permissions = intent.sandbox?.permissions;
   if (permissions === undefined || permissions.type === "disabled") return false;
   if (permissions.network === "restricted") return true;

@@ -1,3 +1,4 @@
+import { supervisedCalls, type SupervisedGroups } from "../supervisor/calls.ts";
 import { assembleBpf, type BpfLine, type BpfTest } from "./bpf.ts";
 import {
   type Architecture,
@@ -16,8 +17,14 @@ import {
  * - `proxied`: that, and open TCP connections. To which hosts and ports is for someone else to
  *   limit (a network namespace, Landlock): their address lies in memory, where no filter sees it.
  * - `proxiedWithBinding`: that, and accept TCP connections.
+ * - `privateLoopback`: TCP and UDP, where a network namespace has nothing but its own loopback.
  */
-export type NetworkMode = "enabled" | "restricted" | "proxied" | "proxiedWithBinding";
+export type NetworkMode =
+  | "enabled"
+  | "restricted"
+  | "proxied"
+  | "proxiedWithBinding"
+  | "privateLoopback";
 
 export interface SeccompFilterOptions {
   /** The architecture of the machine that the program is to run on. */
@@ -35,6 +42,13 @@ export interface SeccompFilterOptions {
    * @default false
    */
   readonly fixedMetadata?: boolean;
+  /**
+   * Calls that are handed over to a supervisor, as far as they are not denied
+   * (`SECCOMP_RET_USER_NOTIF`).
+   *
+   * @default none
+   */
+  readonly supervised?: SupervisedGroups;
 }
 
 const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
@@ -42,6 +56,7 @@ const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
   restricted: ["always", "notEnabled", "restricted", "noLocalBinding"],
   proxied: ["always", "notEnabled", "proxied", "noLocalBinding"],
   proxiedWithBinding: ["always", "notEnabled", "proxied"],
+  privateLoopback: ["always", "privateLoopback"],
 };
 
 /** AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 of linux/audit.h. */
@@ -56,6 +71,7 @@ const X32_SYSCALL_BIT = 0x4000_0000;
 const KILL_PROCESS = 0x8000_0000;
 const ALLOW = 0x7fff_0000;
 const RETURN_ERRNO = 0x0005_0000;
+const USER_NOTIFICATION = 0x7fc0_0000;
 /** The same numbers on both architectures. */
 const errnos = { EPERM: 1, ENOSYS: 38 };
 
@@ -78,14 +94,29 @@ export function seccompFilter(options: SeccompFilterOptions): Uint8Array<ArrayBu
 /** {@linkcode seccompFilter} from a list other than the shipped one. */
 export function buildSeccompFilter(
   profile: SeccompProfile,
-  { architecture, network, sharedHost, fixedMetadata }: SeccompFilterOptions,
+  { architecture, network, sharedHost, fixedMetadata, supervised = NOTHING }: SeccompFilterOptions,
 ): Uint8Array<ArrayBuffer> {
   const sections: SeccompSection[] = [
     ...sectionsOf[network],
     ...sharedHost ? ["sharedHost"] as const : [],
     ...fixedMetadata ? ["fixedMetadata"] as const : [],
+    ...fixedMetadata || supervised.metadata ? ["fixedFlags"] as const : [],
+    ...supervised.names || supervised.reads ? ["supervised"] as const : [],
   ];
-  const rules = sections.flatMap((section) => profile.sections[section]);
+  const rules: Rule[] = [
+    ...sections.flatMap((section) => profile.sections[section]).map((rule) => ({
+      number: rule[architecture],
+      verdict: rule.errno,
+      when: rule.when ?? [],
+      unless: rule.unless ?? [],
+    })),
+    ...supervisedCalls(supervised, architecture).map(({ number, when }) => ({
+      number,
+      verdict: "NOTIFY" as const,
+      when,
+      unless: [],
+    })),
+  ];
   return assembleBpf([
     load(ARCHITECTURE_OFFSET),
     unless("equal", auditArchitectures[architecture], "foreign"),
@@ -93,15 +124,33 @@ export function buildSeccompFilter(
     ...architecture === "x86_64" ? [when("atLeast", X32_SYSCALL_BIT, "EPERM")] : [],
     when("greaterThan", profile.newestKnown, "ENOSYS"),
     ...profile.unassigned[architecture].flatMap(rangeLines),
-    ...callsOf(rules, architecture).flatMap(callLines),
+    ...callsOf(rules).flatMap(callLines),
     { op: "return", value: ALLOW },
     label("EPERM"),
     { op: "return", value: RETURN_ERRNO | errnos.EPERM },
     label("ENOSYS"),
     { op: "return", value: RETURN_ERRNO | errnos.ENOSYS },
+    label("NOTIFY"),
+    { op: "return", value: USER_NOTIFICATION },
     label("foreign"),
     { op: "return", value: KILL_PROCESS },
   ]);
+}
+
+const NOTHING: SupervisedGroups = {
+  names: false,
+  metadata: false,
+  reads: false,
+  connections: false,
+};
+
+/** When a call gets a verdict: if all of `when` hold and not all of `unless`, where there are some. */
+interface Rule {
+  /** Null where there is no such call. */
+  readonly number: number | null;
+  readonly verdict: SeccompRule["errno"] | "NOTIFY";
+  readonly when: readonly SeccompCondition[];
+  readonly unless: readonly SeccompCondition[];
 }
 
 /** Lines that go to ENOSYS if the accumulator is in a range, and else leave it. */
@@ -110,10 +159,10 @@ function rangeLines([first, last]: readonly [number, number]): BpfLine[] {
   return [unless("atLeast", first, below), unless("greaterThan", last, "ENOSYS"), label(below)];
 }
 
-/** All rules of one call. */
+/** All rules of one call, those first that win over others. */
 interface Call {
   readonly number: number;
-  readonly rules: readonly SeccompRule[];
+  readonly rules: readonly Rule[];
 }
 
 /**
@@ -122,8 +171,8 @@ interface Call {
  * The kernel runs the program once per call number and remembers what is allowed without a look at
  * the arguments (since Linux 5.11), so those with conditions, for which it runs every time, come first.
  */
-function callsOf(rules: readonly SeccompRule[], architecture: Architecture): Call[] {
-  const byNumber = Map.groupBy(rules, (rule) => rule[architecture]);
+function callsOf(rules: readonly Rule[]): Call[] {
+  const byNumber = Map.groupBy(rules, (rule) => rule.number);
   const calls: Call[] = [];
   for (const [number, rules] of byNumber) {
     if (number !== null) calls.push({ number, rules });
@@ -133,14 +182,16 @@ function callsOf(rules: readonly SeccompRule[], architecture: Architecture): Cal
   );
 }
 
-function isConditional(rule: SeccompRule): boolean {
-  return rule.when !== undefined || rule.unless !== undefined;
+function isConditional({ when, unless }: Rule): boolean {
+  return when.length > 0 || unless.length > 0;
 }
 
 /** Lines that end with a verdict if the accumulator is the call's number, and else leave it. */
 function callLines({ number, rules }: Call): BpfLine[] {
-  const always = rules.find((rule) => !isConditional(rule));
-  if (always) return [when("equal", number, always.errno)];
+  const always = rules.find((rule, index) =>
+    !isConditional(rule) && (index === 0 || rule.verdict !== "NOTIFY")
+  );
+  if (always !== undefined) return [when("equal", number, always.verdict)];
   const next = `after ${number}`;
   return [
     unless("equal", number, next),
@@ -150,14 +201,14 @@ function callLines({ number, rules }: Call): BpfLine[] {
   ];
 }
 
-/** Lines that go to the label of the errno if the rule denies, and else run through. */
-function ruleLines(rule: SeccompRule, name: string): BpfLine[] {
+/** Lines that go to the label of the verdict if the rule holds, and else run through. */
+function ruleLines({ when, unless, verdict }: Rule, name: string): BpfLine[] {
   const passed = `passed ${name}`;
   return [
-    ...allOf(rule.when ?? [], passed, `when ${name}`),
-    ...rule.unless
-      ? allOf(rule.unless, rule.errno, `unless ${name}`)
-      : [{ op: "jump", to: rule.errno } as const],
+    ...allOf(when, passed, `when ${name}`),
+    ...unless.length > 0
+      ? allOf(unless, verdict, `unless ${name}`)
+      : [{ op: "jump", to: verdict } as const],
     label(passed),
   ];
 }

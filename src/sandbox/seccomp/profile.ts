@@ -39,9 +39,12 @@ export interface SeccompProfile {
     notEnabled: SeccompRule[];
     restricted: SeccompRule[];
     proxied: SeccompRule[];
+    privateLoopback: SeccompRule[];
     noLocalBinding: SeccompRule[];
     sharedHost: SeccompRule[];
     fixedMetadata: SeccompRule[];
+    fixedFlags: SeccompRule[];
+    supervised: SeccompRule[];
   };
 }
 
@@ -112,9 +115,12 @@ function profileSchema(constants: Record<string, number>) {
       notEnabled: z.array(rule),
       restricted: z.array(rule),
       proxied: z.array(rule),
+      privateLoopback: z.array(rule),
       noLocalBinding: z.array(rule),
       sharedHost: z.array(rule),
       fixedMetadata: z.array(rule),
+      fixedFlags: z.array(rule),
+      supervised: z.array(rule),
     }),
   });
 }

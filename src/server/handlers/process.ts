@@ -6,10 +6,14 @@ import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
 import { methods, type ResultInput } from "../../protocol/methods.ts";
 import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
+import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
+import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
+import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
+import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
@@ -18,6 +22,21 @@ const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
 
+/** What whoever runs the executor decides about sandboxes. */
+export interface SandboxDemands {
+  /** What they have to be. @default anything */
+  readonly bounds?: SandboxBounds | undefined;
+  /** What encloses commands on Linux. @default auto */
+  readonly mechanism?: LinuxMechanism | undefined;
+  /** Who takes down what their proxies decide. @default nobody */
+  readonly telemetry?: Telemetry;
+  /** What none may have, once that is known. @default nothing */
+  readonly reserved?: (() => ReservedResources) | undefined;
+}
+
+/** How long a command has to end once its time is up, in milliseconds, unless told otherwise. */
+const GRACE_MS = 5000;
+
 /**
  * Handlers of all process/* requests.
  *
@@ -25,15 +44,23 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
  */
 export function processHandlers(
   environment: () => Environment,
-  graceMs: number,
-  bounds?: SandboxBounds,
-  reserved?: () => ReservedResources,
+  sandboxes: SandboxDemands = {},
+  graceMs: number = GRACE_MS,
 ): Record<string, RequestHandler> {
   return {
     "process/start": handler(
       methods["process/start"],
-      (params, { session }) =>
-        start({ ...params, bounds, reserved: reserved?.() }, session, environment(), graceMs),
+      (params, { session }) => {
+        const { reserved, telemetry = NO_TELEMETRY, ...demands } = sandboxes;
+        return start(params, {
+          ...demands,
+          session,
+          telemetry,
+          graceMs,
+          reserved: reserved?.(),
+          environment: environment(),
+        });
+      },
     ),
     "process/read": handler(
       methods["process/read"],
@@ -82,22 +109,45 @@ export function processHandlers(
   };
 }
 
+interface StartContext {
+  readonly session: Session;
+  readonly bounds?: SandboxBounds | undefined;
+  readonly mechanism?: LinuxMechanism | undefined;
+  readonly reserved: ReservedResources | undefined;
+  readonly telemetry: Telemetry;
+  /** How long a command has to end once its time is up, in milliseconds. */
+  readonly graceMs: number;
+  readonly environment: Environment;
+}
+
 async function start(
-  params: StartParams & SandboxIntent,
-  session: Session,
-  environment: Environment,
-  graceMs: number,
+  params: StartParams,
+  context: StartContext,
 ): Promise<ResultInput<"process/start">> {
-  const starter = requiresSandbox(params) ? enclosingStarter(params, environment.HOME) : undefined;
+  const { processId, networkProxy, timeoutMs } = params;
+  const encloses = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const starter = encloses ? enclosingStarter(params, context) : undefined;
   try {
-    const command = commandOf(params, environment);
-    const process = await session.start(params.processId, command, starter);
-    if (params.timeoutMs !== undefined) process.limitTime(params.timeoutMs, graceMs);
-    return { processId: params.processId, sandboxType: process.sandboxType };
+    const command = commandOf(params, context.environment);
+    const process = await context.session.start(processId, command, starter);
+    if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
+    return { processId, sandboxType: process.sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
   }
+}
+
+async function launch(
+  { processId, managedNetwork }: StartParams,
+  networkProxy: NetworkProxyParams,
+  context: StartContext,
+): Promise<LaunchedEgress> {
+  if ((managedNetwork?.loopbackPorts.length ?? 0) > 0) {
+    throw invalidParams("`networkProxy` and `managedNetwork` are two networks; give one of them");
+  }
+  const { launchEgress } = await import("../launch_egress.ts");
+  return await launchEgress(networkProxy, { processId, ...context });
 }
 
 /** Answers at once if it can: answers that pile up unseen could not be held back. */
@@ -164,10 +214,25 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What is asked to be enclosed never runs bare. */
-function enclosingStarter(intent: SandboxIntent, home: string | undefined): ChildStarter {
+/** What is asked to be enclosed never runs bare, and what is to have a proxy never without. */
+function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    return await startEnclosed(intent, home, command, observer);
+    const { bounds, mechanism, reserved, environment } = context;
+    const intent: SandboxIntent = { ...params, bounds, mechanism, reserved };
+    const { HOME } = environment;
+    if (params.networkProxy === undefined) {
+      return await startEnclosed(intent, HOME, command, observer);
+    }
+    const launched = await launch(params, params.networkProxy, context);
+    const own = { ...launched.environment, ...params.env };
+    const env = commandEnvironment(own, params.envPolicy, environment);
+    try {
+      const { egress } = launched;
+      return await startEnclosed({ ...intent, egress }, HOME, { ...command, env }, observer);
+    } catch (error) {
+      launched.egress[Symbol.dispose]();
+      throw error;
+    }
   };
 }

@@ -1,12 +1,13 @@
 import { ValueType } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import type { EgressProtocol } from "../../egress/policy.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
 import type { SandboxType } from "../../protocol/sandbox.ts";
 import { TRANSPORT_KINDS, type TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
-import type { ActiveCounts, RequestResult } from "../telemetry.ts";
+import type { ActiveCounts, NetworkOutcome, RequestResult } from "../telemetry.ts";
 import type { MetricsConfiguration } from "./configuration.ts";
 import { OtlpMetricExporter } from "./exporter.ts";
 
@@ -67,6 +68,10 @@ export class OtlpMetrics {
     this.#instruments.processDuration.record(seconds, { result, sandbox });
   }
 
+  networkDecided(protocol: EgressProtocol, result: NetworkOutcome): void {
+    this.#instruments.networkDecisions.add(1, { protocol, result });
+  }
+
   /** Collects and sends once more. */
   async stop(): Promise<void> {
     this.#exporter.stop();
@@ -108,6 +113,11 @@ function instruments(provider: MeterProvider) {
     sessionsResumed: counter("sessions.resumed", "{session}", "Clients that came back"),
     activeProcesses: gauge("processes.active", "{process}", "Processes that run"),
     processes: counter("processes.finished", "{process}", "Processes that have ended"),
+    networkDecisions: counter(
+      "network.decisions.total",
+      "{decision}",
+      "Connections by name that commands asked for",
+    ),
     processDuration: seconds(
       "process.duration",
       PROCESS_BUCKETS,

@@ -1,4 +1,5 @@
 import { log } from "../../log/log.ts";
+import type { EgressProtocol } from "../../egress/policy.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
 import type { SandboxType } from "../../protocol/sandbox.ts";
@@ -7,6 +8,7 @@ import type { TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
 import {
   type ActiveCounts,
+  type NetworkOutcome,
   NO_TELEMETRY,
   type RequestEnd,
   type RunningTelemetry,
@@ -57,6 +59,10 @@ export class OtlpTelemetry implements RunningTelemetry {
 
   processFinished(outcome: ProcessOutcome, sandbox: SandboxType, seconds: number): void {
     this.#metrics?.processFinished(outcome, sandbox, seconds);
+  }
+
+  networkDecided(protocol: EgressProtocol, outcome: NetworkOutcome): void {
+    this.#metrics?.networkDecided(protocol, outcome);
   }
 
   async stop(patienceMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { path, special } from "../../sandbox/context.ts";
-import { canRunLandlock } from "../../sandbox/linux/landlocked_run.ts";
+import { canRunLandlock, WITHOUT_NAMESPACES } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { command, run, shell } from "../support/commands.ts";
 import { ListeningExecutor, runToEnd } from "../support/executor.ts";
@@ -9,7 +9,6 @@ import { Inbox, isRecord, type Message } from "../support/inbox.ts";
 import { Opcode, RawSocket, UPGRADE } from "../support/raw_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
-import { WITHOUT_NAMESPACES } from "./support/machines.ts";
 import { managed } from "./support/managed.ts";
 import { launchAs } from "./support/sandboxed.ts";
 

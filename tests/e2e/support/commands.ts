@@ -38,7 +38,11 @@ export interface Outcome {
 /** Starts a command that must start, and waits for its end. */
 export async function run(client: RawClient, params: Message): Promise<Outcome> {
   await start(client, params);
-  const events = await client.events(String(params.processId));
+  return outcomeOf(await client.events(String(params.processId)));
+}
+
+/** What the events of a command that has been closed tell of it. */
+export function outcomeOf(events: readonly Message[]): Outcome {
   const exited = events.find(({ method }) => method === "process/exited");
   return {
     events,

@@ -6,7 +6,7 @@ export class TemporaryDirectory implements Disposable {
   readonly path: string = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "remex-test-" }));
 
   /** Writes a file, and the directories that lead to it. Returns its path. */
-  write(name: string, content: string, mode: number): string {
+  write(name: string, content: string, mode = 0o644): string {
     const path = join(this.path, name);
     Deno.mkdirSync(dirname(path), { recursive: true });
     Deno.writeTextFileSync(path, content);

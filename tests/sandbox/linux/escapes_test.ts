@@ -87,7 +87,7 @@ testScene("processes outside are neither seen nor reached by signals", "", async
   assertEquals(exitCode, 3);
   assertEquals(stdout.includes("reached"), false);
   assertEquals(Number(stdout.trim()) < 10, true, stdout);
-});
+}, ["bubblewrap"]);
 
 testScene("no capabilities, no new privileges, a filter of system calls", "", async (scene) => {
   const { stdout } = await scene.script("grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status", {
@@ -105,7 +105,7 @@ testScene("no capabilities, no new privileges, a filter of system calls", "", as
       "Seccomp: 2\n",
     ].join("\n"),
   );
-});
+}, ["bubblewrap"]);
 
 testScene("a network of its own with nothing in it", "", async (scene) => {
   const devices = "sed -n 's/^ *\\([a-z0-9]*\\):.*/\\1/p' /proc/net/dev | sort | tr '\\n' ' '";
@@ -116,7 +116,7 @@ testScene("a network of its own with nothing in it", "", async (scene) => {
     network: "enabled",
   });
   assertEquals(open.stdout.trim(), await Deno.readLink("/proc/self/ns/net"));
-});
+}, ["bubblewrap"]);
 
 testScene("with all files granted only the network is taken", OPEN, async (scene) => {
   const permissions = {
@@ -131,7 +131,7 @@ testScene("with all files granted only the network is taken", OPEN, async (scene
   );
   assertEquals([exitCode, stdout], [0, "lo\n"]);
   assertEquals(await scene.host("cat outside/new"), "x\n");
-});
+}, ["bubblewrap"]);
 
 testScene("writing everywhere but in one place", OPEN, async (scene) => {
   const { exitCode } = await scene.script(

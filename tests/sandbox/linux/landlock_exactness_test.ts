@@ -1,8 +1,6 @@
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { dirname } from "node:path/posix";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special } from "../context.ts";
-import { startLandlocked, wrapLandlocked } from "./landlocked_run.ts";
 import { testLandlock } from "./landlock_scene.ts";
 
 const ODD = "é\u{1f600} a\tb\n'\"$(x)`\\";
@@ -39,20 +37,11 @@ testLandlock("exit codes and deaths by signals come through", "", async ({ scrip
 
 testLandlock("what cannot be executed is told", "", async (scene) => {
   await scene.host("printf '\\177ELF nothing' > ws/broken; chmod 755 ws/broken");
-  const { exitCode, stdout, stderr } = await scene.run(["./broken"], { entries: READ_ALL });
-  assertEquals([exitCode, stdout], [126, ""]);
-  assertMatch(stderr, /^\.\/broken: .* \(os error \d+\)\n$/);
-});
-
-testLandlock("a link put in the way of a grant is not followed", "mkdir ws/a", async (scene) => {
-  const { workspace, outside, base } = scene;
-  const entries = [special("minimal", "read"), path(`${workspace}/a`, "read")];
-  // The plan was made for the directory; what is there when it is carried out is a link.
-  const wrapped = wrapLandlocked(["cat", `${outside}/secret`], { cwd: workspace, entries });
-  await scene.host(`rmdir ws/a && ln -s ${base}/outside ws/a`);
-  const { exitCode, stdout, stderr } = await startLandlocked(wrapped, scene.place);
-  assertEquals([exitCode, stdout], [126, ""]);
-  assertStringIncludes(stderr, `${workspace}/a: Too many levels of symbolic links`);
+  const error = await assertRejects(
+    () => scene.run(["./broken"], { entries: READ_ALL }),
+    RpcError,
+  );
+  assertMatch(error.message, /\.\/broken: .* \(os error \d+\)$/);
 });
 
 testLandlock("files can be granted one by one", "echo a > ws/a; echo b > ws/b", async (scene) => {
@@ -71,15 +60,6 @@ testLandlock("programs that must not be read are not started", "", async (scene)
     () => scene.run(["/bin/true"], { entries: [path(scene.workspace, "read")] }),
     RpcError,
     "does not let the command read it",
-  );
-});
-
-testLandlock("a launcher that commands may have changed is not started", "", async (scene) => {
-  const entries = [special("root", "read"), path(dirname(Deno.execPath()), "read")];
-  await assertRejects(
-    () => scene.run(["/bin/true"], { entries, workspaceRoots: [dirname(Deno.execPath())] }),
-    RpcError,
-    "where commands may have changed it",
   );
 });
 

@@ -2,9 +2,9 @@ import {
   canRunLandlock,
   type LandlockedOptions,
   type LandlockedResult,
+  LandlockRunner,
   type Place,
   places,
-  runLandlocked,
   temporaryDirectory,
 } from "./landlocked_run.ts";
 
@@ -36,7 +36,8 @@ export function testLandlock(
       ignore: !canRunLandlock,
       fn: async () => {
         await using base = await temporaryDirectory();
-        const scene = makeScene(base.path, place);
+        await using runner = new LandlockRunner(place);
+        const scene = makeScene(base.path, place, runner);
         const { id } = place.user;
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (id !== undefined) await scene.host(`chown -R ${id}:${id} .`);
@@ -46,10 +47,10 @@ export function testLandlock(
   }
 }
 
-function makeScene(base: string, place: Place): LandlockScene {
+function makeScene(base: string, place: Place, runner: LandlockRunner): LandlockScene {
   const workspace = `${base}/ws`;
   const run: LandlockScene["run"] = (argv, options) =>
-    runLandlocked(argv, { cwd: workspace, place, ...options });
+    runner.run(argv, { cwd: workspace, ...options });
   return {
     base,
     workspace,

@@ -136,6 +136,9 @@ testScene("nothing is left behind, however a command ends", "", async (scene) =>
     await scene.script(script, { entries: [...workspaceWrite, special("slash_tmp", "write")] });
     assertEquals(await scene.host("ls -A ws | grep -v x || true"), "");
   }
+});
+
+testScene("nothing is left behind by a command that is killed", "", async (scene) => {
   const options = { cwd: scene.workspace, user: scene.user, entries: workspaceWrite };
   const wrapped = await wrap(["/bin/sh", "-c", "echo ready > x; exec sleep 100"], options);
   const started = await startWrapped(wrapped, scene.user);
@@ -145,7 +148,7 @@ testScene("nothing is left behind, however a command ends", "", async (scene) =>
   assertEquals((await started.result).reportedExitCode, undefined);
   wrapped.release();
   assertEquals(await scene.host("ls -A ws"), "x\n");
-});
+}, ["bubblewrap"]);
 
 testScene("commands that share a workspace protect it for each other", "", async (scene) => {
   const attempt = "for i in 1 2 3 4 5 6 7 8; do mkdir .git .codex 2>/dev/null && echo made; done";
@@ -168,14 +171,24 @@ testScene("a process that outlives the command cannot use the gap", "", async (s
     assertEquals(exitCode, 0);
     assertEquals(await scene.host("ls -A ws"), "");
   }
-});
+}, ["bubblewrap"]);
+
+testScene("a process that outlives the command is still supervised", "", async (scene) => {
+  const { exitCode } = await scene.script(
+    "(while [ ! -e end ]; do mkdir .git; done; touch ended) >/dev/null 2>&1 & sleep 0.05",
+    { entries: workspaceWrite },
+  );
+  assertEquals(exitCode, 0);
+  await scene.host("touch ws/end; chmod a+rw ws/end; until [ -e ws/ended ]; do sleep 0.01; done");
+  assertEquals(await scene.host("ls -A ws"), "end\nended\n");
+}, ["landlock"]);
 
 testScene("a directory that the user made meanwhile is kept", "", async (scene) => {
   const wrapped = await wrap(["/bin/true"], { cwd: scene.workspace, entries: workspaceWrite });
   await scene.host("echo ref > ws/.git/HEAD");
   wrapped.release();
   assertEquals(await scene.host("ls -A ws ws/.git"), "ws:\n.git\n\nws/.git:\nHEAD\n");
-});
+}, ["bubblewrap"]);
 
 testScene("a link where a protected name belongs is refused", "", async (scene) => {
   await scene.host("mkdir ws/real && ln -s real ws/.codex");
@@ -186,7 +199,26 @@ testScene("a link where a protected name belongs is refused", "", async (scene) 
   assertEquals(error.code, -32603);
   assertMatch(error.message, /\.codex' has to stay as it is, but it is a symbolic link/);
   assertEquals(await scene.host("ls -A ws"), ".codex\nreal\n");
-});
+}, ["bubblewrap"]);
+
+testScene(
+  "a link where a protected name belongs stays as it is",
+  "mkdir ws/real ws/other && ln -s real ws/.codex",
+  async (scene) => {
+    const { stdout } = await scene.script(
+      "for c in 'rm .codex' 'mv .codex x' 'ln -sfn other .codex' 'touch real/x' 'touch .codex/x' " +
+        "'mv real x' 'mv other .codex' 'mv -T other real' 'rmdir real'; do $c 2>/dev/null && echo \"$c\"; done; " +
+        "touch free",
+      { entries: workspaceWrite },
+    );
+    assertEquals(stdout, "");
+    assertEquals(
+      await scene.host("ls -A ws ws/real"),
+      "ws:\n.codex\nfree\nother\nreal\n\nws/real:\n",
+    );
+  },
+  ["landlock"],
+);
 
 const COMMITTED = "cd ws && git init -q && " +
   "git -c user.name=n -c user.email=e commit -q --allow-empty -m m && touch new; cd ..";
@@ -198,4 +230,13 @@ testScene("git works on a repository that it cannot change", COMMITTED, async (s
   );
   assertEquals(stdout, "?? new\nm\n", stderr);
   assertEquals(exitCode, 0);
+});
+
+testScene("what has just been written can be executed", "", async (scene) => {
+  const { stdout, stderr } = await scene.script(
+    "for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7 8; do " +
+      "printf '#!/bin/sh\\n' > p$i$j; chmod 755 p$i$j; ./p$i$j; cp /bin/true q$i$j; ./q$i$j; done; done; echo done",
+    { entries: workspaceWrite },
+  );
+  assertEquals([stdout, stderr], ["done\n", ""]);
 });

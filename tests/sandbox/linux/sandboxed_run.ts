@@ -70,7 +70,7 @@ export async function wrap(argv: readonly string[], options: RunOptions): Promis
     { argv, arg0, cwd, env, terminal: false },
     "/home/nobody",
   );
-  if (prepared.kind === "none") throw new Error("nothing was wrapped");
+  if (prepared.kind !== "wrapped") throw new Error("nothing was wrapped");
   return prepared;
 }
 

@@ -1,5 +1,15 @@
-import { canRunBubblewrap, type RunOptions, type RunResult, runScript } from "./sandboxed_run.ts";
-import { type TestUser, users } from "./sandboxed_run.ts";
+import { canRunLandlock, LandlockRunner } from "./landlocked_run.ts";
+import {
+  canRunBubblewrap,
+  run,
+  type RunOptions,
+  type RunResult,
+  type TestUser,
+  users,
+} from "./sandboxed_run.ts";
+
+/** What encloses commands. */
+export type TestMechanism = "bubblewrap" | "landlock";
 
 /** A directory with a workspace in it and something beside that is none of its business. */
 export interface Scene {
@@ -9,45 +19,77 @@ export interface Scene {
   /** A directory beside the workspace, with a file `secret` in it. */
   readonly outside: string;
   readonly user: TestUser;
+  readonly mechanism: TestMechanism;
   /** Runs a script in the workspace as the scene's user. */
-  script(script: string, options?: Partial<RunOptions>): Promise<RunResult>;
+  script(script: string, options?: Partial<RunOptions>): Promise<SceneResult>;
+  /** Runs a command in the workspace as the scene's user. */
+  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<SceneResult>;
   /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
   host(command: string): Promise<string>;
 }
 
-/** Tests something as each user, in a scene of its own that belongs to the user. */
+/** How a command in a scene has ended. */
+export type SceneResult = Pick<RunResult, "exitCode" | "stdout" | "stderr">;
+
+const MECHANISMS: readonly TestMechanism[] = ["bubblewrap", "landlock"];
+
+/** Tests something as each user by each mechanism, in a scene of its own that belongs to the user. */
 export function testScene(
   name: string,
   setUp: string,
   body: (scene: Scene) => Promise<void>,
+  mechanisms: readonly TestMechanism[] = MECHANISMS,
 ): void {
-  for (const user of users) {
-    Deno.test({
-      name: `${name}, as ${user.name}`,
-      ignore: !canRunBubblewrap,
-      fn: async () => {
-        const base = await Deno.makeTempDir();
-        try {
-          const scene = makeScene(base, user);
-          await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
-          if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
-          await body(scene);
-        } finally {
-          await Deno.remove(base, { recursive: true });
-        }
-      },
-    });
+  for (const mechanism of mechanisms) {
+    for (const user of users) testOne(name, setUp, body, mechanism, user);
   }
 }
 
-function makeScene(base: string, user: TestUser): Scene {
+function testOne(
+  name: string,
+  setUp: string,
+  body: (scene: Scene) => Promise<void>,
+  mechanism: TestMechanism,
+  user: TestUser,
+): void {
+  Deno.test({
+    name: `${name}, ${mechanism}, as ${user.name}`,
+    ignore: mechanism === "bubblewrap" ? !canRunBubblewrap : !canRunLandlock,
+    fn: async () => {
+      const base = await Deno.makeTempDir();
+      await Deno.chmod(base, 0o755);
+      await using landlock = new LandlockRunner({ name: user.name, user, namespaces: true });
+      try {
+        const scene = makeScene(base, user, mechanism, landlock);
+        await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
+        if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
+        await body(scene);
+      } finally {
+        await Deno.remove(base, { recursive: true });
+      }
+    },
+  });
+}
+
+function makeScene(
+  base: string,
+  user: TestUser,
+  mechanism: TestMechanism,
+  landlock: LandlockRunner,
+): Scene {
   const workspace = `${base}/ws`;
+  const runs: Scene["run"] = (argv, options) => {
+    const whole = { cwd: workspace, user, ...options };
+    return mechanism === "bubblewrap" ? run(argv, whole) : landlock.run(argv, whole);
+  };
   return {
     base,
     workspace,
     outside: `${base}/outside`,
     user,
-    script: (script, options) => runScript(script, { cwd: workspace, user, ...options }),
+    mechanism,
+    run: runs,
+    script: (script, options) => runs(["/bin/sh", "-c", script], options),
     host: async (command) => {
       const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
         args: ["-ec", command],

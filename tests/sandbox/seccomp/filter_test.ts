@@ -368,9 +368,12 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
       notEnabled: [],
       restricted: [],
       proxied: [],
+      privateLoopback: [],
       noLocalBinding: [],
       sharedHost: [],
       fixedMetadata: [],
+      fixedFlags: [],
+      supervised: [],
     },
   };
 }

@@ -13,8 +13,9 @@ function profileText(rule: string): string {
     "constants": { "FIVE": 5, "HIGH": "0x80000000" },
     "sections": {
       "always": [${rule}],
-      "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "noLocalBinding": [],
-      "sharedHost": [], "fixedMetadata": [],
+      "enabled": [], "notEnabled": [], "restricted": [], "proxied": [], "privateLoopback": [],
+      "noLocalBinding": [],
+      "sharedHost": [], "fixedMetadata": [], "fixedFlags": [], "supervised": [],
     },
   }`;
 }

@@ -1,6 +1,6 @@
 import { findPrograms } from "../../../../src/sandbox/linux/find_programs.ts";
-import { path, workspaceWrite } from "../../../sandbox/context.ts";
-import { canRunLandlock } from "../../../sandbox/linux/landlocked_run.ts";
+import { workspaceWrite } from "../../../sandbox/context.ts";
+import { canRunLandlock, WITHOUT_NAMESPACES } from "../../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
 import { command, type Outcome, run } from "../../support/commands.ts";
 import type { LaunchOptions } from "../../support/executor.ts";
@@ -9,12 +9,6 @@ import type { RawClient } from "../../support/raw_client.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { enclosedIn, launchAs } from "./sandboxed.ts";
-
-/** What makes a host without user namespaces of the program that follows. */
-export const WITHOUT_NAMESPACES: readonly string[] = [
-  ...["/usr/bin/bwrap", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
-  ...["--dev-bind", "/", "/", "--"],
-];
 
 /** A workspace, something beside it that is none of its business, and an executor. */
 export interface MachineScene {
@@ -27,11 +21,10 @@ export interface MachineScene {
   /** Members of `process/start` by which a command reads everything and writes the workspace. */
   readonly enclosed: Message;
   /**
-   * Members of `process/start` by which tools may do all that they do in a workspace. Landlock lets
-   * nothing change modes and times unless all files may be written, and has no view of its own of
-   * what programs share: there only the network is restricted.
+   * Members of `process/start` by which tools may use the memory that programs share, of which
+   * Landlock has no view of its own: there only the network is restricted.
    */
-  readonly forTools: Message;
+  readonly withSharedMemory: Message;
   /** Runs a command in the workspace, enclosed. */
   run(argv: readonly string[], more?: Message): Promise<Outcome>;
 }
@@ -94,17 +87,16 @@ function makeScene(
   directory.write("ws/file", "file\n", 0o644);
   const paths = [directory.path, workspace, outside, `${outside}/secret`, `${workspace}/file`];
   if (user.id !== undefined) { for (const path of paths) Deno.chownSync(path, user.id, user.id); }
-  // Landlock cannot except names from what may be written: there they may be too.
-  const names = mechanism === "bubblewrap" ? [] : [".git", ".agents", ".codex"];
-  const written = names.map((name) => path(`${workspace}/${name}`, "write"));
   const enclosing = (fileSystem: Message): Message => {
     const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
     const { cwd, sandbox } = enclosedIn(workspace);
     return { cwd, sandbox: { ...isRecord(sandbox) ? sandbox : {}, permissions } };
   };
-  const enclosed = enclosing({ type: "restricted", entries: [...workspaceWrite, ...written] });
-  const forTools = mechanism === "bubblewrap" ? enclosed : enclosing({ type: "unrestricted" });
-  return { mechanism, user, workspace, outside, enclosed, forTools };
+  const enclosed = enclosing({ type: "restricted", entries: workspaceWrite });
+  const withSharedMemory = mechanism === "bubblewrap"
+    ? enclosed
+    : enclosing({ type: "unrestricted" });
+  return { mechanism, user, workspace, outside, enclosed, withSharedMemory };
 }
 
 function machineFor(

@@ -1,0 +1,172 @@
+import { type Connector, DialError, dialTunnel } from "./dial.ts";
+import { type Inside, type ProxyContext, serveHttp } from "./http_proxy.ts";
+import {
+  authorityOf,
+  type Denial,
+  type EgressPolicy,
+  type Target,
+  type Verdict,
+} from "./policy.ts";
+import { answerSocks, readSocksRequest, SOCKS_VERSION, SocksReply } from "./socks5.ts";
+import { type ByteStream, StreamReader } from "./stream.ts";
+import { tunnel } from "./tunnel.ts";
+
+/** Hosts that a report names, of each kind; a command could think of any number. */
+const MAX_REPORTED = 256;
+/** What a refused command may still be sending, and for how long that is read, in milliseconds. */
+const MAX_DRAINED_BYTES = 4 * 1024 * 1024;
+const DRAIN_MS = 2_000;
+
+/** What a command reached and what it was denied, each as `host:port`, in the order of the first time. */
+export interface EgressReport {
+  readonly reached: readonly string[];
+  readonly denied: readonly string[];
+}
+
+/** Told of every connection that a command asked for. */
+export interface EgressObserver {
+  decided(target: Target, verdict: Verdict): void;
+}
+
+/** How a proxy does its work. */
+export interface EgressProxyOptions {
+  readonly policy: EgressPolicy;
+  readonly connect: Connector;
+  /** Whether SOCKS5 is spoken besides HTTP. */
+  readonly socks: boolean;
+  /** Whether the command may listen on its own loopback. */
+  readonly localBinding: boolean;
+  readonly observer: EgressObserver;
+}
+
+/** The way out of one command: HTTP and SOCKS5 by name, on connections that others accept for it. */
+export class EgressProxy implements Disposable {
+  readonly #options: EgressProxyOptions;
+  readonly #reached = new Set<string>();
+  readonly #denied = new Set<string>();
+  readonly #open = new Map<ByteStream, AbortController>();
+  #ended = false;
+
+  constructor(options: EgressProxyOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the command may listen on its own loopback. */
+  get localBinding(): boolean {
+    return this.#options.localBinding;
+  }
+
+  /** What was reached and denied so far. */
+  get report(): EgressReport {
+    return { reached: [...this.#reached], denied: [...this.#denied] };
+  }
+
+  /** Serves a connection, which belongs to the proxy from now on, until it has ended. */
+  async serve(stream: ByteStream): Promise<void> {
+    const ended = new AbortController();
+    this.#open.set(stream, ended);
+    try {
+      if (this.#ended) return;
+      await this.#serve({ stream, reader: new StreamReader(stream) }, this.#context(ended.signal));
+      await drain(stream);
+    } catch {
+      // One of the two sides is gone, which the other sees.
+    } finally {
+      this.#open.delete(stream);
+      ended.abort();
+      stream.close();
+    }
+  }
+
+  /** Ends all connections. */
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    for (const [stream, ended] of this.#open) {
+      ended.abort();
+      stream.close();
+    }
+  }
+
+  async #serve(inside: Inside, context: ProxyContext): Promise<void> {
+    if (!await inside.reader.more()) return;
+    if (inside.reader.unread[0] !== SOCKS_VERSION) return await serveHttp(inside, context);
+    if (this.#options.socks) await serveSocks(inside, context);
+  }
+
+  #context(signal: AbortSignal): ProxyContext {
+    const { policy, connect, observer } = this.#options;
+    const note = (target: Target, verdict: Verdict): Verdict => {
+      if (verdict.kind === "denied") remember(this.#denied, target);
+      observer.decided(target, verdict);
+      return verdict;
+    };
+    return {
+      connect,
+      signal,
+      judge: async (target) => note(target, await policy.judge(target)),
+      reached: (target) => remember(this.#reached, target),
+      asksForOther: (target, serverName) => void note(target, otherServer(target, serverName)),
+    };
+  }
+}
+
+/** Serves a connection that speaks SOCKS5 until it has ended. */
+async function serveSocks(inside: Inside, context: ProxyContext): Promise<void> {
+  const { stream, reader } = inside;
+  const request = await readSocksRequest(stream, reader);
+  if (request.kind === "malformed") return;
+  if (request.kind === "refused") return await answerSocks(stream, request.reply);
+  const { host, port } = request;
+  const target: Target = { protocol: "socks5_tcp", host, port };
+  const verdict = await context.judge(target);
+  if (verdict.kind !== "allowed") {
+    const denied = verdict.kind === "denied";
+    return await answerSocks(stream, denied ? SocksReply.NotAllowed : SocksReply.HostUnreachable);
+  }
+  let outside;
+  try {
+    outside = await dialTunnel(target, verdict.route, context.connect, context.signal);
+  } catch (error) {
+    if (!(error instanceof DialError)) throw error;
+    return await answerSocks(stream, SocksReply.HostUnreachable);
+  }
+  context.reached(target);
+  try {
+    await answerSocks(stream, SocksReply.Succeeded);
+    await tunnel(inside, outside, host, (name) => context.asksForOther(target, name));
+  } finally {
+    outside.stream.close();
+  }
+}
+
+function remember(known: Set<string>, { host, port }: Target): void {
+  if (known.size < MAX_REPORTED) known.add(authorityOf(host, port));
+}
+
+function otherServer({ host }: Target, serverName: string): Denial {
+  return {
+    kind: "denied",
+    reason: "server_name_differs",
+    source: "baseline_policy",
+    message: `remex: a tunnel to ${host.name} asked for ${JSON.stringify(serverName)}`,
+  };
+}
+
+/**
+ * Reads what is still on its way: a connection that is closed before would be reset, and what was
+ * answered lost (RFC 9112, section 9.6).
+ */
+async function drain(stream: ByteStream): Promise<void> {
+  const timer = setTimeout(() => stream.close(), DRAIN_MS);
+  try {
+    await stream.closeWrite();
+    const buffer = new Uint8Array(16 * 1024);
+    for (let drained = 0; drained < MAX_DRAINED_BYTES;) {
+      const count = await stream.read(buffer);
+      if (count === null) return;
+      drained += count;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,6 @@
+/** What is loaded with the first command that has a proxy. */
+export { connectByDescriptor } from "./connect.ts";
+export { DomainPatternError, DomainRules } from "./domain_rules.ts";
+export { EgressProxy } from "./egress_proxy.ts";
+export { proxyEnvironment } from "./environment.ts";
+export { EgressPolicy } from "./policy.ts";

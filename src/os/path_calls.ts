@@ -1,0 +1,178 @@
+import type { Descriptor } from "./descriptor.ts";
+import { lastErrno } from "./errno.ts";
+
+/** What following a path by descriptors takes of the C library. Names are bytes with a NUL at their end. */
+const functions = {
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  openat2: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "buffer", "i64"],
+    result: "i64",
+  },
+  readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+let opened: Calls | undefined;
+
+function calls(): Calls {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
+}
+
+const SYS_OPENAT2 = 437n;
+const RESOLVE_NO_MAGICLINKS = 2n;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const PROC_SUPER_MAGIC = 0x9fa0n;
+
+const ARM = Deno.build.arch === "aarch64";
+
+/** Flags of open(2) as the kernel has them; architectures differ in some (asm/fcntl.h). */
+export const OpenFlag = {
+  WriteOnly: 0o1,
+  AccessMode: 0o3,
+  Create: 0o100,
+  Exclusive: 0o200,
+  NoTerminal: 0o400,
+  Truncate: 0o1000,
+  Append: 0o2000,
+  NonBlocking: 0o4000,
+  Async: 0o20000,
+  Direct: ARM ? 0o200000 : 0o40000,
+  Directory: ARM ? 0o40000 : 0o200000,
+  NoFollow: ARM ? 0o100000 : 0o400000,
+  NoAccessTime: 0o1000000,
+  CloseOnExec: 0o2000000,
+  PathOnly: 0o10000000,
+  /** Without the bit of `Directory` that goes with it. */
+  Temporary: 0o20000000,
+  /** All that there are: openat2 refuses others, which openat ignores. */
+  All: 0o37777703,
+} as const;
+
+/** File types in `st_mode` (inode(7)). */
+export const FileType = {
+  Mask: 0o170000,
+  Regular: 0o100000,
+  Pipe: 0o010000,
+  CharacterDevice: 0o020000,
+  Directory: 0o040000,
+  Link: 0o120000,
+} as const;
+
+/** What the kernel says of an open object (statx(2)). */
+export interface ObjectStatus {
+  readonly mode: number;
+  readonly links: number;
+  readonly user: number;
+  readonly inode: bigint;
+  /** Of what a device node stands for. */
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+}
+
+const EMPTY = new Uint8Array(new ArrayBuffer(1));
+const how = new BigUint64Array(new ArrayBuffer(24));
+const howBytes = new Uint8Array(how.buffer);
+const status = new DataView(new ArrayBuffer(256));
+const statusBytes = new Uint8Array(status.buffer);
+const fileSystem = new DataView(new ArrayBuffer(120));
+const fileSystemBytes = new Uint8Array(fileSystem.buffer);
+
+/** openat(2). Returns the negative error number if it fails. */
+export function openAt(
+  directory: Descriptor,
+  name: Uint8Array<ArrayBuffer>,
+  flags: number,
+): Descriptor | number {
+  const result = calls().openat(directory, name, flags | OpenFlag.CloseOnExec, 0);
+  return result < 0 ? -lastErrno() : result;
+}
+
+/**
+ * Holds the directory at a path (openat2(2)), all links followed but those of proc(5) that lead to
+ * other processes' files. Returns the negative error number if it fails.
+ */
+export function openDirectoryAt(
+  directory: Descriptor,
+  path: Uint8Array<ArrayBuffer>,
+): Descriptor | number {
+  how[0] = BigInt(OpenFlag.PathOnly | OpenFlag.Directory | OpenFlag.CloseOnExec);
+  how[1] = 0n;
+  how[2] = RESOLVE_NO_MAGICLINKS;
+  const result = Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n));
+  return result < 0 ? -lastErrno() : result;
+}
+
+/** readlinkat(2): the number of bytes, or the negative error number. */
+export function readLinkAt(
+  directory: Descriptor,
+  name: Uint8Array<ArrayBuffer>,
+  into: Uint8Array<ArrayBuffer>,
+): number {
+  const count = Number(calls().readlinkat(directory, name, into, BigInt(into.length)));
+  return count < 0 ? -lastErrno() : count;
+}
+
+/** What an open object is. Returns the negative error number if the kernel does not tell. */
+export function statusOf(object: Descriptor): ObjectStatus | number {
+  const failed = calls().statx(
+    object,
+    EMPTY,
+    AT_EMPTY_PATH,
+    STATX_TYPE_MODE_NLINK_UID_INO,
+    statusBytes,
+  );
+  if (failed !== 0) return -lastErrno();
+  return {
+    links: status.getUint32(16, true),
+    user: status.getUint32(20, true),
+    mode: status.getUint16(28, true),
+    inode: status.getBigUint64(32, true),
+    deviceMajor: status.getUint32(128, true),
+    deviceMinor: status.getUint32(132, true),
+  };
+}
+
+/** Whether an open object is on a file system about processes (proc(5)). */
+export function isOnProc(object: Descriptor): boolean {
+  return calls().fstatfs(object, fileSystemBytes) === 0 &&
+    fileSystem.getBigInt64(0, true) === PROC_SUPER_MAGIC;
+}
+
+/** read(2): the number of bytes, or the negative error number. */
+export function readFrom(file: Descriptor, into: Uint8Array<ArrayBuffer>): number {
+  const count = Number(calls().read(file, into, BigInt(into.length)));
+  return count < 0 ? -lastErrno() : count;
+}
+
+/** Cuts or extends a file that is open for writing (ftruncate(2)). Returns 0 or the negative error number. */
+export function truncateOpen(file: Descriptor, length: bigint): number {
+  return calls().ftruncate(file, length) === 0 ? 0 : -lastErrno();
+}
+
+/** Changes those flags of an open file that can be changed (F_SETFL in fcntl(2)). */
+export function setStatusFlags(file: Descriptor, flags: number): void {
+  calls().fcntl(file, F_SETFL, flags);
+}
+
+/** The flags of an open file (F_GETFL), or the negative error number. */
+export function statusFlags(file: Descriptor): number {
+  const flags = calls().fcntl(file, F_GETFL, 0);
+  return flags < 0 ? -lastErrno() : flags;
+}
+
+/** A second descriptor of the same open file. Returns the negative error number if it fails. */
+export function duplicate(descriptor: Descriptor): Descriptor | number {
+  const copy = calls().fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? -lastErrno() : copy;
+}

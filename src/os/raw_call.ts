@@ -1,0 +1,34 @@
+import { lastErrno } from "./errno.ts";
+
+const functions = {
+  syscall: {
+    parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
+    result: "i64",
+  },
+  umask: { parameters: ["u32"], result: "u32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+let opened: Calls | undefined;
+
+function calls(): Calls {
+  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
+}
+
+/**
+ * Makes a system call (syscall(2)). Returns its result, or the negative error number.
+ *
+ * @param args its number and six arguments; what is a pointer to the kernel has to point to memory
+ * of this program that stays where it is
+ */
+export function rawCall(args: BigInt64Array): number {
+  const [number = -1n, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = args;
+  const result = Number(calls().syscall(number, a, b, c, d, e, f));
+  return result < 0 ? -lastErrno() : result;
+}
+
+/** Sets this thread's mask, if it has one of its own, and else the program's (umask(2)). */
+export function setMask(mask: number): void {
+  calls().umask(mask);
+}

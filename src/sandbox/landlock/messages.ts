@@ -1,0 +1,52 @@
+import type { DescriptorLimits } from "../../os/descriptor_limit.ts";
+import type { Descriptor } from "../../os/descriptor.ts";
+import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
+import type { ProgramLaunch } from "../../os/spawn.ts";
+
+/** What holds for a thread that starts commands, and so for them. */
+export interface ThreadRestrictions {
+  readonly governed: LandlockGoverned;
+  readonly rules: readonly PathRule[];
+  /** TCP ports that may be connected to, wherever they are, if the network is governed. */
+  readonly ports: readonly number[];
+  /** Rules for executing alone, besides the others. @default none */
+  readonly executable: readonly PathRule[] | undefined;
+  /** A program for seccomp(2). */
+  readonly filter: Uint8Array;
+  /** Whether the filter hands calls over. */
+  readonly supervised: boolean;
+}
+
+/** What a thread that starts commands is told. */
+export type ToSpawner =
+  | {
+    readonly kind: "restrict";
+    readonly restrictions: ThreadRestrictions;
+    /** Those that commands are not to be born with, and those that they are. */
+    readonly limits: DescriptorLimits | undefined;
+  }
+  | { readonly kind: "spawn"; readonly id: number; readonly launch: ProgramLaunch };
+
+/** What a thread that starts commands tells. */
+export type FromSpawner =
+  /** Once, when it can be told what to do. */
+  | { readonly kind: "ready" }
+  | { readonly kind: "restricted"; readonly outcome: RestrictOutcome }
+  | { readonly kind: "spawned"; readonly id: number; readonly outcome: SpawnOutcome };
+
+/** What came of restricting the thread. */
+export type RestrictOutcome =
+  /** Both descriptors are whoever's hears it. */
+  | {
+    readonly kind: "done";
+    readonly ruleset: Descriptor;
+    /** What tells of calls that are handed over. */
+    readonly listener: Descriptor | undefined;
+  }
+  /** It is of no use any more. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** What came of starting a program. */
+export type SpawnOutcome =
+  | { readonly kind: "started"; readonly pid: number }
+  | { readonly kind: "failed"; readonly errno: number };

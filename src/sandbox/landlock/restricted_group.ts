@@ -1,0 +1,236 @@
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { descriptorLimits } from "../../os/descriptor_limit.ts";
+import { descendantsOf, processStatus } from "../../os/procfs.ts";
+import { Signal, signalProcess } from "../../os/signals.ts";
+import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
+import { internalError } from "../../protocol/errors.ts";
+import type { Architecture } from "../seccomp/profile.ts";
+import type { SupervisorPolicy } from "../supervisor/policy.ts";
+import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
+import { WorkerThread } from "../worker_thread.ts";
+import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
+
+/** Where the thread's module is: beside this one, or where the build puts it. */
+const MODULE = import.meta.url.endsWith(".ts")
+  ? new URL("./worker.ts", import.meta.url)
+  : new URL("./src/sandbox/landlock/worker.js", import.meta.url);
+
+/**
+ * Threads for whatever plan comes next. Each is made when it is first needed, for that holds this
+ * thread up, unless it has been made ahead.
+ */
+export class SpareThreads implements Disposable {
+  #spawner: WorkerThread<ToSpawner, FromSpawner> | undefined;
+  #supervisor: SupervisorThreads | undefined;
+  #disposed = false;
+
+  get spawner(): WorkerThread<ToSpawner, FromSpawner> {
+    return this.#spawner ??= new WorkerThread(MODULE, "sandboxed commands");
+  }
+
+  get supervisor(): SupervisorThreads {
+    return this.#supervisor ??= new SupervisorThreads();
+  }
+
+  /** Whether one of the threads has failed. */
+  get failed(): boolean {
+    return this.#spawner?.failed || this.#supervisor?.failed || false;
+  }
+
+  /** Makes them ahead, one after the other, so that others get their turns in between. */
+  async makeAhead(): Promise<void> {
+    const makers = [
+      () => this.spawner.ready,
+      () => this.supervisor.decider.ready,
+      () => this.supervisor.performer.ready,
+    ];
+    for (const make of makers) {
+      if (this.#disposed) return;
+      await make();
+    }
+  }
+
+  /** Ends those of a supervisor, for there is nothing to supervise. */
+  endSupervisor(): void {
+    this.#disposed = true;
+    this.#supervisor?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.endSupervisor();
+    this.#spawner?.[Symbol.dispose]();
+  }
+}
+
+/** What all commands of one plan have in common. */
+export interface GroupPlan {
+  readonly restrictions: ThreadRestrictions;
+  /** Undefined if there is nothing to supervise. */
+  readonly policy: SupervisorPolicy | undefined;
+  readonly architecture: Architecture;
+}
+
+/** A start that is under way. */
+interface PendingStart {
+  readonly resolve: (outcome: SpawnOutcome) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/**
+ * The threads that start the commands of one plan and supervise them.
+ *
+ * One that fails takes the whole group with it, and the commands of the group. The supervisor stays
+ * for as long as any process is left that a command has started.
+ */
+export class RestrictedGroup implements Disposable {
+  readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
+  readonly #starts = new Map<number, PendingStart>();
+  /** Each command's session, with a way to kill the command while it runs. */
+  readonly #sessions = new Map<number, (() => void) | undefined>();
+  readonly #ended = Promise.withResolvers<void>();
+  /** Undefined if there is nothing to supervise. */
+  #supervisor: Promise<Supervisor> | undefined;
+  #failure: Error | undefined;
+  #retired = false;
+  #lastId = 0;
+
+  private constructor(spawner: WorkerThread<ToSpawner, FromSpawner>) {
+    this.#spawner = spawner;
+    spawner.onFailure((reason) => this.fail(reason));
+    spawner.onMessage((message) => {
+      if (message.kind !== "spawned") return;
+      this.#starts.get(message.id)?.resolve(message.outcome);
+    });
+  }
+
+  /**
+   * Puts a plan in force.
+   *
+   * @param threads the group's from now on
+   * @throws {RpcError} -32603 if it cannot be
+   */
+  static async make(threads: SpareThreads, plan: GroupPlan): Promise<RestrictedGroup> {
+    const { spawner } = threads;
+    const group = new RestrictedGroup(spawner);
+    try {
+      await spawner.ready;
+      const restricted = spawner.next("restricted");
+      const { restrictions } = plan;
+      spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });
+      const { outcome } = await restricted;
+      if (outcome.kind === "failed") throw new Error(outcome.reason);
+      const { ruleset, listener } = outcome;
+      group.#superviseSoon(threads, plan, ruleset, listener);
+      return group;
+    } catch (error) {
+      threads[Symbol.dispose]();
+      const why = error instanceof Error ? error.message : String(error);
+      throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
+    }
+  }
+
+  /** Whether it can start commands. */
+  get works(): boolean {
+    return this.#failure === undefined && !this.#retired;
+  }
+
+  /** Whether a command is being started. */
+  get starting(): boolean {
+    return this.#starts.size > 0;
+  }
+
+  /** Settles when none of its threads is left. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * Starts a program. Returns its number.
+   *
+   * @throws {SpawnError} when the system refuses
+   * @throws {Error} when the thread has failed
+   */
+  async spawn(launch: ProgramLaunch): Promise<number> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#retired) throw internalError("the threads for this sandbox have ended");
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<SpawnOutcome>();
+    this.#starts.set(id, { resolve, reject });
+    try {
+      this.#spawner.tell({ kind: "spawn", id, launch });
+      const outcome = await promise;
+      if (outcome.kind === "started") return outcome.pid;
+      throw new SpawnError(outcome.errno);
+    } finally {
+      this.#starts.delete(id);
+    }
+  }
+
+  /** Kills a command if the group fails, until it has {@linkcode exited}. */
+  watch(pid: number, kill: () => void): void {
+    if (this.#failure !== undefined) kill();
+    else this.#sessions.set(pid, kill);
+  }
+
+  /** A command has ended. What it left behind is still the group's. */
+  exited(pid: number): void {
+    if (this.#sessions.has(pid)) this.#sessions.set(pid, undefined);
+  }
+
+  /** Starts no command any more. Ends when the last of its processes has. */
+  retire(): void {
+    if (!this.works) return;
+    this.#retired = true;
+    this.#spawner[Symbol.dispose]();
+    if (this.#supervisor === undefined) this.#ended.resolve();
+  }
+
+  /** Ends at once. Calls that would be served fail from now on. */
+  [Symbol.dispose](): void {
+    this.#retired = true;
+    this.#spawner[Symbol.dispose]();
+    // One that has failed has nothing left to dispose of.
+    this.#supervisor?.then((supervisor) => supervisor[Symbol.dispose](), () => {});
+    this.#ended.resolve();
+  }
+
+  /** Once the first command is on its way: its calls wait until they are served. */
+  #superviseSoon(
+    threads: SpareThreads,
+    { policy, architecture }: GroupPlan,
+    ruleset: Descriptor,
+    listener: Descriptor | undefined,
+  ): void {
+    if (policy === undefined || listener === undefined) {
+      threads.endSupervisor();
+      return closeDescriptor(ruleset);
+    }
+    const begin = async () => {
+      try {
+        await new Promise((resolve) => setTimeout(resolve));
+        const options = { listener, ruleset, policy, architecture };
+        return await Supervisor.begin(threads.supervisor, options);
+      } finally {
+        closeDescriptor(ruleset);
+      }
+    };
+    this.#supervisor = begin();
+    this.#supervisor.then((supervisor) => {
+      supervisor.onFailure((reason) => this.fail(reason));
+      void supervisor.ended.then(() => this.#failure ?? this[Symbol.dispose]());
+    }, (reason) => this.fail(reason));
+  }
+
+  /** Takes the commands along: none of their calls would be served any more. */
+  fail(reason: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = internalError(`a thread for sandboxed commands has failed: ${reason.message}`);
+    this[Symbol.dispose]();
+    for (const { reject } of this.#starts.values()) reject(this.#failure);
+    for (const kill of this.#sessions.values()) kill?.();
+    for (const pid of descendantsOf(Deno.pid)) {
+      const session = processStatus(pid)?.session;
+      if (session !== undefined && this.#sessions.has(session)) signalProcess(pid, Signal.Kill);
+    }
+  }
+}

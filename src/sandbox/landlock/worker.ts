@@ -1,0 +1,78 @@
+/// <reference lib="deno.worker" />
+import {
+  createRuleset,
+  enforceFilter,
+  enforceFilterWithListener,
+  enforceRuleset,
+  giveUpCapabilities,
+  ownFileSystemState,
+  RestrictionError,
+  setNoNewPrivileges,
+} from "../../os/thread_restrictions.ts";
+import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
+import { oomScore } from "../../os/oom_score.ts";
+import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
+import { closeDescriptor } from "../../os/descriptor.ts";
+import { EXECUTION } from "./rights.ts";
+import type {
+  FromSpawner,
+  RestrictOutcome,
+  SpawnOutcome,
+  ThreadRestrictions,
+  ToSpawner,
+} from "./messages.ts";
+
+// A thread that restricts itself and from then on starts commands: what holds for it holds for them
+// (landlock(7), seccomp(2)). See restricted_group.ts.
+const score = oomScore();
+
+self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
+  if (data.kind === "restrict") {
+    adoptDescriptorLimits(data.limits);
+    tell({ kind: "restricted", outcome: tryRestrict(data.restrictions) });
+  } else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
+};
+tell({ kind: "ready" });
+
+function tell(message: FromSpawner): void {
+  self.postMessage(message);
+}
+
+function tryRestrict(restrictions: ThreadRestrictions): RestrictOutcome {
+  try {
+    return restrict(restrictions);
+  } catch (error) {
+    if (error instanceof RestrictionError) return { kind: "failed", reason: error.message };
+    throw error;
+  }
+}
+
+/** Each step comes before those that it would be refused after. */
+function restrict(
+  { governed, rules, ports, executable, filter, supervised }: ThreadRestrictions,
+): RestrictOutcome {
+  const ruleset = createRuleset(governed, rules, ports);
+  setNoNewPrivileges();
+  giveUpCapabilities();
+  ownFileSystemState();
+  enforceRuleset(ruleset);
+  if (executable !== undefined) {
+    const second = createRuleset(EXECUTION, executable);
+    enforceRuleset(second);
+    closeDescriptor(second);
+  }
+  if (supervised) {
+    return { kind: "done", ruleset, listener: enforceFilterWithListener(filter) };
+  }
+  enforceFilter(filter);
+  return { kind: "done", ruleset, listener: undefined };
+}
+
+function spawn(launch: ProgramLaunch): SpawnOutcome {
+  try {
+    return { kind: "started", pid: score.raisedFor(() => launchProgram(launch)) };
+  } catch (error) {
+    if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Descriptor } from "../../os/descriptor.ts";
+import type { Supervision } from "./supervise.ts";
+
+/** What a thread of a supervisor is told. */
+export type ToSupervisorThread =
+  | { readonly kind: "supervise"; readonly supervision: Supervision }
+  | {
+    readonly kind: "perform";
+    /** Landlock's rules for what it does, which are then in force for it. */
+    readonly ruleset: Descriptor;
+    readonly channel: SharedArrayBuffer;
+  };
+
+/** What a thread of a supervisor tells. */
+export type FromSupervisorThread =
+  /** Once, when it can be told what to do. */
+  | { readonly kind: "ready" }
+  /** It has begun. */
+  | { readonly kind: "begun" }
+  /** There is nothing left to do. */
+  | { readonly kind: "ended" };

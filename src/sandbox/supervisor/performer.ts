@@ -1,0 +1,86 @@
+const REQUESTED = 1;
+const DONE = 2;
+const ENDED = 3;
+
+const NO_MASK = -1;
+/** State and mask, then the number of a call with its arguments, then its result. */
+const ARGUMENTS_OFFSET = 8;
+const ARGUMENTS = 7;
+const RESULT_OFFSET = ARGUMENTS_OFFSET + 8 * ARGUMENTS;
+const CHANNEL_BYTES = RESULT_OFFSET + 8;
+
+/** What two threads share of which one has the other make system calls. */
+export function performerChannel(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CHANNEL_BYTES);
+}
+
+/** Both ends of the channel. */
+class Channel {
+  readonly state: Int32Array;
+  readonly arguments: BigInt64Array;
+  readonly result: BigInt64Array;
+
+  constructor(shared: SharedArrayBuffer) {
+    this.state = new Int32Array(shared, 0, 2);
+    this.arguments = new BigInt64Array(shared, ARGUMENTS_OFFSET, ARGUMENTS);
+    this.result = new BigInt64Array(shared, RESULT_OFFSET, 1);
+  }
+}
+
+/**
+ * Has system calls made by a thread that may do less than this one. Both threads are of one program
+ * and have its memory and its descriptors in common.
+ */
+export class Performer {
+  readonly #channel: Channel;
+
+  constructor(shared: SharedArrayBuffer) {
+    this.#channel = new Channel(shared);
+  }
+
+  /**
+   * Has a call made, and waits. Returns its result, or the negative error number.
+   *
+   * @param args what is a pointer to the kernel has to point to memory that stays where it is
+   * @param mask what files are created with (umask(2))
+   */
+  call(number: number, args: readonly (number | bigint)[], mask = NO_MASK): number {
+    const { state, arguments: shared, result } = this.#channel;
+    shared[0] = BigInt(number);
+    for (let index = 1; index < ARGUMENTS; index++) shared[index] = BigInt(args[index - 1] ?? 0);
+    state[1] = mask;
+    Atomics.store(state, 0, REQUESTED);
+    Atomics.notify(state, 0);
+    while (Atomics.load(state, 0) === REQUESTED) Atomics.wait(state, 0, REQUESTED);
+    return Number(result[0] ?? 0n);
+  }
+
+  /** Has the other thread end. */
+  end(): void {
+    Atomics.store(this.#channel.state, 0, ENDED);
+    Atomics.notify(this.#channel.state, 0);
+  }
+}
+
+/** Makes the calls that another thread asks for, until that ends it. Holds this thread up. */
+export function performCalls(
+  shared: SharedArrayBuffer,
+  make: (args: BigInt64Array) => number,
+  setMask: (mask: number) => void,
+): void {
+  const { state, arguments: args, result } = new Channel(shared);
+  for (;;) {
+    const now = Atomics.load(state, 0);
+    if (now === ENDED) return;
+    if (now !== REQUESTED) {
+      Atomics.wait(state, 0, now);
+      continue;
+    }
+    const mask = state[1] ?? NO_MASK;
+    if (mask !== NO_MASK) setMask(mask);
+    result[0] = BigInt(make(args));
+    // Whoever ends this thread meanwhile is heard.
+    Atomics.compareExchange(state, 0, REQUESTED, DONE);
+    Atomics.notify(state, 0);
+  }
+}

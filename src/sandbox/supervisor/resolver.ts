@@ -1,0 +1,286 @@
+import type { Descriptor } from "../../os/descriptor.ts";
+import {
+  FileType,
+  isOnProc,
+  type ObjectStatus,
+  openAt,
+  openDirectoryAt,
+  OpenFlag,
+  readLinkAt,
+  statusOf,
+} from "../../os/path_calls.ts";
+import { type ByteString, decodeByteString, fromByteString, toByteString } from "./byte_strings.ts";
+import { CallError, Errno, succeeded } from "./call_error.ts";
+import type { Caller } from "./caller.ts";
+import type { DescriptorScope } from "./descriptor_scope.ts";
+
+/** As many links as the kernel follows before it gives up (path_resolution(7)). */
+const MAX_LINKS = 40;
+/** The inode of the root of proc(5). */
+const PROC_ROOT_INODE = 1n;
+const LONGEST_PATH = 4096;
+const STICKY_AND_WRITABLE_BY_ALL = 0o1002;
+
+/** Something that is there. */
+export interface FoundObject {
+  /** Only holds it. */
+  readonly descriptor: Descriptor;
+  readonly status: ObjectStatus;
+}
+
+/** Where a path leads. */
+export type Place =
+  /** To a name in a directory. */
+  | {
+    readonly kind: "entry";
+    readonly directory: Descriptor;
+    readonly directoryPath: string;
+    readonly name: ByteString;
+    /** Absolute, no link on the way. */
+    readonly path: string;
+    /** Undefined if there is nothing under that name. */
+    readonly object: FoundObject | undefined;
+    /** Whether the path says that it is a directory. */
+    readonly mustBeDirectory: boolean;
+  }
+  /** To something by other ways than its name. */
+  | {
+    readonly kind: "object";
+    /** As the kernel tells it; undefined if it has no name any more, or never had. */
+    readonly path: string | undefined;
+    readonly object: FoundObject;
+    /** `.` or `..`, if the path ends so. */
+    readonly dots: string | undefined;
+  };
+
+const linkText = new Uint8Array(new ArrayBuffer(LONGEST_PATH));
+const ITSELF = fromByteString("");
+const DOT_DOT = fromByteString("..");
+const ROOT = fromByteString("/");
+
+/** What becomes of a path, as far as it is not the path itself. */
+interface Walk {
+  links: number;
+}
+
+/**
+ * Follows paths as the kernel would for whoever made a call, but by descriptors: what was judged
+ * is what is used, whatever becomes of the names.
+ */
+export class Resolver {
+  readonly #scope: DescriptorScope;
+  readonly #caller: Caller;
+
+  /** @param scope holds the descriptors that places are made of */
+  constructor(scope: DescriptorScope, caller: Caller) {
+    this.#scope = scope;
+    this.#caller = caller;
+  }
+
+  /**
+   * Finds out where a path leads.
+   *
+   * @param base where a relative one begins: a descriptor of the caller, or AT_FDCWD
+   * @param follow whether a link at its end is followed
+   *   (`ifDirectory`: only if the path says that it is a directory)
+   * @throws {CallError}
+   */
+  resolve(base: number, path: ByteString, follow: boolean | "ifDirectory"): Place {
+    if (path === "") throw new CallError(Errno.ENOENT);
+    const walk: Walk = { links: 0 };
+    let at = path.startsWith("/") ? this.#root() : this.#directoryOf(base);
+    let rest = path;
+    for (;;) {
+      const trimmed = rest.replace(/\/+$/, "");
+      if (trimmed === "") return this.#object(at, undefined);
+      const mustBeDirectory = trimmed.length < rest.length;
+      const slash = trimmed.lastIndexOf("/");
+      const name = trimmed.slice(slash + 1);
+      if (name === "." || name === "..") {
+        return this.#object(this.#walk(at, trimmed, walk), name);
+      }
+      const directory = slash <= 0 ? at : this.#walk(at, trimmed.slice(0, slash), walk);
+      const found = this.#lookUp(directory, name);
+      const isLink = found !== undefined && isType(found, FileType.Link);
+      if (!isLink || !(follow === true || follow && mustBeDirectory)) {
+        return this.#entry(directory, name, found, mustBeDirectory);
+      }
+      const next = this.#follow(directory, name, found, walk);
+      if (typeof next !== "string") {
+        if (mustBeDirectory) requireDirectory(next);
+        return this.#objectAt(next, undefined);
+      }
+      if (next.startsWith("/")) at = this.#root();
+      else at = directory;
+      rest = mustBeDirectory ? `${next}/` : next;
+    }
+  }
+
+  /** What one of the caller's descriptors is about. @throws {CallError} */
+  descriptor(number: number): Place {
+    return this.#object(this.#scope.hold(this.#caller.open(number)), undefined);
+  }
+
+  #root(): Descriptor {
+    return this.#scope.hold(openAt(-1, ROOT, OpenFlag.PathOnly | OpenFlag.Directory));
+  }
+
+  #directoryOf(base: number): Descriptor {
+    const held = this.#scope.hold(this.#caller.open(base));
+    requireDirectory(this.#found(held));
+    return held;
+  }
+
+  #found(descriptor: Descriptor): FoundObject {
+    const status = statusOf(descriptor);
+    if (typeof status === "number") throw new CallError(-status);
+    return { descriptor, status };
+  }
+
+  #object(descriptor: Descriptor, dots: string | undefined): Place {
+    return this.#objectAt(this.#found(descriptor), dots);
+  }
+
+  #objectAt(object: FoundObject, dots: string | undefined): Place {
+    const path = pathOf(object);
+    return { kind: "object", path, object, dots };
+  }
+
+  #entry(
+    directory: Descriptor,
+    name: ByteString,
+    object: FoundObject | undefined,
+    mustBeDirectory: boolean,
+  ): Place {
+    const kernels = kernelPath(directory);
+    if (!kernels.startsWith("/")) throw new CallError(Errno.EACCES);
+    const directoryPath = decodeByteString(kernels);
+    const path = `${directoryPath === "/" ? "" : directoryPath}/${decodeByteString(name)}`;
+    if (object !== undefined && mustBeDirectory) requireDirectory(object);
+    return { kind: "entry", directory, directoryPath, name, path, object, mustBeDirectory };
+  }
+
+  #lookUp(directory: Descriptor, name: ByteString): FoundObject | undefined {
+    const held = openAt(directory, fromByteString(name), OpenFlag.PathOnly | OpenFlag.NoFollow);
+    if (held === -Errno.ENOENT) return undefined;
+    return this.#found(this.#scope.hold(held));
+  }
+
+  /** Holds the directory that a path without a link at its end leads to. */
+  #walk(from: Descriptor, path: ByteString, walk: Walk): Descriptor {
+    const relative = path.replace(/^\/+/, "");
+    if (relative === "") return from;
+    const held = openDirectoryAt(from, fromByteString(relative));
+    if (held >= 0) {
+      this.#scope.hold(held);
+      // There the kernel took us for whoever made the call.
+      if (!isOnProc(held)) return held;
+    } else if (held !== -Errno.ELOOP && held !== -Errno.EACCES) {
+      throw new CallError(-held);
+    }
+    const reached = this.#walkByName(from, relative, walk);
+    requireDirectory(reached);
+    return reached.descriptor;
+  }
+
+  #walkByName(from: Descriptor, path: ByteString, walk: Walk): FoundObject {
+    let at = this.#found(from);
+    let names = path.split("/");
+    while (names.length > 0) {
+      const [name = "", ...rest] = names;
+      names = rest;
+      if (name === "" || name === ".") continue;
+      requireDirectory(at);
+      if (name === "..") {
+        at = this.#found(this.#scope.hold(openAt(at.descriptor, DOT_DOT, OpenFlag.PathOnly)));
+        continue;
+      }
+      const found = this.#lookUp(at.descriptor, name);
+      if (found === undefined) throw new CallError(Errno.ENOENT);
+      if (!isType(found, FileType.Link)) {
+        at = found;
+        continue;
+      }
+      const next = this.#follow(at.descriptor, name, found, walk);
+      if (typeof next !== "string") {
+        at = next;
+        continue;
+      }
+      names = [...next.split("/"), ...names];
+      if (next.startsWith("/")) at = this.#found(this.#root());
+    }
+    return at;
+  }
+
+  /** What a link says, or what it leads to if that is something else. */
+  #follow(
+    directory: Descriptor,
+    name: ByteString,
+    link: FoundObject,
+    walk: Walk,
+  ): ByteString | FoundObject {
+    if (++walk.links > MAX_LINKS) throw new CallError(Errno.ELOOP);
+    if (isOnProc(directory)) return this.#followOnProc(directory, name, link);
+    this.#refuseForeignLink(directory, link);
+    return textOf(link.descriptor);
+  }
+
+  #followOnProc(
+    directory: Descriptor,
+    name: ByteString,
+    link: FoundObject,
+  ): ByteString | FoundObject {
+    const { process, thread } = this.#caller;
+    if (this.#found(directory).status.inode === PROC_ROOT_INODE) {
+      if (name === "self") return String(process);
+      if (name === "thread-self") return `${process}/task/${thread}`;
+      return textOf(link.descriptor);
+    }
+    // This program's own, and those of others, are not the caller's to go through.
+    const [, owner] = /^\/proc\/(\d+)\//.exec(`${kernelPath(directory)}/`) ?? [];
+    if (owner !== String(process) || process === Deno.pid) throw new CallError(Errno.EACCES);
+    const target = openAt(directory, fromByteString(name), OpenFlag.PathOnly);
+    return this.#found(this.#scope.hold(target));
+  }
+
+  /** As the kernel does where it protects users from each other's links (proc_sys_fs(5)). */
+  #refuseForeignLink(directory: Descriptor, link: FoundObject): void {
+    const parent = this.#found(directory).status;
+    const { mode, user } = parent;
+    if ((mode & STICKY_AND_WRITABLE_BY_ALL) !== STICKY_AND_WRITABLE_BY_ALL) return;
+    if (link.status.user !== user && link.status.user !== Deno.uid()) {
+      throw new CallError(Errno.EACCES);
+    }
+  }
+}
+
+/** Whether something is of a type. */
+export function isType({ status }: FoundObject, type: number): boolean {
+  return (status.mode & FileType.Mask) === type;
+}
+
+function requireDirectory(object: FoundObject): void {
+  if (!isType(object, FileType.Directory)) throw new CallError(Errno.ENOTDIR);
+}
+
+/** Where the kernel says that an open object is (proc_pid_fd(5)). */
+function kernelPath(object: Descriptor): ByteString {
+  const count = readLinkAt(-1, fromByteString(`/proc/self/fd/${object}`), linkText);
+  if (succeeded(count) === LONGEST_PATH) throw new CallError(Errno.ENAMETOOLONG);
+  return toByteString(linkText, count);
+}
+
+/** Where the kernel says that an open object is; undefined if it has no name. */
+function pathOf({ descriptor, status }: FoundObject): string | undefined {
+  const path = kernelPath(descriptor);
+  if (!path.startsWith("/")) return undefined;
+  // Without a link left it is not any other file's name that ends so.
+  const deleted = path.endsWith(" (deleted)") && status.links === 0;
+  return deleted ? undefined : decodeByteString(path);
+}
+
+function textOf(link: Descriptor): ByteString {
+  const count = readLinkAt(link, ITSELF, linkText);
+  if (succeeded(count) === LONGEST_PATH) throw new CallError(Errno.ENAMETOOLONG);
+  return toByteString(linkText, count);
+}

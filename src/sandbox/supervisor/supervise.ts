@@ -1,0 +1,149 @@
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { type Notification, NotificationListener } from "../../os/notifications.ts";
+import type { Architecture } from "../seccomp/profile.ts";
+import { CallError, Errno } from "./call_error.ts";
+import { Caller } from "./caller.ts";
+import { type CallName, supervisedCalls } from "./calls.ts";
+import { Connections } from "./connections.ts";
+import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
+import { type Answer, Operations } from "./operations.ts";
+import { Performer } from "./performer.ts";
+import { PathJudge, type SupervisorPolicy } from "./policy.ts";
+
+/** Everything that can be handed over. */
+const ALL = { names: true, metadata: true, reads: true, connections: true };
+/** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
+const RETRY_MS = 5;
+/** Trying again takes this part of the time at most. */
+const RETRY_SHARE = 0.1;
+const FOREVER = -1;
+
+/** What a supervisor works with. */
+export interface Supervision {
+  /** Tells of the calls (see `NotificationListener`). */
+  readonly listener: Descriptor;
+  /** Readable when the supervisor is to end. */
+  readonly alarm: Descriptor;
+  readonly policy: SupervisorPolicy;
+  /** Leads to the thread that makes the calls (see `performerChannel`). */
+  readonly performer: SharedArrayBuffer;
+  readonly architecture: Architecture;
+}
+
+/** A call that waits for something else than its supervisor. */
+interface WaitingCall {
+  readonly id: bigint;
+  readonly operation: Operation;
+}
+
+/**
+ * Serves the calls that a filter hands over, until no process is left that has the filter, or until
+ * the alarm. Holds this thread up.
+ *
+ * A call is served by this thread alone, one after the other. Whatever could wait for somebody else
+ * is tried again later instead.
+ */
+export function supervise(supervision: Supervision): void {
+  const listener = new NotificationListener(supervision.listener, supervision.alarm);
+  const supervisor = new Supervisor(listener, supervision);
+  for (;;) {
+    switch (listener.wait(supervisor.patienceMs)) {
+      case "notification":
+        supervisor.serveNext();
+        break;
+      case "alarm":
+      case "over":
+        return;
+    }
+    supervisor.retry();
+  }
+}
+
+class Supervisor {
+  readonly #listener: NotificationListener;
+  readonly #operations: AllOperations;
+  readonly #calls: ReadonlyMap<number, CallName>;
+  #waiting: WaitingCall[] = [];
+  #nextRetry = 0;
+
+  constructor(
+    listener: NotificationListener,
+    { policy, performer, architecture }: Supervision,
+  ) {
+    this.#listener = listener;
+    const performs = new Performer(performer);
+    this.#operations = {
+      files: new Operations(new PathJudge(policy), performs, architecture),
+      connections: new Connections(policy.ports, performs, architecture),
+    };
+    const calls = supervisedCalls(ALL, architecture);
+    this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
+  }
+
+  /** How long to wait for the next call, in milliseconds. */
+  get patienceMs(): number {
+    if (this.#waiting.length === 0) return FOREVER;
+    return Math.max(0, Math.ceil(this.#nextRetry - performance.now()));
+  }
+
+  serveNext(): void {
+    const notification = this.#listener.receive();
+    if (notification === undefined) return;
+    const { id } = notification;
+    let operation: Operation | undefined;
+    const answer = outcomeOf(() => {
+      operation = this.#read(notification);
+      return operation(this.#operations);
+    });
+    if (answer.kind !== "later") return this.#answer(id, answer);
+    if (operation === undefined) return;
+    if (this.#waiting.length === 0) this.#nextRetry = performance.now() + RETRY_MS;
+    this.#waiting.push({ id, operation });
+  }
+
+  /** Tries those again that wait. */
+  retry(): void {
+    if (this.#waiting.length === 0) return;
+    const began = performance.now();
+    if (began < this.#nextRetry) return;
+    this.#waiting = this.#waiting.filter(({ id, operation }) => {
+      if (!this.#listener.isWaiting(id)) return false;
+      const answer = outcomeOf(() => operation(this.#operations));
+      if (answer.kind === "later") return true;
+      this.#answer(id, answer);
+      return false;
+    });
+    const now = performance.now();
+    this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
+  }
+
+  #read({ id, thread, number, arguments: args }: Notification): Operation {
+    const call = this.#calls.get(number);
+    if (call === undefined) throw new CallError(Errno.EPERM);
+    const operation = readCall(call, new Caller(thread), args);
+    // What has been read is of whoever made the call, and not of one with the same number.
+    if (!this.#listener.isWaiting(id)) throw new CallError(Errno.EINTR);
+    return operation;
+  }
+
+  #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
+    if (answer.kind === "result") return this.#listener.answer(id, answer.result);
+    const { descriptor, closeOnExec, writable } = answer;
+    // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
+    const result = writable
+      ? this.#listener.addDescriptor(id, descriptor, closeOnExec)
+      : this.#listener.answerDescriptor(id, descriptor, closeOnExec);
+    closeDescriptor(descriptor);
+    if (writable || result < 0) this.#listener.answer(id, result);
+  }
+}
+
+function outcomeOf(action: () => Answer): Answer {
+  try {
+    return action();
+  } catch (error) {
+    // Whatever a command hands over, it is the call that fails and not the supervisor.
+    const errno = error instanceof CallError ? error.errno : Errno.EIO;
+    return { kind: "result", result: -errno };
+  }
+}

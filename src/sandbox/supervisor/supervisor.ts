@@ -1,0 +1,131 @@
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { openAlarm, raiseAlarm } from "../../os/alarm.ts";
+import type { Architecture } from "../seccomp/profile.ts";
+import { WorkerThread } from "../worker_thread.ts";
+import type { FromSupervisorThread, ToSupervisorThread } from "./messages.ts";
+import { Performer, performerChannel } from "./performer.ts";
+import type { SupervisorPolicy } from "./policy.ts";
+
+/** Where the threads' module is: beside this one, or where the build puts it. */
+const MODULE = import.meta.url.endsWith(".ts")
+  ? new URL("./worker.ts", import.meta.url)
+  : new URL("./src/sandbox/supervisor/worker.js", import.meta.url);
+
+/** The threads of a supervisor, before there is anything to supervise. */
+export class SupervisorThreads implements Disposable {
+  #decider: SupervisorThread | undefined;
+  #performer: SupervisorThread | undefined;
+
+  /** Decides about calls. Made when it is first needed. */
+  get decider(): SupervisorThread {
+    return this.#decider ??= new WorkerThread(MODULE, "sandbox supervisor");
+  }
+
+  /** Makes them. Made when it is first needed. */
+  get performer(): SupervisorThread {
+    return this.#performer ??= new WorkerThread(MODULE, "sandbox performer");
+  }
+
+  /** Whether one of the threads has failed. */
+  get failed(): boolean {
+    return this.#decider?.failed || this.#performer?.failed || false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#decider?.[Symbol.dispose]();
+    this.#performer?.[Symbol.dispose]();
+  }
+}
+
+type SupervisorThread = WorkerThread<ToSupervisorThread, FromSupervisorThread>;
+
+/** What a supervisor needs to know. */
+export interface SupervisorOptions {
+  /** Tells of the calls that a filter hands over; the supervisor's from now on. */
+  readonly listener: Descriptor;
+  /** Landlock's rules for what is done on behalf of commands. */
+  readonly ruleset: Descriptor;
+  readonly policy: SupervisorPolicy;
+  readonly architecture: Architecture;
+}
+
+/**
+ * Serves the calls that a filter of system calls hands over: decides about each by what it leads to,
+ * and has it made by a thread with no more rights than the command (seccomp_unotify(2)).
+ */
+export class Supervisor implements Disposable {
+  readonly #threads: SupervisorThreads;
+  readonly #listener: Descriptor;
+  readonly #alarm: Descriptor;
+  readonly #performer: Performer;
+  readonly #ended: Promise<void>;
+  #disposed = false;
+
+  private constructor(
+    threads: SupervisorThreads,
+    listener: Descriptor,
+    alarm: Descriptor,
+    performer: Performer,
+  ) {
+    this.#threads = threads;
+    this.#listener = listener;
+    this.#alarm = alarm;
+    this.#performer = performer;
+    this.#ended = threads.decider.next("ended").then(() => {}, () => {});
+  }
+
+  /**
+   * Begins to serve. Calls made before wait.
+   *
+   * @param threads the supervisor's from now on
+   * @throws {Error} if a thread has failed
+   */
+  static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
+    const { listener, ruleset, policy, architecture } = options;
+    const { decider, performer } = threads;
+    const alarm = openAlarm();
+    const channel = performerChannel();
+    const supervisor = new Supervisor(threads, listener, alarm, new Performer(channel));
+    try {
+      await Promise.all([decider.ready, performer.ready]);
+      const begun = Promise.all([performer.next("begun"), decider.next("begun")]);
+      performer.tell({ kind: "perform", ruleset, channel });
+      const supervision = { listener, alarm, policy, performer: channel, architecture };
+      decider.tell({ kind: "supervise", supervision });
+      await begun;
+      return supervisor;
+    } catch (error) {
+      supervisor[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Calls back once if the supervisor fails: no call is served from then on. */
+  onFailure(callback: (reason: Error) => void): void {
+    const { decider, performer } = this.#threads;
+    const failed = (reason: Error) => {
+      if (!this.#disposed) callback(reason);
+    };
+    decider.onFailure(failed);
+    performer.onFailure(failed);
+  }
+
+  /** Settles when no process is left that the supervisor serves, or it has ended otherwise. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** Serves no call any more: those that wait, and all that follow, fail with ENOSYS. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    raiseAlarm(this.#alarm);
+    this.#performer.end();
+    // Only then nobody uses the descriptors any more.
+    void this.#ended.then(() => {
+      closeDescriptor(this.#alarm);
+      closeDescriptor(this.#listener);
+      this.#threads[Symbol.dispose]();
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { FileType, type ObjectStatus, openAt, readFrom, statusOf } from "../../os/path_calls.ts";
+import { copyDescriptor, openProcess } from "../../os/processes.ts";
+import { fromByteString, toByteString } from "./byte_strings.ts";
+import type { Caller } from "./caller.ts";
+import { type FoundObject, isType } from "./resolver.ts";
+
+/** The numbers of the terminal that stands for each process's own, and of pseudo-terminals. */
+const OWN_TERMINAL = { major: 5, minor: 0 };
+const FIRST_PSEUDO_TERMINAL = 136;
+const LAST_PSEUDO_TERMINAL = 143;
+
+const STAT_BYTES = 1024;
+/** Where programs have their terminal; shells keep a copy as 255. */
+const LIKELY_DESCRIPTORS = [0, 1, 2, 255];
+
+/** Whether something is a terminal of those that a command can have. */
+export function isTerminal(object: FoundObject): boolean {
+  return isType(object, FileType.CharacterDevice) &&
+    (isOwnTerminal(object.status) || isPseudoTerminal(object.status));
+}
+
+/**
+ * A copy of a descriptor that the caller, or the leader of its session, has of its own controlling
+ * terminal, if that is the terminal asked for. Undefined if not, or if none of them has one.
+ *
+ * It cannot be opened again: its name is that of nobody else's to open, and `/dev/tty` is another's
+ * for whoever opens it.
+ */
+export function ownTerminal(caller: Caller, wanted: FoundObject): Descriptor | undefined {
+  const session = sessionOf(caller.process);
+  if (session === undefined || session.terminal === undefined) return undefined;
+  const { status } = wanted;
+  if (!isOwnTerminal(status) && !isSame(status, session.terminal)) return undefined;
+  for (const process of new Set([caller.process, session.leader])) {
+    const found = findTerminal(process, session.terminal);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+function findTerminal(process: number, terminal: Device): Descriptor | undefined {
+  const held = openProcess(process);
+  if (held === undefined) return undefined;
+  try {
+    for (const number of LIKELY_DESCRIPTORS) {
+      const copy = copyDescriptor(held, number);
+      if (copy === undefined) continue;
+      const status = statusOf(copy);
+      if (typeof status !== "number" && isSame(status, terminal)) return copy;
+      closeDescriptor(copy);
+    }
+    return undefined;
+  } finally {
+    closeDescriptor(held);
+  }
+}
+
+/** The session of a process, and the terminal that controls it (proc_pid_stat(5)). */
+function sessionOf(
+  process: number,
+): { readonly leader: number; readonly terminal: Device | undefined } | undefined {
+  const file = openAt(-1, fromByteString(`/proc/${process}/stat`), 0);
+  if (file < 0) return undefined;
+  const bytes = new Uint8Array(new ArrayBuffer(STAT_BYTES));
+  const count = readFrom(file, bytes);
+  closeDescriptor(file);
+  const text = toByteString(bytes, Math.max(0, count));
+  // The name in the second field is in parentheses and may hold any character, those included.
+  const [, , , session, terminal] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const number = Number(terminal);
+  return {
+    leader: Number(session),
+    terminal: number === 0 ? undefined : {
+      major: number >> 8 & 0xfff,
+      minor: number & 0xff | number >> 12 & 0xfff00,
+    },
+  };
+}
+
+function isOwnTerminal(status: ObjectStatus): boolean {
+  return isSame(status, OWN_TERMINAL);
+}
+
+function isPseudoTerminal({ deviceMajor }: ObjectStatus): boolean {
+  return deviceMajor >= FIRST_PSEUDO_TERMINAL && deviceMajor <= LAST_PSEUDO_TERMINAL;
+}
+
+function isSame({ mode, deviceMajor, deviceMinor }: ObjectStatus, { major, minor }: Device) {
+  return (mode & FileType.Mask) === FileType.CharacterDevice && deviceMajor === major &&
+    deviceMinor === minor;
+}

@@ -1,0 +1,123 @@
+import type { Variables } from "../http/proxy.ts";
+import { invalidParams } from "../protocol/errors.ts";
+import { encodeNotification } from "../protocol/envelope.ts";
+import type { NetworkProxyParams } from "../protocol/network_proxy.ts";
+import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import { EGRESS_PORT } from "../sandbox/policy/bound_policy.ts";
+import type { Egress } from "../sandbox/policy/requires_sandbox.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Denial, Target } from "../egress/policy.ts";
+import type { Decisions } from "./network_questions.ts";
+import type { Session } from "./session.ts";
+
+/** What a command's proxy belongs to. */
+export interface EgressOwner {
+  readonly processId: string;
+  readonly session: Session;
+  readonly bounds?: SandboxBounds | undefined;
+  readonly telemetry: Telemetry;
+  /** The executor's own variables, which name the proxies that it is to use itself. */
+  readonly environment: Variables;
+}
+
+/** A proxy, and the variables by which the command finds it. */
+export interface LaunchedEgress {
+  readonly egress: Egress;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the proxy that a client asks for.
+ *
+ * @throws {RpcError} -32602 for rules that cannot be understood, and for what this executor does not
+ * do: never is less enforced, nor less given, than was asked for
+ */
+export async function launchEgress(
+  { proxy, policyDecisionTimeoutMs }: NetworkProxyParams,
+  { processId, session, bounds, telemetry, environment }: EgressOwner,
+): Promise<LaunchedEgress> {
+  refuseUnsupported(proxy);
+  // Loaded with the first proxy.
+  const {
+    connectByDescriptor,
+    DomainPatternError,
+    DomainRules,
+    EgressPolicy,
+    EgressProxy,
+    proxyEnvironment,
+  } = await import("../egress/mod.ts");
+  const rules = Object.entries(proxy.domains ?? {});
+  try {
+    const decisions: Decisions = new Map();
+    const policy = new EgressPolicy({
+      rules: new DomainRules(rules),
+      mode: proxy.mode,
+      upstream: proxy.allowUpstreamProxy ? environment : undefined,
+      bounds: bounds?.egress,
+      ask: policyDecisionTimeoutMs === undefined
+        ? undefined
+        : (target) => session.questions.ask(processId, target, policyDecisionTimeoutMs, decisions),
+    });
+    const egress = new EgressProxy({
+      policy,
+      connect: connectByDescriptor,
+      socks: proxy.enableSocks5,
+      localBinding: proxy.allowLocalBinding,
+      observer: {
+        decided: (target, verdict) => {
+          telemetry.networkDecided(target.protocol, verdict.kind);
+          if (verdict.kind === "denied") session.notify(denialNotice(processId, target, verdict));
+        },
+      },
+    });
+    const ownLoopback = proxy.allowLocalBinding && !policy.namesLoopback;
+    return { egress, environment: proxyEnvironment({ port: EGRESS_PORT, ownLoopback }) };
+  } catch (error) {
+    if (error instanceof DomainPatternError) {
+      throw invalidParams(`\`networkProxy.proxy.domains\`: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+/**
+ * `enableSocks5Udp` is a permission that clients give unless they are told otherwise: UDP ASSOCIATE
+ * is refused when a command asks for it, by SOCKS's own code for that.
+ */
+function refuseUnsupported(proxy: NetworkProxyParams["proxy"]): void {
+  const refused = (member: string, reason: string) =>
+    invalidParams(`\`networkProxy.proxy.${member}\`: ${reason}`);
+  if (!proxy.enabled) throw refused("enabled", "a proxy that is not enabled cannot be started");
+  if (proxy.transparentTcp) {
+    throw refused("transparentTcp", "this executor does not intercept connections");
+  }
+  if (proxy.dangerouslyAllowAllUnixSockets) {
+    throw refused("dangerouslyAllowAllUnixSockets", "this executor does not pass on unix sockets");
+  }
+  if (Object.values(proxy.unixSockets ?? {}).includes("allow")) {
+    throw refused("unixSockets", "this executor does not pass on unix sockets");
+  }
+}
+
+/** What clients of the protocol write into their records. */
+function denialNotice(
+  processId: string,
+  { host, port, protocol, method }: Target,
+  { reason, source, said }: Denial,
+): string {
+  return encodeNotification("network/policyDecision", {
+    processId,
+    timestamp: new Date().toISOString(),
+    scope: "domain",
+    decision: "deny",
+    source: source === "administrator" ? "baseline_policy" : source,
+    reason: said ?? reason,
+    protocol,
+    host: host.name,
+    port,
+    ...protocol === "socks5_tcp"
+      ? {}
+      : { method: protocol === "https_connect" ? "CONNECT" : method },
+    policyOverride: false,
+  });
+}

@@ -1,0 +1,163 @@
+import { assert } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { canRunBubblewrap } from "../../../sandbox/linux/sandboxed_run.ts";
+import { command, type Outcome, run } from "../../support/commands.ts";
+import { isRecord, type Message } from "../../support/inbox.ts";
+import type { RawClient } from "../../support/raw_client.ts";
+import { connectStdio } from "../../support/stdio_client.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { enclosedIn } from "../../sandbox/support/sandboxed.ts";
+
+/** Names that stand in the executor's /etc/hosts. */
+const HOSTS = `127.0.0.1 localhost rebound.example
+11.0.0.2 good.example www.good.example registry.example packages.example git.example other.example
+11.0.0.3 second.example
+11.0.0.1 own.example
+10.9.9.9 private.example
+`;
+
+/** An executor in a small world of its own, and a place for commands. */
+export interface World {
+  readonly client: RawClient;
+  readonly directory: TemporaryDirectory;
+  readonly workspace: string;
+  /** What the servers outside serve as files. */
+  readonly files: string;
+  /** Runs a shell script that may reach these names. */
+  script(script: string, domains: Domains, more?: Message): Promise<Outcome>;
+}
+
+/** Patterns and what is said of them; a list for those that are allowed. */
+export type Domains = readonly string[] | Readonly<Record<string, string>>;
+
+/** Settings of a proxy as clients send them. */
+export function networkProxy(domains: Domains, more: Message = {}): Message {
+  return {
+    enabled: true,
+    enableSocks5: true,
+    enableSocks5Udp: true,
+    allowUpstreamProxy: false,
+    dangerouslyAllowAllUnixSockets: false,
+    mode: "full",
+    domains: isList(domains)
+      ? Object.fromEntries(domains.map((pattern) => [pattern, "allow"]))
+      : domains,
+    unixSockets: null,
+    allowLocalBinding: false,
+    ...more,
+  };
+}
+
+function isList(domains: Domains): domains is readonly string[] {
+  return Array.isArray(domains);
+}
+
+const NAMESPACES = [
+  ...["--user", "--map-root-user", "--net", "--mount"],
+  ...["--pid", "--fork", "--kill-child", "--mount-proc"],
+];
+
+const launcher = [
+  ...["/usr/bin/unshare", ...NAMESPACES],
+  ...["/bin/sh", fileURLToPath(new URL("world.sh", import.meta.url))],
+];
+
+/** Whether such a world can be made here. */
+const canMakeWorlds = canRunBubblewrap && new Deno.Command("/usr/bin/unshare", {
+  args: [
+    ...NAMESPACES,
+    ...["sh", "-c"],
+    "ip link add cable0 type veth peer name cable1 && command -v nsenter python3 openssl",
+  ],
+  stdout: "null",
+  stderr: "null",
+}).outputSync().success;
+
+/** Tests something in a world of its own. */
+export function testInWorld(
+  name: string,
+  body: (world: World) => Promise<void>,
+  { needs = [], env = {} }: {
+    /** Programs without which the test is left out. */
+    readonly needs?: readonly string[];
+    /** More variables of the executor. */
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): void {
+  Deno.test({
+    name: `network by name: ${name}`,
+    ignore: !canMakeWorlds || !needs.every(isInstalled),
+    fn: async () => {
+      using directory = new TemporaryDirectory();
+      const world = directory.path;
+      directory.write("hosts", HOSTS);
+      directory.write("resolv.conf", "nameserver 11.0.0.2\noptions timeout:2 attempts:3\n");
+      directory.write("nsswitch.conf", "passwd: files\nhosts: files dns\n");
+      Deno.copyFileSync(new URL("servers.py", import.meta.url), `${world}/servers.py`);
+      makeCertificate(world);
+      for (const made of ["ws", "www"]) Deno.mkdirSync(`${world}/${made}`);
+      await using client = connectStdio({
+        launcher,
+        env: { PATH, HOME: `${world}/ws`, WORLD: world, ...env },
+      });
+      await client.initialize();
+      let started = 0;
+      await body({
+        client,
+        directory,
+        workspace: `${world}/ws`,
+        files: `${world}/www`,
+        script: (script, domains, more = {}) =>
+          run(
+            client,
+            command(`process ${++started}`, ["/bin/sh", "-c", script], {
+              ...enclosedIn(`${world}/ws`),
+              networkProxy: { proxy: networkProxy(domains) },
+              ...more,
+              env: { ...toolEnvironment(world), ...isRecord(more.env) ? more.env : {} },
+            }),
+          ),
+      });
+    },
+  });
+}
+
+const PATH = Deno.env.get("PATH") ?? "/usr/local/bin:/usr/bin:/bin";
+
+/** Tools that trust the world's servers and leave nothing outside of their workspace. */
+function toolEnvironment(world: string): Record<string, string> {
+  const certificate = `${world}/server.crt`;
+  return {
+    PATH,
+    HOME: `${world}/ws`,
+    SSL_CERT_FILE: certificate,
+    NODE_EXTRA_CA_CERTS: certificate,
+    npm_config_cafile: certificate,
+    GIT_SSL_CAINFO: certificate,
+    PIP_CERT: certificate,
+    CURL_CA_BUNDLE: certificate,
+    REQUESTS_CA_BUNDLE: certificate,
+    npm_config_cache: `${world}/ws/.npm`,
+    npm_config_update_notifier: "false",
+  };
+}
+
+function makeCertificate(directory: string): void {
+  const names = ["good", "www.good", "registry", "packages", "git", "second"]
+    .map((name) => `DNS:${name}.example`).join();
+  const { success, stderr } = new Deno.Command("openssl", {
+    args: [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+      ...["-days", "1", "-subj", "/CN=outside", "-addext", `subjectAltName=${names}`],
+      ...["-keyout", `${directory}/server.key`, "-out", `${directory}/server.crt`],
+    ],
+  }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+function isInstalled(program: string): boolean {
+  return new Deno.Command("/bin/sh", {
+    args: ["-c", `command -v ${program}`],
+    stdout: "null",
+  }).outputSync().success;
+}

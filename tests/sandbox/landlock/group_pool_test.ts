@@ -1,0 +1,129 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
+import type { ProgramLaunch } from "../../../src/os/spawn.ts";
+import { SpawnError } from "../../../src/os/spawn.ts";
+import { processStatus } from "../../../src/os/procfs.ts";
+import { killAndReap, reap } from "../../../src/os/signals.ts";
+import { RpcError } from "../../../src/protocol/errors.ts";
+import { GroupPool } from "../../../src/sandbox/landlock/group_pool.ts";
+import type { GroupPlan } from "../../../src/sandbox/landlock/restricted_group.ts";
+import { governed, pathRule } from "../../../src/sandbox/landlock/rights.ts";
+import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
+import { eventually } from "../../e2e/support/patience.ts";
+
+const version = Deno.build.os === "linux" ? landlockVersion() : 0;
+const ignore = version < 6;
+
+const SUPERVISED = { names: true, metadata: true, reads: false, connections: false };
+
+function plan(granted = "/"): GroupPlan {
+  const options = { architecture: Deno.build.arch, network: "restricted" } as const;
+  return {
+    restrictions: {
+      governed: governed(false, version),
+      rules: [pathRule({ path: granted, access: "write" }, version)],
+      ports: [],
+      executable: undefined,
+      filter: seccompFilter({ ...options, supervised: SUPERVISED }),
+      supervised: true,
+    },
+    policy: { grants: [{ path: "/", access: "read" }], devices: [], ports: [] },
+    architecture: Deno.build.arch,
+  };
+}
+
+function launch(script: string): ProgramLaunch {
+  const argv = ["/bin/sh", "-c", script];
+  return { candidates: ["/bin/sh"], argv, cwd: "/", env: {}, descriptors: [] };
+}
+
+/** Waits for the end of a child. */
+async function exitCode(pid: number): Promise<number | undefined> {
+  let code: number | undefined;
+  await eventually(() => (code = reap(pid)) !== undefined, "the command's end");
+  return code;
+}
+
+/** Threads and their descriptors outlast a test by a little. */
+function testPool(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore, sanitizeOps: false, sanitizeResources: false, fn });
+}
+
+testPool("commands with the same plan share their threads", async () => {
+  using pool = new GroupPool();
+  const groups = await Promise.all([1, 2, 3].map(() => pool.take("a", plan)));
+  assertEquals(new Set(groups).size, 1);
+  const pids = await Promise.all(groups.map((group) => group.spawn(launch("exit 7"))));
+  for (const pid of pids) assertEquals(await exitCode(pid), 7);
+  assertEquals(await pool.take("a", () => plan("/nowhere")), groups[0]);
+  assert(await pool.take("b", plan) !== groups[0]);
+  assertEquals(pool.size, 2);
+});
+
+testPool("a command that cannot be started fails alone", async () => {
+  using pool = new GroupPool();
+  const group = await pool.take("a", plan);
+  const missing = { ...launch(""), candidates: ["/nowhere"] };
+  await assertRejects(() => group.spawn(missing), SpawnError, "No such file or directory");
+  assertEquals(await exitCode(await group.spawn(launch("exit 3"))), 3);
+});
+
+testPool("a plan that cannot be put in force is told, and the next is made", async () => {
+  using pool = new GroupPool();
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.symlink("/", `${directory}/link`);
+    await assertRejects(
+      () => pool.take("a", () => plan(`${directory}/link`)),
+      RpcError,
+      "nothing was started: ",
+    );
+    assertEquals(pool.size, 0);
+    const group = await pool.take("a", plan);
+    assertEquals(await exitCode(await group.spawn(launch("exit 0"))), 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+testPool(
+  "threads with nothing to do end, and what commands left behind stays supervised",
+  async () => {
+    using pool = new GroupPool({ idleMs: 20 });
+    const group = await pool.take("a", plan);
+    const pid = await group.spawn(launch("sleep 600"));
+    await eventually(() => !group.works, "the idle threads to end");
+    assertEquals(pool.size, 1);
+    killAndReap(pid);
+    await eventually(() => pool.size === 0, "the supervisor to end");
+    const next = await pool.take("a", plan);
+    assertEquals(await exitCode(await next.spawn(launch("exit 0"))), 0);
+  },
+);
+
+testPool("no more plans than so many are in force", async () => {
+  using pool = new GroupPool({ maxGroups: 1, roomMs: 5_000 });
+  const first = await pool.take("a", plan);
+  assertEquals(await exitCode(await first.spawn(launch("exit 0"))), 0);
+  await pool.take("b", plan);
+  assertEquals([pool.size, first.works], [1, false]);
+});
+
+testPool("plans whose commands still run keep others out", async () => {
+  using pool = new GroupPool({ maxGroups: 1, roomMs: 50 });
+  const group = await pool.take("a", plan);
+  const pid = await group.spawn(launch("sleep 600"));
+  await assertRejects(() => pool.take("b", plan), RpcError, "different sandboxes are running");
+  killAndReap(pid);
+});
+
+testPool("commands do not outlive their supervisor", async () => {
+  using pool = new GroupPool();
+  const group = await pool.take("a", plan);
+  const pid = await group.spawn(launch("sleep 600"));
+  group.watch(pid, () => killAndReap(pid));
+  group.fail(new Error("as if a thread had failed"));
+  await eventually(() => processStatus(pid) === undefined, "the command's end");
+  await assertRejects(() => group.spawn(launch("")), RpcError, "as if a thread had failed");
+  await eventually(() => pool.size === 0, "the group to be forgotten");
+});
