@@ -1,8 +1,7 @@
 import { type Connector, connectorFor } from "../client/connector.ts";
 import { configureLog } from "../log/log.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
-import type { ClientTransport } from "../transport/client_transport.ts";
-import { ConnectionError } from "../transport/client_transport.ts";
+import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { type ClientStreams, relay } from "../transport/relay.ts";
 import { helpText, type OptionHelp } from "./option_help.ts";
@@ -43,9 +42,8 @@ const OPTIONS: readonly OptionHelp[] = [
 function bridgeUsage(): string {
   return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)
 
-Connects standard input and output, with a message a line, to an executor that listens on a socket, or
-is on a host that ssh leads to: so
-whatever starts a program and talks to it can reach the executor, as through ssh or docker exec.
+Connects standard input and output, with a message a line, to an executor that listens on a socket or
+is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the executor.
 
 ${helpText(OPTIONS)}
 The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was lost.

@@ -22,7 +22,11 @@ export interface Connector {
   readonly resumable: boolean;
   /** How long an attempt to resume a session may take, in milliseconds. @default 5 s */
   readonly attemptTimeoutMs?: number;
-  /** @throws {ConnectionError} when it does not come about, also because the signal was aborted */
+  /**
+   * Makes a connection.
+   *
+   * @throws {ConnectionError} when it does not come about, also because the signal was aborted
+   */
   connect(signal: AbortSignal): Promise<ClientTransport>;
 }
 
