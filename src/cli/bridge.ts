@@ -4,11 +4,11 @@ import { writeErrorLine } from "../log/standard_error.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { type ClientStreams, relay } from "../transport/relay.ts";
-import { helpText, type OptionHelp } from "./option_help.ts";
+import { helpText, optionsHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
-import { checkOptions } from "./setting_options.ts";
+import { checkOptions, HELP_OPTION } from "./setting_options.ts";
 import { standardInput } from "./standard_input.ts";
-import { SSH_OPTIONS, SSH_OPTIONS_HELP, sshOptions } from "./ssh_options.ts";
+import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 import { parseArgs } from "node:util";
@@ -22,22 +22,28 @@ const SILENCE_LIMIT_MS = 15_000;
 /** A side that should be heard so often is taken for gone after so many times as long. */
 const MISSED_BEATS = 3;
 
-const OPTIONS: readonly OptionHelp[] = [
-  ...SSH_OPTIONS_HELP,
-  { label: "--token-file FILE", meaning: "authenticate with the token in this file" },
-  {
-    label: "--spawn SECONDS",
+const OPTIONS = {
+  ...SSH_OPTIONS,
+  "token-file": {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "file with the token that the executor requires",
+  },
+  spawn: {
+    type: "string",
+    placeholder: "SECONDS",
     meaning:
       "where nothing listens at unix:PATH, start an executor there, which ends once it has " +
       "been idle for so long",
   },
-  {
-    label: "--heartbeat SECONDS",
+  heartbeat: {
+    type: "string",
+    placeholder: "SECONDS",
     meaning: "send an empty line when there was nothing else for so long, and take a client that " +
       "does not do the same for gone (default: neither)",
   },
-  { label: "--help", meaning: "this text" },
-];
+  ...HELP_OPTION,
+} as const;
 
 function bridgeUsage(): string {
   return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)
@@ -45,7 +51,7 @@ function bridgeUsage(): string {
 Connects standard input and output, with a message a line, to an executor that listens on a socket or
 is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the executor.
 
-${helpText(OPTIONS)}
+${helpText(optionsHelp(OPTIONS))}
 The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was lost.
 `;
 }
@@ -53,7 +59,7 @@ The exit code is 0 when standard input has ended, 255 if the executor is out of 
 /** `remex bridge`: standard input and output as a connection to an executor. Returns the exit code. */
 export async function bridge(args: string[]): Promise<number> {
   const values = parse(args);
-  if (values.help === true) {
+  if (values.help) {
     await print(bridgeUsage());
     return 0;
   }
@@ -87,7 +93,7 @@ async function bridgeOptions(
   const { "token-file": tokenFile, spawn } = values;
   const ssh = sshOptions(values);
   const [address, ...more] =
-    parseArgs({ args, options: SPECS, allowPositionals: true }).positionals;
+    parseArgs({ args, options: OPTIONS, allowPositionals: true }).positionals;
   if (
     ssh !== undefined && address === undefined && tokenFile === undefined && spawn === undefined
   ) {
@@ -113,17 +119,9 @@ async function bridgeOptions(
   };
 }
 
-const SPECS = {
-  ...SSH_OPTIONS,
-  "token-file": { type: "string" },
-  spawn: { type: "string" },
-  heartbeat: { type: "string" },
-  help: { type: "boolean", short: "h" },
-} as const;
-
 function parse(args: string[]) {
-  checkOptions("bridge", args.filter((arg) => !isAddress(arg)), SPECS, "; it is no address");
-  return parseArgs({ args, options: SPECS, allowPositionals: true }).values;
+  checkOptions("bridge", args.filter((arg) => !isAddress(arg)), OPTIONS, "; it is no address");
+  return parseArgs({ args, options: OPTIONS, allowPositionals: true }).values;
 }
 
 function isAddress(argument: string): boolean {

@@ -1,25 +1,26 @@
 import { parseSshDestination } from "../ssh/destination.ts";
 import type { SshOptions } from "../ssh/ssh_connector.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
-import type { OptionHelp } from "./option_help.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** The options of every command that reaches a host by ssh, for `parseArgs`. */
+/** The options of every command that reaches a host by ssh. */
 export const SSH_OPTIONS = {
-  ssh: { type: "string" },
-  "ssh-command": { type: "string" },
-  binary: { type: "string" },
-} as const;
-
-/** The same for people. */
-export const SSH_OPTIONS_HELP: readonly OptionHelp[] = [
-  {
-    label: "--ssh HOST",
+  ssh: {
+    type: "string",
+    placeholder: "HOST",
     meaning: "reach [USER@]HOST[:PORT] by ssh, which puts remex there if it is not",
   },
-  { label: "--ssh-command COMMAND", meaning: "how ssh is called, as `ssh -F FILE` (default ssh)" },
-  { label: "--binary FILE", meaning: "with --ssh: the remex for the host's platform" },
-];
+  "ssh-command": {
+    type: "string",
+    placeholder: "COMMAND",
+    meaning: "with --ssh: how ssh is called, as `ssh -F FILE` (default ssh)",
+  },
+  binary: {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "with --ssh: the remex for the host's platform",
+  },
+} as const;
 
 /** What the options say; undefined without `--ssh`. @throws {UsageError} */
 export function sshOptions(

@@ -25,6 +25,7 @@ export type {
   Completion,
   ExecEvent,
   ExecProcess,
+  NetworkReport,
   OutputStream,
   ProcessEvent,
   ProcessSignal,

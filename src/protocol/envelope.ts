@@ -1,10 +1,10 @@
 import { JsonLimitError, type JsonLimits } from "./json_limits.ts";
 import { parseJson } from "./parse_json.ts";
 
-/** What a client calls its request: an integer or a text, given back as it was. */
+/** The id of a request: an integer or a text, which the answer repeats. */
 export type RequestId = number | bigint | string;
 
-/** An error as it stands in a response. */
+/** The error in a response. */
 export interface ErrorBody {
   /** For programs. */
   readonly code: number;
@@ -14,7 +14,7 @@ export interface ErrorBody {
   readonly data?: unknown;
 }
 
-/** One message, its parameters and results not yet looked at. */
+/** A message; its parameters or result are not parsed yet. */
 export type Message =
   | {
     readonly kind: "request";
@@ -38,12 +38,12 @@ export type Message =
 export const UNKNOWN_REQUEST_ID: RequestId = -1;
 
 /**
- * Reads one frame. Never throws: what is no message is a message of kind `malformed`.
+ * Reads one frame. Never throws: an invalid frame gives a message of kind `malformed`.
  *
  * An object with a method whose `id` is neither integer nor text is a notification, as members
  * that mean nothing are ignored everywhere.
  *
- * @param limits what a long message may hold. @default anything
+ * @param limits for a long message. @default none
  */
 export function parseMessage(text: string, limits?: JsonLimits): Message {
   try {
@@ -104,12 +104,12 @@ export function encodeNotification(method: string, params: unknown): string {
   return `{"method":${JSON.stringify(method)},"params":${encode(params)}}`;
 }
 
-/** A value that is JSON text already, and goes into a message as it is. */
+/** A value that is JSON text already. */
 export class JsonText {
   /** The JSON. */
   readonly text: string;
 
-  /** Takes valid JSON; nobody looks at it again. */
+  /** Takes valid JSON, which is not checked. */
   constructor(text: string) {
     this.text = text;
   }

@@ -1,7 +1,7 @@
 import { ConnectionError } from "./client_transport.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { StdioTransport } from "./stdio_transport.ts";
-import { atMost } from "./at_most.ts";
+import { deadline } from "@std/async/deadline";
 import type { CloseReason, EndReason, TransportObserver } from "./transport.ts";
 
 /** An executor to be started, spoken to over its standard input and output. */
@@ -142,9 +142,7 @@ export class CommandTransport implements ClientTransport {
 
   /** Tells of an end that this side has not brought about, with the reason if there is one soon. */
   async #tellEnd(observer: TransportObserver, reason: EndReason): Promise<void> {
-    let status: Deno.CommandStatus | undefined;
-    const known = this.#child.status.then((one) => status = one);
-    await atMost(STATUS_MS, known);
+    const status = await deadline(this.#child.status, STATUS_MS).catch(() => undefined);
     this.#ending ??= new ConnectionError("lost", this.#explain(status));
     observer.closed(reason);
   }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/asser
 import { execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "../support/executor.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { REMEX_BIN } from "../support/executor.ts";
 
 /** With a file of names of its own, in a mount namespace. */

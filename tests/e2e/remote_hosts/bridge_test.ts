@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { ExecRun, execToEnd } from "../support/exec_run.ts";
 import { ended, ListeningExecutor, REMEX_BIN, runToEnd } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const LINES = 20_000;
 const numbers = Array.from({ length: LINES }, (_, index) => `${index + 1}\n`).join("");

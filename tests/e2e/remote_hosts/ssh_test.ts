@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ExecRun, execToEnd } from "../support/exec_run.ts";
 import { REMEX_BIN } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { numbered } from "../recovery/support/work.ts";
 import { processesWith, SshHost, testWithSsh } from "./support/ssh_host.ts";
 

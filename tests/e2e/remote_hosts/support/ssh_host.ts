@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { VERSION } from "../../../../src/version.ts";
 import { ended, REMEX_BIN } from "../../support/executor.ts";
-import { eventually } from "../../support/patience.ts";
-import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { eventually } from "../../../support/patience.ts";
+import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 
 const SSHD = "/usr/sbin/sshd";
 /** Where sshd of root separates its privileges. */
