@@ -78,8 +78,7 @@ const EVERYTHING: JobFiles = {
  */
 function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
   const permissions = sandbox?.permissions;
-  return permissions?.type === "managed" && permissions.network === "restricted" &&
-    permissions.file_system.type === "restricted";
+  return permissions?.type === "managed" && permissions.network === "restricted";
 }
 
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {
