@@ -20,6 +20,8 @@ export interface InputOptions {
 const MAX_WRITES = 32;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
+/** The command's time was up; timeout(1) has the same. */
+const TIMED_OUT = 124;
 /** The exit code for leaving the terminal, as for a lost executor: the command's is unknown. */
 const LEFT = 255;
 
@@ -89,6 +91,7 @@ export type EndOfCommand = "exit" | "output";
  * everything has been written.
  *
  * @param until whether to wait for the output of background processes
+ * @param say tells the user something
  * @throws {OutputClosed} when nobody reads it
  * @throws {OutputError} when it cannot be written
  * @throws {Error} when the process is lost
@@ -97,6 +100,7 @@ export async function forwardOutput(
   process: ExecProcess,
   signals: ForwardedSignals,
   until: EndOfCommand,
+  say: (message: string) => void,
 ): Promise<number> {
   let exitCode = 0;
   for await (const event of process) {
@@ -105,8 +109,11 @@ export async function forwardOutput(
         await writeOutput(event.stream === "stderr" ? "stderr" : "stdout", event.bytes);
         break;
       case "exited":
-        exitCode = event.exitCode;
+        exitCode = event.timedOut ? TIMED_OUT : event.exitCode;
         signals.exited(exitCode);
+        if (event.limitExceeded !== undefined) {
+          say(`the command was ended: the executor's limit of ${event.limitExceeded} was reached`);
+        }
         if (until === "exit") return exitCode;
         break;
       case "failed":

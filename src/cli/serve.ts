@@ -1,3 +1,4 @@
+import type { Configuration } from "../config/configuration.ts";
 import { loadForExecutor } from "../config/load.ts";
 import { errorFields } from "../log/fields.ts";
 import { configureLog, log } from "../log/log.ts";
@@ -11,9 +12,10 @@ import { memoryLimit } from "../os/memory_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
 import { surviveFileSizeLimit } from "../os/signals.ts";
 import { reserveThread } from "../os/thread_reserve.ts";
+import type { CommandLimiter } from "../process/command_limits.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Executor } from "../server/executor.ts";
 import {
@@ -22,6 +24,7 @@ import {
   withoutTelemetrySecrets,
 } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { idleFor } from "../server/idle.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
@@ -55,14 +58,15 @@ export async function serve(args: string[]): Promise<number> {
   hideEnvironmentFromRuntime();
   configureLog(options.log);
   const { listen } = options;
+  using limiter = await limiterFor(options, configuration);
   if (listen.kind === "stdio") {
-    await serveStdio(options, environment);
+    await serveStdio(options, environment, limiter);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options, environment).catch((error) => {
+  await serveSocket(listen, options, environment, limiter).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
@@ -70,22 +74,41 @@ export async function serve(args: string[]): Promise<number> {
   return 0;
 }
 
+/** What keeps commands within limits, where there are some. @throws {ConfigurationError} */
+async function limiterFor(
+  { commandLimits }: ServeOptions,
+  configuration: Configuration,
+): Promise<CommandLimiter | undefined> {
+  if (commandLimits === undefined) return undefined;
+  const { CommandLimiter } = await import("../process/command_limits.ts");
+  try {
+    return new CommandLimiter(commandLimits);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw configuration.wrong("commandLimits", `: ${reason}`);
+  }
+}
+
 /** An executor and what belongs to it. */
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  readonly sandbox: Sandbox;
   /** Missing where the system does not tell which process connects. */
   readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
+  options: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
+  limiter: CommandLimiter | undefined,
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
+  const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
+  const { graceMs, sessionRetentionMs } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
@@ -93,22 +116,28 @@ function startService(
     reserveThread();
   }
   const keeper = keepProcesses();
-  observePlaceholders(keeper.directories);
+  limiter?.keepGroups(keeper.directories);
+  const sandbox = new Sandbox({
+    mechanism: sandboxMechanism,
+    placeholderObserver: keeper.directories,
+  });
   const executor = new Executor({
     startChild,
     keeper,
+    limited: limiter && ((start) => limiter.limited(start, { keeper, graceMs })),
     retainedBytes,
     graceMs,
+    detachedLifeMs: sessionRetentionMs,
     environment: withoutTelemetrySecrets(environment),
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
-    sandboxMechanism,
+    sandbox,
     telemetry,
     reserved,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
-  return { keeper, executor, telemetry, checkPeer };
+  return { keeper, executor, sandbox, telemetry, checkPeer };
 }
 
 /**
@@ -127,22 +156,26 @@ const TELEMETRY_PATIENCE_MS = 1000;
 
 /** Ends all processes and connections. Telemetry gets the rest of the grace. */
 async function stopService(
-  { executor, keeper, telemetry }: Service,
+  { executor, keeper, sandbox, telemetry }: Service,
   graceMs: number,
 ): Promise<void> {
   const deadline = performance.now() + graceMs;
   log("info", "shutting down", { connections: executor.connections });
   await executor.shutDown(graceMs);
   await keeper.killAll();
-  releaseAllHeld();
+  await sandbox[Symbol.asyncDispose]();
   await telemetry.stop(Math.max(TELEMETRY_PATIENCE_MS, deadline - performance.now()));
   log("info", "shut down");
 }
 
 /** Serves one client over standard input and output. */
-async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
+async function serveStdio(
+  options: ServeOptions,
+  environment: Environment,
+  limiter: CommandLimiter | undefined,
+): Promise<void> {
   const shutdown = shutdownSignal();
-  const service = startService(options, environment, await startTelemetry(environment));
+  const service = startService(options, environment, await startTelemetry(environment), limiter);
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
     standardOutput(),
@@ -159,6 +192,7 @@ async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
   environment: Environment,
+  limiter: CommandLimiter | undefined,
 ): Promise<void> {
   const shutdown = shutdownSignal();
   const access = await accessOf(options);
@@ -168,7 +202,8 @@ async function serveSocket(
   const ports: number[] = [];
   const own = reservedBy(options);
   const reserved = () => ({ ...own, ports });
-  const running = () => service ??= startService(options, environment, telemetry, reserved);
+  const running = () =>
+    service ??= startService(options, environment, telemetry, limiter, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
@@ -180,11 +215,13 @@ async function serveSocket(
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
-  const ended = options.exitOnStdinClose ? Promise.race([shutdown, stdinClosed()]) : shutdown;
+  const reasons = options.exitOnStdinClose ? [shutdown, stdinClosed()] : [shutdown];
   announce(server.url);
   // The executor starts after the line above, which its starter waits for.
   const started = running();
-  await ended;
+  const { exitWhenIdleMs } = options;
+  if (exitWhenIdleMs > 0) reasons.push(idleFor(exitWhenIdleMs, started.executor));
+  await Promise.race(reasons);
   ready = false;
   await stopService(started, options.graceMs);
   server.stop();

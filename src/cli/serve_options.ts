@@ -1,7 +1,9 @@
+import { parseCommandLimits } from "../config/command_limits.ts";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
+import type { LinuxMechanism } from "../sandbox/mechanism.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
+import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
@@ -21,7 +23,11 @@ export interface ServeOptions {
   readonly listen: ListenAddress;
   /** How long commands may take to end when the executor shuts down, in milliseconds. */
   readonly graceMs: number;
+  /** How long a session without a connection lives, in milliseconds. */
+  readonly sessionRetentionMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
+  readonly exitWhenIdleMs: number;
   /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
   readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
@@ -29,7 +35,9 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
-  /** What encloses commands on Linux. */
+  /** What commands may take. @default as much as they want */
+  readonly commandLimits?: CommandLimits | undefined;
+  /** What sandboxes commands on Linux. */
   readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */
@@ -85,7 +93,9 @@ export function serveOptions(configuration: Configuration): ServeOptions {
   return {
     listen,
     graceMs: configuration.get("grace") * 1000,
+    sessionRetentionMs: configuration.get("sessionRetention") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,
@@ -98,6 +108,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       endedProcesses: configuration.get("maxEndedProcesses"),
       concurrentRequests: configuration.get("concurrentRequests"),
     },
+    commandLimits: parseCommandLimits(configuration.get("commandLimits") ?? ""),
     memory: {
       budgetBytes: configuration.get("memoryBudget"),
       messageBytes: configuration.get("maxMessageBytes"),

@@ -82,6 +82,8 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       seq: exitSeq,
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
+      ...answer.limitExceeded !== undefined && { limitExceeded: answer.limitExceeded },
+      timedOut: answer.timedOut,
       ...networkOf(answer),
     });
     return;

@@ -2,6 +2,7 @@ import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../server/limits.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log/log.ts";
+import { commandLimits } from "./command_limits.ts";
 import {
   choice,
   inWords,
@@ -145,6 +146,13 @@ const table = {
     DEFAULT_LIMITS.concurrentRequests,
     "requests of a connection handled at the same time",
   ),
+  commandLimits: optional(
+    serve,
+    commandLimits(),
+    "what a command and all that it starts may take: memory (bytes, or 512MiB), processes (threads " +
+      "count), time (seconds, or 10m); and what all commands may take together: totalMemory, " +
+      "totalProcesses. Memory and processes need control groups",
+  ),
   grace: setting(
     [...serve, ...exec],
     seconds("zero"),
@@ -178,6 +186,12 @@ const table = {
     DEFAULT_MEMORY.messageBytes,
     "bytes of the largest message that is read; unless set, at most a sixteenth of the memory",
   ),
+  sessionRetention: setting(
+    serve,
+    seconds("above zero"),
+    30,
+    "how long a session waits for a client that lost its connection",
+  ),
   sandboxMechanism: setting(
     serve,
     choice("MECHANISM", SANDBOX_MECHANISMS),
@@ -186,6 +200,12 @@ const table = {
       "starts faster, or auto",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
+  exitWhenIdle: setting(
+    serve,
+    seconds("zero"),
+    0,
+    "shut down once there has been no client, no session and no process for so long; 0 for never",
+  ),
   url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
   tokenFile: optional(exec, path(), "file with the token that the executor requires"),
   sandbox: optional(

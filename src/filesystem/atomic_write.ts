@@ -5,17 +5,34 @@ import { copyContent } from "./copy_content.ts";
 import { DeferredClose, EarlyWriteback } from "./background_io.ts";
 import { systemErrorCode } from "./io_error.ts";
 import type { Destination } from "./paths.ts";
+<<<<<<< HEAD
+import { readFully, writeBase64, writeFully, writeOn, writePatiently } from "./transfer.ts";
+import { NEW_FILE_MODE, TempFile } from "./temp_file.ts";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+=======
 import { writeBase64, writeFully } from "./transfer.ts";
 import { NEW_FILE_MODE, type TempFile } from "./temp_file.ts";
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+>>>>>>> deep
 import { dirname } from "@std/path";
 
 /** What a file is to hold. */
 export type FileContent =
   | { readonly kind: "base64"; readonly text: string }
   /** That of the file at a path, whose mode comes along. */
-  | { readonly kind: "copy"; readonly source: string };
+  | { readonly kind: "copy"; readonly source: string }
+  | StagedContent;
+
+/** What was written to a file of its own before. */
+export interface StagedContent {
+  readonly kind: "staged";
+  /** Leads to that file. */
+  readonly source: string;
+  /** Whether it has no name and can be given one. Linux only. */
+  readonly linkable: boolean;
+}
 
 /** From so many bytes on it pays to have a file's room freed while others are served. */
 const SLOWLY_FREED_BYTES = 1024 * 1024;
@@ -58,9 +75,18 @@ export async function atomicWrite(
     }
   }
   if (content.kind === "copy") return await copyInPlace(content.source, destination, signal);
+  if (content.kind === "staged") {
+    await using source = await open(content.source, constants.O_RDONLY);
+    return await overwriteFile(file, new StoredBytes(source, (await source.stat()).size));
+  }
   const bytes = decodeBase64(content.text);
   if (bytes === undefined) throw new SyntaxError("not standard base64");
+<<<<<<< HEAD
+  if (old.isFile()) await overwriteFile(file, new GivenBytes(bytes));
+  else await writePatiently(file, bytes, signal);
+=======
   await overwriteFile(file, bytes);
+>>>>>>> deep
 }
 
 function isReplaceable(file: Stats): boolean {
@@ -73,7 +99,7 @@ async function createFile(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const name = await destination.newName();
-  await using temp = await createTempFile(destination, name);
+  await using temp = await createTempFile(destination, name, content);
   if (temp !== undefined) {
     await fill(temp, content, signal);
     return await temp.moveTo(name);
@@ -93,7 +119,7 @@ async function replaceFile(
   content: FileContent,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  await using temp = await createTempFile(destination, name, old);
+  await using temp = await createTempFile(destination, name, content, old);
   if (temp === undefined) return false;
   {
     await using writeback = new EarlyWriteback(temp.path);
@@ -123,6 +149,10 @@ async function fill(
   written?: () => void,
 ): Promise<void> {
   if (content.kind === "copy") return await copyContent(content.source, temp.path, signal);
+  if (content.kind === "staged") {
+    if (!temp.adopted) await copyStaged(content.source, temp, signal);
+    return;
+  }
   await writeBase64(temp.file, content.text, written);
 }
 
@@ -132,18 +162,82 @@ async function fill(
  * What goes past its end is written first: that is what a full disk or a quota refuses, and then
  * the file gets its old length back and nothing has been lost.
  */
-async function overwriteFile(file: FileHandle, bytes: Uint8Array): Promise<void> {
+async function overwriteFile(file: FileHandle, bytes: SizedBytes): Promise<void> {
   const { size } = await file.stat();
   if (bytes.length > size) {
     try {
-      await writeFully(file, bytes.subarray(size), size);
+      await bytes.writeTo(file, size, bytes.length);
     } catch (error) {
       await file.truncate(size);
       throw error;
     }
   }
-  await writeFully(file, bytes.subarray(0, size), 0);
+  await bytes.writeTo(file, 0, Math.min(size, bytes.length));
   if (bytes.length < size) await file.truncate(bytes.length);
+}
+
+/** Bytes of which any part can be written to the same place of a file. */
+interface SizedBytes {
+  readonly length: number;
+  writeTo(file: FileHandle, from: number, end: number): Promise<void>;
+}
+
+class GivenBytes implements SizedBytes {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  async writeTo(file: FileHandle, from: number, end: number): Promise<void> {
+    await writeFully(file, this.#bytes.subarray(from, end), from);
+  }
+}
+
+/** Those of a file. */
+class StoredBytes implements SizedBytes {
+  readonly length: number;
+  readonly #source: FileHandle;
+
+  constructor(source: FileHandle, length: number) {
+    this.#source = source;
+    this.length = length;
+  }
+
+  async writeTo(file: FileHandle, from: number, end: number): Promise<void> {
+    const buffer = new Uint8Array(Math.min(STAGED_PIECE_BYTES, end - from));
+    for (let at = from; at < end;) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
+      const count = await readFully(this.#source, piece, at);
+      if (count === 0) return;
+      await writeFully(file, piece.subarray(0, count), at);
+      at += count;
+    }
+  }
+}
+
+/** Bytes of a staged file that are copied at a time. */
+const STAGED_PIECE_BYTES = 1024 * 1024;
+
+/** Copies the bytes alone, and none of what else there is to a file. */
+async function copyStaged(
+  path: string,
+  temp: TempFile,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await using source = await open(path, constants.O_RDONLY);
+  const buffer = new Uint8Array(STAGED_PIECE_BYTES);
+  for (let at = 0;;) {
+    signal?.throwIfAborted();
+    const count = await readFully(source, buffer, at);
+    if (count === 0) return;
+    await writeOn(temp.file, buffer.subarray(0, count));
+    at += count;
+  }
 }
 
 /** Nobody else may read what is to replace a private file, not even until it has its mode. */
@@ -153,6 +247,8 @@ const PRIVATE_MODE = 0o600;
  * Creates the empty file that is to take a name over, in the same directory: without a name where
  * that can be had, so that nothing is left of it if the executor is killed.
  *
+ * What was staged without a name becomes that file itself.
+ *
  * @param old the file that has the name now, if one has it: its owner, mode, access control list
  * and extended attributes are passed on
  * @returns undefined, leaving no trace, if that cannot be done
@@ -160,14 +256,17 @@ const PRIVATE_MODE = 0o600;
 async function createTempFile(
   destination: Destination,
   name: string,
+  content: FileContent,
   old?: Stats,
 ): Promise<TempFile | undefined> {
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
   const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
-  const temp = await destination.createNameless(path, mode)
-    .catch(() => destination.create(path, mode))
-    .catch(refuseLackOfDescriptors);
+  const staged = content.kind === "staged" && content.linkable;
+  const temp =
+    await (staged ? TempFile.adopt(path, content.source) : destination.createNameless(path, mode))
+      .catch(() => destination.create(path, mode))
+      .catch(refuseLackOfDescriptors);
   if (temp === undefined || old === undefined) return temp;
   try {
     await passOn(destination.file ?? name, old, temp);

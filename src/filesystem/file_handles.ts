@@ -1,16 +1,22 @@
 import { invalidRequest, notFound } from "../protocol/errors.ts";
-import { MAX_READ_BLOCK_BYTES } from "../protocol/filesystem.ts";
+import { MAX_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { systemErrorCode, toRpcError } from "./io_error.ts";
 import { hostPath } from "./named.ts";
 import { openRegularFile } from "./open.ts";
 import { plainPaths } from "./plain_paths.ts";
+import { notOpenFor, stageBeside, StagedFile, storeStaged } from "./staged_file.ts";
 import { readFully } from "./transfer.ts";
 import type { FileHandle } from "node:fs/promises";
 
-/** Opens a regular file for reading. */
-export type FileOpener = (path: PathUri) => Promise<FileHandle>;
+/** How the files are reached that handles are opened for. */
+export interface FileOpener {
+  /** Opens a regular file for reading. */
+  readonly open: (path: PathUri) => Promise<FileHandle>;
+  /** Begins what is to become a regular file's content. */
+  readonly stage: (path: PathUri) => Promise<StagedFile>;
+}
 
 /** Files that one connection may have open. */
 export const MAX_OPEN_FILES = 128;
@@ -18,31 +24,32 @@ export const MAX_OPEN_FILES = 128;
 const MAX_HANDLE_ID_BYTES = 32;
 
 /**
- * The files that a connection has open for reading; disposed of with the connection.
+ * The files that a connection has open; disposed of with the connection, and what was written and
+ * not closed is gone then.
  *
  * A handle is taken and given up in the order in which requests come, so that a client need not
  * wait for one answer before it sends the next request. All methods throw {@linkcode RpcError}.
  */
 export class FileHandles implements AsyncDisposable {
-  readonly #files = new Map<string, Promise<OpenFile>>();
+  readonly #files = new Map<string, Promise<OpenFile | StagedFile>>();
 
   /**
    * `fs/open`: a regular file, under an id of the client's choice.
    *
-   * @param openFile opens the file at the path for reading
+   * @param opener how the path is followed
    */
   async open(
-    { handleId, path }: Params<"fs/open">,
-    openFile: FileOpener = openPlainly,
+    { handleId, path, mode }: Params<"fs/open">,
+    opener: FileOpener = plainOpener,
   ): Promise<ResultInput<"fs/open">> {
     refuseLongId(handleId);
     if (this.#files.has(handleId)) {
-      throw invalidRequest(`file read handle \`${handleId}\` already exists`);
+      throw invalidRequest(`file handle \`${handleId}\` already exists`);
     }
     if (this.#files.size >= MAX_OPEN_FILES) {
-      throw invalidRequest(`at most ${MAX_OPEN_FILES} file reads may be open per connection`);
+      throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const opening = open(path, openFile);
+    const opening = open(path, mode, opener);
     this.#files.set(handleId, opening);
     try {
       await opening;
@@ -58,11 +65,11 @@ export class FileHandles implements AsyncDisposable {
     { handleId, offset, len }: Params<"fs/readBlock">,
   ): Promise<ResultInput<"fs/readBlock">> {
     refuseLongId(handleId);
-    if (len < 1 || len > MAX_READ_BLOCK_BYTES) {
-      throw invalidRequest(`file read block length must be between 1 and ${MAX_READ_BLOCK_BYTES}`);
+    if (len < 1 || len > MAX_BLOCK_BYTES) {
+      throw invalidRequest(`file read block length must be between 1 and ${MAX_BLOCK_BYTES}`);
     }
-    const file = await this.#files.get(handleId)?.catch(() => undefined);
-    if (file === undefined) throw notFound(`unknown file read handle \`${handleId}\``);
+    const file = known(await this.#files.get(handleId)?.catch(() => undefined), handleId);
+    if (file instanceof StagedFile) throw notOpenFor(handleId, "reading");
     try {
       const bytes = await file.readAt(offset, len);
       return { chunk: bytes.toBase64(), eof: bytes.length < len };
@@ -71,13 +78,45 @@ export class FileHandles implements AsyncDisposable {
     }
   }
 
-  /** `fs/close`: an unknown handle is as good as a closed one. */
-  close({ handleId }: Params<"fs/close">): ResultInput<"fs/close"> {
+  /** `fs/writeBlock`: one that fails makes all that was written to the handle void. */
+  async writeBlock(
+    { handleId, offset, chunk }: Params<"fs/writeBlock">,
+  ): Promise<ResultInput<"fs/writeBlock">> {
     refuseLongId(handleId);
-    const file = this.#files.get(handleId);
+    if (chunk.length < 1 || chunk.length > MAX_BLOCK_BYTES) {
+      throw invalidRequest(`file write block length must be between 1 and ${MAX_BLOCK_BYTES}`);
+    }
+    const opening = this.#files.get(handleId);
+    const file = known(await this.#files.get(handleId)?.catch(() => undefined), handleId);
+    if (file instanceof OpenFile) throw notOpenFor(handleId, "writing");
+    try {
+      await file.write(chunk, offset);
+      return {};
+    } catch (error) {
+      if (this.#files.get(handleId) === opening) {
+        this.#files.delete(handleId);
+        await file[Symbol.asyncDispose]();
+      }
+      throw toRpcError(error);
+    }
+  }
+
+  /**
+   * `fs/close`: what was written becomes the file's content. An unknown handle is as good as a
+   * closed one.
+   */
+  async close({ handleId }: Params<"fs/close">): Promise<ResultInput<"fs/close">> {
+    refuseLongId(handleId);
+    const opening = this.#files.get(handleId);
     this.#files.delete(handleId);
-    if (file !== undefined) void closed(file);
-    return {};
+    await using file = await opening?.catch(() => undefined);
+    if (!(file instanceof StagedFile)) return {};
+    try {
+      await file.commit();
+      return {};
+    } catch (error) {
+      throw toRpcError(error);
+    }
   }
 
   /** Settles when all files are closed. */
@@ -88,31 +127,49 @@ export class FileHandles implements AsyncDisposable {
   }
 }
 
+/** @throws {RpcError} -32004 */
+function known<F>(file: F | undefined, handleId: string): F {
+  if (file === undefined) throw notFound(`unknown file handle \`${handleId}\``);
+  return file;
+}
+
 function refuseLongId(handleId: string): void {
   if (new TextEncoder().encode(handleId).length > MAX_HANDLE_ID_BYTES) {
-    throw invalidRequest(`file read handle ID must not exceed ${MAX_HANDLE_ID_BYTES} bytes`);
+    throw invalidRequest(`file handle ID must not exceed ${MAX_HANDLE_ID_BYTES} bytes`);
   }
 }
 
-/** Opens it with all rights of this process. */
-export async function openPlainly(path: PathUri): Promise<FileHandle> {
-  const name = hostPath(path);
-  using place = plainPaths.object(name, "read");
-  return (await openRegularFile(place.path, name)).file;
-}
+/** Reaches them with all rights of this process. */
+export const plainOpener: FileOpener = {
+  open: async (path) => {
+    const name = hostPath(path);
+    using place = plainPaths.object(name, "read");
+    return (await openRegularFile(place.path, name)).file;
+  },
+  stage: async (path) => {
+    const name = hostPath(path);
+    return await StagedFile.create(
+      await stageBeside(name, plainPaths),
+      (content) => storeStaged(name, plainPaths, content),
+    );
+  },
+};
 
-async function open(path: PathUri, openFile: FileOpener): Promise<OpenFile> {
+async function open(
+  path: PathUri,
+  mode: Params<"fs/open">["mode"],
+  opener: FileOpener,
+): Promise<OpenFile | StagedFile> {
   try {
-    return new OpenFile(await openFile(path));
+    return mode === "replace" ? await opener.stage(path) : new OpenFile(await opener.open(path));
   } catch (error) {
     throw toRpcError(error);
   }
 }
 
 /** Closes a file once it is open; whoever opens it hears of a failure. */
-async function closed(opening: Promise<OpenFile>): Promise<void> {
-  const file = await opening.catch(() => undefined);
-  await file?.close();
+async function closed(opening: Promise<OpenFile | StagedFile>): Promise<void> {
+  await using _file = await opening.catch(() => undefined);
 }
 
 /**
@@ -120,7 +177,7 @@ async function closed(opening: Promise<OpenFile>): Promise<void> {
  *
  * The runtime reads at a place by moving the file's position there, so that reads take turns.
  */
-class OpenFile {
+class OpenFile implements AsyncDisposable {
   readonly #file: FileHandle;
   #lastRead: Promise<unknown> = Promise.resolve();
 
@@ -136,7 +193,7 @@ class OpenFile {
   }
 
   /** Closes the file once the reads before are done. */
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#lastRead;
     await this.#file.close();
   }

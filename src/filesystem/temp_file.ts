@@ -8,6 +8,8 @@ export const NEW_FILE_MODE = 0o666;
 /** A new file, open for writing, that disappears unless it gets finished. */
 export class TempFile implements AsyncDisposable {
   readonly file: Deno.FsFile;
+  /** Whether it has its content already. */
+  readonly adopted: boolean;
   readonly #name: string;
   readonly #descriptor: Descriptor | undefined;
   #state: "nameless" | "named" | "finished";
@@ -17,7 +19,9 @@ export class TempFile implements AsyncDisposable {
     file: Deno.FsFile,
     state: "nameless" | "named",
     descriptor?: Descriptor,
+    adopted = false,
   ) {
+    this.adopted = adopted;
     this.#name = name;
     this.file = file;
     this.#state = state;
@@ -58,14 +62,27 @@ export class TempFile implements AsyncDisposable {
     return await TempFile.#hold(path, descriptor, "nameless");
   }
 
+  /**
+   * Goes on with a file that was created without a name before. Linux only.
+   *
+   * @param path see {@linkcode createNameless}
+   * @param source leads to the file
+   * @throws {SystemError}
+   */
+  static async adopt(path: string, source: string): Promise<TempFile> {
+    const descriptor = openAt(-1, source, Open.WriteOnly);
+    return await TempFile.#hold(path, descriptor, "nameless", true);
+  }
+
   static async #hold(
     path: string,
     descriptor: Descriptor,
     state: "nameless" | "named",
+    adopted = false,
   ): Promise<TempFile> {
     try {
       const file = await Deno.open(pathTo(descriptor), { write: true });
-      return new TempFile(path, file, state, descriptor);
+      return new TempFile(path, file, state, descriptor, adopted);
     } catch (error) {
       closeDescriptor(descriptor);
       if (state === "named") await remove(path, false).catch(() => {});

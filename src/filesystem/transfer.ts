@@ -54,6 +54,6 @@ export async function writeBase64(
 }
 
 /** Writes all of the bytes from where the last write ended. */
-async function writeOn(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+export async function writeOn(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));
 }

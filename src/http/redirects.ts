@@ -77,7 +77,9 @@ function redirected(request: HttpRequest, status: number, target: URL): HttpRequ
     ...becomesGet ? OF_BODY : [],
     ...elsewhere ? BOUND_TO_ORIGIN : [],
   ];
-  const kept = request.headers.filter((header) => !dropped.some((name) => isNamed(header, name)));
+  const kept = request.headers.filter((header) =>
+    !dropped.some((name) => isNamed(header, name)) && !(elsewhere && header.secret)
+  );
   return {
     method: becomesGet ? "GET" : request.method,
     url: elsewhere ? target : withUserOf(url, target),

@@ -10,6 +10,7 @@ import {
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
+  O_RDWR,
   O_TMPFILE,
   O_WRONLY,
   PATH_MAX,
@@ -45,6 +46,7 @@ const libc = libraryTable({
 export const Open = {
   ReadOnly: O_RDONLY,
   WriteOnly: O_WRONLY,
+  ReadWrite: O_RDWR,
   Create: O_CREAT,
   Exclusive: O_EXCL,
   NonBlocking: O_NONBLOCK,

@@ -1,4 +1,6 @@
+import type { ControlGroup } from "../os/control_groups.ts";
 import type {
+  ExceededLimit,
   NetworkReport,
   OutputStream,
   StartFailure,
@@ -48,14 +50,20 @@ export interface ChildCommand {
    * @default false
    */
   readonly sealed?: boolean;
+  /** Where it is started, so that it is kept within limits. Linux only. @default where this is */
+  readonly group?: ControlGroup | undefined;
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */
 export interface ChildObserver {
   /** Bytes that the child or a descendant wrote. Valid only during the call. */
   output(stream: OutputStream, bytes: Uint8Array<ArrayBuffer>): void;
-  /** The child has ended, and what it wrote before has been told. 128 + n for signal n. */
-  exited(exitCode: number): void;
+  /**
+   * The child has ended, and what it wrote before has been told. 128 + n for signal n.
+   *
+   * @param limit which limit ended it, if one did
+   */
+  exited(exitCode: number, limit?: ExceededLimit): void;
   /** After the exit, nothing holds the output open any more. Last. */
   ended(): void;
 }
@@ -63,8 +71,8 @@ export interface ChildObserver {
 /** How an attempt to give a child input ended. */
 export type WriteOutcome = "written" | "closed";
 
-/** What keeps a command from what it must not do. */
-export interface Enclosure {
+/** What a child tells about its sandbox. */
+export interface ChildSandbox {
   readonly sandboxType: Exclude<SandboxType, "none">;
   /** Whether a command that ended so, and wrote this, most likely was denied something. */
   isDenial(exitCode: number, output: string): boolean;
@@ -75,8 +83,8 @@ export interface Enclosure {
 /** A started command, leader of its own session and process group. */
 export interface Child {
   readonly pid: number;
-  /** Missing when nothing encloses the command. */
-  readonly enclosure?: Enclosure;
+  /** Missing when the command is not sandboxed. */
+  readonly sandbox?: ChildSandbox;
   /**
    * Gives the child input, in the order of the calls. Settles when the system has taken all of it,
    * or when the child no longer reads.

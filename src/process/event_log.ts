@@ -1,4 +1,4 @@
-import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
 import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
@@ -14,11 +14,22 @@ export interface OutputEvent {
   readonly bytes: Uint8Array;
 }
 
+/** What there is to say of some exits only. */
+export interface ExitDetails {
+  readonly limitExceeded?: ExceededLimit | undefined;
+  readonly network?: NetworkReport | undefined;
+  readonly timedOut?: boolean;
+}
+
 export interface ExitedEvent {
   readonly kind: "exited";
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  /** Missing unless a limit ended the process. */
+  readonly limitExceeded?: ExceededLimit;
+  /** Whether it was told to end as its time was up; undefined for no. */
+  readonly timedOut?: true;
   readonly network?: NetworkReport | undefined;
 }
 
@@ -83,14 +94,16 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean, network?: NetworkReport): ExitedEvent {
-    const seq = ++this.#lastSeq;
+  appendExited(exitCode: number, sandboxDenied: boolean, more: ExitDetails = {}): ExitedEvent {
+    const { limitExceeded, network, timedOut } = more;
     this.#exited = {
       kind: "exited",
-      seq,
+      seq: ++this.#lastSeq,
       exitCode,
       sandboxDenied,
+      ...limitExceeded === undefined ? {} : { limitExceeded },
       ...network === undefined ? {} : { network },
+      ...timedOut === true ? { timedOut } : {},
     };
     this.#wake();
     return this.#exited;
@@ -119,6 +132,10 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      ...this.#exited?.limitExceeded === undefined
+        ? {}
+        : { limitExceeded: this.#exited.limitExceeded },
+      ...this.#exited?.timedOut === undefined ? {} : { timedOut: true },
       ...networkMembers(this.#exited?.network),
     };
   }

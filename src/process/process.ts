@@ -1,5 +1,5 @@
 import { invalidRequest } from "../protocol/errors.ts";
-import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
+import type { ExceededLimit, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver } from "./child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
@@ -24,6 +24,13 @@ export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => P
 /** Told of everything that happens to a process, in order. */
 export type ProcessObserver = (event: LogEvent) => void;
 
+/** How a command has ended. */
+interface Exit {
+  readonly exitCode: number;
+  /** What it had too much of. */
+  readonly limit: ExceededLimit | undefined;
+}
+
 /** A command being run, from its start until its last output has been read, and after that. */
 export class Process {
   readonly log: EventLog;
@@ -38,8 +45,10 @@ export class Process {
   #outcome: ProcessOutcome | undefined;
   #unwrittenBytes = 0;
   #paused = false;
+  #timeout: number | undefined;
+  #timedOut = false;
   /** The exit while it is not told yet. */
-  #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
+  #unsettledExit: Exit & { readonly timer: number } | undefined;
 
   private constructor(
     command: ChildCommand,
@@ -70,7 +79,7 @@ export class Process {
     const process = new Process(command, log, observer, inputBytes);
     process.#child = await start(command, {
       output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
-      exited: (exitCode) => process.#exited(exitCode),
+      exited: (exitCode, limit) => process.#exited(exitCode, limit),
       ended: () => {
         process.#settleExit();
         observer(log.appendClosed());
@@ -84,9 +93,9 @@ export class Process {
     return this.#child?.pid;
   }
 
-  /** What encloses the process. */
+  /** What sandboxes the process. */
   get sandboxType(): SandboxType {
-    return this.#child?.enclosure?.sandboxType ?? "none";
+    return this.#child?.sandbox?.sandboxType ?? "none";
   }
 
   /** How long it has been there, in seconds. */
@@ -146,6 +155,19 @@ export class Process {
     }
   }
 
+  /**
+   * Asks the process group to end (SIGTERM) once it has run for so long, and kills it after the grace.
+   * Its exit tells so. To be called once. All times in milliseconds.
+   */
+  limitTime(timeoutMs: number, graceMs: number): void {
+    if (!this.running) return;
+    this.#timeout = setTimeout(() => {
+      this.#timedOut = true;
+      this.#child?.requestEnd();
+      this.#timeout = setTimeout(() => this.end("terminated"), graceMs);
+    }, timeoutMs);
+  }
+
   /** Kills the process with its group. Returns whether it was running. */
   terminate(): boolean {
     if (!this.running) return false;
@@ -185,6 +207,7 @@ export class Process {
 
   /** Stops listening; nothing is told any more. */
   abandon(): void {
+    clearTimeout(this.#timeout);
     clearTimeout(this.#unsettledExit?.timer);
     this.#child?.abandon();
   }
@@ -193,31 +216,35 @@ export class Process {
    * Tells the exit, with whether it came of a denial. As long as that does not show and descendants
    * may still say so, it waits for them a little.
    */
-  #exited(exitCode: number): void {
+  #exited(exitCode: number, limit: ExceededLimit | undefined): void {
+    clearTimeout(this.#timeout);
     this.#outcome ??= "exited";
-    const settled = exitCode === 0 || this.#child?.enclosure === undefined;
+    const settled = exitCode === 0 || this.#child?.sandbox === undefined;
     const denied = !settled && this.#isDenial(exitCode);
-    if (settled || denied) return this.#tellExit(exitCode, denied);
+    if (settled || denied) return this.#tellExit({ exitCode, limit }, denied);
     const timer = setTimeout(() => this.#settleExit(), DENIAL_GRACE_MS);
-    this.#unsettledExit = { exitCode, timer };
+    this.#unsettledExit = { exitCode, limit, timer };
   }
 
   #settleExit(): void {
     if (this.#unsettledExit === undefined) return;
-    const { exitCode, timer } = this.#unsettledExit;
+    const { exitCode, limit, timer } = this.#unsettledExit;
     clearTimeout(timer);
     this.#unsettledExit = undefined;
-    this.#tellExit(exitCode, this.#isDenial(exitCode));
+    this.#tellExit({ exitCode, limit }, this.#isDenial(exitCode));
   }
 
   #isDenial(exitCode: number): boolean {
-    return this.#child?.enclosure?.isDenial(exitCode, this.log.retainedText()) ?? false;
+    return this.#child?.sandbox?.isDenial(exitCode, this.log.retainedText()) ?? false;
   }
 
-  #tellExit(exitCode: number, denied: boolean): void {
-    this.#observer(
-      this.log.appendExited(exitCode, denied, this.#child?.enclosure?.network),
-    );
+  #tellExit({ exitCode, limit }: Exit, denied: boolean): void {
+    const details = {
+      limitExceeded: limit,
+      network: this.#child?.sandbox?.network,
+      timedOut: this.#timedOut,
+    };
+    this.#observer(this.log.appendExited(exitCode, denied, details));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

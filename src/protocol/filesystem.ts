@@ -12,8 +12,8 @@ import * as z from "zod/mini";
 
 const sandbox = optional(sandboxContext);
 
-/** Largest block of `fs/readBlock`, in bytes. */
-export const MAX_READ_BLOCK_BYTES = 1024 * 1024;
+/** Largest block of `fs/readBlock` or `fs/writeBlock`, in bytes. */
+export const MAX_BLOCK_BYTES = 1024 * 1024;
 
 export const readFileParams = lazy(() => z.object({ path: pathUriSchema, sandbox }));
 export const readFileResult = lazy(() => z.object({ dataBase64: base64Bytes }));
@@ -105,7 +105,13 @@ export const copyParams = lazy(() =>
 );
 
 export const openParams = lazy(() =>
-  z.object({ handleId: z.string(), path: pathUriSchema, sandbox })
+  z.object({
+    handleId: z.string(),
+    path: pathUriSchema,
+    /** `replace`: the blocks written to the handle become the whole file when it is closed. */
+    mode: defaulted(z.enum(["read", "replace"]), "read"),
+    sandbox,
+  })
 );
 export const openResult = lazy(() => z.object({ handleId: z.string() }));
 
@@ -113,11 +119,20 @@ export const readBlockParams = lazy(() =>
   z.object({
     handleId: z.string(),
     offset: unsignedInteger,
-    /** 1 to {@linkcode MAX_READ_BLOCK_BYTES}; another number is an invalid operation. */
+    /** 1 to {@linkcode MAX_BLOCK_BYTES}; another number is an invalid operation. */
     len: unsignedInteger,
   })
 );
 export const readBlockResult = lazy(() => z.object({ chunk: base64Bytes, eof: z.boolean() }));
+
+export const writeBlockParams = lazy(() =>
+  z.object({
+    handleId: z.string(),
+    offset: unsignedInteger,
+    /** 1 to {@linkcode MAX_BLOCK_BYTES} bytes; another number is an invalid operation. */
+    chunk: base64Bytes,
+  })
+);
 
 export const closeParams = lazy(() => z.object({ handleId: z.string() }));
 

@@ -4,12 +4,17 @@ import { base64Bytes, defaulted, lazy, limit, optional, unsignedInteger } from "
 /** Headers in order; a name may occur more than once. */
 const headers = z.array(z.object({ name: z.string(), value: z.string() }));
 
+/** Headers of a request; a value may be continued by that of a variable of the executor's. */
+const requestHeaders = z.array(
+  z.object({ name: z.string(), value: z.string(), valueEnvVar: optional(z.string()) }),
+);
+
 /** Parameters of `http/request`, a request made from the executor's side. */
 export const httpRequestParams = lazy(() =>
   z.object({
     method: z.string(),
     url: z.string(),
-    headers: defaulted(headers, []),
+    headers: defaulted(requestHeaders, []),
     bodyBase64: optional(base64Bytes),
     /** Milliseconds for the whole request. Default: no limit. */
     timeoutMs: optional(limit),

@@ -20,6 +20,8 @@ export const environmentInfo = lazy(() =>
     shell: z.object({ name: z.string(), path: z.string() }),
     cwd: optional(pathUriSchema),
     executorVersion: optional(z.string()),
+    /** Names the program that the executor is, version and platform included. */
+    providerId: optional(z.string()),
     userHomeDir: optional(pathUriSchema),
     platformOs: optional(z.string()),
     tempDir: optional(pathUriSchema),
@@ -28,6 +30,9 @@ export const environmentInfo = lazy(() =>
     capabilities: optional(capabilities),
   })
 );
+
+/** Answer to `environment/status`: requests are being answered. */
+export const environmentStatus = z.object({ status: z.enum(["ready"]) });
 
 /**
  * The header of an executor's answer to a WebSocket upgrade that holds `environmentInfo.cwd`, so that a

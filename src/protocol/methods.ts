@@ -10,6 +10,7 @@ export type MethodFamily =
   | "lifecycle"
   | "exec"
   | "environment info"
+  | "environment status"
   | "environment config"
   | "filesystem"
   | "http";
@@ -21,7 +22,7 @@ interface MethodContract {
 }
 
 const empty = z.object({});
-/** `environment/info` never looks at its parameters. */
+/** `environment/info` and `environment/status` never look at their parameters. */
 const ignored = z.unknown();
 
 /** The methods that a client may call, with the schemas of parameters and results. */
@@ -31,10 +32,16 @@ export const methods = {
     params: lifecycle.initializeParams,
     result: lifecycle.initializeResult,
   },
+  "session/end": { family: "lifecycle", params: empty, result: empty },
   "environment/info": {
     family: "environment info",
     params: ignored,
     result: lifecycle.environmentInfo,
+  },
+  "environment/status": {
+    family: "environment status",
+    params: ignored,
+    result: lifecycle.environmentStatus,
   },
   "environmentConfig/read": {
     family: "environment config",
@@ -95,6 +102,7 @@ export const methods = {
     params: filesystem.readBlockParams,
     result: filesystem.readBlockResult,
   },
+  "fs/writeBlock": { family: "filesystem", params: filesystem.writeBlockParams, result: empty },
   "fs/close": { family: "filesystem", params: filesystem.closeParams, result: empty },
   "fs/watchMissing": {
     family: "filesystem",

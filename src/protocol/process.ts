@@ -26,9 +26,25 @@ export const environmentPolicy = lazy(() =>
   })
 );
 
+/** Bytes of the name of what shares a shell's state, as UTF-8. */
+const MAX_SCOPE_BYTES = 256;
+
 /** The size of a pseudo-terminal in character cells. */
 const cells = z.int().check(z.gte(1), z.lte(65535));
 const terminalSize = { rows: cells, cols: cells };
+
+/** The longest that a timer can wait, almost 25 days, in milliseconds. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const shellSnapshot = z.object({
+  /** Commands of the same scope share what the startup files did. */
+  scopeId: z.string().check(
+    z.refine(
+      (text) => text !== "" && new TextEncoder().encode(text).length <= MAX_SCOPE_BYTES,
+      `must be of 1 to ${MAX_SCOPE_BYTES} bytes`,
+    ),
+  ),
+  shell: z.object({ name: z.string(), path: z.string() }),
+});
 
 /** Parameters of `process/start`. */
 export const startParams = lazy(() =>
@@ -42,10 +58,17 @@ export const startParams = lazy(() =>
     /** The terminal's first size, an addition. Default: 24 rows and 80 columns. */
     terminalSize: optional(z.object(terminalSize)),
     pipeStdin: defaulted(z.boolean(), false),
+    /** Asks for a login shell's state without its startup files being run for each command. */
+    shellSnapshot: optional(shellSnapshot),
     arg0: optional(z.string()),
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),
     managedNetwork: optional(managedNetwork),
+    /**
+     * How long it may run, in milliseconds, an addition announced as capability `processTimeout`: then
+     * its group gets SIGTERM, and after the executor's grace SIGKILL. Default: as long as it likes.
+     */
+    timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMEOUT_MS))),
     networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
@@ -76,6 +99,9 @@ export type StartFailure = z.output<typeof startFailure>;
 
 /** Where a chunk of output came from; a pseudo-terminal has one stream for both. */
 export const outputStream = z.enum(["stdout", "stderr", "pty"]);
+
+/** Which limit of the executor ended a process, an addition: see `commandLimits` of its settings. */
+export const exceededLimit = z.enum(["time", "memory", "processes"]);
 
 /** Parameters of `process/read`. */
 export const readParams = lazy(() =>
@@ -109,6 +135,10 @@ export const readResult = lazy(() =>
     closed: z.boolean(),
     failure: z.nullable(z.string()),
     sandboxDenied: optional(z.boolean()),
+    /** Absent unless a limit ended it. */
+    limitExceeded: optional(exceededLimit),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
     ...networkReport,
   })
 );
@@ -176,6 +206,10 @@ export const exitedNotification = lazy(() =>
     exitCode: z.int(),
     /** Absent from servers older than the member; then `process/read` tells. */
     sandboxDenied: optional(z.boolean()),
+    /** Absent unless a limit ended it. */
+    limitExceeded: optional(exceededLimit),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
     ...networkReport,
   })
 );
@@ -185,6 +219,8 @@ export const closedNotification = lazy(() => z.object({ processId, seq: unsigned
 
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
+/** What {@linkcode exceededLimit} describes. */
+export type ExceededLimit = z.output<typeof exceededLimit>;
 /** The output that a process wrote to. */
 export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;

@@ -12,10 +12,22 @@ import { VERSION } from "../version.ts";
 const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
+  processTimeout: true,
+  sessionEnd: true,
   processSignals: PROCESS_SIGNALS,
-  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  fileWriteStreaming: true,
+  sandboxedFileStreaming: Deno.build.os === "linux",
+  httpHeaderEnvVars: true,
+  shellSnapshotV2: Deno.build.os !== "windows",
+  // Where all of / may be written, commands have devices of their own, and exceptions hold.
+  linuxRootWritePreservesDevices: Deno.build.os === "linux",
+  linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
+  // Where nothing sandboxes a command together with its proxy, clients run one themselves or refuse.
   ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
 };
+
+/** Clients compare it and nothing else. */
+const PROVIDER_ID = `remex-${VERSION}-${Deno.build.target}`;
 
 /**
  * Describes the machine, and the user that commands run as.
@@ -36,6 +48,7 @@ export function describeEnvironment(
     shell: loginShell(user?.shell),
     cwd: uri(workingDirectory()),
     executorVersion: VERSION,
+    providerId: PROVIDER_ID,
     userHomeDir: uri(environment.HOME ?? user?.homedir ?? ""),
     platformOs: platformOs(),
     tempDir: uri(temporaryDirectory(environment)),

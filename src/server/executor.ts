@@ -5,8 +5,8 @@ import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
 import { methods } from "../protocol/methods.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
@@ -30,6 +30,8 @@ import { Sessions } from "./sessions.ts";
 export interface ExecutorOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. @default 1 MiB */
   readonly retainedBytes?: number;
   /** How long a process is remembered once closed, in milliseconds. @default 30 s */
@@ -51,8 +53,8 @@ export interface ExecutorOptions {
   readonly memory?: MemoryLimits;
   /** The administrator's bounds on sandboxes. @default none */
   readonly bounds?: SandboxBounds | undefined;
-  /** The mechanism that sandboxes commands on Linux. @default auto */
-  readonly sandboxMechanism?: LinuxMechanism | undefined;
+  /** What sandboxes commands; whoever made it disposes of it. @default one of its own */
+  readonly sandbox?: Sandbox | undefined;
   /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Where events are recorded. @default nowhere */
@@ -77,7 +79,6 @@ export class Executor {
   readonly #trimmer: MemoryTrimmer;
   readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
-  /** How many connections there have been since the start. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
@@ -89,6 +90,7 @@ export class Executor {
       processSlots: new Quota(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
+      limited: options.limited,
       inputBytes: new Quota(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),
@@ -110,6 +112,7 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
+    const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
     const environmentInfo = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
@@ -125,16 +128,24 @@ export class Executor {
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
+        "session/end": handler(methods["session/end"], (_, { session }) => {
+          session.endsWithConnection = true;
+          return {};
+        }),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
+        "environment/status": handler(
+          methods["environment/status"],
+          () => ({ status: "ready" as const }),
+        ),
         ...processHandlers(() => environment, {
           bounds: options.bounds,
-          mechanism: options.sandboxMechanism,
+          sandbox,
           reserved: options.reserved,
           telemetry,
-        }),
+        }, options.graceMs),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
-        ...fileHandlers(options.bounds, options.reserved),
+        ...fileHandlers(sandbox, options.bounds, options.reserved),
         ...httpHandlers(() => environment, options.bounds),
       })),
     };
@@ -161,6 +172,17 @@ export class Executor {
   /** How many clients are connected. */
   get connections(): number {
     return this.#transports.size;
+  }
+
+  /** How many connections there have been. */
+  get connectionsSoFar(): number {
+    return this.#connectionsSoFar;
+  }
+
+  /** Whether nobody is connected or could come back, and nothing runs. */
+  get idle(): boolean {
+    const { size, runningProcesses } = this.#sessions;
+    return this.connections === 0 && size === 0 && runningProcesses === 0;
   }
 
   /** Serves one client. Settles when its connection has ended. */

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
 import {
@@ -9,6 +10,7 @@ import {
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Quota } from "../process/quota.ts";
+import { ShellSnapshots } from "../process/shell_snapshot.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -26,6 +28,8 @@ export interface NotificationSink {
 export interface SessionOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
   /** Limits what all processes together retain. */
@@ -39,9 +43,20 @@ export interface SessionOptions {
   readonly telemetry: Telemetry;
 }
 
+/** How a command is run that no client is told of. */
+export interface CaptureOptions {
+  readonly start?: ChildStarter | undefined;
+  readonly patienceMs: number;
+  readonly maxBytes: number;
+}
+
 /** One client's processes, which outlive its connections. */
 export class Session {
   readonly id: string = crypto.randomUUID();
+  /** What its shells' startup files did. */
+  readonly shells: ShellSnapshots = new ShellSnapshots();
+  /** Whether the client has said that it will not come back. */
+  endsWithConnection = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
   /** Processes being started; a promise gives undefined if the start fails. */
@@ -125,6 +140,44 @@ export class Session {
     }
   }
 
+  /**
+   * Runs a command that no client is told of.
+   *
+   * @param start what starts it, if not the usual means
+   * @returns what it wrote to standard output if it ended with 0, within so many milliseconds, and
+   * wrote no more than so many bytes
+   */
+  async capture(
+    command: ChildCommand,
+    { start = this.#options.startChild, patienceMs, maxBytes }: CaptureOptions,
+  ): Promise<Uint8Array | undefined> {
+    if (this.#ended) return undefined;
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    const exit = Promise.withResolvers<number>();
+    const child = await start(command, {
+      output: (stream, bytes) => {
+        if (stream !== "stdout") return;
+        size += bytes.length;
+        if (size <= maxBytes) pieces.push(bytes.slice());
+      },
+      exited: exit.resolve,
+      ended: () => {},
+    });
+    this.#options.keeper.started(child.pid, this);
+    const patience = setTimeout(() => child.kill(), patienceMs);
+    const exitCode = await exit.promise;
+    clearTimeout(patience);
+    child.abandon();
+    this.#options.keeper.exited(child.pid);
+    return exitCode === 0 && size <= maxBytes ? concat(pieces) : undefined;
+  }
+
+  /** How it starts processes unless told otherwise. */
+  get startChild(): ChildStarter {
+    return this.#options.startChild;
+  }
+
   /** The process of that name, or undefined; a promise while it is being started. */
   find(processId: string): Process | Promise<Process | undefined> | undefined {
     return this.#processes.get(processId) ?? this.#starting.get(processId);
@@ -191,7 +244,7 @@ export class Session {
   ): Promise<Process> {
     const process = await Process.start(
       command,
-      startChild,
+      this.#options.limited?.(startChild) ?? startChild,
       new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
@@ -254,6 +307,10 @@ export class Session {
   }
 }
 
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
 /** The notification that tells a client of a process's event. */
 export function encodeProcessEvent(processId: string, event: LogEvent): string {
   switch (event.kind) {
@@ -265,12 +322,14 @@ export function encodeProcessEvent(processId: string, event: LogEvent): string {
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied, network } = event;
+      const { seq, exitCode, sandboxDenied, limitExceeded, network, timedOut } = event;
       return encodeNotification("process/exited", {
         processId,
         seq,
         exitCode,
         sandboxDenied,
+        ...limitExceeded === undefined ? {} : { limitExceeded },
+        timedOut,
         ...networkMembers(network),
       });
     }

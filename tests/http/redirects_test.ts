@@ -127,3 +127,13 @@ Deno.test("a redirect leads to nothing but http and https", async () => {
     "http/request failed: builder error for url (ftp://x/)",
   );
 });
+
+Deno.test("a value of the executor's own is not sent to another server", async () => {
+  using other = new ScriptedServer(redirecting);
+  using server = new ScriptedServer(redirecting);
+  const request = { headers: [["X-Key", "", "KEY"]] as const, env: { KEY: "secret" } };
+  await ask(server.url("302//same"), request);
+  assertEquals(told(server, 1), ["GET /same HTTP/1.1", "X-Key: secret"]);
+  await ask(server.url(`302/${other.url("there")}`), request);
+  assertEquals(told(other, 0), ["GET /there HTTP/1.1"]);
+});

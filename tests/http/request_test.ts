@@ -5,17 +5,13 @@ import { methods, type ParamsInput } from "../../src/protocol/methods.ts";
 
 type Input = Partial<ParamsInput<"http/request">>;
 
-function check(input: Input) {
-  return checkRequest(methods["http/request"].params.parse({
-    method: "GET",
-    url: "http://localhost/",
-    requestId: "r",
-    ...input,
-  }));
+function check(input: Input, env: Readonly<Record<string, string>> = {}) {
+  const params = { method: "GET", url: "http://localhost/", requestId: "r", ...input };
+  return checkRequest(methods["http/request"].params.parse(params), env);
 }
 
-function complaint(input: Input): string {
-  const error = assertThrows(() => check(input), RpcError);
+function complaint(input: Input, env?: Readonly<Record<string, string>>): string {
+  const error = assertThrows(() => check(input, env), RpcError);
   assertEquals(error.code, ErrorCode.InvalidParams);
   return error.message;
 }
@@ -103,4 +99,25 @@ Deno.test("a head that contradicts its body is refused", () => {
   check({ headers: [length("5")], bodyBase64 });
   check({ headers: [coding("Chunked")], bodyBase64 });
   check({ headers: [length("0")] });
+});
+
+Deno.test("a header's value may end with that of a variable", () => {
+  const env = { TOKEN: "secret", EMPTY: "", LINES: "a\nb", OPENAI_API_KEY: "k" };
+  const authorization = { name: "authorization", value: "Bearer " };
+  const [header] = check({ headers: [{ ...authorization, valueEnvVar: "TOKEN" }] }, env).headers;
+  assertEquals([header?.name, header?.value], ["authorization", "Bearer secret"]);
+  assertEquals(check({ headers: [{ ...authorization, valueEnvVar: null }] }, env).headers, [
+    authorization,
+  ]);
+  const refusals = {
+    MISSING: "http/request header x requires executor environment variable MISSING",
+    toString: "http/request header x requires executor environment variable toString",
+    EMPTY: "http/request header x requires a non-empty executor environment variable EMPTY",
+    LINES: "http/request header value is invalid for x: failed to parse header value",
+    OPENAI_API_KEY: "http/request header x cannot use executor environment variable OPENAI_API_KEY",
+    openai_api_key: "http/request header x cannot use executor environment variable openai_api_key",
+  };
+  for (const [valueEnvVar, message] of Object.entries(refusals)) {
+    assertEquals(complaint({ headers: [{ name: "x", value: "", valueEnvVar }] }, env), message);
+  }
 });

@@ -6,7 +6,7 @@ import { methods, type ParamsInput } from "../../src/protocol/methods.ts";
 
 /** What a request is besides a GET without headers. */
 export type Request = Omit<Partial<ParamsInput<"http/request">>, "url" | "headers"> & {
-  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly headers?: readonly (readonly [name: string, value: string, valueEnvVar?: string])[];
   readonly env?: Variables;
 };
 
@@ -25,13 +25,13 @@ export async function ask(url: string, request: Request = {}): Promise<Answer> {
     method: "GET",
     requestId: "r",
     url,
-    headers: headers.map(([name, value]) => ({ name, value })),
+    headers: headers.map(([name, value, valueEnvVar]) => ({ name, value, valueEnvVar })),
     ...others,
   });
   const end = new AbortController();
   try {
     using response = await perform(
-      checkRequest(params),
+      checkRequest(params, env),
       params.redirectPolicy,
       env,
       end.signal,

@@ -29,7 +29,9 @@ const METHODS: Readonly<Record<Method, Members>> = {
     required: { clientName: "" },
     optional: { resumeSessionId: ["a", undefined] },
   },
+  "session/end": { required: {} },
   "environment/info": { required: {} },
+  "environment/status": { required: {} },
   "process/start": {
     required: {
       processId: "",
@@ -45,6 +47,7 @@ const METHODS: Readonly<Record<Method, Members>> = {
       ],
       terminalSize: [{ rows: 1, cols: 65535 }, undefined],
       pipeStdin: [true, false],
+      shellSnapshot: [{ scopeId: "a", shell: { name: "b", path: "c" } }, undefined],
       arg0: ["", undefined],
       sandbox,
       enforceManagedNetwork: [true, false],
@@ -126,10 +129,18 @@ const METHODS: Readonly<Record<Method, Members>> = {
     optional: { sandbox },
     wrong: { sourcePath: WRONG_PATHS, destinationPath: WRONG_PATHS },
   },
-  "fs/open": { required: { handleId: "", path }, optional: { sandbox } },
+  "fs/open": {
+    required: { handleId: "", path },
+    optional: { mode: ["replace", "read"], sandbox },
+    wrong: { mode: ["", "write"] },
+  },
   "fs/readBlock": {
     required: { handleId: "h", offset: 0, len: 1 },
     wrong: { offset: [-1, 0.5, 2 ** 53], len: [-1, 0.5] },
+  },
+  "fs/writeBlock": {
+    required: { handleId: "h", offset: 0, chunk: "aGk=" },
+    wrong: { offset: [-1, 0.5, 2 ** 53], chunk: WRONG_BASE64 },
   },
   "fs/close": { required: { handleId: "" } },
   "environmentConfig/read": {
@@ -151,7 +162,12 @@ const METHODS: Readonly<Record<Method, Members>> = {
       streamResponse: [true, false],
     },
     wrong: {
-      headers: [[{ name: "a" }], [{ name: "a", value: null }], [["a", "b"]]],
+      headers: [
+        [{ name: "a" }],
+        [{ name: "a", value: null }],
+        [["a", "b"]],
+        [{ name: "a", value: "", valueEnvVar: 1 }],
+      ],
       bodyBase64: WRONG_BASE64,
       timeoutMs: WRONG_NUMBERS,
       redirectPolicy: ["", "Follow"],

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { environmentInfo } from "../../src/protocol/lifecycle.ts";
 import { describeEnvironment } from "../../src/server/environment_info.ts";
 import { inDirectory } from "../support/recorded_child.ts";
@@ -48,17 +49,17 @@ Deno.test({
     inDirectory(async (directory) => {
       const module = new URL("../../src/server/environment_info.ts", import.meta.url);
       const script = `import { describeEnvironment } from "${module}";
-      const { shell, userHomeDir } = describeEnvironment(1024, Deno.env.toObject());
+      const { shell, userHomeDir } = describeEnvironment(1024, { HOME: "${directory}" });
       console.log(JSON.stringify([Deno.uid(), shell, userHomeDir]));`;
       const run = [
         "run",
         "--no-check",
         "--allow-all",
+        `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`,
         `data:text/typescript,${encodeURIComponent(script)}`,
       ];
       const { stdout, stderr } = await new Deno.Command("unshare", {
         args: [...UNKNOWN_USER, Deno.execPath(), ...run],
-        env: { HOME: directory, DENO_DIR: directory },
       }).output();
       assertEquals(
         [new TextDecoder().decode(stdout).trim(), new TextDecoder().decode(stderr)],

@@ -1,26 +1,58 @@
 import type { Params } from "../../protocol/methods.ts";
 import { PathUri } from "../../protocol/path_uri.ts";
+import { lazy, pathUriSchema } from "../../protocol/schema_parts.ts";
 import type { DeniedGlob } from "../../sandbox/policy/bound_policy.ts";
 import type { FileMethod } from "../operations.ts";
 import type { GrantedFiles } from "./access_policy.ts";
+import * as z from "zod/mini";
+
+const onlyPath = lazy(() => z.object({ path: pathUriSchema }));
+
+/** What file handles need of a path, each with its parameters. */
+export const handleJobs = {
+  /** Gives a descriptor of a regular file, which is then the asker's. */
+  "fs/open": onlyPath,
+  /** Gives a descriptor, which is then the asker's, or undefined; see `stageBeside`. */
+  "fs/stage": onlyPath,
+  /** See `storeStaged`. */
+  "fs/store": lazy(() =>
+    z.object({
+      path: pathUriSchema,
+      content: z.object({ kind: z.literal("staged"), source: z.string(), linkable: z.boolean() }),
+    })
+  ),
+} as const;
+
+type HandleJob = keyof typeof handleJobs;
 
 /** Something to be done with files, in a form that goes from thread to thread. */
 export interface Job {
-  /** `fs/open` gives a descriptor, which is then the asker's. */
-  readonly method: FileMethod | "fs/open";
+  readonly method: FileMethod | HandleJob;
   /** The parameters as they come over the wire, to be parsed again. */
   readonly params: Readonly<Record<string, unknown>>;
 }
 
 /** The job of doing a request. What is granted goes beside it, and not as the client asked for it. */
-export function jobOf<M extends Job["method"]>(method: M, params: Params<M>): Job {
+export function jobOf<M extends FileMethod>(
+  method: M,
+  params: Params<M>,
+): Job {
+  return { method, params: overTheWire(params) };
+}
+
+/** The job of doing what a file handle needs. */
+export function handleJobOf<M extends HandleJob>(
+  method: M,
+  params: z.output<typeof handleJobs[M]>,
+): Job {
+  return { method, params: overTheWire(params) };
+}
+
+function overTheWire(params: object): Job["params"] {
   const members = Object.entries(params).filter(([name]) => name !== "sandbox");
-  return {
-    method,
-    params: Object.fromEntries(
-      members.map(([name, value]) => [name, value instanceof PathUri ? value.toString() : value]),
-    ),
-  };
+  return Object.fromEntries(
+    members.map(([name, value]) => [name, value instanceof PathUri ? value.toString() : value]),
+  );
 }
 
 /** What is granted, without functions. */

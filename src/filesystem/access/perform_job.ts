@@ -1,14 +1,16 @@
 import type { Descriptor } from "../../os/descriptor.ts";
 import { Open, openAt } from "../../os/open_at.ts";
-import { methods, type Params } from "../../protocol/methods.ts";
+import { methods } from "../../protocol/methods.ts";
+import type { PathUri } from "../../protocol/path_uri.ts";
 import { deniedGlob } from "../../sandbox/policy/denied_glob.ts";
 import { toRpcError } from "../io_error.ts";
 import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
 import { performFileMethod } from "../operations.ts";
 import type { Paths } from "../paths.ts";
+import { stageBeside, storeStaged } from "../staged_file.ts";
 import { PolicyPaths } from "./policy_paths.ts";
-import type { Job, JobFiles } from "./job.ts";
+import { handleJobs, type Job, type JobFiles } from "./job.ts";
 import { AccessPolicy } from "./access_policy.ts";
 
 /** Does jobs within what is granted for each. */
@@ -24,8 +26,20 @@ export class JobPerformer {
    */
   perform({ method, params }: Job, files: string, signal: AbortSignal): Promise<unknown> {
     const paths = new PolicyPaths(this.#policyFor(files));
-    if (method === "fs/open") return openDescriptor(methods[method].params.parse(params), paths);
-    return performFileMethod(method, methods[method].params.parse(params), signal, paths);
+    switch (method) {
+      case "fs/open":
+        return openDescriptor(handleJobs[method].parse(params).path, paths);
+      case "fs/stage": {
+        const { path } = handleJobs[method].parse(params);
+        return answering(() => stageBeside(hostPath(path), paths));
+      }
+      case "fs/store": {
+        const { path, content } = handleJobs[method].parse(params);
+        return answering(() => storeStaged(hostPath(path), paths, content));
+      }
+      default:
+        return performFileMethod(method, methods[method].params.parse(params), signal, paths);
+    }
   }
 
   #policyFor(files: string): AccessPolicy {
@@ -41,12 +55,18 @@ export class JobPerformer {
 }
 
 /** Opens a regular file for reading. */
-async function openDescriptor({ path }: Params<"fs/open">, paths: Paths): Promise<Descriptor> {
-  try {
+function openDescriptor(path: PathUri, paths: Paths): Promise<Descriptor> {
+  return answering(async () => {
     const native = hostPath(path);
     using place = paths.object(native, "read");
     if (!(await place.stat()).isFile) throw notRegular(native);
     return openAt(-1, place.path, Open.NonBlocking);
+  });
+}
+
+async function answering<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
   } catch (error) {
     throw toRpcError(error);
   }

@@ -1,26 +1,25 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { waitForFileSystems } from "../../os/local_file_systems.ts";
-import type { Params } from "../../protocol/methods.ts";
 import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
-import { bindIntent } from "../../sandbox/policy/bind.ts";
+import { bindPolicy } from "../../sandbox/policy/bind.ts";
+import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
-import { openPlainly } from "../file_handles.ts";
+import { type FileOpener, plainOpener } from "../file_handles.ts";
 import { pathTo } from "../../os/open_at.ts";
 import { type PerformFileMethod, performFileMethod } from "../operations.ts";
+import { StagedFile } from "../staged_file.ts";
 import type { FileWorker } from "./file_worker.ts";
-import { type JobFiles, jobOf } from "./job.ts";
+import { handleJobOf, type JobFiles, jobOf } from "./job.ts";
 
 /** What a client may do with files within a sandbox. */
-export interface SandboxedFiles {
+export interface SandboxedFiles extends FileOpener {
   readonly perform: PerformFileMethod;
-  /** Opens a regular file for reading. */
-  open(params: Params<"fs/open">): Promise<FileHandle>;
 }
 
 /**
@@ -29,6 +28,7 @@ export interface SandboxedFiles {
  *
  * @param bounds what the sandbox has to be, whatever is asked for
  * @param reserved what no sandbox may have
+ * @param gitIndexes what has been read of git's indexes
  * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
 export async function filesInSandbox(
@@ -36,25 +36,26 @@ export async function filesInSandbox(
   worker: FileWorker,
   bounds?: SandboxBounds,
   reserved?: ReservedResources,
+  gitIndexes?: GitIndexCache,
 ): Promise<SandboxedFiles> {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
-  const intent = {
+  const policy = {
     sandbox,
     enforceManagedNetwork: false,
     managedNetwork: undefined,
     bounds,
     reserved,
   };
-  await waitForFileSystems(namedPaths(intent, facts));
-  const { files } = bindIntent(intent, facts, hostDisk);
+  await waitForFileSystems(namedPaths(policy, facts));
+  const { files } = bindPolicy(policy, facts, hostDisk, gitIndexes);
   if (files.kind === "all") {
-    return enclosesCommands(sandbox)
+    return sandboxesCommands(sandbox)
       ? onWorker(worker, JSON.stringify(EVERYTHING))
-      : { perform: performFileMethod, open: ({ path }) => openPlainly(path) };
+      : { perform: performFileMethod, ...plainOpener };
   }
   const deniedGlobs = files.deniedGlobs.map(({ pattern, base, names }) => ({
     pattern,
@@ -73,10 +74,10 @@ const EVERYTHING: JobFiles = {
 };
 
 /**
- * Whether a command would be enclosed all the same, for want of a network: it would then have
+ * Whether a command would be sandboxed all the same, for want of a network: it would then have
  * devices and processes of its own, and could set nothing of the kernel's.
  */
-function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
+function sandboxesCommands(sandbox: SandboxContext | undefined): boolean {
   const permissions = sandbox?.permissions;
   return permissions?.type === "managed" && permissions.network === "restricted";
 }
@@ -84,8 +85,8 @@ function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {
   return {
     perform: (method, params, signal) => worker.run(jobOf(method, params), files, signal),
-    open: async (params) => {
-      const descriptor = await worker.run<Descriptor>(jobOf("fs/open", params), files);
+    open: async (path) => {
+      const descriptor = await worker.run<Descriptor>(handleJobOf("fs/open", { path }), files);
       try {
         // Open already, so that this needs no right that the worker did not have.
         return await open(pathTo(descriptor), constants.O_RDONLY | constants.O_NONBLOCK);
@@ -93,5 +94,10 @@ function onWorker(worker: FileWorker, files: string): SandboxedFiles {
         closeDescriptor(descriptor);
       }
     },
+    stage: async (path) =>
+      await StagedFile.create(
+        await worker.run<Descriptor | undefined>(handleJobOf("fs/stage", { path }), files),
+        (content) => worker.run(handleJobOf("fs/store", { path, content }), files),
+      ),
   };
 }

@@ -35,7 +35,7 @@ async function buffered(
   using end = new RequestEnd(signal, params.timeoutMs);
   // The HTTP client is loaded when a request first needs it.
   const { checkRequest, failedRequest, perform, wholeBody } = await import("../../http/perform.ts");
-  const request = checkRequest(params);
+  const request = checkRequest(params, environment);
   try {
     return await http.turns.run(async () => {
       using response = await perform(request, params.redirectPolicy, environment, end.signal);
@@ -58,7 +58,7 @@ async function streamed(
   const outgoing = resources.use(http.bodies.reserve(params.requestId));
   const end = resources.use(new RequestEnd(signal, params.timeoutMs));
   const { BODY_BROKEN, checkRequest, perform } = await import("../../http/perform.ts");
-  const request = checkRequest(params);
+  const request = checkRequest(params, environment);
   const response = await perform(request, params.redirectPolicy, environment, end.signal);
   const kept = resources.move();
   kept.use(response);

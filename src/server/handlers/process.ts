@@ -9,9 +9,9 @@ import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
-import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
-import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
+import { type Policy, requiresSandbox } from "../../sandbox/policy/policy.ts";
+import { Sandbox } from "../../sandbox/sandbox.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -26,19 +26,28 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export interface SandboxDemands {
   /** What they have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
-  /** What encloses commands on Linux. @default auto */
-  readonly mechanism?: LinuxMechanism | undefined;
+  /** What sandboxes commands. @default one of its own */
+  readonly sandbox?: Sandbox;
   /** Who takes down what their proxies decide. @default nobody */
   readonly telemetry?: Telemetry;
   /** What none may have, once that is known. @default nothing */
   readonly reserved?: (() => ReservedResources) | undefined;
 }
 
-/** Handlers of all process/* requests. */
+/** How long a command has to end once its time is up, in milliseconds, unless told otherwise. */
+const GRACE_MS = 5000;
+
+/**
+ * Handlers of all process/* requests.
+ *
+ * @param graceMs how long a command has to end once its time is up, in milliseconds
+ */
 export function processHandlers(
   environment: () => Environment,
   sandboxes: SandboxDemands = {},
+  graceMs: number = GRACE_MS,
 ): Record<string, RequestHandler> {
+  const { sandbox = new Sandbox() } = sandboxes;
   return {
     "process/start": handler(
       methods["process/start"],
@@ -46,8 +55,10 @@ export function processHandlers(
         const { reserved, telemetry = NO_TELEMETRY, ...demands } = sandboxes;
         return start(params, {
           ...demands,
+          sandbox,
           session,
           telemetry,
+          graceMs,
           reserved: reserved?.(),
           environment: environment(),
         });
@@ -103,9 +114,11 @@ export function processHandlers(
 interface StartContext {
   readonly session: Session;
   readonly bounds?: SandboxBounds | undefined;
-  readonly mechanism?: LinuxMechanism | undefined;
+  readonly sandbox: Sandbox;
   readonly reserved: ReservedResources | undefined;
   readonly telemetry: Telemetry;
+  /** How long a command has to end once its time is up, in milliseconds. */
+  readonly graceMs: number;
   readonly environment: Environment;
 }
 
@@ -113,13 +126,16 @@ async function start(
   params: StartParams,
   context: StartContext,
 ): Promise<ResultInput<"process/start">> {
-  const { processId, networkProxy } = params;
-  const sandboxed = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
-  const starter = sandboxed ? sandboxedStarter(params, context) : undefined;
+  const { processId, networkProxy, timeoutMs } = params;
+  const sandboxed = networkProxy !== undefined ||
+    requiresSandbox({ ...params, bounds: context.bounds });
+  const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
+  const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
-    const { sandboxType } = await context.session.start(processId, command, starter);
-    return { processId, sandboxType };
+    const process = await context.session.start(processId, command, starter);
+    if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
+    return { processId, sandboxType: process.sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;
@@ -202,22 +218,47 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
+/** How long a shell's startup files may take, in milliseconds, before each command runs them. */
+const STARTUP_PATIENCE_MS = 10_000;
+/** Bytes that a shell may tell of its state. */
+const MAX_STATE_BYTES = 4 * 1024 * 1024;
+
+/** Starts a shell where its startup files end, if the client wants that. */
+function shellStarter(
+  params: StartParams,
+  { session }: StartContext,
+  sandboxedStart: ChildStarter | undefined,
+): ChildStarter | undefined {
+  const { shellSnapshot, networkProxy, env, envPolicy } = params;
+  // The files would run with a proxy of their own, and tell of it.
+  if (shellSnapshot === undefined || networkProxy !== undefined) return sandboxedStart;
+  const start = sandboxedStart ?? session.startChild;
+  const { sandbox, enforceManagedNetwork, managedNetwork } = params;
+  const key = JSON.stringify([envPolicy, sandbox, enforceManagedNetwork, managedNetwork]);
+  const limits = { start, patienceMs: STARTUP_PATIENCE_MS, maxBytes: MAX_STATE_BYTES };
+  const capture = (telling: ChildCommand) => session.capture(telling, limits);
+  return async (command, observer) =>
+    await start(
+      await session.shells.restored(command, shellSnapshot, key, env, capture),
+      observer,
+    );
+}
+
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
 function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
-    const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    const { bounds, mechanism, reserved, environment } = context;
-    const intent: SandboxIntent = { ...params, bounds, mechanism, reserved };
+    const { sandbox, bounds, reserved, environment } = context;
+    const policy: Policy = { ...params, bounds, reserved };
     const { HOME } = environment;
     if (params.networkProxy === undefined) {
-      return await startEnclosed(intent, HOME, command, observer);
+      return await sandbox.start(policy, HOME, command, observer);
     }
     const launched = await launch(params, params.networkProxy, context);
     const own = { ...launched.environment, ...params.env };
     const env = commandEnvironment(own, params.envPolicy, environment);
     try {
       const { egress } = launched;
-      return await startEnclosed({ ...intent, egress }, HOME, { ...command, env }, observer);
+      return await sandbox.start({ ...policy, egress }, HOME, { ...command, env }, observer);
     } catch (error) {
       launched.egress[Symbol.dispose]();
       throw error;

@@ -7,18 +7,23 @@ import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
+/** The versions whose exchange this is. */
+const VERSIONS = ["0.169.0", "0.171.0"] as const;
+
 /**
- * What the Codex CLI 0.169.0 sends in a run with its default sandbox, request by request, with the
+ * What the Codex CLI sends in a run with its default sandbox, request by request, with the
  * members that it sends them with; the answers are those of its own executor, or better ones where
  * that is said.
  */
 class CodexRun {
+  readonly version: (typeof VERSIONS)[number];
   readonly client: RawClient;
   /** The project's directory, as a path URI. */
   readonly project: string;
   #processes = 0;
 
-  constructor(client: RawClient, project: string) {
+  constructor(version: (typeof VERSIONS)[number], client: RawClient, project: string) {
+    this.version = version;
     this.client = client;
     this.project = project;
   }
@@ -49,6 +54,13 @@ class CodexRun {
     };
   }
 
+  /** The same as it goes along with commands. */
+  get #commandSandbox(): Message {
+    if (this.version === "0.169.0") return this.sandbox;
+    const { policyContext: _, userHomeDir: __, ...sandbox } = this.sandbox;
+    return sandbox;
+  }
+
   /** Parameters of `process/start` for a line of shell. */
   command(script: string, tty = false): Message {
     const toolCallId = `call_${++this.#processes}`;
@@ -60,7 +72,12 @@ class CodexRun {
       envPolicy: {
         inherit: "all",
         ignoreDefaultExcludes: true,
-        exclude: ["CODEX_PERMISSION_PROFILE", "CODEX_VERSION"],
+        exclude: [
+          "CODEX_PERMISSION_PROFILE",
+          "CODEX_VERSION",
+          "CODEX_APPLY_PATCH_PRESERVE_LINE_ENDINGS",
+          "CODEX_PLUGIN_METRICS_OUTPUT",
+        ],
         set: {},
         includeOnly: [],
       },
@@ -68,7 +85,7 @@ class CodexRun {
       tty,
       pipeStdin: false,
       arg0: null,
-      sandbox: this.sandbox,
+      sandbox: this.#commandSandbox,
       enforceManagedNetwork: false,
       managedNetwork: null,
     };
@@ -95,12 +112,20 @@ const IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEUlEQVR4nGP4z8AAR
 const NOT_FOUND = { error: { code: -32004, message: "No such file or directory (os error 2)" } };
 
 function testCodex(name: string, body: (codex: CodexRun) => Promise<void>): void {
-  if (!canRunBubblewrap) return Deno.test.ignore(`codex 0.169.0: ${name}`, () => {});
-  testBoth(`codex 0.169.0: ${name}`, async ({ open }) => {
+  for (const version of VERSIONS) testVersion(version, name, body);
+}
+
+function testVersion(
+  version: (typeof VERSIONS)[number],
+  name: string,
+  body: (codex: CodexRun) => Promise<void>,
+): void {
+  if (!canRunBubblewrap) return Deno.test.ignore(`codex ${version}: ${name}`, () => {});
+  testBoth(`codex ${version}: ${name}`, async ({ open }) => {
     using directory = new TemporaryDirectory();
     Deno.mkdirSync(`${directory.path}/project/.git`, { recursive: true });
     await using client = await open();
-    await body(new CodexRun(client, `file://${directory.path}/project`));
+    await body(new CodexRun(version, client, `file://${directory.path}/project`));
   });
 }
 
@@ -197,6 +222,91 @@ testCodex("an image", async (codex) => {
     result: { isDirectory: false, isFile: true, isSymlink: false, size: 74 },
   });
   assertEquals((await codex.file("fs/readFile", "p.png")).result, { dataBase64: IMAGE });
+});
+
+testCodex("a file copied to another environment", async (codex) => {
+  const { client, sandbox } = codex;
+  const from = "ce409802d233432d8a354bf3203e57cb";
+  const to = "34eda1b6c14a4d5ca48371fbee3cddaf";
+  await codex.file("fs/writeFile", "p.png", { dataBase64: IMAGE });
+  const read = await codex.file("fs/open", "p.png", { handleId: from, mode: "read" });
+  assertEquals(read.result, { handleId: from });
+  const replace = { handleId: to, mode: "replace", sandbox };
+  assertEquals((await codex.file("fs/open", "copy.png", replace)).result, { handleId: to });
+  const block = await client.request("fs/readBlock", { handleId: from, offset: 0, len: 1048576 });
+  assertEquals(block.result, { chunk: IMAGE, eof: true });
+  assertEquals((await client.request("fs/close", { handleId: from })).result, {});
+  const written = { handleId: to, offset: 0, chunk: IMAGE };
+  assertEquals((await client.request("fs/writeBlock", written)).result, {});
+  assertEquals((await client.request("fs/close", { handleId: to })).result, {});
+  assertEquals((await codex.file("fs/readFile", "copy.png")).result, { dataBase64: IMAGE });
+  const forbidden = { ...replace, path: "file:///etc/forbidden.png" };
+  assertObjectMatch(await client.request("fs/open", forbidden), { error: { code: -32603 } });
+  assertObjectMatch(await codex.file("fs/open", ".git/config", replace), {
+    error: { code: -32603 },
+  });
+});
+
+testCodex("all of the disk granted, with exceptions", async (codex) => {
+  const { client, project, sandbox } = codex;
+  const directory = project.replace(/^file:\/\/(.*)\/project$/, "$1");
+  Deno.mkdirSync(`${directory}/secret`);
+  Deno.writeTextFileSync(`${directory}/secret/key`, "s3cr3t");
+  Deno.symlinkSync("secret", `${directory}/alias`);
+  const denied = { path: { type: "path", path: `file://${directory}/secret` }, access: "deny" };
+  const entries = [
+    special({ kind: "root" }, "write"),
+    special({ kind: "project_roots", subpath: ".git" }, "read"),
+    denied,
+  ];
+  const file_system = { type: "restricted", entries };
+  const permissions = { type: "managed", file_system, network: "restricted" };
+  const command = codex.command(
+    `for d in null zero full random urandom tty ptmx; do test -c /dev/$d || echo no $d; done
+    echo x > /dev/null && echo y > ../outside && echo written
+    echo evil > .git/config; mv .git moved; cat ../secret/key ../alias/key; echo z > ../secret/new`,
+  );
+  const { stdout } = await run(client, { ...command, sandbox: { ...sandbox, permissions } });
+  assertEquals(stdout, "written\n");
+  assertEquals([...Deno.readDirSync(`${directory}/project`)].map(({ name }) => name), [".git"]);
+  assertEquals([...Deno.readDirSync(`${directory}/project/.git`)], []);
+  assertEquals([...Deno.readDirSync(`${directory}/secret`)].map(({ name }) => name), ["key"]);
+  Deno.removeSync(`${directory}/project/.git`);
+  Deno.symlinkSync("../secret", `${directory}/project/.git`);
+  const behindLink = codex.command("echo evil > .git/config");
+  const refused = await client.request("process/start", {
+    ...behindLink,
+    sandbox: { ...sandbox, permissions },
+  });
+  assertObjectMatch(refused, { error: { code: -32603 } });
+});
+
+testBoth("codex 0.171.0: what the executor says of itself", async ({ connect, open }) => {
+  await using client = await open();
+  for (const params of [{}, null, undefined]) {
+    const status = await client.request("environment/status", params);
+    assertEquals(status.result, { status: "ready" });
+  }
+  const info = (await client.request("environment/info", {})).result;
+  assert(isRecord(info) && isRecord(info.capabilities));
+  assertEquals(typeof info.providerId, "string");
+  assertObjectMatch(info.capabilities, {
+    fileWriteStreaming: true,
+    sandboxedFileStreaming: Deno.build.os === "linux",
+    httpHeaderEnvVars: true,
+    shellSnapshotV2: Deno.build.os !== "windows",
+    linuxRootWritePreservesDevices: Deno.build.os === "linux",
+    linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
+  });
+  // What is announced is used; what is not there is not announced.
+  for (const name of ["credentialMasking", "capabilityDiscoveryV2"]) {
+    assertEquals(info.capabilities[name], undefined, name);
+  }
+  await using stranger = await connect();
+  assertEquals((await stranger.request("environment/status", {})).error, {
+    code: -32600,
+    message: "client must call initialize before using environment status methods",
+  });
 });
 
 /** What the exit event says besides whose it is. */

@@ -19,10 +19,6 @@ function inWorkspace(directory: TestDirectory, worker: FileWorker) {
 }
 
 /** The parameters of `fs/open`. */
-function opening(uri: string) {
-  return { handleId: "file", path: PathUri.parse(uri), sandbox: undefined };
-}
-
 function capabilities(status: string): string[] {
   return status.split("\n").filter((line) => line.startsWith("Cap"));
 }
@@ -49,7 +45,7 @@ Deno.test({
       assertEquals(await performBy(perform, "fs/readFile", path), denied);
       const write = { ...path, dataBase64: base64("x") };
       assertEquals(await performBy(perform, "fs/writeFile", write), denied);
-      await assertRejects(() => open(opening(path.path)), RpcError, "Permission denied");
+      await assertRejects(() => open(PathUri.parse(path.path)), RpcError, "Permission denied");
     }
     const listing = await performBy(perform, "fs/readDirectory", { path: directory.uri("d") });
     assertEquals(listing, denied);
@@ -96,7 +92,7 @@ Deno.test({
     await performBy(perform, "fs/readFile", { path: directory.uri("f") });
     const before = descriptors();
     for (let round = 0; round < 20; round++) {
-      const file = await open(opening(directory.uri("f")));
+      const file = await open(PathUri.parse(directory.uri("f")));
       await Deno.writeTextFile(directory.at("f"), `content ${round}`);
       assertEquals(await file.readFile("utf8"), `content ${round}`);
       await file.close();
@@ -108,7 +104,7 @@ Deno.test({
       await performBy(perform, "fs/createDirectory", { path: directory.uri("new/deep") });
       await performBy(perform, "fs/remove", { path: directory.uri("new") });
     }
-    await assertRejects(() => open(opening(directory.uri("d"))), RpcError, "is not a file");
+    await assertRejects(() => open(PathUri.parse(directory.uri("d"))), RpcError, "is not a file");
     assertEquals(descriptors(), before);
     assertEquals(await directory.names(), ["d", "f", "g"]);
   },
