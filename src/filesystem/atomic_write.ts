@@ -5,17 +5,10 @@ import { copyContent } from "./copy_content.ts";
 import { DeferredClose, EarlyWriteback } from "./background_io.ts";
 import { systemErrorCode } from "./io_error.ts";
 import type { Destination } from "./paths.ts";
-<<<<<<< HEAD
-import { readFully, writeBase64, writeFully, writeOn, writePatiently } from "./transfer.ts";
+import { readFully, writeBase64, writeFully, writeOn } from "./transfer.ts";
 import { NEW_FILE_MODE, TempFile } from "./temp_file.ts";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-=======
-import { writeBase64, writeFully } from "./transfer.ts";
-import { NEW_FILE_MODE, type TempFile } from "./temp_file.ts";
-import type { Stats } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
->>>>>>> deep
 import { dirname } from "@std/path";
 
 /** What a file is to hold. */
@@ -81,12 +74,7 @@ export async function atomicWrite(
   }
   const bytes = decodeBase64(content.text);
   if (bytes === undefined) throw new SyntaxError("not standard base64");
-<<<<<<< HEAD
-  if (old.isFile()) await overwriteFile(file, new GivenBytes(bytes));
-  else await writePatiently(file, bytes, signal);
-=======
-  await overwriteFile(file, bytes);
->>>>>>> deep
+  await overwriteFile(file, new GivenBytes(bytes));
 }
 
 function isReplaceable(file: Stats): boolean {
