@@ -114,21 +114,21 @@ Deno.test({
   name: "a request that waits holds up no other, and ends when nobody waits for it",
   ignore,
   fn: async () => {
-    await using directory = await TestDirectory.create();
-    await directory.fill({ "f": "content" });
-    await directory.makeFifo("fifo");
-    using worker = new FileWorker();
-    const { perform } = await inWorkspace(directory, worker);
+    using worker = workerThat(`
+      onmessage = ({ data: { kind, id, job, state } }) => {
+        if (kind === "abort") postMessage({ kind: "error", id, code: -32603, message: "aborted" });
+        else {
+          Atomics.store(new Int32Array(state), 0, 1);
+          if (job.method !== "fs/getMetadata") postMessage({ kind: "result", id, result: "done" });
+        }
+      };
+      postMessage({ kind: "ready" });
+    `);
     const gone = new AbortController();
-    const waiting = perform("fs/writeFile", {
-      path: PathUri.parse(directory.uri("fifo")),
-      dataBase64: base64("x"),
-      sandbox: undefined,
-    }, gone.signal);
-    const read = await performBy(perform, "fs/readFile", { path: directory.uri("f") });
-    assertEquals(read, { result: { dataBase64: base64("content") } });
+    const waiting = worker.run(JOB, NOTHING, gone.signal);
+    assertEquals(await worker.run({ ...JOB, method: "fs/canonicalize" }, NOTHING), "done");
     gone.abort();
-    await assertRejects(() => waiting, RpcError);
+    await assertRejects(() => waiting, RpcError, "aborted");
   },
 });
 
