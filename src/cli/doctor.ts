@@ -48,14 +48,14 @@ export async function doctor(args: string[]): Promise<number> {
   const trials = PROFILES.map(({ profile, writable }): Trial => ({
     profile,
     writable,
-    intentFor: (workspace) => intentFor(profile, workspace),
+    policyFor: (workspace) => policyFor(profile, workspace),
   }));
   const report = await examineHost(trials);
   await print(json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return report.mechanism === null ? 1 : 0;
 }
 
-async function intentFor(profile: SandboxProfile, workspace: string) {
+async function policyFor(profile: SandboxProfile, workspace: string) {
   const intent = await sandboxIntent(profile, PathUri.fromNativePath(workspace), []);
   return {
     sandbox: sandboxContext.parse(intent),

@@ -24,7 +24,7 @@ export async function sandboxIntent(
   };
 }
 
-/** Whether a command that is enclosed so has a loopback of its own. */
+/** Whether a command that is sandboxed so has a loopback of its own. */
 export function hasOwnLoopback(intent: z.input<typeof sandboxContext> | undefined): boolean {
   return intent?.permissions.type === "managed" && intent.permissions.loopback === "private";
 }

@@ -15,7 +15,7 @@ import { reserveThread } from "../os/thread_reserve.ts";
 import type { CommandLimiter } from "../process/command_limits.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
-import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Executor } from "../server/executor.ts";
 import {
@@ -92,6 +92,7 @@ async function limiterFor(
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
+  readonly sandbox: Sandbox;
   /** Missing where the system does not tell which process connects. */
   readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
@@ -112,8 +113,11 @@ function startService(
     reserveThread();
   }
   const keeper = keepProcesses();
-  observePlaceholders(keeper.directories);
   limiter?.keepGroups(keeper.directories);
+  const sandbox = new Sandbox({
+    mechanism: sandboxMechanism,
+    placeholderObserver: keeper.directories,
+  });
   const executor = new Executor({
     startChild,
     keeper,
@@ -124,12 +128,12 @@ function startService(
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
-    sandboxMechanism,
+    sandbox,
     telemetry,
     reserved,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
-  return { keeper, executor, telemetry, checkPeer };
+  return { keeper, executor, sandbox, telemetry, checkPeer };
 }
 
 /**
@@ -148,14 +152,14 @@ const TELEMETRY_PATIENCE_MS = 1000;
 
 /** Ends all processes and connections. Telemetry gets the rest of the grace. */
 async function stopService(
-  { executor, keeper, telemetry }: Service,
+  { executor, keeper, sandbox, telemetry }: Service,
   graceMs: number,
 ): Promise<void> {
   const deadline = performance.now() + graceMs;
   log("info", "shutting down", { connections: executor.connections });
   await executor.shutDown(graceMs);
   await keeper.killAll();
-  releaseAllHeld();
+  await sandbox[Symbol.asyncDispose]();
   await telemetry.stop(Math.max(TELEMETRY_PATIENCE_MS, deadline - performance.now()));
   log("info", "shut down");
 }

@@ -1,7 +1,7 @@
 import { parseCommandLimits } from "../config/command_limits.ts";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
+import type { LinuxMechanism } from "../sandbox/mechanism.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
@@ -33,7 +33,7 @@ export interface ServeOptions {
   readonly limits: Limits;
   /** What commands may take. @default as much as they want */
   readonly commandLimits?: CommandLimits | undefined;
-  /** What encloses commands on Linux. */
+  /** What sandboxes commands on Linux. */
   readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
   /** What sandboxes have to be. @default anything */

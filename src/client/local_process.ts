@@ -6,7 +6,7 @@ import { startChild } from "../process/start_child.ts";
 import { describeIssue, internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
 import { type PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { readResult, type StartParams as ParsedParams, startParams } from "../protocol/process.ts";
-import { requiresSandbox } from "../sandbox/policy/requires_sandbox.ts";
+import { requiresSandbox } from "../sandbox/policy/policy.ts";
 import type { StartParams } from "./client_options.ts";
 import { EventBuffer } from "./event_buffer.ts";
 import type {

@@ -3,8 +3,9 @@ import { linuxChecks, linuxMechanism } from "./linux.ts";
 import { processChecks } from "./process.ts";
 import { type DoctorCheck, type DoctorReport, type Mechanism, ok } from "./report.ts";
 import { runTrial, type Trial } from "./trial.ts";
-import { hostAbilities } from "../sandbox/host.ts";
-import type { HostAbilities } from "../sandbox/plan.ts";
+import { type HostMechanisms, hostMechanisms } from "../sandbox/host.ts";
+import type { LinuxAbilities } from "../sandbox/linux/host.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 
 /**
  * Examines this machine, in part by running commands. It leaves nothing behind.
@@ -12,11 +13,13 @@ import type { HostAbilities } from "../sandbox/plan.ts";
  * @param trials profiles to try, the simplest first: if that one fails commands cannot be sandboxed
  */
 export async function examineHost(trials: readonly Trial[]): Promise<DoctorReport> {
-  const abilities = await hostAbilities([]);
+  const host = await hostMechanisms();
+  await using sandbox = new Sandbox({ host });
+  const abilities = await examine(host);
   const preferred = mechanismOf(abilities);
   const tried: DoctorCheck[] = [];
   if (preferred !== undefined) {
-    for (const trial of trials) tried.push(await runTrial(trial, fixOf(abilities)));
+    for (const trial of trials) tried.push(await runTrial(sandbox, trial, fixOf(abilities)));
   }
   return {
     version: VERSION,
@@ -25,6 +28,23 @@ export async function examineHost(trials: readonly Trial[]): Promise<DoctorRepor
     ...verdict(preferred, tried),
     checks: [...await mechanismChecks(abilities), ...tried, ...await processChecks()],
   };
+}
+
+/** What this machine offers to sandbox commands with. */
+type HostAbilities =
+  | { readonly os: "linux" } & LinuxAbilities
+  | { readonly os: "darwin"; readonly seatbelt: boolean }
+  | { readonly os: "other"; readonly name: string };
+
+async function examine(host: HostMechanisms): Promise<HostAbilities> {
+  switch (host.os) {
+    case "linux":
+      return { os: "linux", ...await host.host.probe([]) };
+    case "darwin":
+      return { os: "darwin", seatbelt: await host.seatbelt.probe() };
+    case "other":
+      return { os: "other", name: host.name };
+  }
 }
 
 function mechanismOf(abilities: HostAbilities): Mechanism | undefined {
@@ -47,7 +67,7 @@ function fixOf(abilities: HostAbilities): string | undefined {
 async function mechanismChecks(abilities: HostAbilities): Promise<DoctorCheck[]> {
   switch (abilities.os) {
     case "linux": {
-      const { namespaceSettings } = await import("../sandbox/linux/probe_host.ts");
+      const { namespaceSettings } = await import("../sandbox/linux/host.ts");
       return linuxChecks({ abilities, settings: namespaceSettings() });
     }
     case "darwin":

@@ -3,7 +3,7 @@ import type {
   BubblewrapAbility,
   LinuxAbilities,
   SupervisionAbility,
-} from "../sandbox/linux/abilities.ts";
+} from "../sandbox/linux/host.ts";
 import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
 import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
 
@@ -15,9 +15,9 @@ export interface LinuxFacts {
 
 /** The mechanism that plans prefer on a machine. */
 export function linuxMechanism(
-  { bubblewrap, landlock, seccomp, architecture }: LinuxAbilities,
+  { bubblewrap, landlock, seccomp }: LinuxAbilities,
 ): Mechanism | undefined {
-  if (!seccomp || architecture === undefined) return undefined;
+  if (!seccomp) return undefined;
   if (bubblewrap.kind === "usable") return "bubblewrap";
   return landlock >= OLDEST_LANDLOCK ? "landlock" : undefined;
 }

@@ -5,16 +5,16 @@ import type { ChildCommand } from "../process/child.ts";
 import { RpcError } from "../protocol/errors.ts";
 import { SandboxUnavailable } from "../sandbox/cannot_enforce.ts";
 import { type DoctorCheck, ok } from "./report.ts";
-import type { SandboxIntent } from "../sandbox/policy/requires_sandbox.ts";
-import { startEnclosed } from "../sandbox/start_enclosed.ts";
+import type { Policy } from "../sandbox/policy/policy.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
 
 /** A permission profile to try by running a command under it. */
 export interface Trial {
   readonly profile: string;
   /** Whether the workspace may be written. */
   readonly writable: boolean;
-  /** The intent for a workspace, given by its native path. */
-  intentFor(workspace: string): Promise<SandboxIntent>;
+  /** The policy for a workspace, given by its native path. */
+  policyFor(workspace: string): Promise<Policy>;
 }
 
 /** The program that a trial runs. */
@@ -33,7 +33,11 @@ const IN_WRITABLE = `mkdir "$0/new" 2>/dev/null || exit ${HELD_BACK}; ` +
  *
  * @param fix what would help if the sandbox is refused
  */
-export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<DoctorCheck> {
+export async function runTrial(
+  sandbox: Sandbox,
+  trial: Trial,
+  fix = LOOK_FOR_DENIALS,
+): Promise<DoctorCheck> {
   const name = `sandbox ${trial.profile}`;
   if (!await exists(SHELL)) {
     return {
@@ -43,7 +47,7 @@ export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<Do
       fix: `install a POSIX shell as ${SHELL}`,
     };
   }
-  const problem = await tryInTemporaryWorkspace(trial, fix);
+  const problem = await tryInTemporaryWorkspace(sandbox, trial, fix);
   if (problem === undefined) return ok(name, "a command ran in it and could not break out");
   return { name, status: "failed", ...problem };
 }
@@ -52,7 +56,11 @@ const LOOK_FOR_DENIALS = "look in the kernel's log (`dmesg`) for denials by AppA
 
 type Problem = Required<Pick<DoctorCheck, "detail" | "fix">>;
 
-async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Problem | undefined> {
+async function tryInTemporaryWorkspace(
+  sandbox: Sandbox,
+  trial: Trial,
+  fix: string,
+): Promise<Problem | undefined> {
   let directory: string;
   try {
     directory = await mkdtemp(join(tmpdir(), "remex-doctor-"));
@@ -65,7 +73,7 @@ async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Probl
   try {
     const workspace = join(directory, "workspace");
     await mkdir(workspace);
-    return await tryIn(workspace, trial);
+    return await tryIn(sandbox, workspace, trial);
   } catch (error) {
     return refusal(error, fix);
   } finally {
@@ -86,10 +94,11 @@ function messageOf(error: unknown): string {
 }
 
 async function tryIn(
+  sandbox: Sandbox,
   workspace: string,
-  { writable, intentFor }: Trial,
+  { writable, policyFor }: Trial,
 ): Promise<Problem | undefined> {
-  const { exitCode, output } = await runEnclosed(await intentFor(workspace), {
+  const { exitCode, output } = await runSandboxed(sandbox, await policyFor(workspace), {
     argv: [SHELL, "-c", writable ? IN_WRITABLE : IN_READ_ONLY, workspace],
     cwd: workspace,
     env: { PATH: "/usr/bin:/bin" },
@@ -113,14 +122,15 @@ async function tryIn(
   }
 }
 
-async function runEnclosed(
-  intent: SandboxIntent,
+async function runSandboxed(
+  sandbox: Sandbox,
+  policy: Policy,
   command: ChildCommand,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const text = new TextDecoder();
   let [exitCode, output] = [0, ""];
-  await startEnclosed(intent, undefined, command, {
+  await sandbox.start(policy, undefined, command, {
     output: (_, bytes) => output += text.decode(bytes, { stream: true }),
     exited: (code) => exitCode = code,
     ended: resolve,

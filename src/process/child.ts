@@ -71,8 +71,8 @@ export interface ChildObserver {
 /** How an attempt to give a child input ended. */
 export type WriteOutcome = "written" | "closed";
 
-/** What keeps a command from what it must not do. */
-export interface Enclosure {
+/** What a child tells about its sandbox. */
+export interface ChildSandbox {
   readonly sandboxType: Exclude<SandboxType, "none">;
   /** Whether a command that ended so, and wrote this, most likely was denied something. */
   isDenial(exitCode: number, output: string): boolean;
@@ -83,8 +83,8 @@ export interface Enclosure {
 /** A started command, leader of its own session and process group. */
 export interface Child {
   readonly pid: number;
-  /** Missing when nothing encloses the command. */
-  readonly enclosure?: Enclosure;
+  /** Missing when the command is not sandboxed. */
+  readonly sandbox?: ChildSandbox;
   /**
    * Gives the child input, in the order of the calls. Settles when the system has taken all of it,
    * or when the child no longer reads.

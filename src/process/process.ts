@@ -91,9 +91,9 @@ export class Process {
     return this.#child?.pid;
   }
 
-  /** What encloses the process. */
+  /** What sandboxes the process. */
   get sandboxType(): SandboxType {
-    return this.#child?.enclosure?.sandboxType ?? "none";
+    return this.#child?.sandbox?.sandboxType ?? "none";
   }
 
   /** How long it has been there, in seconds. */
@@ -202,7 +202,7 @@ export class Process {
    */
   #exited(exitCode: number, limit: ExceededLimit | undefined): void {
     this.#outcome ??= "exited";
-    const settled = exitCode === 0 || this.#child?.enclosure === undefined;
+    const settled = exitCode === 0 || this.#child?.sandbox === undefined;
     const denied = !settled && this.#isDenial(exitCode);
     if (settled || denied) return this.#tellExit({ exitCode, limit }, denied);
     const timer = setTimeout(() => this.#settleExit(), DENIAL_GRACE_MS);
@@ -218,11 +218,11 @@ export class Process {
   }
 
   #isDenial(exitCode: number): boolean {
-    return this.#child?.enclosure?.isDenial(exitCode, this.log.retainedText()) ?? false;
+    return this.#child?.sandbox?.isDenial(exitCode, this.log.retainedText()) ?? false;
   }
 
   #tellExit({ exitCode, limit }: Exit, denied: boolean): void {
-    const network = this.#child?.enclosure?.network;
+    const network = this.#child?.sandbox?.network;
     this.#observer(this.log.appendExited(exitCode, denied, {
       ...limit === undefined ? {} : { limitExceeded: limit },
       network,

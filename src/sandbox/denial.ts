@@ -1,6 +1,6 @@
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-/** How an enclosed command ended. */
+/** How a sandboxed command ended. */
 export interface CommandEnd {
   readonly sandboxType: SandboxType;
   readonly exitCode: number;
@@ -19,7 +19,7 @@ const ORDINARY_FAILURES = new Set([2, 126, 127]);
 const KILLED_BY_SECCOMP = 128 + 31;
 
 /**
- * Whether a command most likely failed because it was enclosed.
+ * Whether a command most likely failed because it was sandboxed.
  *
  * No system says so: the words that the command wrote and its exit code have to do.
  */

@@ -1,21 +1,45 @@
-import type { HostAbilities } from "./plan.ts";
+import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
+import type { LinuxHost } from "./linux/host.ts";
+import type { Mechanism } from "./mechanism.ts";
+import type { Seatbelt } from "./seatbelt/mechanism.ts";
+
+/** The mechanisms of this machine's system, the best first, and what they share. */
+export type HostMechanisms =
+  & {
+    /** What the system is called. */
+    readonly name: string;
+    readonly mechanisms: readonly Mechanism[];
+  }
+  & (
+    | { readonly os: "linux"; readonly host: Pick<LinuxHost, "probe"> }
+    | { readonly os: "darwin"; readonly seatbelt: Pick<Seatbelt, "probe"> }
+    | { readonly os: "other" }
+  );
 
 /**
- * Finds out what this machine offers for enclosing commands.
- *
- * @param outside directories from which no program is run, for a client's commands may write there
+ * Makes the mechanisms of this machine's system. Each starts and remembers things of its own: see
+ * `Sandbox`, which makes them once.
  */
-export async function hostAbilities(outside: readonly string[]): Promise<HostAbilities> {
+export async function hostMechanisms(observer?: PlaceholderObserver): Promise<HostMechanisms> {
   switch (Deno.build.os) {
     case "linux": {
-      const { probeLinux } = await import("./linux/probe_host.ts");
-      return { os: "linux", ...await probeLinux(outside) };
+      const { LinuxHost } = await import("./linux/host.ts");
+      const { SeccompFilters } = await import("./seccomp/filter.ts");
+      const { Bubblewrap } = await import("./bubblewrap/mechanism.ts");
+      const { Landlock } = await import("./landlock/mechanism.ts");
+      const host = new LinuxHost();
+      const filters = new SeccompFilters();
+      const mechanisms = [new Bubblewrap(host, filters, observer), new Landlock(host, filters)];
+      return { os: "linux", name: "Linux", host, mechanisms };
     }
     case "darwin": {
-      const { probeSeatbelt } = await import("./seatbelt/probe_seatbelt.ts");
-      return { os: "darwin", seatbelt: await probeSeatbelt() };
+      const { Seatbelt } = await import("./seatbelt/mechanism.ts");
+      const seatbelt = new Seatbelt();
+      return { os: "darwin", name: "macOS", seatbelt, mechanisms: [seatbelt] };
     }
+    case "windows":
+      return { os: "other", name: "Windows", mechanisms: [] };
     default:
-      return { os: "other", name: Deno.build.os };
+      return { os: "other", name: Deno.build.os, mechanisms: [] };
   }
 }

@@ -20,7 +20,7 @@ const CAPABILITIES = {
   // Where all of / may be written, commands have devices of their own, and exceptions hold.
   linuxRootWritePreservesDevices: Deno.build.os === "linux",
   linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
-  // Where nothing encloses a command together with its proxy, clients run one themselves or refuse.
+  // Where nothing sandboxes a command together with its proxy, clients run one themselves or refuse.
   ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
 };
 

@@ -5,8 +5,8 @@ import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
 import { methods } from "../protocol/methods.ts";
-import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
+import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
@@ -53,8 +53,8 @@ export interface ExecutorOptions {
   readonly memory?: MemoryLimits;
   /** The administrator's bounds on sandboxes. @default none */
   readonly bounds?: SandboxBounds | undefined;
-  /** The mechanism that sandboxes commands on Linux. @default auto */
-  readonly sandboxMechanism?: LinuxMechanism | undefined;
+  /** What sandboxes commands; whoever made it disposes of it. @default one of its own */
+  readonly sandbox?: Sandbox | undefined;
   /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Where events are recorded. @default nowhere */
@@ -113,6 +113,7 @@ export class Executor {
       sessions: () => this.#sessions.size,
       processes: () => this.#sessions.runningProcesses,
     });
+    const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
     const environmentInfo = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
@@ -135,13 +136,13 @@ export class Executor {
         ),
         ...processHandlers(() => environment, {
           bounds: options.bounds,
-          mechanism: options.sandboxMechanism,
+          sandbox,
           reserved: options.reserved,
           telemetry,
         }),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
-        ...fileHandlers(options.bounds, options.reserved),
+        ...fileHandlers(sandbox, options.bounds, options.reserved),
         ...httpHandlers(() => environment, options.bounds),
       })),
     };

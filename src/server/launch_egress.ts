@@ -4,7 +4,7 @@ import { encodeNotification } from "../protocol/envelope.ts";
 import type { NetworkProxyParams } from "../protocol/network_proxy.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { EGRESS_PORT } from "../sandbox/policy/bound_policy.ts";
-import type { Egress } from "../sandbox/policy/requires_sandbox.ts";
+import type { Egress } from "../sandbox/policy/policy.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Denial, Target } from "../egress/policy.ts";
 import type { Decisions } from "./network_questions.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { linuxChecks, linuxMechanism } from "../../src/doctor/linux.ts";
-import type { LinuxAbilities } from "../../src/sandbox/linux/abilities.ts";
+import type { LinuxAbilities } from "../../src/sandbox/linux/host.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -129,5 +129,4 @@ Deno.test("the mechanism is the best that works", () => {
   assertEquals(linuxMechanism({ ...ABLE, bubblewrap }), "landlock");
   assertEquals(linuxMechanism({ ...ABLE, bubblewrap, landlock: 5 }), undefined);
   assertEquals(linuxMechanism({ ...ABLE, seccomp: false }), undefined);
-  assertEquals(linuxMechanism({ ...ABLE, architecture: undefined }), undefined);
 });

@@ -11,14 +11,14 @@ interface Started {
   readonly told: string[];
 }
 
-/** A process whose enclosure takes the word `no` for a denial. */
+/** A process whose sandbox takes the word `no` for a denial. */
 async function startEnclosed(): Promise<Started> {
   const system = new FakeSystem();
   const told: string[] = [];
   const tell = (event: LogEvent) =>
     told.push(event.kind === "exited" ? `exited ${event.sandboxDenied}` : event.kind);
   const process = await Process.start(fakeCommand(), system.start, new EventLog(), tell);
-  system.newest.enclosure = {
+  system.newest.sandbox = {
     sandboxType: "linuxSeccomp",
     isDenial: (exitCode, output) => exitCode === 1 && output.includes("no"),
   };
@@ -28,7 +28,7 @@ async function startEnclosed(): Promise<Started> {
 Deno.test("a process tells what encloses it", async () => {
   const { process, child } = await startEnclosed();
   assertEquals(process.sandboxType, "linuxSeccomp");
-  delete child.enclosure;
+  delete child.sandbox;
   assertEquals(process.sandboxType, "none");
 });
 

@@ -2,7 +2,7 @@ import type {
   Child,
   ChildCommand,
   ChildObserver,
-  Enclosure,
+  ChildSandbox,
   WriteOutcome,
 } from "../../src/process/child.ts";
 import type { TerminalSize } from "../../src/protocol/process.ts";
@@ -13,7 +13,7 @@ export class FakeChild implements Child {
   readonly pid: number;
   readonly command: ChildCommand;
   /** To be set by tests of enclosed children. */
-  enclosure?: Enclosure;
+  sandbox?: ChildSandbox;
   /** The names of the calls so far, and what they were given. */
   readonly calls: string[] = [];
   /** Tells what happens to the child. */

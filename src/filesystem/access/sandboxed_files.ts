@@ -6,7 +6,8 @@ import { hostConvention } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { hostDisk } from "../../sandbox/disk.ts";
-import { bindIntent } from "../../sandbox/policy/bind.ts";
+import { bindPolicy } from "../../sandbox/policy/bind.ts";
+import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
 import { type FileOpener, plainOpener } from "../file_handles.ts";
@@ -27,6 +28,7 @@ export interface SandboxedFiles extends FileOpener {
  *
  * @param bounds what the sandbox has to be, whatever is asked for
  * @param reserved what no sandbox may have
+ * @param gitIndexes what has been read of git's indexes
  * @throws {RpcError} -32602 if the intent cannot be understood here or asks for more than is allowed
  */
 export async function filesInSandbox(
@@ -34,23 +36,24 @@ export async function filesInSandbox(
   worker: FileWorker,
   bounds?: SandboxBounds,
   reserved?: ReservedResources,
+  gitIndexes?: GitIndexCache,
 ): Promise<SandboxedFiles> {
   const facts = {
     convention: hostConvention(),
     home: Deno.env.get("HOME"),
     temporaryDirectory: Deno.env.get("TMPDIR"),
   };
-  const intent = {
+  const policy = {
     sandbox,
     enforceManagedNetwork: false,
     managedNetwork: undefined,
     bounds,
     reserved,
   };
-  await waitForFileSystems(namedPaths(intent, facts));
-  const { files } = bindIntent(intent, facts, hostDisk);
+  await waitForFileSystems(namedPaths(policy, facts));
+  const { files } = bindPolicy(policy, facts, hostDisk, gitIndexes);
   if (files.kind === "all") {
-    return enclosesCommands(sandbox)
+    return sandboxesCommands(sandbox)
       ? onWorker(worker, JSON.stringify(EVERYTHING))
       : { perform: performFileMethod, ...plainOpener };
   }
@@ -71,10 +74,10 @@ const EVERYTHING: JobFiles = {
 };
 
 /**
- * Whether a command would be enclosed all the same, for want of a network: it would then have
+ * Whether a command would be sandboxed all the same, for want of a network: it would then have
  * devices and processes of its own, and could set nothing of the kernel's.
  */
-function enclosesCommands(sandbox: SandboxContext | undefined): boolean {
+function sandboxesCommands(sandbox: SandboxContext | undefined): boolean {
   const permissions = sandbox?.permissions;
   return permissions?.type === "managed" && permissions.network === "restricted" &&
     permissions.file_system.type === "restricted";

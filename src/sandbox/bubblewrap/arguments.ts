@@ -2,19 +2,20 @@ import { encodeOsString } from "../../os/os_string.ts";
 import type { FileView, Mount } from "./file_view.ts";
 import type { ReadyStage } from "./final_stage.ts";
 
-/** What a wrapped command needs besides its standard streams. */
-export interface WrappedDescriptor {
+/** What a wrapper needs besides its standard streams. */
+export interface WrapperDescriptor {
   /** The number that the wrapper knows it by. */
   readonly number: number;
   readonly purpose:
     /** Read to its end by the wrapper. */
     | { readonly kind: "data"; readonly bytes: Uint8Array<ArrayBuffer> }
-    /** Written by the wrapper: see `bubblewrap_status.ts`. */
+    /** Written by the wrapper: see `parseBubblewrapStatus`. */
     | { readonly kind: "status" }
     /**
-     * The reading end of a pipe with one byte in it, or into which it is put later. The wrapper takes the byte when all is set up
-     * and only the command is left to start; then it closes its ends. A writing end that nobody
-     * reads any more (EPOLLERR) while the byte is gone (FIONREAD is 0) tells that the set-up worked.
+     * The reading end of a pipe with one byte in it, or into which it is put later. The wrapper
+     * takes the byte when all is set up and only the command is left to start; then it closes its
+     * ends. A writing end that nobody reads any more (EPOLLERR) while the byte is gone (FIONREAD is
+     * 0) tells that the set-up worked.
      */
     | { readonly kind: "gate"; readonly shut?: boolean };
 }
@@ -22,7 +23,7 @@ export interface WrappedDescriptor {
 /** A bubblewrap to start, with an empty environment. */
 export interface BubblewrapCall {
   readonly argv: readonly string[];
-  readonly descriptors: readonly WrappedDescriptor[];
+  readonly descriptors: readonly WrapperDescriptor[];
 }
 
 /** Everything about one call that is not the same for all. */

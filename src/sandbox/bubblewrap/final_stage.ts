@@ -1,15 +1,4 @@
-/** A command to run inside a sandbox, in the operating system's terms. */
-export interface CommandToWrap {
-  readonly argv: readonly string[];
-  /** What the command sees as its name instead of `argv[0]`. */
-  readonly arg0?: string | undefined;
-  /** A native absolute path. */
-  readonly cwd: string;
-  /** The whole environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Whether the command runs on a terminal, which it then controls. */
-  readonly terminal: boolean;
-}
+import type { CommandToSandbox } from "../mechanism.ts";
 
 /** Common programs, by their absolute paths, that can do what bubblewrap cannot. */
 export interface HelperTools {
@@ -44,7 +33,7 @@ export interface BubblewrapHabits {
  * command gets its environment, its name and its terminal exactly as they were asked for.
  */
 export function finalStage(
-  command: CommandToWrap,
+  command: CommandToSandbox,
   habits: BubblewrapHabits,
   tools: HelperTools,
 ): FinalStage {

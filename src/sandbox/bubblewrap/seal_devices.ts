@@ -1,6 +1,6 @@
 import { runChild } from "../../process/start_child.ts";
 import { isWithin } from "../../os/native_path.ts";
-import type { NamespaceEntry } from "../linux/abilities.ts";
+import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import type { MountEntry } from "../../os/mount_table.ts";
 import { enterMounts, insideMounts, NamespaceError, remountReadOnly } from "../../os/namespaces.ts";

@@ -3,7 +3,7 @@ import { closeDescriptor } from "../../os/descriptor.ts";
 import { openTimer, setTimer } from "../../os/pipes.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { isWithin } from "../../os/native_path.ts";
-import type { NamespaceEntry } from "../linux/abilities.ts";
+import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import { isKernelType, type MountEntry, mountTable } from "../../os/mount_table.ts";
 import { sealDevices } from "./seal_devices.ts";

@@ -7,7 +7,7 @@ import {
 import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/pipes.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
-import type { WrappedDescriptor } from "./arguments.ts";
+import type { WrapperDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";
 
 /** bubblewrap reports a few short lines in all. */
@@ -23,7 +23,7 @@ export class WrapperChannels implements Disposable {
   #statusText = "";
 
   /** @throws {Error} when there are no descriptors left */
-  constructor(descriptors: readonly WrappedDescriptor[]) {
+  constructor(descriptors: readonly WrapperDescriptor[]) {
     try {
       this.forWrapper = descriptors.map(({ number, purpose }) => {
         const source = this.#open(purpose);
@@ -98,7 +98,7 @@ export class WrapperChannels implements Disposable {
     return count > 0;
   }
 
-  #open(purpose: WrappedDescriptor["purpose"]): Descriptor {
+  #open(purpose: WrapperDescriptor["purpose"]): Descriptor {
     if (purpose.kind === "data") return openMemoryFile(purpose.bytes);
     const { readEnd, writeEnd } = openPipe();
     if (purpose.kind === "status") {

@@ -1,6 +1,8 @@
+import { internalError } from "../../protocol/errors.ts";
+import type { Disk } from "../disk.ts";
 import type { BoundFiles, Grant } from "../policy/bound_policy.ts";
 import { notWritable, OWN_DEVICES, OWN_PROCESSES, SHARED_MEMORY } from "../kernel_files.ts";
-import { compareDepth, isWithin } from "../../os/native_path.ts";
+import { childOf, compareDepth, isWithin } from "../../os/native_path.ts";
 import type { SupervisedGroups } from "../supervisor/calls.ts";
 import type { PolicyGrant, SupervisorPolicy } from "../supervisor/policy.ts";
 import { executableRules } from "./executable.ts";
@@ -196,4 +198,47 @@ function policyOf(grants: readonly PolicyGrant[], fixed: readonly string[]): Sup
     devices: DEVICES,
     ports: [],
   };
+}
+
+const SHARED_MEMORY_DIRECTORY = "/dev/shm";
+
+/**
+ * Turns a rule into those that the kernel takes. They hold for all that is below their paths: so
+ * what a rule must not reach is left out by naming everything beside it.
+ *
+ * @throws {RpcError} -32603 if there is too much beside it
+ */
+export function spellOut(rule: LandlockRule, disk: Disk): LandlockRule[] {
+  const { path, access } = rule;
+  if (path !== "/" || access !== "read") return rulesAround(rule, disk);
+  // Devices are not files to be read: they are the host's disks and the user's other terminals.
+  const below = disk.list("/").map(({ name, kind }) => ({ path: `/${name}`, kind }))
+    .filter(({ path, kind }) => path !== OWN_DEVICES && kind !== "link");
+  return [
+    { path: "/", access: "list" },
+    ...below.flatMap(({ path }) => rulesAround({ ...rule, path }, disk)),
+    { path: SHARED_MEMORY_DIRECTORY, access: "read" },
+  ];
+}
+
+/** More names than this beside an exception are not granted one by one: each costs a system call. */
+const MAX_SIBLINGS = 4096;
+
+function rulesAround(rule: LandlockRule, disk: Disk): LandlockRule[] {
+  const { path, access, except = [], hidden = [] } = rule;
+  if (hidden.includes(path)) return [];
+  if (except.includes(path)) return path === OWN_DEVICES ? [] : [{ path, access: "read" }];
+  const inside = [...except, ...hidden].filter((tree) => isWithin(tree, path));
+  if (inside.length === 0) return [{ path, access }];
+  const names = disk.list(path).filter(({ kind, foreign }) => kind !== "link" && !foreign);
+  if (names.length > MAX_SIBLINGS) {
+    throw internalError(
+      `Landlock cannot keep '${inside[0]}' apart: there is too much in '${path}'; keep it in a ` +
+        "directory of its own",
+    );
+  }
+  const below = names.flatMap(({ name }) =>
+    rulesAround({ ...rule, path: childOf(path, name) }, disk)
+  );
+  return [{ path, access: "list" }, ...below];
 }

@@ -10,6 +10,7 @@ import {
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
 import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
+import { withoutCoreDumps } from "../../os/core_dumps.ts";
 import { oomScore } from "../../os/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
@@ -70,7 +71,8 @@ function restrict(
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {
   try {
-    return { kind: "started", pid: score.raisedFor(() => launchProgram(launch)) };
+    const start = () => withoutCoreDumps(() => launchProgram(launch));
+    return { kind: "started", pid: score.raisedFor(start) };
   } catch (error) {
     if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
     throw error;

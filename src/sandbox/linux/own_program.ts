@@ -17,15 +17,14 @@ export function ownProgram(): readonly [string, ...string[]] {
 /**
  * What is at a path can be trusted only if no command could have put it there.
  *
- * @param outside directories from which no program is run unenclosed: a client's commands may have
- * written it
+ * @param untrusted directories in which commands may have put programs: none is run from there
  * @throws {RpcError} -32603
  */
-export function refuseWritableProgram(outside: readonly string[]): void {
+export function refuseWritableProgram(untrusted: readonly string[]): void {
   const [program] = ownProgram();
   const path = orUndefined(() => Deno.realPathSync(program));
   if (path === undefined) throw cannotEnforce(`'${program}', which sets it up, is gone`);
-  const tree = outside.find((tree) => isWithin(path, tree));
+  const tree = untrusted.find((tree) => isWithin(path, tree));
   if (tree === undefined) return;
   throw cannotEnforce(
     `'${path}', which sets it up, lies in '${tree}', where commands may have changed it`,

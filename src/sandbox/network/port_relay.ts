@@ -2,11 +2,19 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { DescriptorStream } from "../../os/descriptor_stream.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { acceptConnection, listenOnLoopback, resetConnection } from "../../os/sockets.ts";
-import type { PortAccess } from "../bubblewrap/prepare.ts";
+import type { NamespaceEntry } from "../linux/host.ts";
 import { EGRESS_PORT } from "../policy/bound_policy.ts";
-import type { Egress } from "../policy/requires_sandbox.ts";
+import type { Egress } from "../policy/policy.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { openSocketsInside } from "./sockets_inside.ts";
+
+/** Ports of this machine's loopback that are to be there inside of the sandbox before the command. */
+export interface PortAccess {
+  readonly ports: readonly number[];
+  /** Serves connections to {@linkcode EGRESS_PORT}, if that is to be there. */
+  readonly egress: Egress | undefined;
+  readonly entry: NamespaceEntry;
+}
 
 /**
  * Connections that a command may have at once; further ones wait until one of them is over. Each

@@ -8,7 +8,7 @@ import {
 import { takeDescriptor } from "../../os/socket_passing.ts";
 import { openSocketPair, openTcpSocket } from "../../os/sockets.ts";
 import { runChild } from "../../process/start_child.ts";
-import type { NamespaceEntry } from "../linux/abilities.ts";
+import type { NamespaceEntry } from "../linux/host.ts";
 import { ownProgram } from "../linux/own_program.ts";
 import { SocketMakerDescriptor } from "./socket_maker.ts";
 

@@ -6,45 +6,51 @@ import { type Disk, rememberingDisk } from "../disk.ts";
 import {
   accessTo,
   type BoundFiles,
-  type BoundIntent,
   type BoundNetwork,
+  type BoundPolicy,
   type DeniedGlob,
   type Grant,
   takesPrecedence,
 } from "./bound_policy.ts";
 import { childOf, compareDepth } from "../../os/native_path.ts";
-import type { SandboxIntent } from "./requires_sandbox.ts";
+import type { Policy } from "./policy.ts";
 import { deniedGlobs } from "./denied_glob.ts";
 import {
   bindEntries,
   type BindingFacts,
   type BoundPath,
-  type IntentPaths,
-  intentPaths,
+  type PolicyPaths,
+  policyPaths,
   speaksOfRoots,
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
 import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
+import { GitIndexCache } from "./repository_paths.ts";
 import { type ResolvedEntry, withoutPlantedLinks } from "./planted_links.ts";
 import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
 /**
- * Puts a client's intent in this machine's terms.
+ * Puts a client's policy in this machine's terms.
  *
- * An intent without a sandbox grants all files; a managed network is enforced all the same, and
+ * A policy without a sandbox grants all files; a managed network is enforced all the same, and
  * what its proxies are trusted by may be read unless an entry is about that very file.
  *
  * A workspace root that does not exist grants nothing, like an entry for a path that does not.
  *
- * @throws {RpcError} -32602 if the intent names a path of another kind of machine, a port of the
+ * @throws {RpcError} -32602 if the policy names a path of another kind of machine, a port of the
  * executor's own, or something else that cannot be bound, if it speaks of workspace roots and none of
  * them exists, and if it asks for more than is allowed; -32603 if a link that the sandbox's commands
  * may have made would add to what is granted, or what git reads cannot be told
  */
-export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Disk): BoundIntent {
+export function bindPolicy(
+  policy: Policy,
+  facts: BindingFacts,
+  disk: Disk,
+  indexes: GitIndexCache = new GitIndexCache(),
+): BoundPolicy {
   const remembering = rememberingDisk(disk);
-  const paths = intentPaths(intent.sandbox, facts);
+  const paths = policyPaths(policy.sandbox, facts);
   const roots = (paths.workspaceRoots ?? []).map((path) => ({
     given: path,
     ...resolvePath(path, remembering),
@@ -55,16 +61,16 @@ export function bindIntent(intent: SandboxIntent, facts: BindingFacts, disk: Dis
     workspaceRoots: paths.workspaceRoots && there.map(({ given }) => given),
   };
   const workspaceRoots = there.map(({ path }) => path);
-  const { reserved } = intent;
-  const asked = bindFiles(intent.sandbox, present, workspaceRoots, remembering);
+  const { reserved } = policy;
+  const asked = bindFiles(policy.sandbox, present, workspaceRoots, remembering, indexes);
   const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
   if (files.kind === "granted") {
     there.forEach(refuseUnlessDirectory);
-    if (there.length === 0 && roots.length > 0 && speaksOfRoots(intent.sandbox)) throw gone(roots);
+    if (there.length === 0 && roots.length > 0 && speaksOfRoots(policy.sandbox)) throw gone(roots);
   }
-  const bound = { files, network: bindNetwork(intent), workspaceRoots };
+  const bound = { files, network: bindNetwork(policy), workspaceRoots };
   if (reserved !== undefined) refuseReservedPorts(bound.network, reserved);
-  if (intent.bounds !== undefined) enforceBounds(intent.bounds, bound);
+  if (policy.bounds !== undefined) enforceBounds(policy.bounds, bound);
   return bound;
 }
 
@@ -83,7 +89,7 @@ function gone(roots: readonly { readonly given: string }[]): RpcError {
 }
 
 function bindNetwork(
-  { sandbox, managedNetwork, enforceManagedNetwork, egress }: SandboxIntent,
+  { sandbox, managedNetwork, enforceManagedNetwork, egress }: Policy,
 ): BoundNetwork {
   const permissions = sandbox?.permissions;
   const ownLoopback = permissions?.type === "managed" && permissions.loopback === "private";
@@ -103,9 +109,10 @@ function bindNetwork(
 
 function bindFiles(
   sandbox: SandboxContext | undefined,
-  paths: IntentPaths,
+  paths: PolicyPaths,
   roots: readonly string[],
   disk: Disk,
+  indexes: GitIndexCache,
 ): BoundFiles {
   const permissions = sandbox?.permissions;
   if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
@@ -125,7 +132,7 @@ function bindFiles(
     if (grantsEverything(grants, globs)) return { kind: "all" };
     return {
       kind: "granted",
-      grants: withProtection(grants, globs, places, disk),
+      grants: withProtection(grants, globs, places, disk, indexes),
       deniedGlobs: globs,
       globMaxDepth,
     };
@@ -179,6 +186,7 @@ function withProtection(
   globs: readonly DeniedGlob[],
   places: ReadonlySet<string>,
   disk: Disk,
+  indexes: GitIndexCache,
 ): Grant[] {
   const isWritable = writableIn(grants);
   const named = new Set(grants.map((grant) => grant.path));
@@ -190,7 +198,7 @@ function withProtection(
     .filter(({ access, kind, path }) =>
       access === "write" && kind === "directory" && isWorkspace(path)
     )
-    .flatMap((grant) => protectedPaths(grant.path, mayWrite, disk))
+    .flatMap((grant) => protectedPaths(grant.path, mayWrite, disk, indexes))
     .filter((path) => !places.has(path))
     .map((path): Grant => ({ ...resolvePath(path, disk), access: "read", protected: true }))
     .filter(({ path }) => !named.has(path) || !isWritable(path));

@@ -18,7 +18,7 @@ export interface Grant {
   readonly path: string;
   readonly access: Access;
   /**
-   * What was at the path when the intent was bound. `link` is for a link that has to stay as it is,
+   * What was at the path when the policy was bound. `link` is for a link that has to stay as it is,
    * for what it leads to has been granted under that name.
    */
   readonly kind: PathKind;
@@ -90,12 +90,27 @@ export type BoundNetwork =
     readonly egress?: boolean;
   };
 
-/** A client's intent in this machine's terms. */
-export interface BoundIntent {
+/** A policy in this machine's terms. */
+export interface BoundPolicy {
   readonly files: BoundFiles;
   readonly network: BoundNetwork;
   /** Directories whose content the client's commands may have written. */
   readonly workspaceRoots: readonly string[];
+  /**
+   * What globs deny that is made while the command runs. What they deny that is there already is
+   * among the grants.
+   *
+   * @default nothing
+   */
+  readonly deniedLater?: readonly DeniedGlob[];
+}
+
+/** Where a client's commands may have left programs. */
+export function untrustedTrees({ files, workspaceRoots }: BoundPolicy): string[] {
+  const granted = files.kind === "all"
+    ? []
+    : files.grants.filter(({ access }) => access === "write").map(({ path }) => path);
+  return [...workspaceRoots, ...granted].filter((path) => path !== "/");
 }
 
 /** Among grants for the same path the stricter wins: deny, then write, then read. */

@@ -1,7 +1,7 @@
 import { internalError, invalidParams, type RpcError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
 import type { EgressBounds } from "../../egress/policy.ts";
-import type { BoundIntent, BoundNetwork } from "./bound_policy.ts";
+import type { BoundNetwork, BoundPolicy } from "./bound_policy.ts";
 import { resolvePath } from "./resolve_path.ts";
 import { isWithin } from "../../os/native_path.ts";
 
@@ -18,14 +18,14 @@ export interface SandboxBounds {
 }
 
 /**
- * Refuses an intent that goes beyond what is allowed. The paths that are looked at are those that
+ * Refuses a policy that goes beyond what is allowed. The paths that are looked at are those that
  * will be granted, with every link on the way resolved.
  *
  * @throws {RpcError} -32602, naming the requirement
  */
 export function enforceBounds(
   bounds: SandboxBounds,
-  { files, network, workspaceRoots }: BoundIntent,
+  { files, network, workspaceRoots }: BoundPolicy,
 ): void {
   if (bounds.restrictedBy !== undefined && files.kind === "all") {
     throw forbidden(bounds.restrictedBy, "a sandbox that restricts files is required");

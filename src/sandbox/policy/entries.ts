@@ -4,7 +4,7 @@ import type { FileSystemEntry, SandboxContext } from "../../protocol/sandbox.ts"
 import type { Access } from "./bound_policy.ts";
 import { isAbsolute, join } from "@std/path/posix";
 
-/** What the symbols in an intent stand for on this machine and for this command. */
+/** What the symbols in a policy stand for on this machine and for this command. */
 export interface BindingFacts {
   readonly convention: PathConvention;
   /** The user's home directory, for patterns that start with `~/`. */
@@ -19,10 +19,10 @@ export interface BindingFacts {
   readonly certificateFiles?: readonly string[];
 }
 
-/** The intent's own native paths, as they were given. */
-export interface IntentPaths extends BindingFacts {
+/** The policy's own native paths, as they were given. */
+export interface PolicyPaths extends BindingFacts {
   readonly cwd: string | undefined;
-  /** Undefined if the intent names neither roots nor a working directory. */
+  /** Undefined if the policy names neither roots nor a working directory. */
   readonly workspaceRoots: readonly string[] | undefined;
 }
 
@@ -45,11 +45,11 @@ const NOTHING: BoundEntry = { paths: [], patterns: [] };
 /** A pattern that begins so starts at each workspace root. */
 const WORKSPACE_ROOTS_PATTERN = "codex-project-roots://";
 
-/** @throws {RpcError} -32602 if the intent names a path of another kind of machine */
-export function intentPaths(
+/** @throws {RpcError} -32602 if the policy names a path of another kind of machine */
+export function policyPaths(
   sandbox: SandboxContext | undefined,
   facts: BindingFacts,
-): IntentPaths {
+): PolicyPaths {
   const native = (what: string, uri: PathUri) => nativePath(what, uri, facts.convention);
   const cwd = sandbox?.cwd && native("the sandbox's cwd", sandbox.cwd);
   const roots = sandbox?.workspaceRoots?.map((root) => native("a workspace root", root));
@@ -57,12 +57,12 @@ export function intentPaths(
 }
 
 /**
- * Binds all entries of an intent that has some.
+ * Binds all entries of a policy that has some.
  *
  * @throws {RpcError} -32602 for a foreign path, a subpath that leads out of its root, and a symbol
  * that stands for nothing here
  */
-export function bindEntries(sandbox: SandboxContext | undefined, paths: IntentPaths): BoundEntry {
+export function bindEntries(sandbox: SandboxContext | undefined, paths: PolicyPaths): BoundEntry {
   const permissions = sandbox?.permissions;
   if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
     return NOTHING;
@@ -74,7 +74,7 @@ export function bindEntries(sandbox: SandboxContext | undefined, paths: IntentPa
   };
 }
 
-function bindEntry({ path, access }: FileSystemEntry, facts: IntentPaths): BoundEntry {
+function bindEntry({ path, access }: FileSystemEntry, facts: PolicyPaths): BoundEntry {
   switch (path.type) {
     case "path":
       return about([nativePath("a sandbox entry", path.path, facts.convention)], access);
@@ -97,7 +97,7 @@ function nativePath(subject: string, uri: PathUri, convention: PathConvention): 
   throw invalidParams(`${subject}: '${uri}' contains a NUL`);
 }
 
-/** Whether what an intent grants or denies depends on where its workspace roots are. */
+/** Whether what a policy grants or denies depends on where its workspace roots are. */
 export function speaksOfRoots(sandbox: SandboxContext | undefined): boolean {
   const permissions = sandbox?.permissions;
   return permissions?.type === "managed" && permissions.file_system.type === "restricted" &&
@@ -109,7 +109,7 @@ export function speaksOfRoots(sandbox: SandboxContext | undefined): boolean {
 
 type SpecialPath = Extract<FileSystemEntry["path"], { type: "special" }>["value"];
 
-function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: IntentPaths) {
+function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: PolicyPaths) {
   if (subpath !== undefined && kind !== "project_roots") {
     throw invalidParams(`the special path '${kind}' takes no subpath`);
   }
@@ -146,7 +146,7 @@ function minimal(access: Access): BoundEntry {
   };
 }
 
-function rootsOf({ workspaceRoots }: IntentPaths): readonly string[] {
+function rootsOf({ workspaceRoots }: PolicyPaths): readonly string[] {
   if (workspaceRoots !== undefined) return workspaceRoots;
   throw invalidParams("the sandbox speaks of workspace roots, but names neither roots nor a cwd");
 }
@@ -169,7 +169,7 @@ function absoluteOnly(path: string | undefined): string[] {
   return path !== undefined && isAbsolute(path) ? [path] : [];
 }
 
-function absolutePatterns(pattern: string, facts: IntentPaths): string[] {
+function absolutePatterns(pattern: string, facts: PolicyPaths): string[] {
   if (pattern.includes("\0")) throw invalidParams("a glob pattern contains a NUL");
   if (pattern.startsWith(WORKSPACE_ROOTS_PATTERN)) {
     const rest = pattern.slice(WORKSPACE_ROOTS_PATTERN.length);

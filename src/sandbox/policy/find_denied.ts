@@ -68,7 +68,7 @@ function tooMuch(globs: readonly DeniedGlob[], why: string) {
 }
 
 /**
- * Replaces denied globs by denials of what matches them now, for means that know only paths.
+ * Replaces denied globs by denials of what matches them now, for mechanisms that know only paths.
  *
  * A link that matches stands for what it leads to.
  *

@@ -1,14 +1,14 @@
-import { bindEntries, type BindingFacts, intentPaths } from "./entries.ts";
-import type { SandboxIntent } from "./requires_sandbox.ts";
+import { bindEntries, type BindingFacts, policyPaths } from "./entries.ts";
+import type { Policy } from "./policy.ts";
 import { dirname, isAbsolute, normalize } from "@std/path/posix";
 
 /**
- * The paths that are looked at to bind an intent, as they are written.
+ * The paths that are looked at to bind a policy, as they are written.
  *
  * @throws {RpcError} -32602 as binding does
  */
-export function namedPaths({ sandbox }: SandboxIntent, facts: BindingFacts): string[] {
-  const named = intentPaths(sandbox, facts);
+export function namedPaths({ sandbox }: Policy, facts: BindingFacts): string[] {
+  const named = policyPaths(sandbox, facts);
   const { paths, patterns } = bindEntries(sandbox, named);
   return [
     ...named.workspaceRoots ?? [],

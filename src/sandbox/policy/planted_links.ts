@@ -4,7 +4,7 @@ import { isWithin } from "../../os/native_path.ts";
 import type { BoundPath } from "./entries.ts";
 import type { ResolvedPath } from "./resolve_path.ts";
 
-/** One entry of an intent and where its path leads now. */
+/** One entry of a policy and where its path leads now. */
 export interface ResolvedEntry extends BoundPath {
   readonly leadsTo: ResolvedPath;
 }

@@ -3,6 +3,7 @@ import type { Disk } from "../disk.ts";
 import { childOf } from "../../os/native_path.ts";
 import {
   bareRepositoryPaths,
+  type GitIndexCache,
   REPOSITORY,
   repositoryPaths,
   submodulePaths,
@@ -25,6 +26,7 @@ export function protectedPaths(
   root: string,
   mayWrite: (path: string) => boolean,
   disk: Disk,
+  indexes: GitIndexCache,
 ): string[] {
   const repository = childOf(root, REPOSITORY);
   return [
@@ -33,7 +35,7 @@ export function protectedPaths(
     // Who may write a repository can make it run anything.
     ...mayWrite(repository) ? [] : [
       ...bareRepositoryPaths(root, repository, disk),
-      ...submodulePaths(root, disk),
+      ...submodulePaths(root, disk, indexes),
     ],
   ];
 }

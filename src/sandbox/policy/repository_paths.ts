@@ -69,46 +69,75 @@ export function bareRepositoryPaths(tree: string, repository: string, disk: Disk
  * @param directory a directory of the working tree; of what is found not all is below it
  * @throws {RpcError} -32603 if an index cannot be read
  */
-export function submodulePaths(directory: string, disk: Disk): string[] {
+export function submodulePaths(directory: string, disk: Disk, indexes: GitIndexCache): string[] {
   const tree = [directory, ...ancestorsOf(directory).reverse()]
     .find((path) => repositoryAt(childOf(path, REPOSITORY), path, disk) !== undefined);
-  return tree === undefined ? [] : submodulesOf(tree, new Set(), disk);
+  return tree === undefined ? [] : submodulesOf(tree, new Set(), disk, indexes);
 }
 
 /** @param seen repositories that have been looked at */
-function submodulesOf(tree: string, seen: Set<string>, disk: Disk): string[] {
+function submodulesOf(
+  tree: string,
+  seen: Set<string>,
+  disk: Disk,
+  indexes: GitIndexCache,
+): string[] {
   const repository = repositoryAt(childOf(tree, REPOSITORY), tree, disk);
   if (repository === undefined) return [];
   const { path } = resolvePath(repository, disk);
   if (seen.has(path)) return [];
   seen.add(path);
-  return submodulesInIndex(path, "index", disk).flatMap((name) => {
+  return submodulesInIndex(path, "index", disk, indexes).flatMap((name) => {
     const submodule = childOf(tree, name);
     const at = childOf(submodule, REPOSITORY);
-    return [at, ...repositoryPaths(at, submodule, disk), ...submodulesOf(submodule, seen, disk)];
+    return [
+      at,
+      ...repositoryPaths(at, submodule, disk),
+      ...submodulesOf(submodule, seen, disk, indexes),
+    ];
   });
 }
 
-/** What the indexes said that were read last, by their paths: a large one takes a while. */
-const indexes = new Map<string, { readonly version: string; readonly index: GitIndex }>();
+/** The most indexes that a cache holds. */
 const MAX_INDEXES = 256;
 
-function submodulesInIndex(repository: string, name: string, disk: Disk): readonly string[] {
+/** What git's indexes said when they were read last: a large one takes a while. */
+export class GitIndexCache {
+  /** By the paths of the indexes. */
+  readonly #known = new Map<string, { readonly version: string; readonly index: GitIndex }>();
+
+  /**
+   * Reads an index, unless it is as it was.
+   *
+   * @returns undefined if there is nothing in it, or it cannot be opened
+   * @throws {RpcError} -32603 if it is in no known format
+   */
+  read(path: string, disk: Disk): GitIndex | undefined {
+    const version = disk.versionOf(path);
+    const known = this.#known.get(path);
+    if (known !== undefined && known.version === version) return known.index;
+    const index = readIndex(path, disk);
+    if (index !== undefined && version !== undefined) {
+      if (this.#known.size >= MAX_INDEXES) this.#known.clear();
+      this.#known.set(path, { version, index });
+    }
+    return index;
+  }
+}
+
+function submodulesInIndex(
+  repository: string,
+  name: string,
+  disk: Disk,
+  indexes: GitIndexCache,
+): readonly string[] {
   const at = resolvePath(childOf(repository, name), disk);
   if (at.kind !== "file") return [];
-  const version = disk.versionOf(at.path);
-  const known = indexes.get(at.path);
-  const index = known !== undefined && known.version === version
-    ? known.index
-    : readIndex(at.path, disk);
+  const index = indexes.read(at.path, disk);
   if (index === undefined) return [];
-  if (version !== undefined && known?.version !== version) {
-    if (indexes.size >= MAX_INDEXES) indexes.clear();
-    indexes.set(at.path, { version, index });
-  }
   const { submodules, sharedIndex } = index;
   if (sharedIndex === undefined) return submodules;
-  return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk)];
+  return [...submodules, ...submodulesInIndex(repository, sharedIndex, disk, indexes)];
 }
 
 /** @throws {RpcError} -32603 if it is in no known format */

@@ -7,7 +7,7 @@ import {
 } from "../policy/bound_policy.ts";
 import { ancestorsOf } from "../../os/native_path.ts";
 import { hasProtectedName } from "../policy/protected_paths.ts";
-import type { Parameters } from "./seatbelt_profile.ts";
+import type { Parameters } from "./profile.ts";
 import { anyCaseTreeRegex, globRegex } from "./path_regex.ts";
 import { dirname } from "@std/path/posix";
 

@@ -81,20 +81,36 @@ const ARCHITECTURE_OFFSET = 4;
 const argumentOffset = (argument: number) => 16 + 8 * argument;
 
 /**
+ * The seccomp programs that have been built: they take a while to build, and are always the same for
+ * the same options.
+ */
+export class SeccompFilters {
+  readonly #filters = new Map<string, Uint8Array<ArrayBuffer>>();
+  #profile: SeccompProfile | undefined;
+
+  /** The program from the list that is part of remex: see {@linkcode seccompFilter}. */
+  get(options: SeccompFilterOptions): Uint8Array<ArrayBuffer> {
+    const key = JSON.stringify(options);
+    const known = this.#filters.get(key);
+    if (known !== undefined) return known;
+    const filter = seccompFilter(options, this.#profile ??= shippedSeccompProfile());
+    this.#filters.set(key, filter);
+    return filter;
+  }
+}
+
+/**
  * A seccomp program: an array of `struct sock_filter` as seccomp(2) and `bwrap --seccomp` take it.
  *
  * Denied calls return EPERM (clone3 alone ENOSYS, after which C libraries fall back to clone).
  * Calls newer than the list return ENOSYS, as from an older kernel. A call of another architecture
  * kills the process.
+ *
+ * @param profile the list of calls. @default the one that is part of remex
  */
-export function seccompFilter(options: SeccompFilterOptions): Uint8Array<ArrayBuffer> {
-  return buildSeccompFilter(shippedSeccompProfile(), options);
-}
-
-/** {@linkcode seccompFilter} from a list other than the shipped one. */
-export function buildSeccompFilter(
-  profile: SeccompProfile,
+export function seccompFilter(
   { architecture, network, sharedHost, fixedMetadata, supervised = NOTHING }: SeccompFilterOptions,
+  profile: SeccompProfile = shippedSeccompProfile(),
 ): Uint8Array<ArrayBuffer> {
   const sections: SeccompSection[] = [
     ...sectionsOf[network],

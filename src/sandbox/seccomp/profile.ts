@@ -32,7 +32,7 @@ export interface SeccompProfile {
   newestKnown: number;
   /** Numbers before it that no call had, as ranges with both ends. */
   unassigned: Record<Architecture, [number, number][]>;
-  /** Which of them apply depends on the network that a command may use and on what else encloses it. */
+  /** Which of them apply depends on the network that a command may use and on what else sandboxes it. */
   sections: {
     always: SeccompRule[];
     enabled: SeccompRule[];
@@ -50,11 +50,9 @@ export interface SeccompProfile {
 
 export type SeccompSection = keyof SeccompProfile["sections"];
 
-let shipped: SeccompProfile | undefined;
-
 /** The list that is part of the program. */
 export function shippedSeccompProfile(): SeccompProfile {
-  return shipped ??= parseSeccompProfile(profileText);
+  return parseSeccompProfile(profileText);
 }
 
 /**

@@ -20,7 +20,6 @@ const ADDRESS6_END = 24;
 const ADDRESS_BYTES = 128;
 
 const LOOPBACK = [127, 0, 0, 1];
-const LOOPBACK6 = [...Array(15).fill(0), 1];
 const MAPPED_LOOPBACK = [...Array(10).fill(0), 0xff, 0xff, ...LOOPBACK];
 
 /** Makes connections on behalf of a command, on a copy of its socket. */
@@ -92,7 +91,7 @@ export class Connections {
         return equal(address.subarray(ADDRESS_OFFSET, ADDRESS_END), LOOPBACK);
       case AF_INET6: {
         const host = address.subarray(ADDRESS6_OFFSET, ADDRESS6_END);
-        return equal(host, LOOPBACK6) || equal(host, MAPPED_LOOPBACK);
+        return equal(host, MAPPED_LOOPBACK);
       }
       default:
         return false;

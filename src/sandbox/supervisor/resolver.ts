@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import type { Descriptor } from "../../os/descriptor.ts";
+import { isWithin } from "../../os/native_path.ts";
 import {
   FileType,
   isOnProc,
@@ -143,6 +145,7 @@ export class Resolver {
 
   #objectAt(object: FoundObject, dots: string | undefined): Place {
     const path = pathOf(object);
+    if (isOnProc(object.descriptor)) refuseOwnProcess(path);
     return { kind: "object", path, object, dots };
   }
 
@@ -156,6 +159,7 @@ export class Resolver {
     if (!kernels.startsWith("/")) throw new CallError(Errno.EACCES);
     const directoryPath = decodeByteString(kernels);
     const path = `${directoryPath === "/" ? "" : directoryPath}/${decodeByteString(name)}`;
+    if (isOnProc(directory)) refuseOwnProcess(path);
     if (object !== undefined && mustBeDirectory) requireDirectory(object);
     return { kind: "entry", directory, directoryPath, name, path, object, mustBeDirectory };
   }
@@ -261,6 +265,22 @@ export function isType({ status }: FoundObject, type: number): boolean {
 
 function requireDirectory(object: FoundObject): void {
   if (!isType(object, FileType.Directory)) throw new CallError(Errno.ENOTDIR);
+}
+
+/**
+ * Refuses what is about this program. The kernel lets its threads open their own process's memory and
+ * environment, so it would give them to whoever such a thread opens files for.
+ *
+ * @param path of something on a proc file system; undefined if it has none any more
+ * @throws {CallError} EACCES, also for a proc file system that is not the one of `/proc`: there this
+ * program has another number
+ */
+function refuseOwnProcess(path: string | undefined): void {
+  if (path === undefined || !isWithin(path, "/proc")) throw new CallError(Errno.EACCES);
+  const numbers = path.split("/").filter((name) => /^\d+$/.test(name));
+  if (numbers.some((number) => existsSync(`/proc/self/task/${number}`))) {
+    throw new CallError(Errno.EACCES);
+  }
 }
 
 /** Where the kernel says that an open object is (proc_pid_fd(5)). */

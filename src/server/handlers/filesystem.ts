@@ -7,7 +7,9 @@ import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
-import { requiresSandbox } from "../../sandbox/policy/requires_sandbox.ts";
+import { requiresSandbox } from "../../sandbox/policy/policy.ts";
+import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
@@ -21,10 +23,11 @@ const HEAVY: ReadonlySet<FileMethod> = new Set([
 
 /** Handlers of all fs/* requests. */
 export function fileHandlers(
+  sandbox: Sandbox,
   bounds?: SandboxBounds,
   reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
-  const files = new FileAccess(fileBounds(bounds), reserved);
+  const files = new FileAccess(sandbox, fileBounds(bounds), reserved);
   return {
     ...Object.fromEntries(fileMethods.map((method) => [method, fileHandler(method, files)])),
     "fs/open": handler(methods["fs/open"], (params, context) => {
@@ -68,12 +71,15 @@ class FileAccess {
   /** What is demanded of sandboxes, whatever a client asks for. */
   readonly #bounds: SandboxBounds | undefined;
   readonly #reserved: (() => ReservedResources) | undefined;
+  readonly #gitIndexes: GitIndexCache;
   #worker: FileWorker | undefined;
 
   constructor(
+    { gitIndexes }: Sandbox,
     bounds: SandboxBounds | undefined,
     reserved: (() => ReservedResources) | undefined,
   ) {
+    this.#gitIndexes = gitIndexes;
     this.#bounds = bounds;
     this.#reserved = reserved;
   }
@@ -114,7 +120,13 @@ class FileAccess {
     const { FileWorker } = await import("../../filesystem/access/file_worker.ts");
     const { filesInSandbox } = await import("../../filesystem/access/sandboxed_files.ts");
     this.#worker ??= new FileWorker();
-    return await filesInSandbox(sandbox, this.#worker, this.#bounds, this.#reserved?.());
+    return await filesInSandbox(
+      sandbox,
+      this.#worker,
+      this.#bounds,
+      this.#reserved?.(),
+      this.#gitIndexes,
+    );
   }
 }
 

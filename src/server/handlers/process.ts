@@ -9,9 +9,9 @@ import { type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { NetworkProxyParams } from "../../protocol/network_proxy.ts";
 import type { ReadParams, StartParams, WriteParams } from "../../protocol/process.ts";
 import type { SandboxBounds } from "../../sandbox/policy/bounds.ts";
-import type { LinuxMechanism } from "../../sandbox/plan.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
-import { requiresSandbox, type SandboxIntent } from "../../sandbox/policy/requires_sandbox.ts";
+import { type Policy, requiresSandbox } from "../../sandbox/policy/policy.ts";
+import { Sandbox } from "../../sandbox/sandbox.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -26,8 +26,8 @@ const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) ins
 export interface SandboxDemands {
   /** What they have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
-  /** What encloses commands on Linux. @default auto */
-  readonly mechanism?: LinuxMechanism | undefined;
+  /** What sandboxes commands. @default one of its own */
+  readonly sandbox?: Sandbox;
   /** Who takes down what their proxies decide. @default nobody */
   readonly telemetry?: Telemetry;
   /** What none may have, once that is known. @default nothing */
@@ -39,6 +39,7 @@ export function processHandlers(
   environment: () => Environment,
   sandboxes: SandboxDemands = {},
 ): Record<string, RequestHandler> {
+  const { sandbox = new Sandbox() } = sandboxes;
   return {
     "process/start": handler(
       methods["process/start"],
@@ -46,6 +47,7 @@ export function processHandlers(
         const { reserved, telemetry = NO_TELEMETRY, ...demands } = sandboxes;
         return start(params, {
           ...demands,
+          sandbox,
           session,
           telemetry,
           reserved: reserved?.(),
@@ -103,7 +105,7 @@ export function processHandlers(
 interface StartContext {
   readonly session: Session;
   readonly bounds?: SandboxBounds | undefined;
-  readonly mechanism?: LinuxMechanism | undefined;
+  readonly sandbox: Sandbox;
   readonly reserved: ReservedResources | undefined;
   readonly telemetry: Telemetry;
   readonly environment: Environment;
@@ -114,7 +116,8 @@ async function start(
   context: StartContext,
 ): Promise<ResultInput<"process/start">> {
   const { processId, networkProxy } = params;
-  const sandboxed = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const sandboxed = networkProxy !== undefined ||
+    requiresSandbox({ ...params, bounds: context.bounds });
   const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
   const starter = shellStarter(params, context, sandboxedStart);
   try {
@@ -232,19 +235,18 @@ function shellStarter(
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
 function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
-    const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
-    const { bounds, mechanism, reserved, environment } = context;
-    const intent: SandboxIntent = { ...params, bounds, mechanism, reserved };
+    const { sandbox, bounds, reserved, environment } = context;
+    const policy: Policy = { ...params, bounds, reserved };
     const { HOME } = environment;
     if (params.networkProxy === undefined) {
-      return await startEnclosed(intent, HOME, command, observer);
+      return await sandbox.start(policy, HOME, command, observer);
     }
     const launched = await launch(params, params.networkProxy, context);
     const own = { ...launched.environment, ...params.env };
     const env = commandEnvironment(own, params.envPolicy, environment);
     try {
       const { egress } = launched;
-      return await startEnclosed({ ...intent, egress }, HOME, { ...command, env }, observer);
+      return await sandbox.start({ ...policy, egress }, HOME, { ...command, env }, observer);
     } catch (error) {
       launched.egress[Symbol.dispose]();
       throw error;

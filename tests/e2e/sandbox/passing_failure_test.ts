@@ -23,7 +23,11 @@ Deno.test({
     directory.write("bin/bwrap", SCARCE, 0o755);
     const workspace = `${directory.path}/ws`;
     Deno.mkdirSync(workspace);
-    const env = { PATH: `${directory.path}/bin:/usr/bin:/bin`, HOME: "/" };
+    const env = {
+      PATH: `${directory.path}/bin:/usr/bin:/bin`,
+      HOME: "/",
+      REMEX_SANDBOX_MECHANISM: "bubblewrap",
+    };
     await using executor = await LoggingExecutor.start(env);
     await using client = await connectWebSocket(executor.url);
     await client.initialize();

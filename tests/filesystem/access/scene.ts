@@ -9,7 +9,7 @@ import { AccessPolicy, type GrantedFiles } from "../../../src/filesystem/access/
 import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
 import { TestDirectory } from "../../support/test_directory.ts";
@@ -19,7 +19,7 @@ export function grantedIn(workspace: string, entries: readonly WireEntry[]): Gra
   const sandbox = contextIn(workspace, entries);
   const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
   const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
-  const { files } = bindIntent(intent, facts, hostDisk);
+  const { files } = bindPolicy(intent, facts, hostDisk);
   if (files.kind === "all") throw new Error("all files are granted");
   return files;
 }

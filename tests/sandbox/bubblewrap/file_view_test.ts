@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { denyFound } from "../../../src/sandbox/policy/find_denied.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { type Mount, planFileView } from "../../../src/sandbox/bubblewrap/file_view.ts";
 import { context, glob, path, special, type WireEntry, workspaceWrite } from "../context.ts";
 import { fakeDisk, type FakeEntry } from "../fake_disk.ts";
@@ -18,7 +18,7 @@ function plan(
     "/ws/.codex": "directory",
     ...files,
   });
-  const { files: bound } = bindIntent(
+  const { files: bound } = bindPolicy(
     {
       sandbox: context({ cwd: "/ws", entries }),
       enforceManagedNetwork: false,

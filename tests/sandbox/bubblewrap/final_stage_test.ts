@@ -1,17 +1,18 @@
 import { assertEquals } from "@std/assert";
-import { type CommandToWrap, finalStage } from "../../../src/sandbox/bubblewrap/final_stage.ts";
+import { finalStage } from "../../../src/sandbox/bubblewrap/final_stage.ts";
+import type { CommandToSandbox } from "../../../src/sandbox/mechanism.ts";
 
 const TOOLS = { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" };
 const OLD = { pwd: "/ws", canSetArg0: false };
 const NEW = { pwd: "/ws", canSetArg0: true };
 
-function command(changes: Partial<CommandToWrap>): CommandToWrap {
+function command(changes: Partial<CommandToSandbox>): CommandToSandbox {
   return { argv: ["cmd", "-x"], cwd: "/ws", env: { PWD: "/ws" }, terminal: false, ...changes };
 }
 
 /** The programs that run before the command, and the name that bubblewrap gives. */
 function stages(
-  changes: Partial<CommandToWrap>,
+  changes: Partial<CommandToSandbox>,
   habits = OLD,
   tools: Partial<typeof TOOLS> = TOOLS,
 ) {

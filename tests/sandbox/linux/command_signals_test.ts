@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
+import { commandSignals } from "../../../src/sandbox/bubblewrap/start.ts";
 import { RecordedChild, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 const start: StartChild = (command, observer) =>

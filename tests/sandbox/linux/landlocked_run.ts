@@ -1,5 +1,6 @@
 import { RpcError } from "../../../src/protocol/errors.ts";
-import { hostAbilities } from "../../../src/sandbox/host.ts";
+import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
+import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
 import { command, outcomeOf } from "../../e2e/support/commands.ts";
 import { isRecord, type Message } from "../../e2e/support/inbox.ts";
 import type { RawClient } from "../../e2e/support/raw_client.ts";
@@ -7,12 +8,8 @@ import { connectStdio } from "../../e2e/support/stdio_client.ts";
 import { contextMessage, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
-const abilities = await hostAbilities([]);
-/** 0 where the kernel has no Landlock. */
-const landlock = abilities.os === "linux" ? abilities.landlock : 0;
-
 /** Whether this machine has Landlock with all that the tests are about (Linux 6.12). */
-export const canRunLandlock = landlock >= 6;
+export const canRunLandlock = Deno.build.os === "linux" && landlockVersion() >= OLDEST_LANDLOCK;
 
 /** Where a command runs: as which user, and whether the host lets it have user namespaces. */
 export interface Place {

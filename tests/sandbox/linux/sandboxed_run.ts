@@ -1,9 +1,10 @@
 import { delay } from "@std/async/delay";
 import { openWithoutLinks } from "../../../src/os/open_at.ts";
 import { closeDescriptor } from "../../../src/os/descriptor.ts";
-import { hostAbilities } from "../../../src/sandbox/host.ts";
+import { BubblewrapCommand } from "../../../src/sandbox/bubblewrap/mechanism.ts";
+import { LinuxHost } from "../../../src/sandbox/linux/host.ts";
 import { parseBubblewrapStatus } from "../../../src/sandbox/bubblewrap/wrapper_channels.ts";
-import { prepareSandbox, type WrappedCommand } from "../../../src/sandbox/prepare.ts";
+import { Sandbox } from "../../../src/sandbox/sandbox.ts";
 import { context, type ContextOptions } from "../context.ts";
 
 // Opens the C library, which stays open for good, where no single test is blamed for it.
@@ -11,6 +12,8 @@ if (Deno.build.os === "linux") closeDescriptor(openWithoutLinks("/"));
 
 /** Whether this machine can run the tests at all. */
 export const canRunBubblewrap = Deno.build.os === "linux" && await isUsable();
+
+const sandbox = new Sandbox();
 
 /** A user without any privileges, whom root can become. */
 const NOBODY = 65534;
@@ -58,19 +61,22 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
 }
 
 /** Prepares a command without running it. */
-export async function wrap(argv: readonly string[], options: RunOptions): Promise<WrappedCommand> {
+export async function wrap(
+  argv: readonly string[],
+  options: RunOptions,
+): Promise<BubblewrapCommand> {
   const { cwd, arg0, env = { PATH: "/usr/bin:/bin" } } = options;
-  const intent = {
+  const policy = {
     sandbox: context({ ...options, workspaceRoots: options.workspaceRoots ?? [cwd] }),
     enforceManagedNetwork: false,
     managedNetwork: undefined,
   };
-  const prepared = await prepareSandbox(
-    intent,
+  const prepared = await sandbox.prepare(
+    policy,
     { argv, arg0, cwd, env, terminal: false },
     "/home/nobody",
   );
-  if (prepared.kind !== "wrapped") throw new Error("nothing was wrapped");
+  if (!(prepared instanceof BubblewrapCommand)) throw new Error("it is not bubblewrap's");
   return prepared;
 }
 
@@ -87,20 +93,19 @@ const OPEN_AND_EXEC = 'd=$1; shift; exec "$@" 3<"$d/3" 4<"$d/4" 5>"$d/5" 6<"$d/6
 
 /** Starts what was prepared. */
 export async function startWrapped(
-  wrapped: WrappedCommand,
+  wrapped: BubblewrapCommand,
   user?: TestUser,
 ): Promise<StartedWrapper> {
   const become = ["setpriv", `--reuid=${user?.id}`, `--regid=${user?.id}`, "--clear-groups", "--"];
-  const argv = user?.id === undefined ? wrapped.argv : [...become, ...wrapped.argv];
+  const argv = user?.id === undefined ? wrapped.setup.argv : [...become, ...wrapped.setup.argv];
   const descriptors = await Deno.makeTempDir();
-  for (const { number, purpose } of wrapped.descriptors) {
+  for (const { number, purpose } of wrapped.setup.descriptors) {
     const bytes = purpose.kind === "data" ? purpose.bytes : new Uint8Array(1);
     await Deno.writeFile(`${descriptors}/${number}`, bytes);
   }
   const child = new Deno.Command("/bin/sh", {
     args: ["-c", OPEN_AND_EXEC, "sh", descriptors, ...argv],
-    cwd: wrapped.cwd,
-    env: { ...wrapped.env },
+    cwd: "/",
     clearEnv: true,
     stdin: "null",
     stdout: "piped",
@@ -137,6 +142,6 @@ async function isAlive(pid: number): Promise<boolean> {
 }
 
 async function isUsable(): Promise<boolean> {
-  const abilities = await hostAbilities([]);
-  return abilities.os === "linux" && abilities.bubblewrap.kind === "usable";
+  const { bubblewrap } = await new LinuxHost().probe([]);
+  return bubblewrap.kind === "usable";
 }

@@ -8,7 +8,7 @@ import {
   users,
 } from "./sandboxed_run.ts";
 
-/** What encloses commands. */
+/** What sandboxes commands. */
 export type TestMechanism = "bubblewrap" | "landlock";
 
 /** A directory with a workspace in it and something beside that is none of its business. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import type { BoundFiles } from "../../../src/sandbox/policy/bound_policy.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import {
   context,
   type ContextOptions,
@@ -35,7 +35,7 @@ function bind(options: ContextOptions, host: Host = {}) {
     enforceManagedNetwork: false,
     managedNetwork: undefined,
   };
-  return bindIntent(intent, facts, disk);
+  return bindPolicy(intent, facts, disk);
 }
 
 /** Every grant as `access path`. */
@@ -428,7 +428,7 @@ Deno.test("a managed network limits connections whatever the permissions say", (
   const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
   const managedNetwork = { loopbackPorts: [8080], allowLocalBinding: true };
   assertEquals(
-    bindIntent(
+    bindPolicy(
       { sandbox: undefined, enforceManagedNetwork: true, managedNetwork },
       facts,
       fakeDisk({}),
@@ -437,7 +437,7 @@ Deno.test("a managed network limits connections whatever the permissions say", (
     { kind: "loopback", ports: [8080], localBinding: true },
   );
   assertEquals(
-    bindIntent(
+    bindPolicy(
       { sandbox: undefined, enforceManagedNetwork: true, managedNetwork: undefined },
       facts,
       fakeDisk({}),

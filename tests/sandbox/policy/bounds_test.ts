@@ -5,11 +5,8 @@ import {
   enforceNoConnections,
   type SandboxBounds,
 } from "../../../src/sandbox/policy/bounds.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
-import {
-  requiresSandbox,
-  type SandboxIntent,
-} from "../../../src/sandbox/policy/requires_sandbox.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
+import { type Policy, requiresSandbox } from "../../../src/sandbox/policy/policy.ts";
 import { context, type ContextOptions, path, special, workspaceWrite } from "../context.ts";
 import { fakeDisk } from "../fake_disk.ts";
 
@@ -37,7 +34,7 @@ const BELOW_WORK: SandboxBounds = {
 function bind(
   bounds: SandboxBounds,
   options: ContextOptions | undefined,
-  more: Partial<SandboxIntent> = {},
+  more: Partial<Policy> = {},
 ) {
   const facts = {
     convention: "posix",
@@ -45,7 +42,7 @@ function bind(
     temporaryDirectory: undefined,
     certificateFiles: [],
   } as const;
-  const intent: SandboxIntent = {
+  const intent: Policy = {
     sandbox: options && context(options),
     enforceManagedNetwork: false,
     managedNetwork: undefined,
@@ -53,14 +50,14 @@ function bind(
     ...more,
   };
   assert(requiresSandbox(intent));
-  return bindIntent(intent, facts, DISK);
+  return bindPolicy(intent, facts, DISK);
 }
 
 function refused(
   bounds: SandboxBounds,
   options: ContextOptions | undefined,
   named: string,
-  more?: Partial<SandboxIntent>,
+  more?: Partial<Policy>,
 ): void {
   const error = assertThrows(() => bind(bounds, options, more), RpcError, named);
   assertEquals(error.code, ErrorCode.InvalidParams);

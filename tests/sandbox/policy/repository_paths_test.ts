@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../context.ts";
 import { fakeDisk, type FakeEntry } from "../fake_disk.ts";
 
@@ -12,7 +12,7 @@ function kept(
   const sandbox = context({ entries, workspaceRoots: ["/ws"] });
   const intent = { sandbox, enforceManagedNetwork: false, managedNetwork: undefined };
   const facts = { convention: "posix", home: undefined, temporaryDirectory: undefined } as const;
-  const { files } = bindIntent(intent, facts, fakeDisk({ "/ws": "directory", ...disk }));
+  const { files } = bindPolicy(intent, facts, fakeDisk({ "/ws": "directory", ...disk }));
   if (files.kind === "all") return [];
   return files.grants.filter(({ access, path }) => access === "read" && path !== "/")
     .filter(({ path }) => !["/ws/.git", "/ws/.agents", "/ws/.codex"].includes(path))

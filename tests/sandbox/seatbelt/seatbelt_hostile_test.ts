@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { glob, path, special } from "../context.ts";
-import { bindOnMac, enclose, rights } from "./seatbelt_scene.ts";
+import { bindOnMac, rights, sandbox } from "./seatbelt_scene.ts";
 
 const HOSTILE = [
   'a"b',
@@ -32,8 +32,8 @@ const HOSTILE = [
 for (const name of HOSTILE) {
   Deno.test(`${JSON.stringify(name)} in a path is nothing but a name`, () => {
     const root = `/w/${name}`;
-    const plain = enclose({ intent: bindOnMac(grants("/w/plain"), tree("/w/plain")) });
-    const enclosed = enclose({ intent: bindOnMac(grants(root), tree(root)) });
+    const plain = sandbox({ policy: bindOnMac(grants("/w/plain"), tree("/w/plain")) });
+    const sandboxed = sandbox({ policy: bindOnMac(grants(root), tree(root)) });
     const expected = {
       [root]: "rw",
       [`${root}/x`]: "rw",
@@ -46,22 +46,22 @@ for (const name of HOSTILE) {
       "/w/other": "",
       "/w": "",
     };
-    const found = Object.keys(expected).map((path) => [path, rights(enclosed, path)]);
+    const found = Object.keys(expected).map((path) => [path, rights(sandboxed, path)]);
     assertEquals(Object.fromEntries(found), expected);
-    assertEquals(enclosed.profile.allows({ operation: "mach-register" }), false);
-    assertEquals(rules(enclosed.text), rules(plain.text));
-    assert(enclosed.definitions.includes(`WRITE_0=${root}`));
+    assertEquals(sandboxed.profile.allows({ operation: "mach-register" }), false);
+    assertEquals(rules(sandboxed.text), rules(plain.text));
+    assert(sandboxed.definitions.includes(`WRITE_0=${root}`));
     // No path stands in the text but in regular expressions about protected names.
-    assert(!enclosed.text.replace(/#"[^\n]*"/g, "").includes(`/w/${name}`));
+    assert(!sandboxed.text.replace(/#"[^\n]*"/g, "").includes(`/w/${name}`));
   });
 
   Deno.test(`${JSON.stringify(name)} before a pattern is nothing but a name`, () => {
     const root = `/w/${name}`;
     const pattern = `${root.replace(/[*?[\]{}\\]/g, "\\$&")}/**/*.env`;
     const entries = [special("root", "write"), glob(pattern)];
-    const enclosed = enclose({ intent: bindOnMac({ entries }, tree(root)) });
+    const sandboxed = sandbox({ policy: bindOnMac({ entries }, tree(root)) });
     const found = [`${root}/.env`, `${root}/a/b.env`, `${root}/a.en`, "/w/.env"]
-      .map((path) => rights(enclosed, path));
+      .map((path) => rights(sandboxed, path));
     assertEquals(found, ["", "", "rw", "rw"]);
   });
 }

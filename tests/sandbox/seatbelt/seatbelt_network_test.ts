@@ -1,18 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { special, workspaceWrite } from "../context.ts";
-import { bindOnMac, enclose, type Enclosed } from "./seatbelt_scene.ts";
+import { bindOnMac, sandbox, type Sandboxed } from "./seatbelt_scene.ts";
 
 const READ_ALL = { entries: [special("root", "read")] };
 
-function managed(loopbackPorts: number[], allowLocalBinding = false): Enclosed {
-  return enclose({ intent: bindOnMac(READ_ALL, {}, { loopbackPorts, allowLocalBinding }) });
+function managed(loopbackPorts: number[], allowLocalBinding = false): Sandboxed {
+  return sandbox({ policy: bindOnMac(READ_ALL, {}, { loopbackPorts, allowLocalBinding }) });
 }
 
-function connects({ profile }: Enclosed, port: number): boolean {
+function connects({ profile }: Sandboxed, port: number): boolean {
   return profile.allows({ operation: "network-outbound", port });
 }
 
-function listens({ profile }: Enclosed, port: number): boolean {
+function listens({ profile }: Sandboxed, port: number): boolean {
   const both = ["network-bind", "network-inbound"].map((operation) =>
     profile.allows({ operation, port })
   );
@@ -20,87 +20,89 @@ function listens({ profile }: Enclosed, port: number): boolean {
   return both[0] ?? false;
 }
 
-function connectsToSocket({ profile }: Enclosed, path: string): boolean {
+function connectsToSocket({ profile }: Sandboxed, path: string): boolean {
   return profile.allows({ operation: "network-outbound", path });
 }
 
 const CERTIFICATES = { operation: "mach-lookup", machService: "com.apple.trustd.agent" };
 
 Deno.test("no network: no connection, no server, no unix socket, no service that connects", () => {
-  const enclosed = enclose({ intent: bindOnMac(READ_ALL) });
-  assertEquals([connects(enclosed, 80), listens(enclosed, 80)], [false, false]);
-  assertEquals(connectsToSocket(enclosed, "/private/var/run/docker.sock"), false);
-  assertEquals(enclosed.profile.allows(CERTIFICATES), false);
+  const sandboxed = sandbox({ policy: bindOnMac(READ_ALL) });
+  assertEquals([connects(sandboxed, 80), listens(sandboxed, 80)], [false, false]);
+  assertEquals(connectsToSocket(sandboxed, "/private/var/run/docker.sock"), false);
+  assertEquals(sandboxed.profile.allows(CERTIFICATES), false);
 });
 
 Deno.test("no network: a pair of connected sockets can still be made", () => {
-  const { text } = enclose({ intent: bindOnMac(READ_ALL) });
+  const { text } = sandbox({ policy: bindOnMac(READ_ALL) });
   assert(text.includes("(allow system-socket (socket-domain AF_UNIX))"));
 });
 
 Deno.test("the whole network: everything, with the services that check certificates", () => {
-  const enclosed = enclose({ intent: bindOnMac({ ...READ_ALL, network: "enabled" }) });
-  assertEquals([connects(enclosed, 80), listens(enclosed, 80)], [true, true]);
-  assertEquals(connectsToSocket(enclosed, "/private/var/run/x.sock"), true);
-  assertEquals(enclosed.profile.allows(CERTIFICATES), true);
-  assert(!enclosed.text.includes("DARWIN_USER_CACHE_DIR"));
+  const sandboxed = sandbox({ policy: bindOnMac({ ...READ_ALL, network: "enabled" }) });
+  assertEquals([connects(sandboxed, 80), listens(sandboxed, 80)], [true, true]);
+  assertEquals(connectsToSocket(sandboxed, "/private/var/run/x.sock"), true);
+  assertEquals(sandboxed.profile.allows(CERTIFICATES), true);
+  assert(!sandboxed.text.includes("DARWIN_USER_CACHE_DIR"));
 });
 
 Deno.test("a managed network: exactly its ports on this machine", () => {
-  const enclosed = managed([43123, 48081]);
+  const sandboxed = managed([43123, 48081]);
   assertEquals(
-    [43123, 48081, 9999, 53, 4312].map((port) => connects(enclosed, port)),
+    [43123, 48081, 9999, 53, 4312].map((port) => connects(sandboxed, port)),
     [true, true, false, false, false],
   );
-  assertEquals(listens(enclosed, 43123), false);
-  assertEquals(enclosed.profile.allows({ operation: "network-outbound", remote: true }), false);
-  assertEquals(connectsToSocket(enclosed, "/private/var/run/mDNSResponder"), false);
+  assertEquals(listens(sandboxed, 43123), false);
+  assertEquals(sandboxed.profile.allows({ operation: "network-outbound", remote: true }), false);
+  assertEquals(connectsToSocket(sandboxed, "/private/var/run/mDNSResponder"), false);
   // It fetches what certificates speak of, from anywhere.
-  assertEquals(enclosed.profile.allows(CERTIFICATES), false);
-  assert(enclosed.text.includes('(allow network-outbound (remote ip "localhost:43123"))'));
-  assert(!/\(allow network-outbound\)/.test(enclosed.text));
+  assertEquals(sandboxed.profile.allows(CERTIFICATES), false);
+  assert(sandboxed.text.includes('(allow network-outbound (remote ip "localhost:43123"))'));
+  assert(!/\(allow network-outbound\)/.test(sandboxed.text));
 });
 
 Deno.test("a managed network with local binding: servers, but connections to its ports only", () => {
-  const enclosed = managed([43123], true);
-  assertEquals([listens(enclosed, 8000), listens(enclosed, 43123)], [true, true]);
-  assertEquals([connects(enclosed, 43123), connects(enclosed, 8000)], [true, false]);
+  const sandboxed = managed([43123], true);
+  assertEquals([listens(sandboxed, 8000), listens(sandboxed, 43123)], [true, true]);
+  assertEquals([connects(sandboxed, 43123), connects(sandboxed, 8000)], [true, false]);
 });
 
 Deno.test("a managed network without ports: nothing", () => {
-  const enclosed = managed([]);
-  assertEquals([connects(enclosed, 80), listens(enclosed, 80)], [false, false]);
+  const sandboxed = managed([]);
+  assertEquals([connects(sandboxed, 80), listens(sandboxed, 80)], [false, false]);
 });
 
 Deno.test("a managed network restricts a command that nothing else does", () => {
-  const intent = bindOnMac(
+  const policy = bindOnMac(
     { permissions: { type: "disabled" } },
     {},
     { loopbackPorts: [8080], allowLocalBinding: false },
   );
-  const enclosed = enclose({ intent });
-  assertEquals([connects(enclosed, 8080), connects(enclosed, 80)], [true, false]);
+  const sandboxed = sandbox({ policy });
+  assertEquals([connects(sandboxed, 8080), connects(sandboxed, 80)], [true, false]);
 });
 
 Deno.test("unix sockets that are named can be used, those below them too", () => {
-  const intent = bindOnMac({ entries: workspaceWrite });
+  const policy = bindOnMac({ entries: workspaceWrite });
   const unixSockets = ["/tmp/b", "/tmp/a.sock", "/tmp/a.sock"];
-  const enclosed = enclose(
-    { intent, unixSockets },
+  const sandboxed = sandbox(
+    { policy, unixSockets },
     (path) => path.startsWith("/tmp") ? `/private${path}` : path,
   );
-  const sockets = enclosed.definitions.filter((definition) => definition.startsWith("UNIX_SOCKET"));
+  const sockets = sandboxed.definitions.filter((definition) =>
+    definition.startsWith("UNIX_SOCKET")
+  );
   assertEquals(sockets, ["UNIX_SOCKET_0=/private/tmp/a.sock", "UNIX_SOCKET_1=/private/tmp/b"]);
   assertEquals(
     ["/private/tmp/a.sock", "/private/tmp/b/c", "/private/tmp/bc", "/private/tmp/d"]
-      .map((path) => connectsToSocket(enclosed, path)),
+      .map((path) => connectsToSocket(sandboxed, path)),
     [true, true, false, false],
   );
   assertEquals(
-    enclosed.profile.allows({ operation: "network-bind", path: "/private/tmp/b/c" }),
+    sandboxed.profile.allows({ operation: "network-bind", path: "/private/tmp/b/c" }),
     true,
   );
-  assertEquals(connects(enclosed, 80), false);
+  assertEquals(connects(sandboxed, 80), false);
 });
 
 Deno.test("a duplicate port is allowed once", () => {

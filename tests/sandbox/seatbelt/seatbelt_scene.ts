@@ -1,10 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { BoundIntent } from "../../../src/sandbox/policy/bound_policy.ts";
-import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
-import {
-  seatbeltCommand,
-  type SeatbeltPlan,
-} from "../../../src/sandbox/seatbelt/seatbelt_command.ts";
+import type { BoundPolicy } from "../../../src/sandbox/policy/bound_policy.ts";
+import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
+import { seatbeltCommand, type SeatbeltRules } from "../../../src/sandbox/seatbelt/command.ts";
 import type { ManagedNetwork } from "../../../src/protocol/sandbox.ts";
 import { context, type ContextOptions } from "../context.ts";
 import { fakeDisk, type FakeEntry } from "../fake_disk.ts";
@@ -21,24 +18,24 @@ export const MAC: Readonly<Record<string, FakeEntry>> = {
   "/ws": "directory",
 };
 
-/** An intent as a Mac with these files binds it. */
+/** An policy as a Mac with these files binds it. */
 export function bindOnMac(
   options: ContextOptions,
   files: Readonly<Record<string, FakeEntry>> = {},
   managedNetwork?: ManagedNetwork,
-): BoundIntent {
+): BoundPolicy {
   const facts = {
     convention: "posix",
     home: "/Users/me",
     temporaryDirectory: "/var/folders/x/T",
   } as const;
   const sandbox = context({ cwd: "/ws", ...options });
-  const intent = { sandbox, enforceManagedNetwork: false, managedNetwork };
-  return bindIntent(intent, facts, fakeDisk({ ...MAC, ...files }));
+  const policy = { sandbox, enforceManagedNetwork: false, managedNetwork };
+  return bindPolicy(policy, facts, fakeDisk({ ...MAC, ...files }));
 }
 
 /** A wrapped command, taken apart. */
-export interface Enclosed {
+export interface Sandboxed {
   readonly argv: readonly string[];
   readonly text: string;
   /** `NAME=VALUE` of each. */
@@ -47,10 +44,10 @@ export interface Enclosed {
 }
 
 /** Wraps `/usr/bin/true`, and checks the shape of what comes out. */
-export function enclose(
-  plan: SeatbeltPlan,
+export function sandbox(
+  plan: SeatbeltRules,
   realPath: (path: string) => string | undefined = (path) => path,
-): Enclosed {
+): Sandboxed {
   const command = ["/usr/bin/true", "-D", "X=1", "--"];
   const argv = seatbeltCommand(
     plan,
@@ -67,16 +64,16 @@ export function enclose(
   return { argv, text, definitions, profile: readProfile(text, definitions) };
 }
 
-/** Binds and encloses. */
-export function encloseOnMac(
+/** Binds and sandboxes. */
+export function sandboxOnMac(
   options: ContextOptions,
   files?: Readonly<Record<string, FakeEntry>>,
-): Enclosed {
-  return enclose({ intent: bindOnMac(options, files) });
+): Sandboxed {
+  return sandbox({ policy: bindOnMac(options, files) });
 }
 
 /** What may be done with a path, in short: `rw`, `r`, `` for nothing. */
-export function rights({ profile }: Enclosed, path: string): string {
+export function rights({ profile }: Sandboxed, path: string): string {
   const can = (...operations: string[]) =>
     operations.every((operation) => profile.allows({ operation, path }));
   const cannot = (...operations: string[]) =>

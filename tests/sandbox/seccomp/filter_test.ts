@@ -1,9 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  buildSeccompFilter,
-  type NetworkMode,
-  seccompFilter,
-} from "../../../src/sandbox/seccomp/filter.ts";
+import { type NetworkMode, seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
 import type {
   Architecture,
   SeccompProfile,
@@ -378,7 +374,7 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
   };
 }
 
-Deno.test("buildSeccompFilter: long lists", () => {
+Deno.test("seccompFilter: long lists", () => {
   const rules = Array.from({ length: 400 }, (_, index): SeccompRule => ({
     call: `call ${index}`,
     x86_64: index * 2,
@@ -387,7 +383,7 @@ Deno.test("buildSeccompFilter: long lists", () => {
     when: index % 2 === 0 ? undefined : [{ argument: 0, mask: 0xff, oneOf: [index % 256] }],
   }));
   const options = { architecture: "x86_64", network: "enabled" } as const;
-  const program = buildSeccompFilter(profileOf(rules), options);
+  const program = seccompFilter(options, profileOf(rules));
   const run = (number: number, argument: number) =>
     toVerdict(
       runBpf(program, {
@@ -403,11 +399,12 @@ Deno.test("buildSeccompFilter: long lists", () => {
   }
 });
 
-Deno.test("buildSeccompFilter: several rules for one call, each can deny", () => {
+Deno.test("seccompFilter: several rules for one call, each can deny", () => {
   const rule = (errno: "EPERM" | "ENOSYS", conditions: Partial<SeccompRule>): SeccompRule => (
     { call: "a", x86_64: 7, aarch64: 7, errno, ...conditions }
   );
-  const program = buildSeccompFilter(
+  const program = seccompFilter(
+    { architecture: "aarch64", network: "restricted" },
     profileOf([
       rule("EPERM", {
         when: [{ argument: 0, anyBitOf: 1 }],
@@ -415,7 +412,6 @@ Deno.test("buildSeccompFilter: several rules for one call, each can deny", () =>
       }),
       rule("ENOSYS", { when: [{ argument: 0, anyBitOf: 2 }] }),
     ]),
-    { architecture: "aarch64", network: "restricted" },
   );
   const cases: [number[], Verdict][] = [
     [[0, 0, 0], "allow"],

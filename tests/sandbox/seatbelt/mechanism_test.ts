@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { probeSeatbelt } from "../../../src/sandbox/seatbelt/probe_seatbelt.ts";
+import { Seatbelt } from "../../../src/sandbox/seatbelt/mechanism.ts";
 
 Deno.test({
   name: "Seatbelt takes every template on macOS",
   ignore: Deno.build.os !== "darwin",
-  fn: async () => assertEquals(await probeSeatbelt(), true),
+  fn: async () => assertEquals(await new Seatbelt().probe(), true),
 });
 
 Deno.test({
@@ -12,5 +12,5 @@ Deno.test({
   ignore: Deno.build.os === "darwin",
   // The C library stays open as long as the program runs.
   sanitizeResources: false,
-  fn: async () => assertEquals(await probeSeatbelt(), false),
+  fn: async () => assertEquals(await new Seatbelt().probe(), false),
 });

@@ -1,13 +1,13 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "@std/path/posix";
-import { executableCandidates } from "../../process/executable.ts";
-import { internalError } from "../../protocol/errors.ts";
-import type { StartFailure } from "../../protocol/process.ts";
-import type { Disk } from "../disk.ts";
-import { accessTo, type BoundFiles } from "../policy/bound_policy.ts";
-import { resolvePath } from "../policy/resolve_path.ts";
-import { isWithin } from "../../os/native_path.ts";
-import type { CommandToWrap } from "../bubblewrap/final_stage.ts";
+import { executableCandidates } from "../process/executable.ts";
+import { internalError } from "../protocol/errors.ts";
+import type { StartFailure } from "../protocol/process.ts";
+import type { Disk } from "./disk.ts";
+import { accessTo, type BoundFiles } from "./policy/bound_policy.ts";
+import { resolvePath } from "./policy/resolve_path.ts";
+import { isWithin } from "../os/native_path.ts";
+import type { CommandToSandbox } from "./mechanism.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
@@ -15,12 +15,12 @@ const ENOTDIR = 20;
 
 /**
  * Refuses a command that could not be started in its sandbox, in the words of the system or of the
- * intent: once the wrapper runs, its failure is hard to tell from the command's own.
+ * policy: once the wrapper runs, its failure is hard to tell from the command's own.
  *
  * @returns the command's directory, with links resolved
  * @throws {RpcError} -32603
  */
-export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Disk): string {
+export function checkCommand(command: CommandToSandbox, files: BoundFiles, disk: Disk): string {
   const cwd = resolvePath(command.cwd, disk);
   if (cwd.kind === "missing") throw notThere(command.cwd, "workingDirectory");
   if (cwd.kind !== "directory") {
@@ -32,7 +32,7 @@ export function checkCommand(command: CommandToWrap, files: BoundFiles, disk: Di
   return cwd.path;
 }
 
-function checkProgram({ argv, env }: CommandToWrap, cwd: string, files: BoundFiles, disk: Disk) {
+function checkProgram({ argv, env }: CommandToSandbox, cwd: string, files: BoundFiles, disk: Disk) {
   const [name = ""] = argv;
   const candidates = executableCandidates(name, env).map((candidate) => resolve(cwd, candidate));
   let refusal = notThere(name, "program");

@@ -1,22 +1,23 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
-import { prepareSandbox } from "../../src/sandbox/prepare.ts";
-import type { SandboxIntent } from "../../src/sandbox/policy/requires_sandbox.ts";
+import { Sandbox } from "../../src/sandbox/sandbox.ts";
+import type { Policy } from "../../src/sandbox/policy/policy.ts";
 import { context, type ContextOptions, workspaceWrite } from "./context.ts";
 
+const WINDOWS = new Sandbox({ host: { os: "other", name: "Windows", mechanisms: [] } });
 const COMMAND = { argv: ["cmd.exe"], cwd: "C:\\", env: {}, terminal: false };
 
-function onWindows(options: ContextOptions, more: Partial<SandboxIntent> = {}) {
-  const intent = {
+function onWindows(options: ContextOptions, more: Partial<Policy> = {}) {
+  const policy = {
     sandbox: context(options),
     enforceManagedNetwork: false,
     managedNetwork: undefined,
     ...more,
   };
-  return prepareSandbox(intent, COMMAND, undefined, "windows");
+  return WINDOWS.prepare(policy, COMMAND, undefined);
 }
 
-const restricting: readonly [string, ContextOptions, Partial<SandboxIntent>][] = [
+const restricting: readonly [string, ContextOptions, Partial<Policy>][] = [
   ["files", { entries: workspaceWrite, network: "enabled", cwd: "/" }, {}],
   ["the network", { permissions: { type: "external", network: "restricted" } }, {}],
   [
@@ -36,12 +37,12 @@ for (const [what, options, more] of restricting) {
     const error = await assertRejects(
       () => onWindows(options, more),
       RpcError,
-      "cannot be enclosed on Windows; nothing was started",
+      "cannot be sandboxed on Windows; nothing was started",
     );
     assertEquals(error.code, ErrorCode.Internal);
   });
 }
 
 Deno.test("Windows: a start that restricts nothing is not", async () => {
-  assertEquals(await onWindows({ permissions: { type: "disabled" } }), { kind: "none" });
+  assertEquals(await onWindows({ permissions: { type: "disabled" } }), undefined);
 });

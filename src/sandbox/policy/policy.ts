@@ -3,9 +3,8 @@ import type { ByteStream } from "../../egress/stream.ts";
 import type { ManagedNetwork, SandboxContext } from "../../protocol/sandbox.ts";
 import type { ReservedResources } from "./reserved.ts";
 import type { SandboxBounds } from "./bounds.ts";
-import type { LinuxMechanism } from "../plan.ts";
 
-/** The executor's proxy for one command, as the means of enclosing it know it. */
+/** The executor's proxy for one command, as the command's sandbox knows it. */
 export interface Egress extends Disposable {
   /** Whether the command may listen on its loopback. */
   readonly localBinding: boolean;
@@ -15,8 +14,8 @@ export interface Egress extends Disposable {
   readonly report: EgressReport;
 }
 
-/** The members of a request that decide whether it has to be enclosed. */
-export interface SandboxIntent {
+/** What a client and this machine's administrator ask of a command's sandbox, as it came. */
+export interface Policy {
   readonly sandbox: SandboxContext | undefined;
   readonly enforceManagedNetwork: boolean;
   readonly managedNetwork: ManagedNetwork | undefined;
@@ -24,24 +23,22 @@ export interface SandboxIntent {
   readonly egress?: Egress | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
-  /** What is to enclose commands on Linux. @default auto */
-  readonly mechanism?: LinuxMechanism | undefined;
   /** What no sandbox may have, whatever is asked for. @default nothing */
   readonly reserved?: ReservedResources | undefined;
 }
 
 /**
- * Whether the intent asks for anything that has to be enforced here.
+ * Whether a policy asks for anything that has to be enforced here.
  *
  * Nothing is asked without a sandbox, with one that is disabled, and with one that leaves files and
  * network alone. Where someone outside isolates, only the network is left to enforce. A managed
  * network always is. An administrator's demands are looked at in any case.
  */
-export function requiresSandbox(intent: SandboxIntent): boolean {
-  if (intent.bounds !== undefined) return true;
-  if (intent.enforceManagedNetwork || intent.managedNetwork !== undefined) return true;
-  if (intent.egress !== undefined) return true;
-  const permissions = intent.sandbox?.permissions;
+export function requiresSandbox(policy: Policy): boolean {
+  if (policy.bounds !== undefined) return true;
+  if (policy.enforceManagedNetwork || policy.managedNetwork !== undefined) return true;
+  if (policy.egress !== undefined) return true;
+  const permissions = policy.sandbox?.permissions;
   if (permissions === undefined || permissions.type === "disabled") return false;
   if (permissions.network === "restricted") return true;
   return permissions.type === "managed" && permissions.file_system.type === "restricted";

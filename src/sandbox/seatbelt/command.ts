@@ -1,18 +1,16 @@
 import { internalError } from "../../protocol/errors.ts";
-import type { CommandToWrap } from "../bubblewrap/final_stage.ts";
-import { hostDisk } from "../disk.ts";
-import { checkCommand } from "../linux/check_command.ts";
-import type { BoundIntent, DeniedGlob } from "../policy/bound_policy.ts";
+import type { CommandToSandbox } from "../mechanism.ts";
+import type { BoundPolicy } from "../policy/bound_policy.ts";
 import { hostRealPath, type RealPath } from "./canonical_path.ts";
-import { seatbeltProfile } from "./seatbelt_profile.ts";
+import { seatbeltProfile } from "./profile.ts";
 
 /** The system's own: a program of that name elsewhere on PATH could be anyone's. */
 const SANDBOX_EXEC = "/usr/bin/sandbox-exec";
 const ENV = "/usr/bin/env";
 
 /** What Seatbelt is to enforce. */
-export interface SeatbeltPlan {
-  readonly intent: BoundIntent;
+export interface SeatbeltRules {
+  readonly policy: BoundPolicy;
   /**
    * Absolute paths; unix sockets there and below may be bound and connected to.
    *
@@ -22,14 +20,14 @@ export interface SeatbeltPlan {
 }
 
 /**
- * Encloses a command (sandbox-exec(1)). Directory and environment are those of the command itself.
+ * The arguments that sandbox a command (sandbox-exec(1)). Directory and environment are those of the command itself.
  *
- * @throws {RpcError} -32603 if the intent cannot be enforced in full, or the command would not get
+ * @throws {RpcError} -32603 if the policy cannot be enforced in full, or the command would not get
  * its name and variables exactly as they were asked for
  */
 export function seatbeltCommand(
-  { intent, unixSockets = [] }: SeatbeltPlan,
-  command: CommandToWrap,
+  { policy, unixSockets = [] }: SeatbeltRules,
+  command: CommandToSandbox,
   realPath: RealPath = hostRealPath,
 ): string[] {
   const { argv, arg0 } = command;
@@ -38,7 +36,7 @@ export function seatbeltCommand(
       "a sandboxed command cannot be given another name (arg0) on macOS; it was not started",
     );
   }
-  const { text, definitions } = seatbeltProfile(intent, unixSockets, realPath);
+  const { text, definitions } = seatbeltProfile(policy, unixSockets, realPath);
   return [SANDBOX_EXEC, "-p", text, ...definitions, "--", ...withLinkerVariables(command)];
 }
 
@@ -46,7 +44,7 @@ export function seatbeltCommand(
  * The system takes the dynamic linker's variables from its own programs, sandbox-exec among them
  * (dyld(1), System Integrity Protection). So env(1) sets them again right before the command.
  */
-function withLinkerVariables({ argv, env }: CommandToWrap): readonly string[] {
+function withLinkerVariables({ argv, env }: CommandToSandbox): readonly string[] {
   const taken = Object.entries(env).filter(([name]) => /^(DYLD_|LD_LIBRARY_PATH$)/.test(name));
   if (taken.length === 0) return argv;
   if (argv[0]?.includes("=") || argv[0]?.startsWith("-")) {
@@ -56,24 +54,4 @@ function withLinkerVariables({ argv, env }: CommandToWrap): readonly string[] {
     );
   }
   return [ENV, ...taken.map(([name, value]) => `${name}=${value}`), ...argv];
-}
-
-/**
- * Encloses a command that can be started.
- *
- * @param intent with what globs deny now among its grants
- * @param globs the same globs, for what will be there later
- * @returns the arguments of sandbox-exec
- * @throws {RpcError} -32603 if the command could not be started so, or not in full
- */
-export function prepareSeatbelt(
-  intent: BoundIntent,
-  globs: readonly DeniedGlob[],
-  command: CommandToWrap,
-): string[] {
-  checkCommand(command, intent.files, hostDisk);
-  const files = intent.files.kind === "all"
-    ? intent.files
-    : { ...intent.files, deniedGlobs: globs };
-  return seatbeltCommand({ intent: { ...intent, files } }, command);
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { managedNetwork, sandboxContext } from "../../../src/protocol/sandbox.ts";
-import { requiresSandbox } from "../../../src/sandbox/policy/requires_sandbox.ts";
+import { requiresSandbox } from "../../../src/sandbox/policy/policy.ts";
 
 const bare = { sandbox: undefined, enforceManagedNetwork: false, managedNetwork: undefined };
 

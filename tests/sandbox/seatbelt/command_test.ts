@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
-import { seatbeltCommand } from "../../../src/sandbox/seatbelt/seatbelt_command.ts";
+import { seatbeltCommand } from "../../../src/sandbox/seatbelt/command.ts";
 import { workspaceWrite } from "../context.ts";
-import { bindOnMac, enclose } from "./seatbelt_scene.ts";
+import { bindOnMac, sandbox } from "./seatbelt_scene.ts";
 
-const intent = bindOnMac({ entries: workspaceWrite });
+const policy = bindOnMac({ entries: workspaceWrite });
 
 function wrapped(argv: string[], env: Record<string, string> = {}, arg0?: string): string[] {
   const command = { argv, arg0, env, cwd: "/ws", terminal: false };
-  const whole = seatbeltCommand({ intent }, command, (path) => path);
+  const whole = seatbeltCommand({ policy }, command, (path) => path);
   return whole.slice(whole.indexOf("--") + 1);
 }
 
@@ -34,7 +34,7 @@ Deno.test("the dynamic linker's variables, which the wrapper loses, are set agai
 });
 
 Deno.test("every parameter is defined once and used, and the rules are in their order", () => {
-  const { text, definitions } = enclose({ intent });
+  const { text, definitions } = sandbox({ policy });
   const defined = definitions.map((definition) => definition.slice(0, definition.indexOf("=")));
   assertEquals(new Set(defined).size, defined.length);
   assertEquals(
@@ -55,7 +55,7 @@ Deno.test("every parameter is defined once and used, and the rules are in their 
 });
 
 Deno.test("an exception excludes the path itself and all below it", () => {
-  const { text } = enclose({ intent });
+  const { text } = sandbox({ policy });
   for (
     const rule of [
       '(subpath (param "WRITE_0"))',
@@ -69,7 +69,7 @@ Deno.test("an exception excludes the path itself and all below it", () => {
 });
 
 Deno.test("every command has what its runtime asks for", () => {
-  const { profile, text } = enclose({ intent });
+  const { profile, text } = sandbox({ policy });
   for (
     const rule of [
       "(allow signal (target same-sandbox))",

@@ -6,12 +6,6 @@ import { hasUserNotification, landlockVersion } from "../../os/thread_restrictio
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";
 import { RetriedProbe } from "../retried_probe.ts";
-import type {
-  BubblewrapAbility,
-  LinuxAbilities,
-  NamespaceEntry,
-  SupervisionAbility,
-} from "./abilities.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -21,6 +15,57 @@ import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./fi
 import type { HelperTools } from "../bubblewrap/final_stage.ts";
 import { kernelTrees } from "../../os/mount_table.ts";
 
+import type { Architecture } from "../seccomp/profile.ts";
+
+/** What bubblewrap can do here. */
+export type BubblewrapAbility =
+  | {
+    readonly kind: "usable";
+    /** Its absolute path, links resolved. */
+    readonly path: string;
+    /** Whether a fresh /proc can be mounted. */
+    readonly freshProc: boolean;
+    /** Whether it can give the command another name (since 0.9). */
+    readonly canSetArg0: boolean;
+  }
+  | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
+
+/** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
+export type SupervisionAbility =
+  | {
+    readonly kind: "usable";
+    /** Whether commands' descriptors can be copied, as their sockets have to be to connect them. */
+    readonly copiesDescriptors: boolean;
+  }
+  | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
+
+/** How this program gets at the network namespace of a sandbox. */
+export type NamespaceEntry =
+  /** By itself: it has CAP_SYS_ADMIN. */
+  | { readonly kind: "privileged" }
+  /** By a program that only the kernel's own rules for user namespaces let in. */
+  | {
+    readonly kind: "program";
+    /** The absolute path of nsenter(1), links resolved. */
+    readonly nsenter: string;
+  }
+  | { readonly kind: "none" };
+
+/** What a Linux machine offers to sandbox commands with. */
+export interface LinuxAbilities {
+  readonly architecture: Architecture;
+  readonly bubblewrap: BubblewrapAbility;
+  /** The version of the Landlock interface, 0 if there is none (landlock(7)). */
+  readonly landlock: number;
+  readonly supervision: SupervisionAbility;
+  /** Whether the kernel filters system calls (seccomp(2)). */
+  readonly seccomp: boolean;
+  readonly namespaceEntry: NamespaceEntry;
+  readonly tools: HelperTools;
+  /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `kernelTrees`. */
+  readonly kernelTrees: readonly string[];
+}
+
 const S_ISUID = 0o4000;
 /** Its mounts are made by another of its processes: when they are complete cannot be told. */
 const SET_USER_ID = {
@@ -29,43 +74,62 @@ const SET_USER_ID = {
   fix: "chmod u-s it, and allow user namespaces",
 } as const;
 
-/** By the path of bubblewrap. */
-const trials = new Map<string, RetriedProbe<BubblewrapAbility>>();
-let installed: readonly FoundProgram[] = [];
-let entries: readonly FoundProgram[] | undefined;
-let privileged: boolean | undefined;
-let tools: HelperTools | undefined;
-let landlock: number | undefined;
-let supervision: SupervisionAbility | undefined;
-let seccomp: boolean | undefined;
+const CAP_SYS_ADMIN = 21n;
 
 /**
  * Finds out what this machine offers. What cannot change is remembered; a refusal may have been for
  * want of processes, descriptors or memory, so it is looked at again.
- *
- * @param outside directories from which no program is run unenclosed: a client's commands may have
- * written it
  */
-export async function probeLinux(outside: readonly string[]): Promise<LinuxAbilities> {
-  return {
-    architecture: Deno.build.arch,
-    bubblewrap: await probeBubblewrap(outside),
-    landlock: landlock ??= landlockVersion(),
-    supervision: supervision ??= probeSupervision(),
-    seccomp: (seccomp ??= hasSeccomp()) ?? false,
-    namespaceEntry: namespaceEntry(outside),
-    tools: tools ??= findHelperTools(),
-    kernelTrees: kernelTrees(),
-  };
+export class LinuxHost {
+  /** By the path of bubblewrap. */
+  readonly #trials = new Map<string, RetriedProbe<BubblewrapAbility>>();
+  #bubblewraps: readonly FoundProgram[] = [];
+  #nsenters: readonly FoundProgram[] | undefined;
+  #privileged: boolean | undefined;
+  #tools: HelperTools | undefined;
+  #landlock: number | undefined;
+  #supervision: SupervisionAbility | undefined;
+  #seccomp: boolean | undefined;
+
+  /** @param untrusted directories in which commands may have put programs: none is run from there */
+  async probe(untrusted: readonly string[]): Promise<LinuxAbilities> {
+    return {
+      architecture: Deno.build.arch,
+      bubblewrap: await this.#probeBubblewrap(untrusted),
+      landlock: this.#landlock ??= landlockVersion(),
+      supervision: this.#supervision ??= probeSupervision(),
+      seccomp: (this.#seccomp ??= hasSeccomp()) ?? false,
+      namespaceEntry: this.#namespaceEntry(untrusted),
+      tools: this.#tools ??= findHelperTools(),
+      kernelTrees: kernelTrees(),
+    };
+  }
+
+  #probeBubblewrap(untrusted: readonly string[]): Promise<BubblewrapAbility> {
+    if (this.#bubblewraps.length === 0) {
+      this.#bubblewraps = findPrograms("bwrap", Deno.env.get("PATH") ?? "");
+    }
+    const safe = firstOutside(this.#bubblewraps, untrusted);
+    if (safe === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
+    const trial = this.#trials.get(safe.target) ?? trialOf(safe.target);
+    this.#trials.set(safe.target, trial);
+    return trial.answer();
+  }
+
+  #namespaceEntry(untrusted: readonly string[]): NamespaceEntry {
+    this.#privileged ??= hasCapability(CAP_SYS_ADMIN);
+    if (this.#privileged) return { kind: "privileged" };
+    this.#nsenters ??= findPrograms("nsenter", Deno.env.get("PATH") ?? "");
+    const safe = firstOutside(this.#nsenters, untrusted);
+    return safe === undefined ? { kind: "none" } : { kind: "program", nsenter: safe.target };
+  }
 }
 
-function probeBubblewrap(outside: readonly string[]): Promise<BubblewrapAbility> {
-  if (installed.length === 0) installed = findPrograms("bwrap", Deno.env.get("PATH") ?? "");
-  const safe = installed.find((found) => !outside.some((tree) => isInside(found, tree)));
-  if (safe === undefined) return Promise.resolve({ kind: "unusable", ...NOT_INSTALLED });
-  const trial = trials.get(safe.target) ?? trialOf(safe.target);
-  trials.set(safe.target, trial);
-  return trial.answer();
+function firstOutside(
+  programs: readonly FoundProgram[],
+  untrusted: readonly string[],
+): FoundProgram | undefined {
+  return programs.find((found) => !untrusted.some((tree) => isInside(found, tree)));
 }
 
 function trialOf(path: string): RetriedProbe<BubblewrapAbility> {
@@ -76,7 +140,7 @@ function trialOf(path: string): RetriedProbe<BubblewrapAbility> {
   });
 }
 
-/** Commands are enclosed by other means from now on, or not at all. */
+/** Commands are sandboxed by another mechanism from now on, or refused. */
 function logAbility(ability: BubblewrapAbility, before: BubblewrapAbility | undefined): void {
   if (ability.kind === "unusable") {
     if (before === undefined) {
@@ -114,16 +178,6 @@ async function runTrial(path: string, proc: readonly string[]): Promise<RunResul
   } catch (error) {
     return { exitCode: 1, stdout: "", stderr: error instanceof Error ? error.message : "" };
   }
-}
-
-const CAP_SYS_ADMIN = 21n;
-
-function namespaceEntry(outside: readonly string[]): NamespaceEntry {
-  privileged ??= hasCapability(CAP_SYS_ADMIN);
-  if (privileged) return { kind: "privileged" };
-  entries ??= findPrograms("nsenter", Deno.env.get("PATH") ?? "");
-  const safe = entries.find((found) => !outside.some((tree) => isInside(found, tree)));
-  return safe === undefined ? { kind: "none" } : { kind: "program", nsenter: safe.target };
 }
 
 /** Whether this program has a capability in effect (proc_pid_status(5)), if it can be told. */

@@ -10,7 +10,7 @@ import preferencesText from "../../../sandbox-profiles/seatbelt_preferences.sbpl
   type: "text",
 };
 import { internalError } from "../../protocol/errors.ts";
-import type { BoundFiles, BoundIntent, BoundNetwork } from "../policy/bound_policy.ts";
+import type { BoundFiles, BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
 import { canonicalGrants, canonicalPath, type RealPath } from "./canonical_path.ts";
 import {
   canReadEverything,
@@ -27,14 +27,14 @@ export interface SeatbeltProfile {
 }
 
 /**
- * Writes the profile that enforces an intent: the templates for what every command may do, then
+ * Writes the profile that enforces a policy: the templates for what every command may do, then
  * files, then the network.
  *
  * @param unixSockets absolute paths; sockets there and below may be bound and connected to
- * @throws {RpcError} -32603 if Seatbelt cannot enforce the intent in full
+ * @throws {RpcError} -32603 if Seatbelt cannot enforce the policy in full
  */
 export function seatbeltProfile(
-  { files, network }: BoundIntent,
+  { files, network }: BoundPolicy,
   unixSockets: readonly string[],
   realPath: RealPath,
 ): SeatbeltProfile {

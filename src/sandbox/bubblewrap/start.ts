@@ -5,22 +5,22 @@ import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
-  type ChildCommand,
   type ChildObserver,
-  type Enclosure,
+  type ChildSandbox,
   StartError,
 } from "../../process/child.ts";
 import { startLinuxChild } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
-import { EnclosedChild } from "../enclosed_child.ts";
-import type { PortRelay } from "../network/port_relay.ts";
-import type { WrappedCommand } from "../prepare.ts";
-import type { PortAccess } from "./prepare.ts";
+import type { PortAccess, PortRelay } from "../network/port_relay.ts";
+import { SandboxedChild } from "../sandboxed_child.ts";
+import type { SandboxedBirth } from "../mechanism.ts";
+import type { WrapperSetup } from "./mechanism.ts";
+import { verifyMounts } from "./verify_mounts.ts";
 import { WrapperChannels } from "./wrapper_channels.ts";
 import { setImmediate } from "node:timers";
 
 /**
- * Starts a wrapped command on Linux and waits until its sandbox stands.
+ * Starts a command in its wrapper and waits until its sandbox stands.
  *
  * The last event is told when no process of the sandbox is left and what it needed on the disk has
  * been given back.
@@ -28,20 +28,21 @@ import { setImmediate } from "node:timers";
  * @throws {StartError} when the wrapper could not be started
  * @throws {RpcError} -32603 when the wrapper could not set the sandbox up, in the wrapper's words
  */
-export async function startWrapped(
-  wrapped: WrappedCommand,
-  enclosure: Enclosure,
-  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
+export async function startInWrapper(
+  setup: WrapperSetup,
+  release: () => void,
+  sandbox: ChildSandbox,
+  birth: SandboxedBirth,
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = startWrapper(wrapped, { stdio, group }, listener);
-  const atGate = await whileGateShut(wrapped, channels);
+  const { wrapper, channels } = startWrapper(setup, release, birth, listener);
+  const atGate = await whileGateShut(setup, channels);
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
   const released = ended(firstProcess).then(() => {
     if (atGate.kind === "done") atGate.relay?.[Symbol.dispose]();
-    wrapped.release();
+    release();
   });
   if (!ready || firstProcess === undefined) {
     // It has said why before it let go of the gate.
@@ -53,8 +54,8 @@ export async function startWrapped(
     const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
     throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
   }
-  const child = new EnclosedChild(wrapper, enclosure, {
-    ...commandSignals(firstProcess, wrapped.takesTerminal),
+  const child = new SandboxedChild(wrapper, sandbox, {
+    ...commandSignals(firstProcess, setup.takesTerminal),
     abandon: () => {
       wrapper.abandon();
       channels[Symbol.dispose]();
@@ -81,18 +82,20 @@ interface StartedWrapper {
 }
 
 function startWrapper(
-  wrapped: WrappedCommand,
-  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
+  { argv, descriptors, takesTerminal }: WrapperSetup,
+  release: () => void,
+  { stdio, group }: SandboxedBirth,
   listener: Listener,
 ): StartedWrapper {
   let channels: WrapperChannels | undefined;
   try {
-    channels = new WrapperChannels(wrapped.descriptors);
+    channels = new WrapperChannels(descriptors);
     const wrapper = startLinuxChild({
-      argv: wrapped.argv,
-      cwd: wrapped.cwd,
-      env: wrapped.env,
-      stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
+      argv,
+      cwd: "/",
+      // The command's own is among what the wrapper is told.
+      env: {},
+      stdio: stdio.kind === "pty" ? { ...stdio, controlling: !takesTerminal } : stdio,
       descriptors: channels.forWrapper,
       sealed: true,
       group,
@@ -101,7 +104,7 @@ function startWrapper(
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();
-    wrapped.release();
+    release();
     if (error instanceof StartError) throw error;
     throw new StartError(error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
@@ -115,21 +118,15 @@ type GateResult =
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
-  { portAccess, mounts }: WrappedCommand,
+  { portAccess, mounts }: WrapperSetup,
   channels: WrapperChannels,
 ): Promise<GateResult> {
-  if (portAccess === undefined && mounts === undefined) {
-    return { kind: "done", relay: undefined };
-  }
   let relay: PortRelay | undefined;
   try {
     const firstProcess = await channels.firstProcess();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
-    if (mounts !== undefined) {
-      const { verifyMounts } = await import("./verify_mounts.ts");
-      await verifyMounts(firstProcess, mounts);
-    }
+    await verifyMounts(firstProcess, mounts);
     channels.openGate();
     return { kind: "done", relay };
   } catch (error) {

@@ -1,24 +1,24 @@
-import type { Child, Enclosure, WriteOutcome } from "../process/child.ts";
+import type { Child, ChildSandbox, WriteOutcome } from "../process/child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 
 /** What has to be done otherwise than by the wrapper alone. */
 export type Detour = Pick<Child, "interrupt" | "requestEnd" | "hangUp" | "abandon">;
 
 /**
- * A command inside of a wrapper: its streams, exit and death are the wrapper's, which passes them
+ * A sandboxed command that a wrapper starts: its streams, exit and death are the wrapper's, which passes them
  * on; signals, which it may not, can go another way.
  */
-export class EnclosedChild implements Child {
+export class SandboxedChild implements Child {
   readonly pid: number;
-  readonly enclosure: Enclosure;
+  readonly sandbox: ChildSandbox;
   readonly #wrapper: Child;
   readonly #detour: Detour;
   #held = false;
   #paused = false;
 
-  constructor(wrapper: Child, enclosure: Enclosure, detour: Detour = wrapper) {
+  constructor(wrapper: Child, sandbox: ChildSandbox, detour: Detour = wrapper) {
     this.pid = wrapper.pid;
-    this.enclosure = enclosure;
+    this.sandbox = sandbox;
     this.#wrapper = wrapper;
     this.#detour = detour;
   }

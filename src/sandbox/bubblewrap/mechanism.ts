@@ -1,0 +1,209 @@
+import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { checkCommand } from "../check_command.ts";
+import { hostDisk } from "../disk.ts";
+import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
+import type { BubblewrapAbility, LinuxAbilities, LinuxHost } from "../linux/host.ts";
+import { refuseWritableProgram } from "../linux/own_program.ts";
+import {
+  type CommandToSandbox,
+  type Mechanism,
+  type RefusedPlan,
+  type SandboxedBirth,
+  type SandboxedCommand,
+  unenforceable,
+  unusable,
+} from "../mechanism.ts";
+import type { PortAccess } from "../network/port_relay.ts";
+import {
+  accessTo,
+  type BoundNetwork,
+  type BoundPolicy,
+  untrustedTrees,
+} from "../policy/bound_policy.ts";
+import type { Egress } from "../policy/policy.ts";
+import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
+import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
+import { type FileView, planFileView } from "./file_view.ts";
+import { finalStage, type HelperTools } from "./final_stage.ts";
+import { holdInPlace } from "./hold_in_place.ts";
+import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
+import { startInWrapper } from "./start.ts";
+import type { ExpectedMounts } from "./verify_mounts.ts";
+
+/** Each takes descriptors. */
+const MAX_PORTS = 128;
+
+const HARMLESS_DEVICE = "/dev/null";
+/** What bubblewrap makes for a sandbox alone (its option `--dev`). */
+const OWN_MOUNTS = [OWN_DEVICES, `${OWN_DEVICES}/pts`];
+
+/** How bubblewrap enforces a policy. */
+export interface BubblewrapPlan {
+  readonly kind: "bubblewrap";
+  readonly policy: BoundPolicy;
+  readonly view: FileView;
+  readonly program: Extract<BubblewrapAbility, { kind: "usable" }>;
+  readonly abilities: LinuxAbilities;
+}
+
+/** Sandboxes commands with namespaces and mounts (bwrap(1)), and a filter of system calls. */
+export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
+  readonly name = "bubblewrap";
+  readonly #host: Pick<LinuxHost, "probe">;
+  readonly #filters: SeccompFilters;
+  /** All commands share them: the last to need one removes it. */
+  readonly #placeholders: Placeholders;
+
+  constructor(
+    host: Pick<LinuxHost, "probe">,
+    filters: SeccompFilters,
+    observer?: PlaceholderObserver,
+  ) {
+    this.#host = host;
+    this.#filters = filters;
+    this.#placeholders = new Placeholders();
+    this.#placeholders.observer = observer;
+  }
+
+  probe(untrusted: readonly string[]): Promise<LinuxAbilities> {
+    return this.#host.probe(untrusted);
+  }
+
+  plan(policy: BoundPolicy, abilities: LinuxAbilities): BubblewrapPlan | RefusedPlan {
+    const { bubblewrap, namespaceEntry, kernelTrees, seccomp } = abilities;
+    if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");
+    if (bubblewrap.kind === "unusable") return unusable(bubblewrap.reason, bubblewrap.fix);
+    if (policy.network.kind === "loopback" && namespaceEntry.kind === "none") {
+      return unenforceable(
+        "nsenter is not on PATH outside of the workspace, without which the ports of a managed " +
+          "network and the executor's proxy cannot be reached from inside",
+        "install util-linux",
+      );
+    }
+    const files = planFileView(policy.files, kernelTrees);
+    if (files.kind === "refused") return unenforceable(files.reason);
+    return { kind: "bubblewrap", policy, view: files.view, program: bubblewrap, abilities };
+  }
+
+  /** Makes ready what the view needs on the disk, which is held until the command is released. */
+  wrap(plan: BubblewrapPlan, command: CommandToSandbox): BubblewrapCommand {
+    const { policy, program, abilities } = plan;
+    const { network } = policy;
+    const { path, canSetArg0, freshProc } = program;
+    const cwd = checkCommand(command, policy.files, hostDisk);
+    const tools = readableTools(abilities.tools, policy);
+    const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
+    if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
+
+    const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
+    const held = holdInPlace(plan.view, this.#placeholders);
+    try {
+      const takesTerminal = command.terminal && tools.setsid !== undefined;
+      const call = bubblewrapCall({
+        program: path,
+        view: held.view,
+        freshProc,
+        hostNetwork: network.kind === "host",
+        seccompProgram: this.#filters.get({
+          architecture: abilities.architecture,
+          network: filterMode(network),
+        }),
+        cwd,
+        env: command.env,
+        newSession: !command.terminal || takesTerminal,
+        stage,
+      });
+      const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
+      return new BubblewrapCommand({ ...call, takesTerminal, portAccess, mounts }, held.release);
+    } catch (error) {
+      held.release();
+      if (error instanceof UnwrappableError) throw internalError(error.message, error);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#placeholders.releaseAll();
+  }
+}
+
+/** What is to be started, and what has to be true before the command runs. */
+export interface WrapperSetup {
+  readonly argv: readonly string[];
+  readonly descriptors: readonly WrapperDescriptor[];
+  /** Whether the command takes the terminal for itself: its wrapper must be started without. */
+  readonly takesTerminal: boolean;
+  readonly portAccess: PortAccess | undefined;
+  /** What may be writable when the sandbox stands. */
+  readonly mounts: ExpectedMounts;
+}
+
+/** A command that bubblewrap, its wrapper, starts. */
+export class BubblewrapCommand implements SandboxedCommand {
+  readonly sandboxType = "linuxSeccomp";
+  readonly setup: WrapperSetup;
+  readonly release: () => void;
+
+  constructor(setup: WrapperSetup, release: () => void) {
+    this.setup = setup;
+    this.release = release;
+  }
+
+  start(sandbox: ChildSandbox, birth: SandboxedBirth, observer: ChildObserver): Promise<Child> {
+    return startInWrapper(this.setup, this.release, sandbox, birth, observer);
+  }
+}
+
+function expectedMounts(
+  { root, mounts }: FileView,
+  { namespaceEntry }: LinuxAbilities,
+  untrusted: readonly string[],
+): ExpectedMounts {
+  const bound = mounts.flatMap((mount) =>
+    mount.kind === "bind" && mount.writable ? [mount.path] : []
+  );
+  const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
+  if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(untrusted);
+  return {
+    granted,
+    own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
+    sealDevices: ownsDevices ? namespaceEntry : undefined,
+  };
+}
+
+function accessToPorts(
+  network: BoundNetwork,
+  egress: Egress | undefined,
+  { namespaceEntry: entry }: LinuxAbilities,
+  untrusted: readonly string[],
+): PortAccess | undefined {
+  if (network.kind !== "loopback") return undefined;
+  if (network.ports.length === 0 && network.egress !== true) return undefined;
+  const ports = [...new Set(network.ports)];
+  if (ports.length > MAX_PORTS) {
+    throw internalError(`a managed network of ${ports.length} ports; it can have ${MAX_PORTS}`);
+  }
+  if (entry.kind === "program") refuseWritableProgram(untrusted);
+  return { ports, egress, entry };
+}
+
+/** Only what the command may read can run before it. */
+export function readableTools(tools: HelperTools, { files }: BoundPolicy): HelperTools {
+  const readable = Object.entries(tools)
+    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
+  return Object.fromEntries(readable);
+}
+
+function filterMode(network: BoundNetwork): NetworkMode {
+  switch (network.kind) {
+    case "host":
+      return "enabled";
+    case "none":
+      return network.privateLoopback === true ? "privateLoopback" : "restricted";
+    case "loopback":
+      if (!network.localBinding) return "proxied";
+      return network.egress === true ? "privateLoopback" : "proxiedWithBinding";
+  }
+}

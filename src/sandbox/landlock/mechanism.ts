@@ -1,0 +1,234 @@
+import type { ProgramLaunch } from "../../os/spawn.ts";
+import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
+import { executableCandidates } from "../../process/executable.ts";
+import { startLinuxChildBy } from "../../process/linux/start.ts";
+import { internalError } from "../../protocol/errors.ts";
+import { readableTools } from "../bubblewrap/mechanism.ts";
+import { finalStage } from "../bubblewrap/final_stage.ts";
+import { checkCommand } from "../check_command.ts";
+import { hostDisk } from "../disk.ts";
+import type { LinuxAbilities, LinuxHost } from "../linux/host.ts";
+import {
+  type CommandToSandbox,
+  type Mechanism,
+  type RefusedPlan,
+  type SandboxedBirth,
+  type SandboxedCommand,
+  unenforceable,
+  unusable,
+} from "../mechanism.ts";
+import type { BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
+import { SandboxedChild } from "../sandboxed_child.ts";
+import type { SeccompFilters } from "../seccomp/filter.ts";
+import { GroupPool } from "./group_pool.ts";
+import type { ThreadRestrictions } from "./messages.ts";
+import type { GroupPlan } from "./restricted_group.ts";
+import { FileRight, governed, pathRule } from "./rights.ts";
+import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK, spellOut } from "./rules.ts";
+
+const UNLIMITED = "commands that Landlock sandboxes cannot be limited in memory and processes " +
+  "(commandLimits), nothing was started; bubblewrap can (sandboxMechanism)";
+
+/** How Landlock enforces a policy. */
+export interface LandlockPlan {
+  readonly kind: "landlock";
+  readonly policy: BoundPolicy;
+  readonly files: LandlockFiles;
+  readonly abilities: LinuxAbilities;
+}
+
+/**
+ * Sandboxes commands by starting them on a thread that has restricted itself (landlock(7)), with a
+ * supervisor for what Landlock cannot express.
+ */
+export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
+  readonly name = "landlock";
+  readonly #host: Pick<LinuxHost, "probe">;
+  readonly #filters: SeccompFilters;
+  readonly #groups: GroupPool;
+
+  constructor(
+    host: Pick<LinuxHost, "probe">,
+    filters: SeccompFilters,
+    groups: GroupPool = new GroupPool(),
+  ) {
+    this.#host = host;
+    this.#filters = filters;
+    this.#groups = groups;
+  }
+
+  probe(untrusted: readonly string[]): Promise<LinuxAbilities> {
+    return this.#host.probe(untrusted);
+  }
+
+  plan(policy: BoundPolicy, abilities: LinuxAbilities): LandlockPlan | RefusedPlan {
+    const { landlock, supervision, kernelTrees, seccomp } = abilities;
+    if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");
+    if (landlock === 0) return unusable("this kernel has no Landlock");
+    if (landlock < OLDEST_LANDLOCK) {
+      return unusable("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
+    }
+    const { network } = policy;
+    if (network.kind === "loopback" && network.localBinding) {
+      return unenforceable(
+        "Landlock tells ports apart, but not the hosts that they are listened on",
+      );
+    }
+    const planned = landlockFiles(policy.files, landlock, kernelTrees);
+    if (planned.kind === "refused") return unenforceable(planned.reason);
+    const files = withConnections(planned, network);
+    if (supervision.kind === "unusable" && isSupervised(files)) {
+      return unenforceable(supervision.reason, supervision.fix);
+    }
+    if (
+      supervision.kind === "usable" && !supervision.copiesDescriptors &&
+      files.supervised.connections
+    ) {
+      return unenforceable(
+        "sockets of commands cannot be copied to connect them (pidfd_getfd is refused)",
+        "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
+      );
+    }
+    return { kind: "landlock", policy, files, abilities };
+  }
+
+  wrap({ policy, files: planned, abilities }: LandlockPlan, command: CommandToSandbox) {
+    const { supervision, tools, landlock: version } = abilities;
+    const { network } = policy;
+    // Only a supervisor lets a command open its own terminal by name and no other's.
+    const files = command.terminal && supervision.kind === "usable"
+      ? { ...planned, supervised: { ...planned.supervised, names: true } }
+      : planned;
+    checkCommand(command, policy.files, hostDisk);
+    const rules = files.rules.flatMap((rule) => spellOut(rule, hostDisk));
+    const hostNetwork = network.kind === "host";
+    // bind(2), which makes them, is not handed over.
+    const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
+    return new LandlockCommand(this.#groups, {
+      key: JSON.stringify([
+        rules,
+        files.executable,
+        files.policy.grants,
+        files.supervised,
+        network,
+      ]),
+      plan: () => ({
+        restrictions: {
+          governed: governed(hostNetwork, version),
+          rules: rules.map((rule) => pathRule(rule, version, withheld)),
+          ports: hostNetwork ? [] : files.policy.ports,
+          executable: files.executable?.map((rule) => pathRule(rule, version)),
+          ...this.#filterFor(files, hostNetwork, abilities),
+        },
+        policy: isSupervised(files) ? files.policy : undefined,
+        architecture: abilities.architecture,
+      }),
+      launch: launchOf(command, readableTools(tools, policy)),
+    });
+  }
+
+  #filterFor(
+    { supervised, fixedMetadata }: LandlockFiles,
+    hostNetwork: boolean,
+    { architecture }: LinuxAbilities,
+  ): Pick<ThreadRestrictions, "filter" | "supervised"> {
+    const filter = this.#filters.get({
+      architecture,
+      network: hostNetwork ? "enabled" : supervised.connections ? "proxied" : "restricted",
+      sharedHost: true,
+      fixedMetadata,
+      supervised,
+    });
+    return { filter, supervised: isSupervised({ supervised }) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#groups[Symbol.dispose]();
+  }
+}
+
+/** Connections to named ports are made by the supervisor. */
+function withConnections(files: LandlockFiles, network: BoundNetwork): LandlockFiles {
+  if (network.kind !== "loopback") return files;
+  return {
+    ...files,
+    supervised: { ...files.supervised, connections: true },
+    policy: { ...files.policy, ports: network.ports },
+  };
+}
+
+function isSupervised({ supervised }: Pick<LandlockFiles, "supervised">): boolean {
+  return Object.values(supervised).includes(true);
+}
+
+/** What a restricted thread starts. */
+interface RestrictedStart {
+  /** The same for commands with the same plan. */
+  readonly key: string;
+  /** What holds for the thread. */
+  readonly plan: () => GroupPlan;
+  readonly launch: Omit<ProgramLaunch, "descriptors">;
+}
+
+/** A command that a restricted thread starts: what holds for the thread holds for the command. */
+class LandlockCommand implements SandboxedCommand {
+  readonly sandboxType = "linuxSeccomp";
+  readonly #groups: GroupPool;
+  readonly #start: RestrictedStart;
+
+  constructor(groups: GroupPool, start: RestrictedStart) {
+    this.#groups = groups;
+    this.#start = start;
+  }
+
+  async start(
+    sandbox: ChildSandbox,
+    { stdio, group: limits }: SandboxedBirth,
+    observer: ChildObserver,
+  ): Promise<Child> {
+    // The thread that the command would be born on is not in the group, and may not enter it.
+    if (limits !== undefined) throw internalError(UNLIMITED);
+    const { key, plan, launch } = this.#start;
+    const group = await this.#groups.take(key, plan);
+    const child: Child = await startLinuxChildBy((whole) => group.spawn(whole), launch, stdio, {
+      output: (stream, bytes) => observer.output(stream, bytes),
+      exited: (exitCode) => {
+        group.exited(child.pid);
+        observer.exited(exitCode);
+      },
+      ended: () => observer.ended(),
+    });
+    group.watch(child.pid, () => child.kill());
+    return new SandboxedChild(child, sandbox);
+  }
+
+  release(): void {
+    // It holds nothing: threads are the pool's.
+  }
+}
+
+/** A terminal is taken by a program before the command, which opens its session. */
+function launchOf(
+  command: CommandToSandbox,
+  tools: LinuxAbilities["tools"],
+): RestrictedStart["launch"] {
+  const { cwd, env, terminal } = command;
+  if (terminal && tools.setsid === undefined) {
+    throw internalError(
+      "the sandbox cannot be enforced here: a command on a terminal needs setsid(1) inside of it; " +
+        "nothing was started",
+    );
+  }
+  // PWD stays as it is, whatever it says.
+  const stage = finalStage(command, { pwd: env.PWD, canSetArg0: true }, tools);
+  if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
+  const [name = "", ...rest] = stage.argv;
+  const whole = { ...env, ...stage.env };
+  return {
+    candidates: executableCandidates(name, env),
+    argv: [stage.arg0 ?? name, ...rest],
+    cwd,
+    env: whole,
+    sharesSession: terminal,
+  };
+}
