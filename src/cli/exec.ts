@@ -18,6 +18,7 @@ import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
+import { ownCommand } from "./own_command.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
@@ -34,6 +35,8 @@ const FAILED_HERE = 125;
 const ENOENT = 2;
 /** How long closing may take after the user has stopped waiting, in milliseconds. */
 const FAREWELL_MS = 1000;
+/** How long it may take to put this program onto a host, in milliseconds. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
 /** How long an own executor may take to end after the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
 
@@ -64,7 +67,7 @@ async function run(
   terminal: LocalTerminal,
   signals: ForwardedSignals,
 ): Promise<number> {
-  const endpoint = endpointOf(options);
+  const endpoint = await endpointOf(options);
   const client = await signals.orGivenUp(connect(endpoint, options, terminal));
   try {
     const size = options.tty ? terminal.size : undefined;
@@ -95,18 +98,29 @@ async function run(
   }
 }
 
-function endpointOf({ executor, configFile, graceMs }: ExecOptions): Endpoint {
+async function endpointOf(
+  { executor, configFile, graceMs, connectTimeoutMs }: ExecOptions,
+): Promise<Endpoint> {
   if (executor.kind === "url") return executor.url;
-  const self = Deno.build.standalone
-    ? [Deno.execPath()] as const
-    : [Deno.execPath(), "run", "--allow-all", Deno.mainModule] as const;
-  const [program, ...args] = self;
+  if (executor.kind === "ssh") {
+    const { SshConnector } = await import("../ssh/ssh_connector.ts");
+    const connectTimeout = connectTimeoutMs / 1000;
+    return new SshConnector({ ...executor.options, connectTimeout });
+  }
+  if (executor.kind === "via") return throughCommand(executor.command);
+  const [program, ...args] = ownCommand();
   const config = configFile === undefined ? [] : ["--config", configFile];
   const grace = ["--grace", String(graceMs / 1000)];
   return {
     command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
     endMs: graceMs + EXECUTOR_END_MS,
   };
+}
+
+/** A command for the shell; run again it may lead to the same executor. */
+function throughCommand(command: string): Endpoint {
+  const shell = Deno.build.os === "windows" ? ["cmd", "/c"] as const : ["/bin/sh", "-c"] as const;
+  return { command: [...shell, command], name: command, resumable: true };
 }
 
 async function connect(
@@ -119,7 +133,7 @@ async function connect(
   try {
     return await ExecServerClient.connect(endpoint, {
       pipelined: true,
-      connectTimeoutMs,
+      connectTimeoutMs: executor.kind === "ssh" ? UPLOAD_TIMEOUT_MS : connectTimeoutMs,
       recoveryTimeoutMs: reconnectTimeoutMs,
       slowConsumer: "wait",
       onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),
@@ -152,7 +166,8 @@ async function start(
   size: TerminalSize | undefined,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
-  const { sandbox, workspaces, network, tty } = options;
+  const { sandbox, workspaces, network, tty, timeoutMs } = options;
+  if (timeoutMs !== undefined) await requireTimeouts(client);
   const intent = sandbox && await sandboxIntent(sandbox, cwd, workspaces);
   return await client.start({
     argv: [...options.command],
@@ -168,6 +183,7 @@ async function start(
     },
     tty,
     pipeStdin: options.stdin && !tty,
+    ...timeoutMs === undefined ? {} : { timeoutMs },
     ...size === undefined ? {} : { terminalSize: size },
     ...intent === undefined ? {} : { sandbox: intent },
     // Executors that do not know the proxy then leave no network at all.
@@ -176,6 +192,13 @@ async function start(
       networkProxy: await proxyFor(network, hasOwnLoopback(intent)),
     },
   });
+}
+
+/** An executor that does not know of time limits would let the command run on. */
+async function requireTimeouts(client: ExecServerClient): Promise<void> {
+  const { environmentInfo } = await client.opened;
+  if (environmentInfo?.capabilities?.processTimeout === true) return;
+  throw new UsageError("--timeout: this executor cannot limit how long a command runs");
 }
 
 /** PWD for the command's directory: the executor's own would be wrong (POSIX, XBD 8.3). */

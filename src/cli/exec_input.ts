@@ -20,6 +20,8 @@ export interface InputOptions {
 const MAX_WRITES = 32;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
+/** The command's time was up; timeout(1) has the same. */
+const TIMED_OUT = 124;
 /** The exit code for leaving the terminal, as for a lost executor: the command's is unknown. */
 const LEFT = 255;
 
@@ -107,7 +109,7 @@ export async function forwardOutput(
         await writeOutput(event.stream === "stderr" ? "stderr" : "stdout", event.bytes);
         break;
       case "exited":
-        exitCode = event.exitCode;
+        exitCode = event.timedOut ? TIMED_OUT : event.exitCode;
         signals.exited(exitCode);
         if (event.limitExceeded !== undefined) {
           say(`the command was ended: the executor's limit of ${event.limitExceeded} was reached`);

@@ -3,12 +3,15 @@ import type { SettingName } from "../config/settings.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import { workingDirectory } from "../os/working_directory.ts";
 import { PathUri } from "../protocol/path_uri.ts";
+import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
 import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
 import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
+import type { SshOptions } from "../ssh/ssh_connector.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
@@ -28,7 +31,10 @@ export interface ExecOptions {
       readonly setting: string;
       readonly tokenFile: NamedFile | undefined;
     }
-    | { readonly kind: "stdio" };
+    | { readonly kind: "stdio" }
+    /** A command for the shell, which leads to an executor. */
+    | { readonly kind: "via"; readonly command: string }
+    | { readonly kind: "ssh"; readonly options: SshOptions };
   /** The file of settings that `--config` names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
@@ -45,6 +51,8 @@ export interface ExecOptions {
   readonly graceMs: number;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
+  /** How long the command may run, in milliseconds. @default as long as it likes */
+  readonly timeoutMs: number | undefined;
   /** Undefined where the profile's network stays as it is. */
   readonly network: NetworkRules | undefined;
   /** Whether to say at the end what was reached and denied. */
@@ -58,6 +66,14 @@ export interface ExecOptions {
 /** The options of `remex exec` that are no settings. */
 const OPTIONS = {
   stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+  via: {
+    type: "string",
+    placeholder: "COMMAND",
+    meaning: "reach the executor through this command of the shell, which speaks the protocol on " +
+      "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
+      "`… remex bridge unix:PATH` does; it is run again when it breaks",
+  },
+  ...SSH_OPTIONS,
   cwd: {
     type: "string",
     placeholder: "DIR",
@@ -100,6 +116,12 @@ const OPTIONS = {
     default: true,
     meaning: "with --tty: pass `~.` on like any other keys",
   },
+  timeout: {
+    type: "string",
+    placeholder: "SECONDS",
+    meaning: "seconds that the command may run: then it gets SIGTERM, and SIGKILL after the " +
+      "executor's grace; the exit code is 124, as of timeout(1)",
+  },
   until: {
     type: "string",
     default: "output",
@@ -125,7 +147,7 @@ const OPTIONS = {
 
 /** What `remex exec --help` prints. */
 export function execUsage(): string {
-  return `usage: remex exec (--url URL | --stdio) [options] -- COMMAND [ARGUMENT]...
+  return `usage: remex exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
 
 Runs a command on an executor as if it ran here: with its input, output, signals and exit code.
 
@@ -165,7 +187,7 @@ function execOptions(
   command: ExecOptions["command"],
   configuration: Configuration,
 ): ExecOptions {
-  const executor = executorOf(values.stdio, configuration);
+  const executor = executorOf(values, configuration);
   const sandbox = configuration.get("sandbox");
   const workspaces = (values.workspace ?? []).map((path) =>
     directory("--workspace", path, executor)
@@ -189,6 +211,7 @@ function execOptions(
     graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
+    timeoutMs: timeout(values.timeout),
     network,
     reportNetwork: values["report-network"],
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
@@ -204,16 +227,30 @@ function parse(args: string[]) {
 }
 
 /** The command line outranks the settings, but must not name two executors. */
-function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["executor"] {
+function executorOf(
+  values: ReturnType<typeof parse>,
+  configuration: Configuration,
+): ExecOptions["executor"] {
+  const { stdio, via } = values;
+  const ssh = sshOptions(values);
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
-  if (stdio ? onCommandLine("url") : url === undefined) {
-    throw new UsageError("say where to run the command: either --url URL or --stdio");
+  const others: ExecOptions["executor"][] = [];
+  if (stdio) others.push({ kind: "stdio" });
+  if (via !== undefined) others.push({ kind: "via", command: via });
+  if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
+  const [other] = others;
+  if (
+    others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
+  ) {
+    throw new UsageError(
+      "say where to run the command: one of --url URL, --stdio or --via COMMAND",
+    );
   }
-  if (stdio || url === undefined) {
+  if (other !== undefined || url === undefined) {
     if (onCommandLine("tokenFile")) throw new UsageError("--token-file is of use with --url only");
-    return { kind: "stdio" };
+    return other ?? { kind: "stdio" };
   }
   const tokenFile = path === undefined
     ? undefined
@@ -253,6 +290,15 @@ function directory(option: string, path: string, executor: ExecOptions["executor
 function endOfCommand(word: string): EndOfCommand {
   if (word === "exit" || word === "output") return word;
   throw new UsageError(`--until: \`${word}\` is not exit or output`);
+}
+
+function timeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;
+  if (milliseconds > 0 && milliseconds <= MAX_TIMEOUT_MS) return milliseconds;
+  throw new UsageError(
+    `--timeout: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMEOUT_MS / 1000}`,
+  );
 }
 
 function variable(text: string): [string, string][] {

@@ -11,6 +11,7 @@ Runs commands on this machine for remote clients.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for programs that start \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  bridge       connect standard input and output to an executor's socket
   config       print the settings with their origins, and the requirements
   doctor       check which sandbox this machine can enforce, and how to fix it
   token        make a token for clients of an executor
@@ -45,6 +46,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec": {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
+    }
+    case "bridge": {
+      const { bridge } = await import("./bridge.ts");
+      return await bridge(rest);
     }
     case "config": {
       const { config } = await import("./config.ts");

@@ -24,6 +24,7 @@ import {
   withoutTelemetrySecrets,
 } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
+import { idleFor } from "../server/idle.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
@@ -99,13 +100,15 @@ interface Service {
 }
 
 function startService(
-  { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
+  options: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
   limiter: CommandLimiter | undefined,
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
+  const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
+  const { graceMs, sessionRetentionMs } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
@@ -124,6 +127,7 @@ function startService(
     limited: limiter && ((start) => limiter.limited(start, { keeper, graceMs })),
     retainedBytes,
     graceMs,
+    detachedLifeMs: sessionRetentionMs,
     environment: withoutTelemetrySecrets(environment),
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
@@ -211,11 +215,13 @@ async function serveSocket(
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
-  const ended = options.exitOnStdinClose ? Promise.race([shutdown, stdinClosed()]) : shutdown;
+  const reasons = options.exitOnStdinClose ? [shutdown, stdinClosed()] : [shutdown];
   announce(server.url);
   // The executor starts after the line above, which its starter waits for.
   const started = running();
-  await ended;
+  const { exitWhenIdleMs } = options;
+  if (exitWhenIdleMs > 0) reasons.push(idleFor(exitWhenIdleMs, started.executor));
+  await Promise.race(reasons);
   ready = false;
   await stopService(started, options.graceMs);
   server.stop();

@@ -23,7 +23,11 @@ export interface ServeOptions {
   readonly listen: ListenAddress;
   /** How long commands may take to end when the executor shuts down, in milliseconds. */
   readonly graceMs: number;
+  /** How long a session without a connection lives, in milliseconds. */
+  readonly sessionRetentionMs: number;
   readonly exitOnStdinClose: boolean;
+  /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
+  readonly exitWhenIdleMs: number;
   /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
   readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
@@ -89,7 +93,9 @@ export function serveOptions(configuration: Configuration): ServeOptions {
   return {
     listen,
     graceMs: configuration.get("grace") * 1000,
+    sessionRetentionMs: configuration.get("sessionRetention") * 1000,
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
+    exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,
     retainedBytes: configuration.get("retainBytes"),
     authentication,

@@ -8,8 +8,11 @@ import type { ClientTransport } from "../transport/client_transport.ts";
 
 export type { ExecutorCommand } from "../transport/client_command.ts";
 
-/** Where an executor is: `ws://…`, `wss://…` or `unix:PATH`, or a command that starts one. */
-export type Endpoint = string | URL | ExecutorCommand;
+/**
+ * Where an executor is: `ws://…`, `wss://…` or `unix:PATH`, a command that starts one or leads to
+ * one, or something else that makes connections.
+ */
+export type Endpoint = string | URL | ExecutorCommand | Connector;
 
 /** Makes connections to one executor. */
 export interface Connector {
@@ -17,16 +20,23 @@ export interface Connector {
   readonly name: string;
   /** Whether a new connection can reach the same executor again. */
   readonly resumable: boolean;
-  /** @throws {ConnectionError} when it does not come about, also because the signal was aborted */
+  /** How long an attempt to resume a session may take, in milliseconds. @default 5 s */
+  readonly attemptTimeoutMs?: number;
+  /**
+   * Makes a connection.
+   *
+   * @throws {ConnectionError} when it does not come about, also because the signal was aborted
+   */
   connect(signal: AbortSignal): Promise<ClientTransport>;
 }
 
 /** What connecting to an endpoint takes. @throws {TypeError} for text that is no endpoint */
 export function connectorFor(endpoint: Endpoint, options: SocketOptions): Connector {
   if (typeof endpoint === "object" && !(endpoint instanceof URL)) {
+    if ("connect" in endpoint) return endpoint;
     return {
-      name: endpoint.command[0],
-      resumable: false,
+      name: endpoint.name ?? endpoint.command[0],
+      resumable: endpoint.resumable ?? false,
       connect: () => Promise.resolve().then(() => startExecutor(endpoint)),
     };
   }

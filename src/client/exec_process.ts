@@ -34,6 +34,8 @@ export type ProcessEvent =
     readonly sandboxDenied: boolean;
     /** Which limit of the executor ended it, if one did and the executor tells. */
     readonly limitExceeded?: ExceededLimit;
+    /** Whether it was told to end as its time was up; undefined for no. */
+    readonly timedOut?: boolean | undefined;
     /** What the executor's proxy reached for it and denied it. Missing where there is no proxy. */
     readonly network?: NetworkReport | undefined;
   }

@@ -40,6 +40,8 @@ export class ExecServerClient implements AsyncDisposable {
   readonly #lostStarts = new Set<string>();
   readonly #bodies = new IncomingBodies();
   readonly #holding = new Set<RemoteProcess>();
+  /** Whether the executor can be told that a session is over. */
+  #endsSessions = false;
 
   private constructor(endpoint: Endpoint, options: ClientOptions) {
     const settings = { ...DEFAULTS, ...options };
@@ -68,6 +70,9 @@ export class ExecServerClient implements AsyncDisposable {
   static async connect(endpoint: Endpoint, options: ClientOptions = {}): Promise<ExecServerClient> {
     const client = new ExecServerClient(endpoint, options);
     await client.#link.open();
+    client.opened.then(({ environmentInfo }) => {
+      client.#endsSessions = environmentInfo?.capabilities?.sessionEnd === true;
+    }, () => {});
     if (options.pipelined !== true) await client.opened;
     return client;
   }
@@ -152,6 +157,7 @@ export class ExecServerClient implements AsyncDisposable {
     for (const { processId } of this.#processes.values()) {
       this.#link.connection?.call("process/terminate", { processId }).catch(() => {});
     }
+    if (this.#endsSessions) this.#link.connection?.call("session/end", {}).catch(() => {});
     await this.#link.end(new ConnectionError("closed", "the client was closed"));
   }
 

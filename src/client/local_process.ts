@@ -23,6 +23,8 @@ import type {
 
 /** Bytes of output waiting for the consumer past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** How long a command has to end once its time is up, in milliseconds. */
+const TIMEOUT_GRACE_MS = 5000;
 /** The size of a terminal unless one is given. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
@@ -78,6 +80,9 @@ class LocalProcess implements ExecProcess {
         local.#log,
         (event) => local.#told(event),
       );
+      if (params.timeoutMs !== undefined) {
+        local.#process.limitTime(params.timeoutMs, TIMEOUT_GRACE_MS);
+      }
       return local;
     } catch (error) {
       throw error instanceof StartError

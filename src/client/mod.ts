@@ -6,12 +6,21 @@
 export { ErrorCode, RpcError } from "../protocol/errors.ts";
 export { PathUri, PathUriError } from "../protocol/path_uri.ts";
 export {
+  type ClientTransport,
   ConnectionError,
   type ConnectionErrorCode,
   type ConnectionObstacle,
 } from "../transport/client_transport.ts";
+export {
+  type CloseReason,
+  type EndReason,
+  type Transport,
+  TRANSPORT_KINDS,
+  type TransportKind,
+  type TransportObserver,
+} from "../transport/transport.ts";
 export type { ClientOptions, StartParams, StreamedResponse } from "./client_options.ts";
-export type { Endpoint, ExecutorCommand } from "./connector.ts";
+export type { Connector, Endpoint, ExecutorCommand } from "./connector.ts";
 export type {
   Completion,
   ExceededLimit,

@@ -141,7 +141,7 @@ export class RemoteProcess implements ExecProcess {
         });
         break;
       case "process/exited": {
-        const { seq, exitCode, sandboxDenied, limitExceeded } = params;
+        const { seq, exitCode, sandboxDenied, limitExceeded, timedOut } = params;
         if (sandboxDenied === undefined) this.#settleExit(seq, exitCode);
         else {
           this.#sequence.accept({
@@ -149,6 +149,7 @@ export class RemoteProcess implements ExecProcess {
             seq,
             exitCode,
             sandboxDenied,
+            timedOut,
             ...limitExceeded !== undefined && { limitExceeded },
             ...networkOf(params),
           });

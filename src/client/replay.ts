@@ -83,6 +83,7 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
       ...answer.limitExceeded !== undefined && { limitExceeded: answer.limitExceeded },
+      timedOut: answer.timedOut,
       ...networkOf(answer),
     });
     return;

@@ -190,7 +190,7 @@ export class SessionLink {
   async #attempt(sessionId: string, signal: AbortSignal): Promise<RpcConnection> {
     const { connector, clientName } = this.#options;
     const deadline = new Deadline(
-      ATTEMPT_TIMEOUT_MS,
+      connector.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS,
       () => new ConnectionError("timeout", `${connector.name} did not answer`),
     );
     const attempt = AbortSignal.any([signal, deadline.signal]);

@@ -186,6 +186,12 @@ const table = {
     DEFAULT_MEMORY.messageBytes,
     "bytes of the largest message that is read; unless set, at most a sixteenth of the memory",
   ),
+  sessionRetention: setting(
+    serve,
+    seconds("above zero"),
+    30,
+    "how long a session waits for a client that lost its connection",
+  ),
   sandboxMechanism: setting(
     serve,
     choice("MECHANISM", SANDBOX_MECHANISMS),
@@ -194,6 +200,12 @@ const table = {
       "starts faster, or auto",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
+  exitWhenIdle: setting(
+    serve,
+    seconds("zero"),
+    0,
+    "shut down once there has been no client, no session and no process for so long; 0 for never",
+  ),
   url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
   tokenFile: optional(exec, path(), "file with the token that the executor requires"),
   sandbox: optional(

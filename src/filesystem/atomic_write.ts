@@ -5,7 +5,7 @@ import { copyContent } from "./copy_content.ts";
 import { DeferredClose, EarlyWriteback } from "./background_io.ts";
 import { systemErrorCode } from "./io_error.ts";
 import type { Destination } from "./paths.ts";
-import { readFully, writeBase64, writeFully, writeOn, writePatiently } from "./transfer.ts";
+import { readFully, writeBase64, writeFully, writeOn } from "./transfer.ts";
 import { NEW_FILE_MODE, TempFile } from "./temp_file.ts";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -40,11 +40,12 @@ const SPECIAL_MODE_BITS = 0o7000;
  * reader, or whoever comes after a crash, finds the old content or the new one. It keeps owner,
  * mode, access control list and extended attributes, and a symbolic link stays one. What cannot be
  * replaced without a loss is written in place: a file with several names, one whose directory takes
- * no new entry or whose owner cannot be kept, one that is mounted by itself, a device, a FIFO.
+ * no new entry or whose owner cannot be kept, one that is mounted by itself.
  *
  * Nothing waits for the disk: whether a loss of power leaves the old content or the new one is up to
  * the file system, of which ext4 and btrfs keep the order of data and rename.
  *
+ * @throws {RpcError} -32600 if there is a FIFO, a socket or a device
  * @throws {SyntaxError} if the content is not base64; the file is then as it was
  * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
  * also in place
@@ -56,7 +57,7 @@ export async function atomicWrite(
 ): Promise<void> {
   using replaced = new DeferredClose();
   // Replacing a file would not find out whether it may be written.
-  await using file = await destination.open(signal);
+  await using file = await destination.open();
   if (file === undefined) return await createFile(destination, content, signal);
   const old = await file.stat();
   if (isReplaceable(old)) {
@@ -73,12 +74,11 @@ export async function atomicWrite(
   }
   const bytes = decodeBase64(content.text);
   if (bytes === undefined) throw new SyntaxError("not standard base64");
-  if (old.isFile()) await overwriteFile(file, new GivenBytes(bytes));
-  else await writePatiently(file, bytes, signal);
+  await overwriteFile(file, new GivenBytes(bytes));
 }
 
 function isReplaceable(file: Stats): boolean {
-  return file.isFile() && file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
+  return file.nlink === 1 && (file.mode & SPECIAL_MODE_BITS) === 0;
 }
 
 async function createFile(

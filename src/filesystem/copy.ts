@@ -3,7 +3,7 @@ import { invalidRequest } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
 import { hostPath } from "./named.ts";
-import type { Destination, Paths, Place } from "./paths.ts";
+import { type Destination, type Paths, type Place, refuseDepth } from "./paths.ts";
 import { atomicWrite } from "./atomic_write.ts";
 
 /** What chmod(2) sets. */
@@ -46,8 +46,11 @@ async function copyDirectory(
   mode: number | null,
   destination: string,
   paths: Paths,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
+  depth = 0,
+  root = source.name,
 ): Promise<void> {
+  refuseDepth(depth, root);
   const isNew = await ensureDirectory(destination, paths);
   // Nobody looks in meanwhile who may not look in later.
   if (isNew) await setMode(destination, mode, OWNER_BITS, paths);
@@ -56,7 +59,7 @@ async function copyDirectory(
     using from = source.child(name);
     const to = `${destination}/${name}`;
     const { isDirectory, isFile, isSymlink, mode } = await from.stat();
-    if (isDirectory) await copyDirectory(from, mode, to, paths, signal);
+    if (isDirectory) await copyDirectory(from, mode, to, paths, signal, depth + 1, root);
     else if (isSymlink) await copyLink(from, to, paths);
     else if (isFile) await copyFile(from, to, paths, signal);
   }

@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
 import { isLocal } from "../os/local_file_systems.ts";
-import { Open, openAt, pathTo } from "../os/open_at.ts";
+import { isPathTo, Open, openAt, pathTo } from "../os/open_at.ts";
 import { statusOf } from "../os/file_status.ts";
 import {
   copyWithinKernel,
@@ -14,7 +14,6 @@ import {
 /** Bytes that are copied at a time, so that who gives up is heard. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
-const ALREADY_OPEN = "/proc/self/fd/";
 
 /**
  * Makes a file hold what another holds, and gives it the other's permissions. Where the file system
@@ -49,7 +48,7 @@ export async function copyContent(
 }
 
 async function mayBeAskedDirectly(...paths: string[]): Promise<boolean> {
-  const local = paths.map((path) => path.startsWith(ALREADY_OPEN) || isLocal(path));
+  const local = paths.map((path) => isPathTo(path) || isLocal(path));
   return (await Promise.all(local)).every(Boolean);
 }
 

@@ -2,7 +2,6 @@ import { closeDescriptor } from "../os/descriptor.ts";
 import { decodeOsString, encodeOsString } from "../os/os_string.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { linkText, Open, openAt, pathTo } from "../os/open_at.ts";
-import { directoryEntries, EntryType } from "../os/directory_entries.ts";
 import { undecodableDirEntries } from "../os/undecodable_names.ts";
 import {
   mkdirSync,
@@ -13,6 +12,7 @@ import {
   unlinkSync,
 } from "../os/names.ts";
 import { systemErrorCode } from "./io_error.ts";
+import { emptyDirectory } from "./remove_tree.ts";
 
 // Functions of the system that take names or tell them. The runtime's do it for names that are
 // UTF-8. Others (`decodeOsString`) it can neither take nor tell: for those the system is called directly,
@@ -89,29 +89,29 @@ export async function rename(from: string, to: string): Promise<void> {
   renameSync(from, to);
 }
 
-/** Removes a file, a link or a directory, with what is in it if asked to. */
+/** Removes a file, a link or a directory, with what is in it if asked to, however deep. */
 export async function remove(path: string, recursive: boolean): Promise<void> {
-  if (path.isWellFormed()) return await Deno.remove(path, { recursive });
+  // With what is in it, the runtime would need a stack as deep as the directories are nested.
+  if (Deno.build.os !== "linux") return await Deno.remove(path, { recursive });
+  try {
+    return await removeOne(path);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (!recursive || (code !== "ENOTEMPTY" && code !== "EEXIST")) throw error;
+  }
+  await emptyDirectory(path);
+  await removeOne(path);
+}
+
+/** Removes a file, a link or an empty directory. */
+async function removeOne(path: string): Promise<void> {
+  if (path.isWellFormed()) return await Deno.remove(path);
   try {
     return unlinkSync(path);
   } catch (error) {
-    const code = systemErrorCode(error);
-    if (code !== "EISDIR" && code !== "EPERM") throw error;
+    if (systemErrorCode(error) !== "EISDIR") throw error;
   }
-  if (recursive) await empty(path);
   rmdirSync(path);
-}
-
-/** Removes what is in a directory. What has become a link meanwhile is not gone into. */
-async function empty(path: string): Promise<void> {
-  const directory = openAt(-1, path, Open.Directory | Open.NoFollow);
-  try {
-    for (const { name, type } of directoryEntries(directory).toArray()) {
-      await remove(`${pathTo(directory)}/${name}`, type !== EntryType.File);
-    }
-  } finally {
-    closeDescriptor(directory);
-  }
 }
 
 /** Whether the runtime was told something that is not UTF-8. */

@@ -1,11 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { delay } from "@std/async/delay";
 import { invalidRequest, type RpcError } from "../protocol/errors.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
-
-/** How often a FIFO is looked at that has no reader, in milliseconds. */
-const READER_CHECK_MS = 10;
 
 // Deno.open waits for the other end of a FIFO, and the whole program waits with it. Whether a path
 // leads to one cannot be told before without somebody changing it: so no opening here waits.
@@ -34,27 +30,31 @@ export async function openRegularFile(path: string, name = path): Promise<Regula
   throw notRegular(name);
 }
 
-/** The answer to who wants to read something else than a regular file. */
+/** The answer to who wants to read or write something else than a regular file. */
 export function notRegular(name: string): RpcError {
   return invalidRequest(`path \`${name}\` is not a file`);
 }
 
 /**
- * Opens what a path leads to for writing, and waits for a FIFO's reader.
+ * Opens a regular file for writing, through symbolic links.
  *
+ * @param name what the client calls it
  * @returns undefined if there is nothing
+ * @throws {RpcError} -32600 if the path leads to a FIFO, a socket or a device
+ * @throws the system's error, also for a directory
  */
-export async function openForWriting(
-  path: string,
-  signal?: AbortSignal,
-): Promise<FileHandle | undefined> {
-  for (;;) {
-    try {
-      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      if (systemErrorCode(error) !== "ENXIO" || !(await Deno.stat(path)).isFifo) throw error;
-    }
-    await delay(READER_CHECK_MS, { ...(signal && { signal }) });
+export async function openForWriting(path: string, name: string): Promise<FileHandle | undefined> {
+  try {
+    // To open a device may already do something to it. A directory the system itself refuses.
+    const { isFile, isDirectory } = await Deno.stat(path);
+    if (!isFile && !isDirectory) throw notRegular(name);
+    const file = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    // It has become a FIFO that nobody reads, or a socket.
+    if (systemErrorCode(error) !== "ENXIO") throw error;
   }
+  throw notRegular(name);
 }

@@ -1,9 +1,22 @@
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { internalError } from "../protocol/errors.ts";
 import type { TempFile } from "./temp_file.ts";
 
 /** What somebody is about to do with what a path leads to; `look` is to learn what it is. */
 export type Use = "look" | "read" | "write";
+
+/**
+ * So many directories deep a tree is followed where each has to be named or held. The longest path
+ * that the kernel takes has room for some two thousand; nobody's own tree comes near.
+ */
+const MAX_TREE_DEPTH = 256;
+
+/** @throws {RpcError} -32603 if a directory is too deep in the tree that is gone through */
+export function refuseDepth(depth: number, root: string): void {
+  if (depth <= MAX_TREE_DEPTH) return;
+  throw internalError(`'${root}' is nested more than ${MAX_TREE_DEPTH} directories deep`);
+}
 
 /** Something that a path led to. */
 export interface Place extends Disposable {
@@ -25,8 +38,8 @@ export interface Place extends Disposable {
 export interface Destination extends Disposable {
   /** Leads functions of the system to the file there is, if there is one. */
   readonly file: string | undefined;
-  /** Opens what is there for writing, and waits for a FIFO's reader. Undefined: there is nothing. */
-  open(signal?: AbortSignal): Promise<FileHandle | undefined>;
+  /** Opens the regular file that is there for writing. Undefined: there is nothing. */
+  open(): Promise<FileHandle | undefined>;
   /** The name, free of links, that the file is to get if there is none. */
   newName(): Promise<string>;
   /** The name that leads to the file there is, if another file can take it over. */

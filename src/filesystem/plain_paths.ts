@@ -65,11 +65,11 @@ function destination(path: string): Destination {
   const file = held?.path ?? (path.isWellFormed() ? path : undefined);
   return {
     file,
-    open: async (signal) => {
+    open: async () => {
       if (file === undefined) return undefined;
       // The runtime opens it on the thread that asks, and so for all clients.
       await waitForFileSystems([path]);
-      return await openForWriting(file, signal);
+      return await openForWriting(file, path);
     },
     newName: () => danglingTarget(path),
     nameOf: (stats) => nameOf(path, stats),

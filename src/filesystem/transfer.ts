@@ -1,12 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { delay } from "@std/async/delay";
 import { base64Pieces } from "./base64_pieces.ts";
-import { systemErrorCode } from "./io_error.ts";
-
-/** So much a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)). */
-const PIPE_PIECE_BYTES = 4096;
-/** How often a full pipe is looked at, in milliseconds. */
-const ROOM_CHECK_MS = 1;
 
 /**
  * Reads until the buffer is full or the file ends, from a position, or else from where the last
@@ -63,21 +56,4 @@ export async function writeBase64(
 /** Writes all of the bytes from where the last write ended. */
 export async function writeOn(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));
-}
-
-/** Writes all of the bytes to a pipe or a device that was opened not to wait, and does wait. */
-export async function writePatiently(
-  file: FileHandle,
-  bytes: Uint8Array,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (let count = 0; count < bytes.length;) {
-    try {
-      const piece = Math.min(PIPE_PIECE_BYTES, bytes.length - count);
-      count += (await file.write(bytes, count, piece, null)).bytesWritten;
-    } catch (error) {
-      if (systemErrorCode(error) !== "EAGAIN") throw error;
-      await delay(ROOM_CHECK_MS, { ...(signal && { signal }) });
-    }
-  }
 }

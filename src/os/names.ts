@@ -1,5 +1,6 @@
 import { AT_FDCWD, AT_REMOVEDIR, PATH_MAX } from "./constants.ts";
 import { cString } from "./c_strings.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { lastError } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
 import { decodeOsString } from "./os_string.ts";
@@ -47,6 +48,16 @@ export function unlinkSync(path: string): void {
 /** Removes an empty directory (rmdir(2)). @throws {SystemError} */
 export function rmdirSync(path: string): void {
   succeed(libc().unlinkat(AT_FDCWD, cString(path), AT_REMOVEDIR));
+}
+
+/** Removes a file or a link in a directory (unlinkat(2)). @throws {SystemError} EISDIR for a directory */
+export function unlinkAt(directory: Descriptor, name: string): void {
+  succeed(libc().unlinkat(directory, cString(name), 0));
+}
+
+/** Removes an empty directory in a directory (unlinkat(2)). @throws {SystemError} */
+export function rmdirAt(directory: Descriptor, name: string): void {
+  succeed(libc().unlinkat(directory, cString(name), AT_REMOVEDIR));
 }
 
 function succeed(result: number): void {

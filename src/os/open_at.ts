@@ -26,6 +26,12 @@ import { libraryTable } from "./libc.ts";
 
 const libc = libraryTable({
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  openat_elsewhere: {
+    name: "openat",
+    parameters: ["i32", "buffer", "i32", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
   openat2: {
     name: "syscall",
     parameters: ["i64", "i64", "buffer", "buffer", "usize"],
@@ -75,6 +81,7 @@ const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
 ]);
 const UNSIGNED_32 = 0xffff_ffffn;
 
+const OPEN_OBJECTS = "/proc/self/fd/";
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
 const text = new Uint8Array(PATH_MAX);
@@ -89,6 +96,22 @@ export function openAt(
   const found = libc().openat(directory, cString(name), flags | Open.CloseOnExec, mode);
   if (found < 0) throw lastError();
   return found;
+}
+
+/** The same on another thread, which a file system may hold up. @throws {SystemError} */
+export async function openAtElsewhere(
+  directory: Descriptor,
+  name: string,
+  flags: number,
+): Promise<Descriptor> {
+  const found = await libc().openat_elsewhere(
+    directory,
+    cString(name),
+    flags | Open.CloseOnExec,
+    0,
+  );
+  // The number of the error is that thread's. The file system has just answered, and tells it again.
+  return found < 0 ? openAt(directory, name, flags) : found;
 }
 
 /**
@@ -163,7 +186,12 @@ function fileSystemMagic(object: Descriptor): bigint {
   return answer.getBigInt64(0, true) & UNSIGNED_32;
 }
 
+/** Whether a path begins at an open object, as those of {@linkcode pathTo} do. */
+export function isPathTo(path: string): boolean {
+  return path.startsWith(OPEN_OBJECTS);
+}
+
 /** Leads the system's functions to an open object itself, whatever has become of its name. */
 export function pathTo(object: Descriptor): string {
-  return `/proc/self/fd/${object}`;
+  return `${OPEN_OBJECTS}${object}`;
 }

@@ -17,7 +17,7 @@ export interface UndecodableName {
  * @throws {SystemError} if the directory cannot be read
  */
 export function undecodableNames(path: string): UndecodableName[] {
-  return foreignEntries(path).map(({ name, type }) => ({
+  return undecodableEntries(path).map(({ name, type }) => ({
     likeness: readableText(name),
     mayBeDirectory: type === EntryType.Directory || type === EntryType.Unknown,
   }));
@@ -25,7 +25,7 @@ export function undecodableNames(path: string): UndecodableName[] {
 
 /** The same as the runtime has its entries. @throws {SystemError} */
 export function undecodableDirEntries(path: string): Deno.DirEntry[] {
-  return foreignEntries(path).map((entry) => dirEntry(path, entry));
+  return undecodableEntries(path).map((entry) => dirEntry(path, entry));
 }
 
 /** An entry as the runtime has it. */
@@ -39,7 +39,8 @@ export function dirEntry(directory: string, { name, type }: NamedEntry): Deno.Di
   };
 }
 
-function foreignEntries(path: string): NamedEntry[] {
+/** The same as the system has them. @throws {SystemError} */
+export function undecodableEntries(path: string): NamedEntry[] {
   const directory = openAt(-1, path, Open.Directory);
   try {
     return directoryEntries(directory).filter(({ name }) => !name.isWellFormed()).toArray();

@@ -14,6 +14,13 @@ export interface OutputEvent {
   readonly bytes: Uint8Array;
 }
 
+/** What there is to say of some exits only. */
+export interface ExitDetails {
+  readonly limitExceeded?: ExceededLimit | undefined;
+  readonly network?: NetworkReport | undefined;
+  readonly timedOut?: boolean;
+}
+
 export interface ExitedEvent {
   readonly kind: "exited";
   readonly seq: number;
@@ -21,6 +28,8 @@ export interface ExitedEvent {
   readonly sandboxDenied: boolean;
   /** Missing unless a limit ended the process. */
   readonly limitExceeded?: ExceededLimit;
+  /** Whether it was told to end as its time was up; undefined for no. */
+  readonly timedOut?: true;
   readonly network?: NetworkReport | undefined;
 }
 
@@ -85,12 +94,8 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  /** @param more what else there is to tell of it */
-  appendExited(
-    exitCode: number,
-    sandboxDenied: boolean,
-    { limitExceeded, network }: Pick<ExitedEvent, "limitExceeded" | "network"> = {},
-  ): ExitedEvent {
+  appendExited(exitCode: number, sandboxDenied: boolean, more: ExitDetails = {}): ExitedEvent {
+    const { limitExceeded, network, timedOut } = more;
     this.#exited = {
       kind: "exited",
       seq: ++this.#lastSeq,
@@ -98,6 +103,7 @@ export class EventLog implements Retainer {
       sandboxDenied,
       ...limitExceeded === undefined ? {} : { limitExceeded },
       ...network === undefined ? {} : { network },
+      ...timedOut === true ? { timedOut } : {},
     };
     this.#wake();
     return this.#exited;
@@ -129,6 +135,7 @@ export class EventLog implements Retainer {
       ...this.#exited?.limitExceeded === undefined
         ? {}
         : { limitExceeded: this.#exited.limitExceeded },
+      ...this.#exited?.timedOut === undefined ? {} : { timedOut: true },
       ...networkMembers(this.#exited?.network),
     };
   }

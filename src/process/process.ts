@@ -45,6 +45,8 @@ export class Process {
   #outcome: ProcessOutcome | undefined;
   #unwrittenBytes = 0;
   #paused = false;
+  #timeout: number | undefined;
+  #timedOut = false;
   /** The exit while it is not told yet. */
   #unsettledExit: Exit & { readonly timer: number } | undefined;
 
@@ -153,6 +155,19 @@ export class Process {
     }
   }
 
+  /**
+   * Asks the process group to end (SIGTERM) once it has run for so long, and kills it after the grace.
+   * Its exit tells so. To be called once. All times in milliseconds.
+   */
+  limitTime(timeoutMs: number, graceMs: number): void {
+    if (!this.running) return;
+    this.#timeout = setTimeout(() => {
+      this.#timedOut = true;
+      this.#child?.requestEnd();
+      this.#timeout = setTimeout(() => this.end("terminated"), graceMs);
+    }, timeoutMs);
+  }
+
   /** Kills the process with its group. Returns whether it was running. */
   terminate(): boolean {
     if (!this.running) return false;
@@ -192,6 +207,7 @@ export class Process {
 
   /** Stops listening; nothing is told any more. */
   abandon(): void {
+    clearTimeout(this.#timeout);
     clearTimeout(this.#unsettledExit?.timer);
     this.#child?.abandon();
   }
@@ -201,6 +217,7 @@ export class Process {
    * may still say so, it waits for them a little.
    */
   #exited(exitCode: number, limit: ExceededLimit | undefined): void {
+    clearTimeout(this.#timeout);
     this.#outcome ??= "exited";
     const settled = exitCode === 0 || this.#child?.sandbox === undefined;
     const denied = !settled && this.#isDenial(exitCode);
@@ -222,11 +239,12 @@ export class Process {
   }
 
   #tellExit({ exitCode, limit }: Exit, denied: boolean): void {
-    const network = this.#child?.sandbox?.network;
-    this.#observer(this.log.appendExited(exitCode, denied, {
-      ...limit === undefined ? {} : { limitExceeded: limit },
-      network,
-    }));
+    const details = {
+      limitExceeded: limit,
+      network: this.#child?.sandbox?.network,
+      timedOut: this.#timedOut,
+    };
+    this.#observer(this.log.appendExited(exitCode, denied, details));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

@@ -32,6 +32,7 @@ export const methods = {
     params: lifecycle.initializeParams,
     result: lifecycle.initializeResult,
   },
+  "session/end": { family: "lifecycle", params: empty, result: empty },
   "environment/info": {
     family: "environment info",
     params: ignored,

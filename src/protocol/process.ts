@@ -33,6 +33,8 @@ const MAX_SCOPE_BYTES = 256;
 const cells = z.int().check(z.gte(1), z.lte(65535));
 const terminalSize = { rows: cells, cols: cells };
 
+/** The longest that a timer can wait, almost 25 days, in milliseconds. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const shellSnapshot = z.object({
   /** Commands of the same scope share what the startup files did. */
   scopeId: z.string().check(
@@ -62,6 +64,11 @@ export const startParams = lazy(() =>
     sandbox: optional(sandboxContext),
     enforceManagedNetwork: defaulted(z.boolean(), false),
     managedNetwork: optional(managedNetwork),
+    /**
+     * How long it may run, in milliseconds, an addition announced as capability `processTimeout`: then
+     * its group gets SIGTERM, and after the executor's grace SIGKILL. Default: as long as it likes.
+     */
+    timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMEOUT_MS))),
     networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),
@@ -130,6 +137,8 @@ export const readResult = lazy(() =>
     sandboxDenied: optional(z.boolean()),
     /** Absent unless a limit ended it. */
     limitExceeded: optional(exceededLimit),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
     ...networkReport,
   })
 );
@@ -199,6 +208,8 @@ export const exitedNotification = lazy(() =>
     sandboxDenied: optional(z.boolean()),
     /** Absent unless a limit ended it. */
     limitExceeded: optional(exceededLimit),
+    /** Present and true where the process was told to end as its time was up, an addition. */
+    timedOut: optional(z.boolean()),
     ...networkReport,
   })
 );

@@ -12,6 +12,8 @@ import { VERSION } from "../version.ts";
 const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
+  processTimeout: true,
+  sessionEnd: true,
   processSignals: PROCESS_SIGNALS,
   fileWriteStreaming: true,
   sandboxedFileStreaming: Deno.build.os === "linux",

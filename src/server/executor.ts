@@ -79,7 +79,6 @@ export class Executor {
   readonly #trimmer: MemoryTrimmer;
   readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
-  /** How many connections there have been since the start. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
@@ -129,6 +128,10 @@ export class Executor {
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
+        "session/end": handler(methods["session/end"], (_, { session }) => {
+          session.endsWithConnection = true;
+          return {};
+        }),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         "environment/status": handler(
           methods["environment/status"],
@@ -139,7 +142,7 @@ export class Executor {
           sandbox,
           reserved: options.reserved,
           telemetry,
-        }),
+        }, options.graceMs),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(sandbox, options.bounds, options.reserved),
@@ -169,6 +172,17 @@ export class Executor {
   /** How many clients are connected. */
   get connections(): number {
     return this.#transports.size;
+  }
+
+  /** How many connections there have been. */
+  get connectionsSoFar(): number {
+    return this.#connectionsSoFar;
+  }
+
+  /** Whether nobody is connected or could come back, and nothing runs. */
+  get idle(): boolean {
+    const { size, runningProcesses } = this.#sessions;
+    return this.connections === 0 && size === 0 && runningProcesses === 0;
   }
 
   /** Serves one client. Settles when its connection has ended. */

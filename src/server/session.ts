@@ -55,6 +55,8 @@ export class Session {
   readonly id: string = crypto.randomUUID();
   /** What its shells' startup files did. */
   readonly shells: ShellSnapshots = new ShellSnapshots();
+  /** Whether the client has said that it will not come back. */
+  endsWithConnection = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
   /** Processes being started; a promise gives undefined if the start fails. */
@@ -320,13 +322,14 @@ export function encodeProcessEvent(processId: string, event: LogEvent): string {
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied, limitExceeded, network } = event;
+      const { seq, exitCode, sandboxDenied, limitExceeded, network, timedOut } = event;
       return encodeNotification("process/exited", {
         processId,
         seq,
         exitCode,
         sandboxDenied,
         ...limitExceeded === undefined ? {} : { limitExceeded },
+        timedOut,
         ...networkMembers(network),
       });
     }

@@ -89,6 +89,7 @@ export class Sessions {
     session.detach(sink);
     if (session.attached || this.#detachments.has(session)) return;
     if (!this.#sessions.has(session.id)) return;
+    if (session.endsWithConnection) return this.#expire(session);
     const timer = setTimeout(() => this.#expire(session), this.#options.detachedLifeMs);
     const deadline = performance.now() + this.#options.detachedLifeMs;
     this.#detachments.set(session, { deadline, timer });

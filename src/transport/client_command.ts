@@ -1,12 +1,22 @@
 import { ConnectionError } from "./client_transport.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { StdioTransport } from "./stdio_transport.ts";
-import type { CloseReason, TransportObserver } from "./transport.ts";
+import { deadline } from "@std/async/deadline";
+import type { CloseReason, EndReason, TransportObserver } from "./transport.ts";
 
 /** An executor to be started, spoken to over its standard input and output. */
 export interface ExecutorCommand {
   /** The program and its arguments. */
   readonly command: readonly [string, ...string[]];
+  /** What messages call it. @default the program */
+  readonly name?: string;
+  /**
+   * Whether the same command leads to the same executor once more, as a bridge to a socket does: then
+   * a session outlives the command.
+   *
+   * @default false
+   */
+  readonly resumable?: boolean;
   /** Variables added to this program's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** A native path. @default this program's working directory */
@@ -43,7 +53,7 @@ export function startExecutor(executor: ExecutorCommand): ClientTransport {
       ...executor.env === undefined ? {} : { env: { ...executor.env } },
       ...executor.cwd === undefined ? {} : { cwd: executor.cwd },
     }).spawn();
-    return new CommandTransport(child, executor.endMs ?? END_MS);
+    return new CommandTransport(child, { endMs: executor.endMs ?? END_MS });
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new ConnectionError("unreachable", `cannot start ${program}: ${words}`, {
@@ -52,21 +62,39 @@ export function startExecutor(executor: ExecutorCommand): ClientTransport {
   }
 }
 
+/** How a program that speaks the protocol is spoken to. */
+export interface CommandTransportOptions {
+  /** How long it has to end once its input has, before it is killed, in milliseconds. */
+  readonly endMs: number;
+  /** What it says. @default all of its standard output */
+  readonly output?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What it reads. @default its standard input */
+  readonly input?: WritableStream<Uint8Array>;
+  /** Says why it has ended by itself, for people. @default by its exit code */
+  readonly explain?: (status: Deno.CommandStatus | undefined) => string;
+}
+
+/** How long a program that closed its output may take to end before it is told of, in milliseconds. */
+const STATUS_MS = 500;
+
 /** A connection to a started executor, which lives as long as the connection. */
-class CommandTransport implements ClientTransport {
+export class CommandTransport implements ClientTransport {
   readonly kind = "stdio";
   readonly executorCwd = undefined;
   readonly #child: Deno.ChildProcess;
   readonly #endMs: number;
+  readonly #explain: (status: Deno.CommandStatus | undefined) => string;
   readonly #lines: StdioTransport;
   readonly #gate = new Gate();
   #ending: ConnectionError | undefined;
   #ended: Promise<void> | undefined;
 
-  constructor(child: Deno.ChildProcess, endMs: number) {
+  constructor(child: Deno.ChildProcess, options: CommandTransportOptions) {
+    const { endMs, output = child.stdout, input = child.stdin, explain = endedWith } = options;
     this.#child = child;
     this.#endMs = endMs;
-    this.#lines = new StdioTransport(child.stdout.pipeThrough(this.#gate.stream), child.stdin);
+    this.#explain = explain;
+    this.#lines = new StdioTransport(output.pipeThrough(this.#gate.stream), input);
   }
 
   get ending(): ConnectionError | undefined {
@@ -83,10 +111,10 @@ class CommandTransport implements ClientTransport {
       unreadable: (reason) => observer.unreadable(reason),
       drained: () => observer.drained(),
       closed: (reason) => {
-        this.#ending ??= new ConnectionError("lost", "the executor has ended");
         this.#gate.release();
         this.#ended ??= this.#end();
-        observer.closed(reason);
+        if (this.#ending === undefined) void this.#tellEnd(observer, reason);
+        else observer.closed(reason);
       },
     });
   }
@@ -112,6 +140,13 @@ class CommandTransport implements ClientTransport {
     return this.#ended ?? Promise.resolve();
   }
 
+  /** Tells of an end that this side has not brought about, with the reason if there is one soon. */
+  async #tellEnd(observer: TransportObserver, reason: EndReason): Promise<void> {
+    const status = await deadline(this.#child.status, STATUS_MS).catch(() => undefined);
+    this.#ending ??= new ConnectionError("lost", this.#explain(status));
+    observer.closed(reason);
+  }
+
   /** At the end of its input an executor ends its processes and itself. */
   async #end(): Promise<void> {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), this.#endMs);
@@ -121,16 +156,22 @@ class CommandTransport implements ClientTransport {
   }
 }
 
+function endedWith(status: Deno.CommandStatus | undefined): string {
+  const reason = status === undefined || status.success ? "" : `, with exit code ${status.code}`;
+  return `the executor has ended${reason}`;
+}
+
 /** Lets a stream's chunks through, or not for now. */
-class Gate {
+export class Gate {
   #held: PromiseWithResolvers<void> | undefined;
 
-  readonly stream = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform: async (chunk, controller) => {
-      await this.#held?.promise;
-      controller.enqueue(chunk);
-    },
-  });
+  readonly stream: TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> =
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform: async (chunk, controller) => {
+        await this.#held?.promise;
+        controller.enqueue(chunk);
+      },
+    });
 
   hold(): void {
     this.#held ??= Promise.withResolvers();

@@ -148,7 +148,7 @@ Deno.test("exec --stdio: an executor that dies is told of", async () => {
   await run.says(/\d+\n/);
   Deno.kill(Number(run.stdout), "SIGKILL");
   assertEquals(await run.end(), 255);
-  assertEquals(run.stderr, "remex: the executor has ended\n");
+  assertEquals(run.stderr, "remex: the executor has ended, with exit code 137\n");
 });
 
 Deno.test("exec: --no-stdin leaves the input alone", async () => {

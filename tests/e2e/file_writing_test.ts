@@ -2,6 +2,7 @@ import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { command, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import { eventually } from "../support/patience.ts";
+import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { openWebSocket } from "./support/websocket_client.ts";
 
@@ -106,3 +107,26 @@ function canSetFlags(): boolean {
     return false;
   }
 }
+
+Deno.test({
+  name: "a FIFO is refused, with a sandbox and without, whether or not somebody reads it",
+  ignore,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const fifo = `${directory.path}/fifo`;
+    new Deno.Command("mkfifo", { args: [fifo] }).outputSync();
+    await using executor = await ListeningExecutor.start();
+    await using client = await openWebSocket(executor.url);
+    const refused = { error: { code: -32600, message: `path \`${fifo}\` is not a file` } };
+    const requests = [{}, { sandbox: enclosedIn(directory.path).sandbox }]
+      .map((more) => ({ path: `file://${fifo}`, dataBase64: btoa("x"), ...more }));
+    const refuse = async () => {
+      for (const request of requests) {
+        assertObjectMatch(await client.request("fs/writeFile", request), refused);
+      }
+    };
+    await refuse();
+    using _reader = await Deno.open(fifo, { read: true, write: true });
+    await refuse();
+  },
+});

@@ -1,7 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { performFileMethod } from "../../src/filesystem/operations.ts";
+import { assert, assertEquals } from "@std/assert";
 import { eventually } from "../support/patience.ts";
-import { methods } from "../../src/protocol/methods.ts";
 import {
   base64,
   DONE,
@@ -15,7 +13,6 @@ import {
   NOT_FOUND,
   perform,
 } from "./perform.ts";
-import { performInChild } from "./perform_in_child.ts";
 import { TestDirectory } from "../support/test_directory.ts";
 
 function writer(directory: TestDirectory) {
@@ -77,55 +74,22 @@ Deno.test("a write through links reaches what they lead to", async () => {
   assertEquals(await Deno.readLink(directory.at("link")), "f");
 });
 
-/** What a program reads from a file, in whose opening this program must not take part. */
-async function readByCat(path: string): Promise<string> {
-  const { stdout } = await new Deno.Command("cat", { args: [path] }).output();
-  return new TextDecoder().decode(stdout);
-}
-
-Deno.test("a FIFO gets the bytes, however many, as soon as somebody reads them", async () => {
+Deno.test("FIFOs, read from or not, and devices are refused as for reading", async () => {
   await using directory = await TestDirectory.create();
   await directory.makeFifo("fifo");
-  const text = "0123456789".repeat(30_000);
-  const written = writer(directory)("fifo", text);
-  assertEquals(await readByCat(directory.at("fifo")), text);
-  assertEquals(await written, DONE);
-  const reading = readByCat(directory.at("fifo"));
-  assertEquals(await writer(directory)("fifo", "again"), DONE);
-  assertEquals(await reading, "again");
-  assertEquals((await Deno.stat(directory.at("fifo"))).isFifo, true);
-});
-
-Deno.test("a FIFO that nobody reads is waited for only as long as somebody waits", async () => {
-  await using directory = await TestDirectory.create();
-  await directory.makeFifo("fifo");
-  const params = methods["fs/writeFile"].params.parse({
-    path: directory.uri("fifo"),
-    dataBase64: base64("x"),
-  });
-  const gone = new AbortController();
-  const written = performFileMethod("fs/writeFile", params, gone.signal);
-  gone.abort(new Error("nobody waits"));
-  await assertRejects(() => written, Error, "nobody waits");
-});
-
-Deno.test("devices get the bytes", async () => {
   const write = (path: string) =>
     perform("fs/writeFile", { path: `file://${path}`, dataBase64: base64("x") });
-  assertEquals(await write("/dev/null"), DONE);
-  assertEquals((await Deno.stat("/dev/null")).isCharDevice, true);
-  if (Deno.build.os !== "linux") return;
-  assertEquals(await write("/dev/full"), {
-    code: -32603,
-    message: "No space left on device (os error 28)",
+  const refused = (path: string) => ({
+    code: -32600,
+    message: `path \`${path}\` is not a file`,
   });
-});
-
-Deno.test("standard output gets the bytes", async () => {
-  const params = { path: "file:///dev/stdout", dataBase64: base64("hello") };
-  const { outcomes, printed } = await performInChild([["fs/writeFile", params]]);
-  assertEquals(outcomes, [DONE]);
-  assertEquals(printed, "hello");
+  const fifo = directory.at("fifo");
+  assertEquals(await write(fifo), refused(fifo));
+  // Opened for both, it has a reader at once.
+  using _reader = await Deno.open(fifo, { read: true, write: true });
+  assertEquals(await write(fifo), refused(fifo));
+  assertEquals(await write("/dev/null"), refused("/dev/null"));
+  assertEquals((await Deno.stat("/dev/null")).isCharDevice, true);
 });
 
 Deno.test("where no file can be, none is written", async () => {
@@ -137,8 +101,8 @@ Deno.test("where no file can be, none is written", async () => {
   await Deno.symlink("missing/x", directory.at("dangling"));
   using _listening = Deno.listen({ transport: "unix", path: directory.at("socket") });
   assertEquals(await write("socket"), {
-    code: -32603,
-    message: "No such device or address (os error 6)",
+    code: -32600,
+    message: `path \`${directory.at("socket")}\` is not a file`,
   });
   assertEquals(await write("d"), IS_A_DIRECTORY);
   assertEquals(await write("d/"), IS_A_DIRECTORY);

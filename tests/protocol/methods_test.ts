@@ -29,6 +29,7 @@ const METHODS: Readonly<Record<Method, Members>> = {
     required: { clientName: "" },
     optional: { resumeSessionId: ["a", undefined] },
   },
+  "session/end": { required: {} },
   "environment/info": { required: {} },
   "environment/status": { required: {} },
   "process/start": {

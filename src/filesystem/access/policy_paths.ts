@@ -144,13 +144,13 @@ class PolicyDestination implements Destination {
     else policy.check(resolved.path, "write");
   }
 
-  async open(signal?: AbortSignal): Promise<FileHandle | undefined> {
+  async open(): Promise<FileHandle | undefined> {
     if (this.file === undefined) return undefined;
     const { isBlockDevice, isCharDevice } = await Deno.stat(this.file);
     const isDevice = isBlockDevice || isCharDevice;
     // As below any mount of a sandbox.
     if (isDevice && !isHarmlessDevice(this.#resolved.path)) throw denial(this.#resolved.path);
-    return await openForWriting(this.file, signal);
+    return await openForWriting(this.file, this.#resolved.path);
   }
 
   // deno-lint-ignore require-await -- what fails is to reject

@@ -5,7 +5,7 @@ import { Open, openAt, pathTo } from "../../os/open_at.ts";
 import { undecodableNames } from "../../os/undecodable_names.ts";
 import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { remove } from "../named.ts";
-import type { Place } from "../paths.ts";
+import { type Place, refuseDepth } from "../paths.ts";
 import type { AccessPolicy } from "./access_policy.ts";
 import type { ResolvedPath } from "./resolve_beneath.ts";
 
@@ -21,14 +21,17 @@ export async function approveTree(
   destination: string,
   policy: AccessPolicy,
   signal: AbortSignal | undefined,
+  depth = 0,
+  root = source.name,
 ): Promise<void> {
+  refuseDepth(depth, root);
   if (isUniform(source.name, "read", policy) && isUniform(destination, "write", policy)) return;
   for await (const { name, isDirectory } of source.entries()) {
     signal?.throwIfAborted();
     const to = childOf(destination, name);
     policy.check(to, "write");
     using child = source.child(name);
-    if (isDirectory) await approveTree(child, to, policy, signal);
+    if (isDirectory) await approveTree(child, to, policy, signal, depth + 1, root);
   }
 }
 
@@ -58,7 +61,7 @@ export async function removeEntry(
   if (isDirectory && recursive && policy.mayDenyBelow(path)) {
     await checkBelow(object, path, policy, signal);
   }
-  // The runtime, too, holds each directory that it goes into by a descriptor and follows no link.
+  // Each directory that is gone into is held by a descriptor, and no link is followed.
   await remove(name, recursive);
 }
 
@@ -68,7 +71,10 @@ async function checkBelow(
   path: string,
   policy: AccessPolicy,
   signal: AbortSignal | undefined,
+  depth = 0,
+  root = path,
 ): Promise<void> {
+  refuseDepth(depth, root);
   // What cannot be named cannot be looked into either.
   for (const { likeness, mayBeDirectory } of undecodableNames(pathTo(directory))) {
     const inner = childOf(path, likeness);
@@ -82,7 +88,7 @@ async function checkBelow(
     const descriptor = isDirectory ? openDirectory(directory, name) : undefined;
     if (descriptor === undefined) continue;
     try {
-      await checkBelow(descriptor, inner, policy, signal);
+      await checkBelow(descriptor, inner, policy, signal, depth + 1, root);
     } finally {
       closeDescriptor(descriptor);
     }

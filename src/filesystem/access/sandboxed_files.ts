@@ -79,8 +79,7 @@ const EVERYTHING: JobFiles = {
  */
 function sandboxesCommands(sandbox: SandboxContext | undefined): boolean {
   const permissions = sandbox?.permissions;
-  return permissions?.type === "managed" && permissions.network === "restricted" &&
-    permissions.file_system.type === "restricted";
+  return permissions?.type === "managed" && permissions.network === "restricted";
 }
 
 function onWorker(worker: FileWorker, files: string): SandboxedFiles {

@@ -13,6 +13,8 @@ export interface DeniedPath {
 
 /** How many names are looked at for one command, so that a pattern cannot hold it up for long. */
 const MAX_NAMES = 300_000;
+/** How many directories deep is looked: nobody's own tree comes near, and paths get too long. */
+const MAX_DEPTH = 256;
 /** How many paths can be denied one by one: each is a mount of its own. */
 const MAX_MATCHES = 1000;
 
@@ -28,9 +30,13 @@ export function findDenied(
   disk: Disk,
 ): DeniedPath[] {
   const found = new Map<string, DeniedPath>();
+  const depthLimit = maxDepth ?? Infinity;
   let names = 0;
   const look = (directory: string, globs: readonly DeniedGlob[], depth: number) => {
-    if (depth === 0 || globs.length === 0) return;
+    if (depth === depthLimit || globs.length === 0) return;
+    if (depth > MAX_DEPTH) {
+      throw tooMuch(globs, `there are directories nested more than ${MAX_DEPTH} deep`);
+    }
     // What cannot be looked into is denied as a whole, but for other users' processes.
     const refused = () => {
       if (!isWithin(directory, "/proc")) {
@@ -49,12 +55,12 @@ export function findDenied(
         found.set(path, { path, kind });
         if (found.size > MAX_MATCHES) throw tooMuch(globs, `more than ${MAX_MATCHES} paths match`);
       } else if (kind === "directory") {
-        look(path, globs.filter((glob) => glob.mayMatchBelow(path)), depth - 1);
+        look(path, globs.filter((glob) => glob.mayMatchBelow(path)), depth + 1);
       }
     }
   };
   for (const [base, sharing] of Map.groupBy(globs, (glob) => glob.base)) {
-    look(base, sharing, maxDepth ?? Infinity);
+    look(base, sharing, 0);
   }
   return [...found.values()].sort((left, right) => compareDepth(left.path, right.path));
 }

@@ -34,10 +34,18 @@ export interface SandboxDemands {
   readonly reserved?: (() => ReservedResources) | undefined;
 }
 
-/** Handlers of all process/* requests. */
+/** How long a command has to end once its time is up, in milliseconds, unless told otherwise. */
+const GRACE_MS = 5000;
+
+/**
+ * Handlers of all process/* requests.
+ *
+ * @param graceMs how long a command has to end once its time is up, in milliseconds
+ */
 export function processHandlers(
   environment: () => Environment,
   sandboxes: SandboxDemands = {},
+  graceMs: number = GRACE_MS,
 ): Record<string, RequestHandler> {
   const { sandbox = new Sandbox() } = sandboxes;
   return {
@@ -50,6 +58,7 @@ export function processHandlers(
           sandbox,
           session,
           telemetry,
+          graceMs,
           reserved: reserved?.(),
           environment: environment(),
         });
@@ -108,6 +117,8 @@ interface StartContext {
   readonly sandbox: Sandbox;
   readonly reserved: ReservedResources | undefined;
   readonly telemetry: Telemetry;
+  /** How long a command has to end once its time is up, in milliseconds. */
+  readonly graceMs: number;
   readonly environment: Environment;
 }
 
@@ -115,15 +126,16 @@ async function start(
   params: StartParams,
   context: StartContext,
 ): Promise<ResultInput<"process/start">> {
-  const { processId, networkProxy } = params;
+  const { processId, networkProxy, timeoutMs } = params;
   const sandboxed = networkProxy !== undefined ||
     requiresSandbox({ ...params, bounds: context.bounds });
   const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
   const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
-    const { sandboxType } = await context.session.start(processId, command, starter);
-    return { processId, sandboxType };
+    const process = await context.session.start(processId, command, starter);
+    if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
+    return { processId, sandboxType: process.sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
     throw error;

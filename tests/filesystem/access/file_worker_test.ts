@@ -179,7 +179,7 @@ Deno.test({
     const permissions = [
       { type: "disabled" },
       { type: "external", network: "restricted" },
-      { type: "managed", file_system: { type: "unrestricted" }, network: "restricted" },
+      { type: "managed", file_system: { type: "unrestricted" }, network: "enabled" },
     ];
     for (const granted of permissions) {
       const { perform } = await filesInSandbox(context({ permissions: granted }), worker);

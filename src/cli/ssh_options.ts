@@ -1,0 +1,58 @@
+import { parseSshDestination } from "../ssh/destination.ts";
+import type { SshOptions } from "../ssh/ssh_connector.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The options of every command that reaches a host by ssh. */
+export const SSH_OPTIONS = {
+  ssh: {
+    type: "string",
+    placeholder: "HOST",
+    meaning: "reach [USER@]HOST[:PORT] by ssh, which puts remex there if it is not",
+  },
+  "ssh-command": {
+    type: "string",
+    placeholder: "COMMAND",
+    meaning: "with --ssh: how ssh is called, as `ssh -F FILE` (default ssh)",
+  },
+  binary: {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "with --ssh: the remex for the host's platform",
+  },
+} as const;
+
+/** What the options say; undefined without `--ssh`. @throws {UsageError} */
+export function sshOptions(
+  values: { readonly [Name in keyof typeof SSH_OPTIONS]?: string | undefined },
+): SshOptions | undefined {
+  const { ssh, "ssh-command": sshCommand, binary } = values;
+  if (ssh === undefined) {
+    if (sshCommand !== undefined) throw new UsageError("--ssh-command is of use with --ssh only");
+    if (binary !== undefined) throw new UsageError("--binary is of use with --ssh only");
+    return undefined;
+  }
+  try {
+    return { destination: parseSshDestination(ssh), sshCommand, binary, ...progressOnTerminal() };
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(`--ssh: ${error.message}`);
+    throw error;
+  }
+}
+
+const BAR_WIDTH = 40;
+const MEGABYTE = 1_000_000;
+
+/** Shows how much has been sent, where somebody looks. */
+function progressOnTerminal(): Pick<SshOptions, "onProgress" | "onNotice"> {
+  if (!Deno.stderr.isTerminal()) return {};
+  return {
+    onNotice: (text) => writeErrorLine(`remex: ${text}`),
+    onProgress: (sent, all) => {
+      const done = Math.floor(BAR_WIDTH * sent / all);
+      const bar = "#".repeat(done).padEnd(BAR_WIDTH, ".");
+      const megabytes = `${Math.floor(sent / MEGABYTE)} of ${Math.ceil(all / MEGABYTE)} MB`;
+      writeErrorLine(`\r${bar} ${megabytes}`, sent === all ? "\r\n" : "");
+    },
+  };
+}

@@ -1,0 +1,279 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { Connector } from "../client/connector.ts";
+import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
+import { CommandTransport } from "../transport/client_command.ts";
+import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
+import type { SshDestination } from "./destination.ts";
+import { HostLines } from "./host_lines.ts";
+import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
+import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
+
+/** How to reach a host by ssh(1). */
+export interface SshOptions {
+  readonly destination: SshDestination;
+  /** How ssh is called: a command of the shell, to which arguments are added. @default ssh */
+  readonly sshCommand?: string | undefined;
+  /** How long ssh may take to connect, in seconds. @default as its configuration says */
+  readonly connectTimeout?: number | undefined;
+  /** The program for the host. @default this one, or the one for its platform beside this one */
+  readonly binary?: string | undefined;
+  /** Told how much of how many bytes has been sent; a last time when all has. */
+  readonly onProgress?: (sentBytes: number, allBytes: number) => void;
+  /** Told where the program is put on the host, and of other things worth knowing. */
+  readonly onNotice?: (text: string) => void;
+}
+
+/** How long an executor on a host lives without anything to do, in seconds. */
+const IDLE_SECONDS = 600;
+/** How often either side of ssh is heard at the least, in seconds. */
+const HEARTBEAT_SECONDS = 5;
+/** A side that was not heard for so many times as long is taken for gone. */
+const MISSED_BEATS = 3;
+/** How long ssh may take to end once its input has, in milliseconds. */
+const END_MS = 2000;
+/** Four times as fast as the usual one, for a tenth more to send. */
+const GZIP_LEVEL = 1;
+/** As much of what ssh said is part of a message, in characters. */
+const MAX_WORDS = 500;
+
+/**
+ * Reaches an executor on a host by the system's own ssh, and puts this program there first if need
+ * be. Each connection is one ssh.
+ */
+export class SshConnector implements Connector {
+  readonly resumable = true;
+  readonly attemptTimeoutMs = 20_000;
+  readonly #options: SshOptions;
+  #program: ProgramFile | undefined;
+  #connectedBefore = false;
+
+  constructor(options: SshOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.destination.host;
+  }
+
+  async connect(signal: AbortSignal): Promise<ClientTransport> {
+    const program = this.#program ??= await this.#ownProgram();
+    const ssh = this.#start(program);
+    const words = sshWords(ssh.stderr, this.#connectedBefore ? "keep" : "show");
+    const giveUp = () => endNow(ssh);
+    signal.addEventListener("abort", giveUp);
+    try {
+      signal.throwIfAborted();
+      const transport = await this.#converse(ssh, program, words);
+      this.#connectedBefore = true;
+      words.mode = "keep";
+      return transport;
+    } catch (error) {
+      endNow(ssh);
+      await ssh.status;
+      if (signal.aborted && signal.reason instanceof ConnectionError) throw signal.reason;
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  async #ownProgram(): Promise<ProgramFile> {
+    const { binary } = this.#options;
+    if (binary === undefined && !Deno.build.standalone) {
+      throw new ConnectionError("unreachable", "only the compiled program can be put onto a host");
+    }
+    try {
+      return await programFile(binary ?? Deno.execPath());
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ConnectionError("unreachable", `the program for the host: ${reason}`);
+    }
+  }
+
+  /**
+   * ssh shares our terminal, as it may have to ask for a passphrase, but not our signals: a Ctrl-C is
+   * for the command. ssh leaves signals ignored that it was started to ignore.
+   */
+  #start({ name, size }: ProgramFile): Deno.ChildProcess {
+    const { destination: { host, port }, sshCommand = "ssh", connectTimeout } = this.#options;
+    // Whoever is asked in the middle of a session is not there, or its terminal is another's.
+    const batch = this.#connectedBefore ? ["-o", "BatchMode=yes"] : [];
+    const options = ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", ...batch];
+    if (connectTimeout !== undefined) {
+      options.push("-o", `ConnectTimeout=${Math.ceil(connectTimeout)}`);
+    }
+    const script = HOST_SCRIPT.trim().replaceAll(/\n\s*/g, " ");
+    const remote = `exec /bin/sh -c '${script}' remex ` +
+      `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS}`;
+    const args = ["-T", ...options, ...port === undefined ? [] : ["-p", String(port)]];
+    return new Deno.Command("/bin/sh", {
+      args: [
+        ...["-c", `trap "" INT QUIT HUP; exec ${sshCommand} "$@"`, "remex"],
+        ...[...args, "--", host, remote],
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  }
+
+  async #converse(
+    ssh: Deno.ChildProcess,
+    own: ProgramFile,
+    words: SshWords,
+  ): Promise<ClientTransport> {
+    const lines = new HostLines(ssh.stdout);
+    let program = own;
+    let asked = false;
+    while (true) {
+      const line = await lines.next();
+      switch (line?.kind) {
+        case undefined:
+          throw await this.#endedEarly(ssh, lines, words);
+        case "ready":
+          return this.#transport(ssh, lines, words);
+        case "place":
+          this.#options.onNotice?.(`putting remex onto ${this.name}, into ${line.path}`);
+          break;
+        case "failed":
+          throw this.#failure(line.what, line.words, program);
+        case "missing": {
+          const suitable = await this.#programFor(line.system, line.machine);
+          if (!asked && suitable.name !== program.name) {
+            await say(ssh, `use ${suitable.name} ${suitable.size}\n`);
+          } else {
+            await this.#upload(ssh, suitable);
+          }
+          program = suitable;
+          this.#program = suitable;
+          asked = true;
+        }
+      }
+    }
+  }
+
+  async #programFor(system: string, machine: string): Promise<ProgramFile> {
+    const { binary } = this.#options;
+    const target = targetOf({ system, machine });
+    if (binary !== undefined || target === ownTarget()) return await this.#ownProgram();
+    const platform = target ?? `${system} ${machine}`;
+    const path = target && besideOwn(target);
+    const found = path && await programFile(path).catch(() => undefined);
+    if (found) return found;
+    const advice = target === undefined
+      ? ""
+      : `; build it with scripts/build --target ${target}, and give it with --binary FILE`;
+    throw new ConnectionError(
+      "unreachable",
+      `${this.name} is ${platform}, and there is no remex for that here${advice}`,
+    );
+  }
+
+  /** Sends the program, compressed. The host says when it has it, or why it cannot. */
+  async #upload(ssh: Deno.ChildProcess, { path, digest }: ProgramFile): Promise<void> {
+    const packed = await promisify(gzip)(await Deno.readFile(path), { level: GZIP_LEVEL });
+    await say(ssh, `upload ${packed.length} ${digest}\n`);
+    void this.#send(ssh, packed);
+  }
+
+  async #send(ssh: Deno.ChildProcess, packed: Uint8Array): Promise<void> {
+    const writer = ssh.stdin.getWriter();
+    try {
+      for (let sent = 0; sent < packed.length;) {
+        const part = packed.subarray(sent, sent + 256 * 1024);
+        await writer.write(part);
+        sent += part.length;
+        this.#options.onProgress?.(sent, packed.length);
+      }
+    } catch {
+      // The host says why it does not take it.
+    } finally {
+      writer.releaseLock();
+    }
+  }
+
+  #failure(what: string, words: string, { path }: ProgramFile): ConnectionError {
+    const reasons: Record<string, string> = {
+      place: "there is no place for remex where files can be written and programs run (home, " +
+        "/var/tmp, /tmp and the runtime directory were tried)",
+      socket: `no private directory for a socket: ${words}`,
+      write: `remex could not be written there: ${words}`,
+      digest: "remex arrived damaged there",
+      run: `${path} does not run there: ${words}`,
+    };
+    return new ConnectionError("unreachable", `${this.name}: ${reasons[what] ?? what}`);
+  }
+
+  async #endedEarly(
+    ssh: Deno.ChildProcess,
+    lines: HostLines,
+    words: SshWords,
+  ): Promise<ConnectionError> {
+    const { code } = await ssh.status;
+    await words.all;
+    const strange = lines.strangeWords.trim().slice(0, MAX_WORDS);
+    const instead = strange === "" ? "" : `, and the host said: ${strange}`;
+    return new ConnectionError("unreachable", `${this.name}: ${words.ending(code)}${instead}`);
+  }
+
+  #transport(ssh: Deno.ChildProcess, lines: HostLines, words: SshWords): ClientTransport {
+    const beatMs = HEARTBEAT_SECONDS * 1000;
+    return new CommandTransport(ssh, {
+      endMs: END_MS,
+      output: untilSilent(lines.remainder(), beatMs * MISSED_BEATS),
+      input: withHeartbeat(ssh.stdin, beatMs),
+      explain: (status) => {
+        if (status === undefined) endNow(ssh);
+        return `${this.name}: ${words.ending(status?.code)}`;
+      },
+    });
+  }
+}
+
+/** What ssh and the host say on standard error. */
+interface SshWords {
+  /** Whether it is shown as it comes, or kept for a message. */
+  mode: "show" | "keep";
+  /** Settles when nothing more comes. */
+  readonly all: Promise<void>;
+  /** How ssh ended, with its last words unless they were shown. */
+  ending(code: number | undefined): string;
+}
+
+function sshWords(stream: ReadableStream<Uint8Array>, mode: SshWords["mode"]): SshWords {
+  let kept = "";
+  const read = async () => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      if (words.mode === "show") Deno.stderr.writeSync(bytes);
+      else kept = (kept + decoder.decode(bytes, { stream: true })).slice(-MAX_WORDS);
+    }
+  };
+  const words: SshWords = {
+    mode,
+    all: Promise.resolve().then(read),
+    ending: (code) => {
+      const lines = kept.trim().split(/[\r\n]+/).map((line) => line.replace(/^remex: /, ""));
+      const said = lines.filter((line) => line !== "").join("; ");
+      if (said !== "") return said;
+      return code === undefined ? "nothing was heard of ssh" : `ssh ended with exit code ${code}`;
+    },
+  };
+  words.all.catch(() => {});
+  return words;
+}
+
+async function say(ssh: Deno.ChildProcess, text: string): Promise<void> {
+  const writer = ssh.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text)).catch(() => {});
+  writer.releaseLock();
+}
+
+function endNow(ssh: Deno.ChildProcess): void {
+  try {
+    ssh.kill("SIGTERM");
+  } catch {
+    // It has ended.
+  }
+}

@@ -1,0 +1,53 @@
+import { Gate } from "./client_command.ts";
+import { type ClientTransport, ConnectionError } from "./client_transport.ts";
+import { StdioTransport } from "./stdio_transport.ts";
+
+/** The two byte streams of a client that speaks in lines. */
+export interface ClientStreams {
+  readonly input: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly output: WritableStream<Uint8Array>;
+}
+
+/**
+ * Passes on messages between a client that speaks in lines and an executor, each side as fast as the
+ * other takes them.
+ *
+ * Settles when either side has ended and the other has what was sent to it: with undefined if that
+ * was the client, else with the reason.
+ */
+export async function relay(
+  { input, output }: ClientStreams,
+  executor: ClientTransport,
+): Promise<ConnectionError | undefined> {
+  const gate = new Gate();
+  const client = new StdioTransport(input.pipeThrough(gate.stream), output);
+  const over = Promise.withResolvers<ConnectionError | undefined>();
+  const refuse = (who: string) => (reason: string) =>
+    over.resolve(new ConnectionError("notAnExecutor", `${who} sent ${reason}`));
+  client.open({
+    message: (message) => {
+      executor.send(message);
+      if (executor.saturated) gate.hold();
+    },
+    unreadable: refuse("the client"),
+    drained: () => executor.release(),
+    closed: () => over.resolve(undefined),
+  });
+  executor.open({
+    message: (message) => {
+      client.send(message);
+      if (client.saturated) executor.hold();
+    },
+    unreadable: refuse("the executor"),
+    drained: () => gate.release(),
+    closed: () =>
+      over.resolve(executor.ending ?? new ConnectionError("lost", "the connection ended")),
+  });
+  const reason = await over.promise;
+  gate.release();
+  const shutdown = { kind: "shutdown", message: "the client has ended" } as const;
+  executor.close(shutdown);
+  client.close(shutdown);
+  await Promise.all([executor.flushed(), client.flushed()]);
+  return reason;
+}
