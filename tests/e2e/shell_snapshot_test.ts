@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { testWebSocket } from "./support/both_transports.ts";
 import { command, run } from "./support/commands.ts";
+import { ListeningExecutor } from "./support/executor.ts";
 import type { Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
+import { connectWebSocket } from "./support/websocket_client.ts";
+import { canLimitMemory } from "../support/memory_group.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { enclosedIn, testSandboxed } from "./sandbox/support/sandboxed.ts";
 
@@ -135,4 +138,21 @@ testSandboxed("startup files run within the command's sandbox", async (scene) =>
     assertEquals(stdout, "1\n");
   }
   assert([...Deno.readDirSync(outside)].every(({ name }) => name !== "planted"));
+});
+
+Deno.test({
+  name: "startup files run within the command's limits",
+  ignore: ignore || !canLimitMemory,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const profile = `cat /proc/self/cgroup >> "$HOME/groups"`;
+    directory.write(".bash_profile", profile, 0o644);
+    await using executor = await ListeningExecutor.start({}, ["--command-limits", "processes=50"]);
+    await using client = await connectWebSocket(executor.url);
+    await client.initialize();
+    const script = "cat /proc/self/cgroup";
+    const { stdout } = await run(client, login("c", directory.path, {}, {}, script));
+    assertEquals(Deno.readTextFileSync(`${directory.path}/groups`), stdout);
+    assert(stdout !== Deno.readTextFileSync("/proc/self/cgroup"));
+  },
 });
