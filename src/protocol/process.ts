@@ -220,7 +220,7 @@ export const closedNotification = lazy(() => z.object({ processId, seq: unsigned
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
 /** What {@linkcode exceededLimit} describes. */
-export type ExceededLimit = z.output<typeof exceededLimit>;
+export type ExceededLimit = "memory" | "processes" | "time";
 /** The output that a process wrote to. */
 export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;

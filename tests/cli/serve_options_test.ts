@@ -44,6 +44,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     tls: undefined,
     limits: DEFAULT_LIMITS,
     sandboxMechanism: "auto",
+    commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   });
@@ -62,6 +63,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     tls: undefined,
     limits: DEFAULT_LIMITS,
     sandboxMechanism: "auto",
+    commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
   } as const;
