@@ -27,6 +27,7 @@ function calls(): Calls {
 
 const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_MAGICLINKS = 2n;
+const RESOLVE_NO_SYMLINKS = 4n;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 const F_GETFL = 3;
@@ -101,14 +102,17 @@ export function openAt(
 /**
  * Holds the directory at a path (openat2(2)), all links followed but those of proc(5) that lead to
  * other processes' files. Returns the negative error number if it fails.
+ *
+ * @param followsLinks whether other links are followed; if not, it fails with ELOOP at one
  */
 export function openDirectoryAt(
   directory: Descriptor,
   path: Uint8Array<ArrayBuffer>,
+  followsLinks = true,
 ): Descriptor | number {
   how[0] = BigInt(OpenFlag.PathOnly | OpenFlag.Directory | OpenFlag.CloseOnExec);
   how[1] = 0n;
-  how[2] = RESOLVE_NO_MAGICLINKS;
+  how[2] = followsLinks ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS;
   const result = Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n));
   return result < 0 ? -lastErrno() : result;
 }

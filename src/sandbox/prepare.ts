@@ -10,6 +10,7 @@ import type { ExpectedMounts } from "./bubblewrap/verify_mounts.ts";
 import { hostDisk } from "./disk.ts";
 import { hostAbilities } from "./host.ts";
 import type { RestrictedCommand } from "./landlock/prepare.ts";
+import type { RestrictedGroup } from "./landlock/restricted_group.ts";
 import { planSandbox } from "./plan.ts";
 import { bindIntent } from "./policy/bind.ts";
 import type { BoundIntent } from "./policy/bound_policy.ts";
@@ -43,6 +44,8 @@ export interface WrappedCommand {
   readonly takesTerminal: boolean;
   /** Ports of this machine that the sandbox is to have before the command starts. Linux only. */
   readonly portAccess: PortAccess | undefined;
+  /** The threads that start it and keep names from coming into being. Linux only. */
+  readonly starter?: RestrictedGroup | undefined;
   /** What may be writable when the sandbox stands, where mounts enclose it. */
   readonly mounts?: ExpectedMounts;
   /**
@@ -93,7 +96,9 @@ export async function prepareSandbox(
     case "bubblewrap": {
       if (abilities.os !== "linux") throw cannotEnforce("bubblewrap is for Linux");
       const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
+      const { keepNames } = await import("./bubblewrap/keep_names.ts");
       const wrapped = prepareBubblewrap(
+        await keepNames(plan.view, bound.files, abilities),
         { ...plan, egress: intent.egress },
         command,
         bound,

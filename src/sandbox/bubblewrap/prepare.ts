@@ -12,6 +12,8 @@ import { checkCommand } from "../linux/check_command.ts";
 import type { FileView } from "./file_view.ts";
 import { type CommandToWrap, finalStage, type HelperTools } from "./final_stage.ts";
 import { holdInPlace } from "./hold_in_place.ts";
+import type { KeptNames } from "./keep_names.ts";
+import type { RestrictedGroup } from "../landlock/restricted_group.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
 import { refuseWritableProgram } from "../linux/own_program.ts";
 import type { Egress } from "../policy/requires_sandbox.ts";
@@ -37,6 +39,8 @@ export interface BubblewrappedCommand {
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
+  /** The threads that start it, if they keep names from coming into being. */
+  readonly starter: RestrictedGroup | undefined;
   /** What may be writable when the sandbox stands. */
   readonly mounts: ExpectedMounts;
   /** Gives back what the wrapped command needed on the disk; once is enough. */
@@ -55,8 +59,8 @@ const HARMLESS_DEVICE = "/dev/null";
 /** What bubblewrap makes for a sandbox alone (its option `--dev`). */
 const OWN_MOUNTS = [OWN_DEVICES, `${OWN_DEVICES}/pts`];
 
-/** Programs for the kernel, by network: they take a while to build and are always the same. */
-const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
+/** Programs for the kernel: they take a while to build and are always the same. */
+const filters = new Map<string, Uint8Array<ArrayBuffer>>();
 
 /**
  * Wraps a command and makes ready what its view needs on the disk, which is held until it is
@@ -67,7 +71,8 @@ const filters = new Map<NetworkMode, Uint8Array<ArrayBuffer>>();
  * @throws {RpcError} -32603 if the command could not be started so, or not in full
  */
 export function prepareBubblewrap(
-  { view, network, egress }: BubblewrapPlan,
+  { view, starter }: KeptNames,
+  { network, egress }: Omit<BubblewrapPlan, "view">,
   command: CommandToWrap,
   intent: BoundIntent,
   abilities: LinuxAbilities,
@@ -85,6 +90,11 @@ export function prepareBubblewrap(
 
   const portAccess = accessToPorts(network, egress, abilities, outside);
   const held = holdInPlace(view);
+  const endLease = starter?.lease();
+  const release = () => {
+    endLease?.();
+    held.release();
+  };
   try {
     const takesTerminal = command.terminal && tools.setsid !== undefined;
     const call: BubblewrapCall = bubblewrapCall({
@@ -92,16 +102,16 @@ export function prepareBubblewrap(
       view: held.view,
       freshProc: bubblewrap.freshProc,
       hostNetwork: network.kind === "host",
-      seccompProgram: filterFor(network, architecture),
+      seccompProgram: filterFor(network, architecture, starter !== undefined),
       cwd,
       env: command.env,
       newSession: !command.terminal || takesTerminal,
       stage,
     });
     const mounts = expectedMounts(held.view, abilities, outside);
-    return { ...call, takesTerminal, portAccess, mounts, release: held.release };
+    return { ...call, takesTerminal, portAccess, mounts, starter, release };
   } catch (error) {
-    held.release();
+    release();
     if (error instanceof UnwrappableError) throw internalError(error.message, error);
     throw error;
   }
@@ -148,10 +158,15 @@ export function readableTools(tools: HelperTools, { files }: BoundIntent): Helpe
   return Object.fromEntries(readable);
 }
 
-function filterFor(network: BoundNetwork, architecture: Architecture): Uint8Array<ArrayBuffer> {
-  const mode = filterMode(network);
-  const filter = filters.get(mode) ?? seccompFilter({ architecture, network: mode });
-  filters.set(mode, filter);
+function filterFor(
+  network: BoundNetwork,
+  architecture: Architecture,
+  handsOverElsewhere: boolean,
+): Uint8Array<ArrayBuffer> {
+  const options = { architecture, network: filterMode(network), handsOverElsewhere };
+  const key = JSON.stringify(options);
+  const filter = filters.get(key) ?? seccompFilter(options);
+  filters.set(key, filter);
   return filter;
 }
 

@@ -5,12 +5,13 @@ import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
+  type ChildCommand,
   type ChildObserver,
   type ChildStdio,
   type Enclosure,
   StartError,
 } from "../../process/child.ts";
-import { startLinuxChild } from "../../process/linux/start.ts";
+import { startLinuxChild, startLinuxChildElsewhere } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { EnclosedChild } from "../enclosed_child.ts";
 import type { PortRelay } from "../network/port_relay.ts";
@@ -35,7 +36,7 @@ export async function startWrapped(
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = startWrapper(wrapped, stdio, listener);
+  const { wrapper, channels } = await startWrapper(wrapped, stdio, listener);
   const atGate = await whileGateShut(wrapped, channels);
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
@@ -65,6 +66,7 @@ export async function startWrapped(
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
       channels[Symbol.dispose]();
+      wrapped.starter?.exited(wrapper.pid);
       observer.exited(exitCode);
     },
     ended: () => void released.then(() => observer.ended()),
@@ -80,23 +82,28 @@ interface StartedWrapper {
   readonly channels: WrapperChannels;
 }
 
-function startWrapper(
+async function startWrapper(
   wrapped: WrappedCommand,
   stdio: ChildStdio,
   listener: Listener,
-): StartedWrapper {
+): Promise<StartedWrapper> {
   let channels: WrapperChannels | undefined;
   try {
     channels = new WrapperChannels(wrapped.descriptors);
-    const wrapper = startLinuxChild({
+    const command: ChildCommand = {
       argv: wrapped.argv,
       cwd: wrapped.cwd,
       env: wrapped.env,
       stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
       descriptors: channels.forWrapper,
       sealed: true,
-    }, listener);
+    };
+    const { starter } = wrapped;
+    const wrapper = starter === undefined
+      ? startLinuxChild(command, listener)
+      : await startLinuxChildElsewhere((launch) => starter.spawn(launch), command, listener);
     wrapper.pause();
+    starter?.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();

@@ -60,10 +60,12 @@ export function prepareLandlock(
     key: JSON.stringify([rules, files.executable, files.policy.grants, files.supervised, network]),
     plan: () => ({
       restrictions: {
-        governed: governed(hostNetwork, version),
-        rules: rules.map((rule) => pathRule(rule, version, withheld)),
-        ports: hostNetwork ? [] : files.policy.ports,
-        executable: files.executable?.map((rule) => pathRule(rule, version)),
+        landlock: {
+          governed: governed(hostNetwork, version),
+          rules: rules.map((rule) => pathRule(rule, version, withheld)),
+          ports: hostNetwork ? [] : files.policy.ports,
+          executable: files.executable?.map((rule) => pathRule(rule, version)),
+        },
         ...filterFor(files, hostNetwork, architecture),
       },
       policy: isSupervised(files) ? files.policy : undefined,

@@ -8,6 +8,12 @@ export type CallName = keyof typeof callNumbers;
 export interface SupervisedGroups {
   /** Names are read-only or denied below a directory that may be written. */
   readonly names: boolean;
+  /**
+   * Names must not come into being below a directory that may be written otherwise.
+   *
+   * @default false
+   */
+  readonly newNames?: boolean;
   /** Modes, owners, times and attributes may be changed in some places only. */
   readonly metadata: boolean;
   /** Names are denied below a directory that may be read. */
@@ -68,9 +74,8 @@ const callNumbers = {
 /** Which opens change something: the others are handed over if names must not be read. */
 const CHANGES = OpenFlag.AccessMode | OpenFlag.Create | OpenFlag.Truncate | OpenFlag.Temporary;
 
-const NAMES: readonly CallName[] = [
+const NEW_NAMES: readonly CallName[] = [
   "creat",
-  "truncate",
   "mkdir",
   "mkdirat",
   "mknod",
@@ -82,6 +87,11 @@ const NAMES: readonly CallName[] = [
   "rename",
   "renameat",
   "renameat2",
+];
+
+const NAMES: readonly CallName[] = [
+  ...NEW_NAMES,
+  "truncate",
   "unlink",
   "unlinkat",
   "rmdir",
@@ -115,14 +125,18 @@ export function callNumber(call: CallName, architecture: Architecture): number |
 
 /** The calls that are handed over. */
 export function supervisedCalls(
-  { names, metadata, reads, connections }: SupervisedGroups,
+  { names, newNames, metadata, reads, connections }: SupervisedGroups,
   architecture: Architecture,
 ): SupervisedCall[] {
-  const opens: [CallName, SeccompCondition[]][] = names || reads
-    ? [["open", openConditions(1, reads)], ["openat", openConditions(2, reads)]]
+  const handedOver = names || reads ? CHANGES : OpenFlag.Create;
+  const opens: [CallName, SeccompCondition[]][] = names || newNames || reads
+    ? [
+      ["open", reads ? [] : [{ argument: 1, anyBitOf: handedOver }]],
+      ["openat", reads ? [] : [{ argument: 2, anyBitOf: handedOver }]],
+    ]
     : [];
   const others: CallName[] = [
-    ...names ? NAMES : [],
+    ...names ? NAMES : newNames ? NEW_NAMES : [],
     ...metadata ? METADATA : [],
     ...connections ? ["connect"] as const : [],
   ];
@@ -131,8 +145,4 @@ export function supervisedCalls(
     const number = callNumber(call, architecture);
     return number === null ? [] : [{ call, number, when }];
   });
-}
-
-function openConditions(flags: number, reads: boolean): SeccompCondition[] {
-  return reads ? [] : [{ argument: flags, anyBitOf: CHANGES }];
 }

@@ -433,7 +433,7 @@ export class Operations {
 
 function isOwnProcess({ directory, path }: Entry, caller: Caller): boolean {
   return path.startsWith("/proc/") && isOnProc(directory) &&
-    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.process}/`);
+    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.numbersInProc.process}/`);
 }
 
 function judgeUnnamed(place: Place): number {

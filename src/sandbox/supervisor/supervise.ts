@@ -2,7 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
-import { Caller } from "./caller.ts";
+import { Caller, ownFilters, type OwnNamespaces } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
@@ -11,12 +11,13 @@ import { Performer } from "./performer.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
 
 /** Everything that can be handed over. */
-const ALL = { names: true, metadata: true, reads: true, connections: true };
+const ALL = { names: true, newNames: false, metadata: true, reads: true, connections: true };
 /** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
 const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
 const RETRY_SHARE = 0.1;
 const FOREVER = -1;
+const SHARED: OwnNamespaces = { mounts: false, processes: false };
 
 /** What a supervisor works with. */
 export interface Supervision {
@@ -63,6 +64,9 @@ class Supervisor {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
+  readonly #own: OwnNamespaces;
+  /** What has no more filters than this is no command yet, but what encloses it. */
+  readonly #trustedFilters: number;
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
 
@@ -76,6 +80,9 @@ class Supervisor {
       files: new Operations(new PathJudge(policy), performs, architecture),
       connections: new Connections(policy.ports, performs, architecture),
     };
+    this.#own = policy.own ?? SHARED;
+    // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
+    this.#trustedFilters = this.#own.mounts ? ownFilters() + 1 : 0;
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
   }
@@ -89,10 +96,12 @@ class Supervisor {
   serveNext(): void {
     const notification = this.#listener.receive();
     if (notification === undefined) return;
-    const { id } = notification;
+    const { id, thread } = notification;
+    const caller = new Caller(thread, this.#own);
+    if (this.#isTrusted(caller)) return this.#listener.letContinue(id);
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
-      operation = this.#read(notification);
+      operation = this.#read(notification, caller);
       return operation(this.#operations);
     });
     if (answer.kind !== "later") return this.#answer(id, answer);
@@ -117,10 +126,21 @@ class Supervisor {
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
   }
 
-  #read({ id, thread, number, arguments: args }: Notification): Operation {
+  #isTrusted(caller: Caller): boolean {
+    if (!this.#own.mounts) return false;
+    try {
+      return caller.filters <= this.#trustedFilters;
+    } catch (error) {
+      // It has ended meanwhile.
+      if (error instanceof CallError) return false;
+      throw error;
+    }
+  }
+
+  #read({ id, number, arguments: args }: Notification, caller: Caller): Operation {
     const call = this.#calls.get(number);
     if (call === undefined) throw new CallError(Errno.EPERM);
-    const operation = readCall(call, new Caller(thread), args);
+    const operation = readCall(call, caller, args);
     // What has been read is of whoever made the call, and not of one with the same number.
     if (!this.#listener.isWaiting(id)) throw new CallError(Errno.EINTR);
     return operation;

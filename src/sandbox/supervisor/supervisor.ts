@@ -43,8 +43,8 @@ type SupervisorThread = WorkerThread<ToSupervisorThread, FromSupervisorThread>;
 export interface SupervisorOptions {
   /** Tells of the calls that a filter hands over; the supervisor's from now on. */
   readonly listener: Descriptor;
-  /** Landlock's rules for what is done on behalf of commands. */
-  readonly ruleset: Descriptor;
+  /** Landlock's rules for what is done on behalf of commands, where they are under such rules. */
+  readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
   readonly architecture: Architecture;
 }

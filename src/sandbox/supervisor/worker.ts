@@ -20,7 +20,7 @@ self.onmessage = ({ data }: MessageEvent<ToSupervisorThread>) => {
     supervise(data.supervision);
   } else {
     ownFileSystemState();
-    enforceRuleset(data.ruleset);
+    if (data.ruleset !== undefined) enforceRuleset(data.ruleset);
     tell({ kind: "begun" });
     performCalls(data.channel, rawCall, setMask);
   }

@@ -20,10 +20,12 @@ function plan(granted = "/"): GroupPlan {
   const options = { architecture: Deno.build.arch, network: "restricted" } as const;
   return {
     restrictions: {
-      governed: governed(false, version),
-      rules: [pathRule({ path: granted, access: "write" }, version)],
-      ports: [],
-      executable: undefined,
+      landlock: {
+        governed: governed(false, version),
+        rules: [pathRule({ path: granted, access: "write" }, version)],
+        ports: [],
+        executable: undefined,
+      },
       filter: seccompFilter({ ...options, supervised: SUPERVISED }),
       supervised: true,
     },
