@@ -73,6 +73,8 @@ export const FileType = {
 /** What the kernel says of an open object (statx(2)). */
 export interface ObjectStatus {
   readonly mode: number;
+  /** Whether something is mounted there, of which it is the root. */
+  readonly isMountRoot: boolean;
   readonly links: number;
   readonly user: number;
   readonly inode: bigint;
@@ -81,6 +83,8 @@ export interface ObjectStatus {
   readonly deviceMinor: number;
 }
 
+/** Since Linux 5.8. */
+const STATX_ATTR_MOUNT_ROOT = 0x2000n;
 const EMPTY = new Uint8Array(new ArrayBuffer(1));
 const how = new BigUint64Array(new ArrayBuffer(24));
 const howBytes = new Uint8Array(how.buffer);
@@ -138,6 +142,7 @@ export function statusOf(object: Descriptor): ObjectStatus | number {
   );
   if (failed !== 0) return -lastErrno();
   return {
+    isMountRoot: (status.getBigUint64(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0n,
     links: status.getUint32(16, true),
     user: status.getUint32(20, true),
     mode: status.getUint16(28, true),

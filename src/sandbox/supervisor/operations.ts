@@ -182,6 +182,8 @@ export class Operations {
     const target = resolver.resolve(to.base, to.path, false);
     if (source.kind === "object" || target.kind === "object") throw new CallError(Errno.EBUSY);
     if (source.object === undefined) throw new CallError(Errno.ENOENT);
+    refuseMountRoot(source.object);
+    refuseMountRoot(target.object);
     if (target.mustBeDirectory && !isType(source.object, FileType.Directory)) {
       throw new CallError(Errno.ENOTDIR);
     }
@@ -202,6 +204,7 @@ export class Operations {
     const place = new Resolver(scope, caller).resolve(named.base, named.path, false);
     if (place.kind === "object") throw new CallError(removalError(place.dots, directory));
     if (place.object === undefined) throw new CallError(Errno.ENOENT);
+    refuseMountRoot(place.object);
     allow(this.#judge.replace(place.directoryPath, place.path));
     const name = this.#name.text(place.name);
     return this.#make("unlinkat", [place.directory, name, directory ? AT_REMOVEDIR : 0]);
@@ -444,6 +447,14 @@ function judgeUnnamed(place: Place): number {
 function requireObject({ object }: Place): FoundObject {
   if (object === undefined) throw new CallError(Errno.ENOENT);
   return object;
+}
+
+/**
+ * What something is mounted over stays where it is (rename(2), EBUSY). The kernel sees to that for
+ * the mounts of whoever makes the call, which are not those of the command that asks for it.
+ */
+function refuseMountRoot(object: FoundObject | undefined): void {
+  if (object?.status.isMountRoot === true) throw new CallError(Errno.EBUSY);
 }
 
 /** For somebody at a pipe's other end, or for whoever has a lease on a file (fcntl(2)). */
