@@ -40,12 +40,20 @@ declare module "@std/assert" {
   export function assertRejects(action: () => PromiseLike<unknown>): Promise<unknown>;
 }
 
+declare module "@std/async/deadline" {
+  export function deadline<T>(promise: Promise<T>, milliseconds: number): Promise<T>;
+}
+
 declare module "@std/async/delay" {
   /** Settles after so many milliseconds. */
   export function delay(
     milliseconds: number,
     options?: { signal?: AbortSignal; persistent?: boolean },
   ): Promise<void>;
+}
+
+declare module "@std/bytes/concat" {
+  export function concat(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
 }
 
 declare module "@std/jsonc" {
@@ -71,4 +79,8 @@ declare module "@std/path/posix" {
   export function normalize(path: string): string;
   export function resolve(...paths: string[]): string;
   export function relative(from: string, to: string): string;
+}
+
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(first: string, second: string): number;
 }

@@ -47,12 +47,27 @@ Deno.test("every folder of the source is in that list, and nothing else is", () 
   assertEquals(order().toSorted(), found.toSorted());
 });
 
-Deno.test("foreign functions are opened below src/os alone", () => {
-  const elsewhere = modules("src").filter((module) =>
-    !module.startsWith("src/os/") &&
+Deno.test("one module opens the C library, when a function of it is first used", () => {
+  const opening = modules("src").filter((module) =>
     Deno.readTextFileSync(join(root, module)).includes("Deno.dlopen")
   );
-  assertEquals(elsewhere, []);
+  assertEquals(opening, ["src/os/libc.ts"]);
+});
+
+/** Names in C of numbers and flags of the kernel. */
+const KERNEL_CONSTANT = /\bconst ((?:SYS|O|AT|PR|AF|SOCK|CLONE)_[A-Z0-9_]+|RESOLVE_NO_[A-Z]+)\b/g;
+
+Deno.test("numbers and flags of the kernel stand below src/os alone, each once", () => {
+  const found = modules("src").flatMap((module) =>
+    Array.from(
+      Deno.readTextFileSync(join(root, module)).matchAll(KERNEL_CONSTANT),
+      ([_, name = ""]) => ({ module, name }),
+    )
+  );
+  assertEquals(found.filter(({ module }) => !module.startsWith("src/os/")), []);
+  const names = found.filter(({ module }) => !module.endsWith("unix_pseudo_terminal.ts"))
+    .map(({ name }) => name);
+  assertEquals(names.filter((name, index) => names.indexOf(name) !== index), []);
 });
 
 Deno.test("neither the client library nor the protocol loads anything of src/os", () => {

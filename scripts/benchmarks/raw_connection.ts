@@ -1,5 +1,6 @@
 import { encodeFrame } from "../../src/transport/client_frames.ts";
-import { upgrade, writeAll } from "../../src/transport/client_upgrade.ts";
+import { writeAll } from "../../src/net/connection.ts";
+import { upgrade } from "../../src/transport/client_upgrade.ts";
 
 /** Enough to tell an answer's beginning. */
 const HEAD_BYTES = 256;

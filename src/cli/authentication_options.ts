@@ -5,7 +5,7 @@ import type { NamedFile } from "./named_file.ts";
 import { readSecret, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** How those who connect must identify themselves. */
+/** How clients must authenticate. */
 export type AuthenticationOptions =
   | { readonly kind: "none" }
   | { readonly kind: "tokenFile"; readonly file: NamedFile }
@@ -41,7 +41,7 @@ export function authenticationOptions(configuration: Configuration): Authenticat
   }
 }
 
-/** What an earlier layer says for another mode than a later one chose is of no interest. */
+/** Refuses settings of other modes, except those that a later layer's mode overrides. */
 function refuse(configuration: Configuration, names: readonly SettingName[], fix: string): void {
   const culprit = names.find((name) =>
     configuration.isGiven(name) && !configuration.outranks("wsAuth", name)
@@ -84,13 +84,13 @@ function signedToken(configuration: Configuration): AuthenticationOptions {
   };
 }
 
-/** A key shorter than its hash is weaker than it (RFC 7518, section 3.2). */
+/** A key must not be shorter than its hash (RFC 7518, section 3.2). */
 const MIN_SECRET_BYTES = 32;
 
 /**
- * The check that the options ask for, with the secrets that they name.
+ * Makes the check of tokens, and reads the secrets that it needs.
  *
- * @throws {UsageError} when a file cannot be read or does not hold what it should
+ * @throws {UsageError} when a file cannot be read or its content is wrong
  */
 export async function tokenCheckFor(
   options: Exclude<AuthenticationOptions, { kind: "none" }>,

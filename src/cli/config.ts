@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import type { Configuration } from "../config/configuration.ts";
 import { loadForExecutor } from "../config/load.ts";
 import { type Origin, positionText } from "../config/origin.ts";
@@ -11,12 +10,18 @@ import {
   type Requirements,
 } from "../config/requirements.ts";
 import { settingNames, variableOf } from "../config/settings.ts";
-import { helpText, type OptionHelp, optionHelp } from "./option_help.ts";
+import { helpText, type OptionHelp, optionsHelp } from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
-import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
+import {
+  commandLineLayer,
+  CONFIG_OPTION,
+  HELP_OPTION,
+  parseOptions,
+  settingOptions,
+} from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
-/** `remex config`: tells what is configured and where. Returns the exit code. */
+/** `remex config`: prints the settings and the requirements. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {
   const values = parse(args);
   if (values.help) {
@@ -27,7 +32,7 @@ export async function config(args: string[]): Promise<number> {
     commandLine: commandLineLayer(values),
     configFile: values.config,
   });
-  // What does not go together is found here as it would be at a start.
+  // Settings that contradict each other are refused here as at a start.
   serveOptions(configuration);
   if (values.json) {
     const report = {
@@ -43,46 +48,40 @@ export async function config(args: string[]): Promise<number> {
   return 0;
 }
 
+/** The options of `remex config` that are no settings. */
+const OPTIONS = {
+  json: { type: "boolean", default: false, meaning: "print the report as JSON" },
+  ...CONFIG_OPTION,
+  ...HELP_OPTION,
+} as const;
+
 function parse(args: string[]) {
-  const options = {
-    ...settingOptions(),
-    config: { type: "string" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  } as const;
-  checkOptions("config", args, options);
-  return parseArgs({ args, allowNegative: true, options }).values;
+  return parseOptions("config", args, { ...settingOptions(), ...OPTIONS });
 }
 
 function configUsage(): string {
   const { system, requirements } = hostPlaces({});
-  const own: readonly OptionHelp[] = [
-    { label: "--json", meaning: "as JSON" },
-    { label: "--config FILE", meaning: "as for serve and exec, as is every option of theirs" },
-    { label: "--help", meaning: "this text" },
-  ];
   const demands = requirementNames().map((name): OptionHelp => ({
     label: name,
     meaning: REQUIREMENTS[name].meaning,
   }));
   return `usage: remex config [--json] [options of serve and exec]
 
-Prints every setting, its value and where that comes from, and what the administrator demands. Ends
-with exit code 2 if an executor would not start with them; the files that they name are not read.
+Prints every setting with its value and where it was set, and the administrator's requirements. The
+exit code is 2 if an executor would not start with them; the files that they name are not read.
 
-${helpText(own)}
-Settings come from, the later over the earlier:
-  1. what is built in
+${helpText(optionsHelp(OPTIONS))}
+Settings come from these places; a later one outranks an earlier one:
+  1. the built-in defaults
   2. ${system}
   3. $XDG_CONFIG_HOME/remex/config.jsonc, by default ~/.config/remex/config.jsonc
-  4. --config FILE
-  5. the environment: ${variableOf("maxSessions")} is maxSessions
-  6. the command line: --max-sessions is maxSessions
-Files are JSON with comments, one object of settings. Relative paths in them are relative to them.
+  4. the file that --config names
+  5. environment variables: ${variableOf("maxSessions")} sets maxSessions
+  6. the command line: --max-sessions sets maxSessions
+A file is one JSON object, with comments allowed; relative paths in it start from its directory.
+\`remex serve --help\` and \`remex exec --help\` tell what each setting means.
 
-${helpText(settingNames().map((name) => ({ ...optionHelp(name), label: name })))}
-${requirements} is the administrator's: nothing of the above can loosen it.
-
+The administrator's requirements are in ${requirements}; no setting loosens them:
 ${helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING }])}`;
 }
 

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { PathUri } from "../protocol/path_uri.ts";
 import { sandboxContext } from "../protocol/sandbox.ts";
 import { examineHost } from "../doctor/doctor.ts";
@@ -6,20 +5,31 @@ import { reportText } from "../doctor/report.ts";
 import type { Trial } from "../doctor/trial.ts";
 import { configureLog } from "../log/log.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
-import { checkOptions } from "./setting_options.ts";
+import { helpText, optionsHelp } from "./option_help.ts";
+import { HELP_OPTION, parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
-const DOCTOR_USAGE = `usage: remex doctor [--json]
+const OPTIONS = {
+  json: {
+    type: "boolean",
+    default: false,
+    meaning:
+      "print the report as JSON: version, os, architecture, mechanism (bubblewrap, landlock, " +
+      "seatbelt or null), reason, and checks with name, status (ok, warning, failed), detail and fix",
+  },
+  ...HELP_OPTION,
+} as const;
 
-Finds out what this machine can enforce, partly by trying it: which mechanism encloses commands and
-why, and what else running commands needs. Each check that fails comes with its fix.
+function doctorUsage(): string {
+  return `usage: remex doctor [--json]
 
-  --json   the report as JSON: version, os, architecture, mechanism (bubblewrap, landlock, seatbelt
-           or null), reason, and checks with name, status (ok, warning, failed), detail and fix
-  --help   this text
+Reports which sandbox this machine can enforce and why, and whether it has what running commands
+needs. Some checks run a command. Each check that fails comes with its fix.
 
-The exit code is 1 if commands cannot be enclosed on this machine, or else 0.
+${helpText(optionsHelp(OPTIONS))}
+The exit code is 0, or 1 if commands cannot be sandboxed on this machine.
 `;
+}
 
 const PROFILES = [
   { profile: "read-only", writable: false },
@@ -28,9 +38,9 @@ const PROFILES = [
 
 /** `remex doctor`: reports what this machine can enforce. Returns the exit code. */
 export async function doctor(args: string[]): Promise<number> {
-  const { json, help } = parse(args);
+  const { json, help } = parseOptions("doctor", args, OPTIONS);
   if (help) {
-    await print(DOCTOR_USAGE);
+    await print(doctorUsage());
     return 0;
   }
   // The report says it all.
@@ -52,13 +62,4 @@ async function intentFor(profile: SandboxProfile, workspace: string) {
     enforceManagedNetwork: false,
     managedNetwork: undefined,
   };
-}
-
-function parse(args: string[]) {
-  const options = {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  } as const;
-  checkOptions("doctor", args, options);
-  return parseArgs({ args, options }).values;
 }

@@ -2,20 +2,20 @@ const LINE_ENDS: readonly number[] = [0x0a, 0x0d];
 const TILDE = 0x7e;
 const DOT = 0x2e;
 
-/** What keys say: bytes for the command, and whether to leave. */
+/** The result of reading keys: bytes for the command, and whether to leave the terminal. */
 export interface ReadKeys {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly leave: boolean;
 }
 
 /**
- * Finds ssh(1)'s way out of a terminal among the keys that are typed: `~.` at the beginning of a
- * line leaves, `~~` is one tilde, and before anything else a tilde is itself.
+ * Recognises the escape of ssh(1) among typed keys: `~.` at the beginning of a line leaves the terminal,
+ * `~~` there is one tilde, and a tilde before any other key is itself.
  */
 export class EscapeKeys {
   #place: "line start" | "behind tilde" | "within line" = "line start";
 
-  /** Takes keys. A tilde that may begin a way out is kept back until the next key. */
+  /** Reads keys. A tilde that may begin an escape is kept until the next key. */
   read(keys: Uint8Array): ReadKeys {
     const bytes: number[] = [];
     for (const key of keys) {
@@ -32,7 +32,7 @@ export class EscapeKeys {
     return { bytes: Uint8Array.from(bytes), leave: false };
   }
 
-  /** The input has ended: what was kept back. */
+  /** The bytes that were kept when the input ends. */
   end(): Uint8Array<ArrayBuffer> {
     return this.#place === "behind tilde" ? Uint8Array.of(TILDE) : new Uint8Array();
   }

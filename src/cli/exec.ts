@@ -21,20 +21,20 @@ import { LocalTerminal } from "./exec_terminal.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { delay } from "@std/async/delay";
+import { deadline } from "@std/async/deadline";
 
-/** The executor is out of reach, or was lost; ssh(1) has the same. */
+/** The exit code when the executor cannot be reached or was lost, as of ssh(1). */
 const OUT_OF_REACH = 255;
-/** As shells have it (POSIX, Shell Command Language, 2.8.2). */
+/** The exit codes of commands that cannot be started, as in shells (POSIX, XCU 2.8.2). */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
-/** This program has failed and not the command; timeout(1) and env(1) have the same. */
+/** The exit code when this program fails and not the command, as of timeout(1) and env(1). */
 const FAILED_HERE = 125;
-/** The same on every Unix system. */
+/** Its number is the same on every Unix system. */
 const ENOENT = 2;
-/** How long an executor may take to hear that its client has given up, in milliseconds. */
+/** How long closing may take after the user has stopped waiting, in milliseconds. */
 const FAREWELL_MS = 1000;
-/** How long an executor of our own may take to end besides the grace, in milliseconds. */
+/** How long an own executor may take to end after the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
@@ -86,9 +86,9 @@ async function run(
     await signals.orGivenUp(client.close());
     return exitCode;
   } catch (error) {
-    // An executor that stands still does not keep whoever has given up.
-    const patience = error instanceof GivenUp ? [delay(FAREWELL_MS)] : [];
-    await Promise.race([client.close(), ...patience]);
+    // An executor that hangs does not delay a user who has stopped waiting.
+    const closed = client.close();
+    await (error instanceof GivenUp ? deadline(closed, FAREWELL_MS).catch(() => {}) : closed);
     throw error;
   }
 }
@@ -176,25 +176,27 @@ async function start(
   });
 }
 
-/** PWD of the executor's own directory would mislead a command in another (POSIX, XBD, 8.3). */
+/** PWD for the command's directory: the executor's own would be wrong (POSIX, XBD 8.3). */
 function directoryVariable(cwd: PathUri): Record<string, string> {
   if (cwd.convention !== "posix") return {};
   const bytes = cwd.toNativeBytes("posix");
   try {
     return { PWD: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {
-    // A shell finds out for itself.
+    // Without PWD a shell finds its directory by itself.
     return {};
   }
 }
 
 async function executorsDirectory(client: ExecServerClient): Promise<PathUri> {
   const cwd = await client.executorCwd();
-  if (cwd === undefined) throw new UsageError("this executor does not tell where it is; use --cwd");
+  if (cwd === undefined) {
+    throw new UsageError("this executor does not tell its working directory; use --cwd");
+  }
   return cwd;
 }
 
-/** Tells people what went wrong, and the shell by an exit code. */
+/** Prints what went wrong. Returns the exit code. */
 function explain(error: unknown, say: (message: string) => void): number {
   if (error instanceof GivenUp) return error.exitCode;
   if (error instanceof OutputClosed) return OUTPUT_CLOSED;
@@ -210,7 +212,7 @@ function explain(error: unknown, say: (message: string) => void): number {
   return FAILED_HERE;
 }
 
-/** What can be done about an executor that cannot be reached, to follow on what is wrong. */
+/** A fix to append to the message of an executor that cannot be reached. */
 function connectHint(
   { obstacle }: ConnectionError,
   { tokenGiven }: { readonly tokenGiven: boolean },
@@ -219,9 +221,9 @@ function connectHint(
     case "token":
       return tokenGiven ? "" : "; give it with --token-file";
     case "tls":
-      return "; SSL_CERT_FILE names a file of certificates to trust besides the usual ones, one " +
-        "that signs itself must be made with basicConstraints=CA:FALSE, and an executor without " +
-        "a certificate has ws:// instead of wss://";
+      return "; SSL_CERT_FILE can name a file of certificates to trust besides the usual ones, a " +
+        "self-signed one needs basicConstraints=CA:FALSE, and an executor without a certificate " +
+        "has a URL with ws:// instead of wss://";
     case "notHttp":
       return "; it may be encrypted: wss:// instead of ws://";
     case undefined:

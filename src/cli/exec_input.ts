@@ -4,26 +4,26 @@ import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { InputError, standardInput } from "./standard_input.ts";
 import { OutputClosed, writeAll } from "./standard_output.ts";
 
-/** What forwarding input needs to know. */
+/** Options for forwarding input. */
 export interface InputOptions {
   readonly tty: boolean;
-  /** Whether `~.` leaves. */
+  /** Whether `~.` leaves the terminal. */
   readonly escape: boolean;
   readonly say: (message: string) => void;
-  /** Whether the executor is in reach. */
+  /** Whether the client is connected. */
   readonly connected: () => boolean;
   /** Ends the wait for the process. */
   readonly giveUp: (reason: GivenUp) => void;
 }
 
-/** Writes under way at once; each holds what one read gave. */
+/** Writes under way at the same time; each has the bytes of one read. */
 const MAX_WRITES = 32;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
-/** As when the executor is out of reach: what becomes of the command is not known. */
+/** The exit code for leaving the terminal, as for a lost executor: the command's is unknown. */
 const LEFT = 255;
 
-/** Passes standard input on to a process, with its end, until the process takes no more. */
+/** Forwards standard input and its end to a process, until the process takes no more. */
 export async function forwardInput(process: ExecProcess, options: InputOptions): Promise<void> {
   const underWay: Promise<boolean>[] = [];
   const write = async (bytes: Uint8Array<ArrayBuffer>): Promise<boolean> => {
@@ -43,14 +43,14 @@ export async function forwardInput(process: ExecProcess, options: InputOptions):
     if (keys !== undefined) await write(keys.end());
     await endInput(process, options);
   } catch (error) {
-    // That the process has ended, or was lost, is told where its events are read.
+    // If the process has ended or was lost, whoever reads its events reports that.
     if (error instanceof RpcError) options.say(`standard input: ${error.message}`);
   } finally {
     await Promise.allSettled(underWay);
   }
 }
 
-/** What can be read; where that breaks off it is told, and is the input's end. */
+/** Standard input; an error in reading it is reported and ends it. */
 async function* untilUnreadable(
   { say }: InputOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
@@ -72,23 +72,23 @@ async function endInput(process: ExecProcess, { tty, say }: InputOptions): Promi
   } catch (error) {
     if (error instanceof ConnectionError) return;
     if (!(error instanceof RpcError) || error.code !== ErrorCode.MethodNotFound) throw error;
-    say("this executor cannot tell the command that its input has ended");
+    say("this executor cannot end the command's input");
   }
 }
 
-/** The output cannot be written here, as to a full disk. */
+/** The output cannot be written, as to a full disk. */
 class OutputError extends Error {
   override readonly name = "OutputError";
 }
 
-/** When a command counts as over: when it ends, or when nobody holds its output any more. */
+/** What ends `remex exec`: the exit of the command, or the end of its output. */
 export type EndOfCommand = "exit" | "output";
 
 /**
- * Writes a process's output to the streams that it belongs to, waiting for whoever reads them.
- * Settles with the exit code when all has been written.
+ * Writes the output of a process to standard output and standard error. Settles with the exit code when
+ * everything has been written.
  *
- * @param until whether output of what the command left in the background belongs to it, too
+ * @param until whether to wait for the output of background processes
  * @throws {OutputClosed} when nobody reads it
  * @throws {OutputError} when it cannot be written
  * @throws {Error} when the process is lost

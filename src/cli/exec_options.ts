@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SettingName } from "../config/settings.ts";
 import { startingEnvironment } from "../os/environment.ts";
@@ -9,17 +8,17 @@ import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
+import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
 import {
-  COMMON_OPTIONS,
-  helpText,
-  LAYERS_HELP,
-  type OptionHelp,
-  settingsHelp,
-} from "./option_help.ts";
-import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
+  commandLineLayer,
+  CONFIG_OPTION,
+  HELP_OPTION,
+  parseOptions,
+  settingOptions,
+} from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What `remex exec` was asked to do. */
+/** What `remex exec` is to do. */
 export interface ExecOptions {
   readonly executor:
     | {
@@ -30,7 +29,7 @@ export interface ExecOptions {
       readonly tokenFile: NamedFile | undefined;
     }
     | { readonly kind: "stdio" };
-  /** The file of settings that the command line names. */
+  /** The file of settings that `--config` names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
   readonly cwd: PathUri | undefined;
@@ -42,7 +41,7 @@ export interface ExecOptions {
   /** Whether `~.` leaves a terminal. */
   readonly escape: boolean;
   readonly until: EndOfCommand;
-  /** How long the command has to end once this program was told to, in milliseconds. */
+  /** How long the command may take to end after this program was asked to, in milliseconds. */
   readonly graceMs: number;
   /** Empty for the working directory. */
   readonly workspaces: readonly PathUri[];
@@ -56,59 +55,86 @@ export interface ExecOptions {
   readonly command: readonly [string, ...string[]];
 }
 
-/** The options that are no settings: they belong to one command. */
-const OPTIONS: readonly OptionHelp[] = [
-  { label: "--stdio", meaning: "start an executor of its own on this machine" },
-  {
-    label: "--cwd DIR",
+/** The options of `remex exec` that are no settings. */
+const OPTIONS = {
+  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+  cwd: {
+    type: "string",
+    placeholder: "DIR",
     meaning: "working directory, an absolute path on the executor's machine (default: the " +
-      "executor's own)",
+      "directory that the executor runs in)",
   },
-  {
-    label: "--env NAME[=VALUE]",
-    meaning: "set a variable, without a value to what it is here; may be repeated. The others " +
-      "are the executor's, but for those named like keys and tokens",
+  env: {
+    type: "string",
+    multiple: true,
+    placeholder: "NAME[=VALUE]",
+    meaning: "set a variable, without a value to the one it has here; may be repeated. Other " +
+      "variables are the executor's, without those named like keys and tokens",
   },
-  {
-    label: "--allow-domain PATTERN",
-    meaning:
-      "let the command reach hosts by name, through a proxy of the executor's: NAME, *.NAME " +
-      "for what is below it, **.NAME for both, * for all that are public, or an address; may be " +
-      "repeated. With --sandbox",
+  "allow-domain": {
+    type: "string",
+    multiple: true,
+    placeholder: "PATTERN",
+    meaning: "with --sandbox: let the command reach hosts by name, through the executor's proxy: " +
+      "NAME, *.NAME for names below it, **.NAME for both, * for all public ones, or an address; " +
+      "may be repeated",
   },
-  { label: "--deny-domain PATTERN", meaning: "except these; may be repeated" },
-  {
-    label: "--report-network",
-    meaning: "say at the end, on standard error, what was reached and what was refused",
+  "deny-domain": {
+    type: "string",
+    multiple: true,
+    placeholder: "PATTERN",
+    meaning: "hosts that --allow-domain does not allow; may be repeated",
   },
-  {
-    label: "--tty",
+  "report-network": {
+    type: "boolean",
+    default: false,
+    meaning: "at the end report on standard error which hosts were reached and refused",
+  },
+  tty: {
+    type: "boolean",
+    default: false,
     meaning: "run the command on a terminal; `~.` at the beginning of a line leaves it",
   },
-  { label: "--no-escape", meaning: "with --tty: `~.` is keys like any other" },
-  {
-    label: "--until END",
-    meaning: "end when the command has ended (exit), or when nothing that it left in the " +
-      "background holds its output any more, as ssh(1) does (output, the default)",
+  escape: {
+    type: "boolean",
+    default: true,
+    meaning: "with --tty: pass `~.` on like any other keys",
   },
-  { label: "--no-stdin", meaning: "leave standard input alone; the command's is empty" },
-  {
-    label: "--workspace DIR",
-    meaning: "where workspace-write may write (default: the working directory); may be repeated",
+  until: {
+    type: "string",
+    default: "output",
+    placeholder: "END",
+    meaning: "exit: end when the command ends; output: end when its background processes have " +
+      "closed its output too, as ssh(1) does (default output)",
   },
-];
+  stdin: {
+    type: "boolean",
+    default: true,
+    meaning: "do not read standard input; the command's is empty",
+  },
+  workspace: {
+    type: "string",
+    multiple: true,
+    placeholder: "DIR",
+    meaning: "directory that workspace-write may write to (default: the working directory); may " +
+      "be repeated",
+  },
+  ...CONFIG_OPTION,
+  ...HELP_OPTION,
+} as const;
 
 /** What `remex exec --help` prints. */
 export function execUsage(): string {
   return `usage: remex exec (--url URL | --stdio) [options] -- COMMAND [ARGUMENT]...
 
-Runs a command on an executor as if it ran here: its output, its exit code, its input, Ctrl-C.
+Runs a command on an executor as if it ran here: with its input, output, signals and exit code.
 
-${helpText([...settingsHelp("exec"), ...OPTIONS, ...COMMON_OPTIONS])}
+${helpText([...settingsHelp("exec"), ...optionsHelp(OPTIONS)])}
 ${LAYERS_HELP}
-The exit code is the command's, 128 + n if signal n ended it; 255 if the executor is out of reach,
-126 or 127 if the command could not be started, 125 if its output cannot be written here. SIGTERM
-and SIGHUP go to the command, which is killed after the grace; a second Ctrl-C kills it at once.
+The exit code is the command's, or 128 + n if signal n ended it; 255 if the executor cannot be
+reached or was lost; 127 if the program was not found, 126 if it could not be started; 125 if its
+output cannot be written here. SIGTERM and SIGHUP are passed on to the command, which is killed
+after the grace; a second Ctrl-C kills it at once.
 `;
 }
 
@@ -116,7 +142,7 @@ and SIGHUP go to the command, which is killed after the grace; a second Ctrl-C k
 export interface ExecArguments {
   readonly commandLine: Layer;
   readonly configFile: string | undefined;
-  /** Completes it with the settings. @throws {UsageError} naming the culprit and the fix */
+  /** Adds the settings. @throws {UsageError} naming the culprit and the fix */
   readonly options: (configuration: Configuration) => ExecOptions;
 }
 
@@ -157,8 +183,8 @@ function execOptions(
     cwd: commandDirectory(values.cwd, executor),
     env: Object.fromEntries((values.env ?? []).flatMap(variable)),
     tty: values.tty,
-    stdin: !values["no-stdin"],
-    escape: values.tty && !values["no-escape"] && Deno.stdin.isTerminal(),
+    stdin: values.stdin,
+    escape: values.tty && values.escape && Deno.stdin.isTerminal(),
     until: endOfCommand(values.until),
     graceMs: configuration.get("grace") * 1000,
     sandbox,
@@ -173,27 +199,11 @@ function execOptions(
 }
 
 function parse(args: string[]) {
-  const options = {
-    ...settingOptions("exec"),
-    stdio: { type: "boolean", default: false },
-    cwd: { type: "string" },
-    env: { type: "string", multiple: true },
-    tty: { type: "boolean", default: false },
-    "no-stdin": { type: "boolean", default: false },
-    "no-escape": { type: "boolean", default: false },
-    until: { type: "string", default: "output" },
-    workspace: { type: "string", multiple: true },
-    "allow-domain": { type: "string", multiple: true },
-    "deny-domain": { type: "string", multiple: true },
-    "report-network": { type: "boolean", default: false },
-    config: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  } as const;
-  checkOptions("exec", args, options, "; the command comes after `--`");
-  return parseArgs({ args, options }).values;
+  const options = { ...settingOptions("exec"), ...OPTIONS };
+  return parseOptions("exec", args, options, "; the command comes after `--`");
 }
 
-/** What the command line says goes over what is usual here, but not two things at once. */
+/** The command line outranks the settings, but must not name two executors. */
 function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["executor"] {
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
@@ -211,7 +221,7 @@ function executorOf(stdio: boolean, configuration: Configuration): ExecOptions["
   return { kind: "url", url, setting: configuration.nameOf("url"), tokenFile };
 }
 
-/** An executor of our own stands where we stand. */
+/** An executor that this program starts has its working directory. */
 function commandDirectory(
   path: string | undefined,
   executor: ExecOptions["executor"],
@@ -220,7 +230,7 @@ function commandDirectory(
   return executor.kind === "stdio" ? ownDirectory() : undefined;
 }
 
-/** @throws {UsageError} where it cannot be told */
+/** This program's working directory. @throws {UsageError} when it was removed */
 function ownDirectory(): PathUri {
   const path = workingDirectory();
   if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");

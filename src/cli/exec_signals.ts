@@ -1,7 +1,7 @@
 import { ErrorCode, type ExecProcess, type ProcessSignal, RpcError } from "../client/mod.ts";
 import { ignoredSignals } from "./ignored_signals.ts";
 
-/** The user has had enough. */
+/** The user has stopped waiting for the command. */
 export class GivenUp extends Error {
   override readonly name = "GivenUp";
   readonly exitCode: number;
@@ -12,12 +12,12 @@ export class GivenUp extends Error {
   }
 }
 
-/** Interrupts further apart than this are not a repetition, in milliseconds. */
+/** Time within which a second interrupt counts as a repetition, in milliseconds. */
 const REPEATED_WITHIN_MS = 5000;
-/** How long the end of a killed command may take to be told, in milliseconds. */
+/** How long a killed command may take to exit, in milliseconds. */
 const KILLED_WITHIN_MS = 2000;
 
-/** By convention of shells a command that signal n ended has exit code 128 + n. */
+/** As in shells: 128 + n for signal n. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 type ForwardedSignal = keyof typeof EXIT_CODES;
@@ -26,16 +26,16 @@ const FORWARDED: readonly ForwardedSignal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** The process that signals are passed on to. */
+/** The process that gets the signals. */
 export interface SignalledProcess {
   readonly process: Pick<ExecProcess, "signal" | "terminate">;
-  /** Whether the executor is in reach. */
+  /** Whether the client is connected. */
   readonly connected: () => boolean;
-  /** How long the process may take to end once it was told to, in milliseconds. */
+  /** How long the process may take to end after SIGTERM or SIGHUP, in milliseconds. */
   readonly graceMs: number;
 }
 
-/** Passes on to a process the signals that this program gets, but for those it was to ignore. */
+/** Passes the signals that this program gets on to a process, except those it inherited as ignored. */
 export class ForwardedSignals implements Disposable {
   readonly #ignored: ReadonlySet<string> = ignoredSignals();
   readonly #listeners = FORWARDED.map((signal) => {
@@ -53,18 +53,18 @@ export class ForwardedSignals implements Disposable {
     this.#givenUp.promise.catch(() => {});
   }
 
-  /** From now on there is a process to pass signals on to. */
+  /** Passes signals on to a process from now on. */
   forwardTo(target: SignalledProcess): void {
     this.#target = target;
   }
 
-  /** The process has ended, though others may still write to its output. */
+  /** The process has exited, though its descendants may still write output. */
   exited(exitCode: number): void {
     this.#exitCode = exitCode;
     clearTimeout(this.#grace);
   }
 
-  /** What an action gives, unless the user gives up first. @throws {GivenUp} */
+  /** The result of an action. @throws {GivenUp} when the user stops waiting first */
   orGivenUp<T>(action: Promise<T>): Promise<T> {
     return Promise.race([action, this.#givenUp.promise]);
   }
@@ -89,9 +89,9 @@ export class ForwardedSignals implements Disposable {
       case "SIGINT":
         return this.#interrupted(target);
       case "SIGTERM":
-        return this.#toldToEnd(target, "terminate", EXIT_CODES.SIGTERM);
+        return this.#requestEnd(target, "terminate", EXIT_CODES.SIGTERM);
       case "SIGHUP":
-        return this.#toldToEnd(target, "hangup", EXIT_CODES.SIGHUP);
+        return this.#requestEnd(target, "hangup", EXIT_CODES.SIGHUP);
     }
   }
 
@@ -104,18 +104,18 @@ export class ForwardedSignals implements Disposable {
       ? process.signal("interrupt")
       : process.terminate();
     passedOn.catch(() => {
-      // The process was lost, which is told where its events are read.
+      // The process was lost; whoever reads its events reports that.
     });
   }
 
-  /** Passes the signal on as it came, kills after the grace, and then does not wait any more. */
-  #toldToEnd(target: SignalledProcess, signal: ProcessSignal, exitCode: number): void {
+  /** Passes a signal on, kills the process after the grace, and soon stops waiting. */
+  #requestEnd(target: SignalledProcess, signal: ProcessSignal, exitCode: number): void {
     if (!target.connected()) return this.giveUp(new GivenUp(exitCode));
     target.process.signal(signal).catch((error) => {
       const unknown = error instanceof RpcError && error.code === ErrorCode.InvalidParams;
       if (unknown) return target.process.terminate();
     }).catch(() => {
-      // The process was lost, which is told where its events are read.
+      // The process was lost; whoever reads its events reports that.
     });
     this.#grace ??= setTimeout(() => this.#graceIsOver(target, exitCode), target.graceMs);
   }

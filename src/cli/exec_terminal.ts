@@ -1,12 +1,12 @@
 import type { ExecProcess, TerminalSize } from "../client/mod.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
 
-/** The terminal that this program runs on, if it does, and what was done to it. */
+/** The terminal that this program runs on, if any; disposing of it restores its mode. */
 export class LocalTerminal implements Disposable {
   #raw = false;
   #resized: (() => void) | undefined;
 
-  /** Its size; undefined where there is no terminal. */
+  /** The size of the terminal; undefined without one. */
   get size(): TerminalSize | undefined {
     try {
       const { rows, columns } = Deno.consoleSize();
@@ -16,20 +16,20 @@ export class LocalTerminal implements Disposable {
     }
   }
 
-  /** What programs on a terminal have to know of it. */
+  /** The variables that describe the terminal to programs. */
   get environment(): Record<string, string> {
     return { TERM: Deno.env.toObject().TERM ?? "xterm-256color" };
   }
 
   /**
-   * Makes it the terminal of a process elsewhere: keys go there as they are typed, and the process
-   * learns of changes of the size, also of one while it was started.
+   * Connects the terminal to a remote process: keys are passed on as they are typed, and the process
+   * learns of changes of the size, one during its start included.
    *
    * @param startedWith the size that it was started with
    */
   follow(process: ExecProcess, startedWith: TerminalSize | undefined): void {
     if (Deno.stdin.isTerminal()) {
-      // Also when the program ends by a way that nobody foresaw.
+      // The mode is restored even when the program ends unexpectedly.
       globalThis.addEventListener("unload", () => this.restore());
       Deno.stdin.setRaw(true);
       this.#raw = true;
@@ -45,12 +45,12 @@ export class LocalTerminal implements Disposable {
     if (size?.rows !== startedWith?.rows || size?.cols !== startedWith?.cols) this.#resized();
   }
 
-  /** Tells the user something, on a line of its own. */
+  /** Prints a message on a line of its own. */
   say(message: string): void {
     writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`, this.#raw ? "\r\n" : "\n");
   }
 
-  /** Leaves the terminal as it was found. */
+  /** Restores the mode of the terminal. */
   restore(): void {
     if (this.#raw) Deno.stdin.setRaw(false);
     this.#raw = false;
@@ -64,14 +64,14 @@ export class LocalTerminal implements Disposable {
 }
 
 /**
- * Keeps the terminal from turning every line feed into a new line, which Deno's raw mode leaves it
- * to do: programs that move the cursor mean what they send. Leaving raw mode undoes it.
+ * Keeps the terminal from translating line feeds, which Deno's raw mode leaves on: the remote terminal
+ * has already done so. Leaving raw mode undoes it.
  */
 function passOutputUnchanged(): void {
   if (Deno.build.os === "windows") return;
   try {
     new Deno.Command("stty", { args: ["-opost"], stdin: "inherit", stderr: "null" }).outputSync();
   } catch {
-    // Without stty(1) simple output still looks right.
+    // Without stty(1) plain output still looks right.
   }
 }

@@ -1,15 +1,15 @@
-/** Numbers of the signals that ask a program to end, the same on every Linux (signal(7)). */
+/** Signals that ask a program to end, with their numbers on Linux (signal(7)). */
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 
 /** A signal that asks a program to end. */
 export type EndingSignal = keyof typeof NUMBERS;
 
 /**
- * The signals that this program was started to ignore: SIGHUP by nohup(1), SIGINT and SIGQUIT by a
+ * The signals that this program inherited as ignored: SIGHUP from nohup(1), SIGINT and SIGQUIT from a
  * shell script that runs it in the background (POSIX, Shell Command Language, 2.11).
  *
- * To be asked before any signal is listened for: with the first the runtime handles others, too.
- * Known on Linux only (proc_pid_status(5)).
+ * Call it before listening for any signal: the first listener makes the runtime handle others too. Other
+ * systems than Linux do not tell (proc_pid_status(5)); there the set is empty.
  */
 export function ignoredSignals(): ReadonlySet<EndingSignal> {
   if (Deno.build.os !== "linux") return new Set();

@@ -6,17 +6,17 @@ import { UsageError } from "./usage_error.ts";
 
 const USAGE = `usage: remex COMMAND [options]
 
-Runs commands on this machine for agents and their orchestrators.
+Runs commands on this machine for remote clients.
 
   serve        serve clients over a WebSocket, a unix socket or standard input and output
-  exec-server  the same as serve, for whatever starts \`codex exec-server\`
+  exec-server  the same as serve, for programs that start \`codex exec-server\`
   exec         run a command on an executor as if it ran here
-  config       what is configured, where each value comes from, and what is demanded
-  doctor       what this machine can enforce, each failing check with its fix
+  config       print the settings with their origins, and the requirements
+  doctor       check which sandbox this machine can enforce, and how to fix it
   token        make a token for clients of an executor
 
   --version    print the version
-  --help       this text; after a command, that command's options
+  --help       print this text, or after a command its options
 `;
 
 /** Runs one command line and returns the exit code. */

@@ -1,6 +1,6 @@
 /** A file that a setting names. */
 export interface NamedFile {
   readonly path: string;
-  /** What messages call the setting. */
+  /** The setting's name for messages. */
   readonly setting: string;
 }

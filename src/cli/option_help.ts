@@ -5,8 +5,9 @@ import {
   settingNames,
   SETTINGS,
 } from "../config/settings.ts";
+import type { CommandOption } from "./setting_options.ts";
 
-/** Something that can be set, for people. */
+/** The help on one option. */
 export interface OptionHelp {
   /** How it is written: `--listen ADDRESS`. */
   readonly label: string;
@@ -14,32 +15,35 @@ export interface OptionHelp {
 }
 
 const WIDTH = 100;
-const MEANING_COLUMN = 26;
+const MEANING_COLUMN = 32;
 
-/** The lines that tell of options. */
+/** The lines of help on options: their labels in one column, their meanings in another. */
 export function helpText(options: readonly OptionHelp[]): string {
   return options.map(optionText).join("");
 }
 
-/** What there is to say of a command's settings. */
+/** The help on a command's settings. */
 export function settingsHelp(command: ConfiguredCommand): OptionHelp[] {
   return settingNames(command).map(optionHelp);
 }
 
-/** The options that every command with settings has besides. */
-export const COMMON_OPTIONS: readonly OptionHelp[] = [
-  {
-    label: "--config FILE",
-    meaning: "a file of settings, over those of this machine and of the user",
-  },
-  { label: "--help", meaning: "this text" },
-];
+/** The help on the options of a command's table. */
+export function optionsHelp(options: Readonly<Record<string, CommandOption>>): OptionHelp[] {
+  return Object.entries(options).map(([name, option]) => {
+    const value = option.placeholder === undefined ? "" : ` ${option.placeholder}`;
+    // What is on by default is there to be switched off.
+    return {
+      label: `--${option.default === true ? "no-" : ""}${name}${value}`,
+      meaning: option.meaning,
+    };
+  });
+}
 
 /** Where else settings come from. */
 export const LAYERS_HELP =
-  "Files and the environment can set the same; `remex config --help` tells how.\n";
+  "Files and environment variables set the same; `remex config --help` tells how.\n";
 
-/** A setting as an option of the command line. */
+/** The help on a setting. */
 export function optionHelp(name: SettingName): OptionHelp {
   const { type: { placeholder }, fallback, meaning } = SETTINGS[name];
   const option = `--${optionOf(name)}`;

@@ -37,16 +37,16 @@ export async function readText({ setting, path }: NamedFile): Promise<string> {
   }
 }
 
-/** Warns of a file that others can read. It is not refused, as volumes may come with such modes. */
+/** Warns of a secret that others can read; mounted volumes may have such modes, so it is accepted. */
 export function warnIfReadable({ setting, path }: NamedFile): void {
   const { mode } = Deno.statSync(path);
   if (mode === null || (mode & READABLE_BY_OTHERS) === 0) return;
-  log("warn", "every user of this machine can read a secret file; chmod 600 changes that", {
+  log("warn", "every user of this machine can read a secret file; use chmod 600", {
     option: setting,
   });
 }
 
-/** Deno's words end with the operation and the path, which are told already. */
+/** The system's message without the operation and the path, which Deno appends. */
 function wordsOf(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
   return words.replace(/: (open|readfile|readall) .*$/, "");

@@ -37,10 +37,10 @@ import {
 } from "./serve_options.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
-import { toldToEnd } from "./shutdown_signal.ts";
+import { shutdownSignal } from "./shutdown_signal.ts";
 import { resolve } from "@std/path";
 
-/** `remex serve`: serves clients until told to end. Returns the exit code. */
+/** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
   const given = parseServeArguments(args);
   if (given === "help") {
@@ -70,11 +70,11 @@ export async function serve(args: string[]): Promise<number> {
   return 0;
 }
 
-/** An executor and what it answers for. */
+/** An executor and what belongs to it. */
 interface Service {
   readonly executor: Executor;
   readonly keeper: ProcessKeeper;
-  /** Missing where processes cannot be told apart. */
+  /** Missing where the system does not tell which process connects. */
   readonly checkPeer: PeerCheck | undefined;
   readonly telemetry: RunningTelemetry;
 }
@@ -112,8 +112,8 @@ function startService(
 }
 
 /**
- * Keeps the executor up when something fails that nobody waits for, as Deno does inside itself when
- * a client sends a message that is too long for a string: the others' commands must not end by it.
+ * Keeps the executor running after a rejection that nobody handles. Deno itself causes one when a client
+ * sends a message that is too long for a string, and other clients' commands must survive that.
  */
 function surviveStrayRejections(): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
@@ -122,10 +122,10 @@ function surviveStrayRejections(): void {
   });
 }
 
-/** How long telemetry may take at least to send what is left, in milliseconds. */
+/** Time that telemetry always gets to send what is left, in milliseconds. */
 const TELEMETRY_PATIENCE_MS = 1000;
 
-/** Leaves no connection and no process behind. Telemetry gets what is left of the grace. */
+/** Ends all processes and connections. Telemetry gets the rest of the grace. */
 async function stopService(
   { executor, keeper, telemetry }: Service,
   graceMs: number,
@@ -139,9 +139,9 @@ async function stopService(
   log("info", "shut down");
 }
 
-/** Serves the one client at the other end of standard input and output. */
+/** Serves one client over standard input and output. */
 async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
-  const told = toldToEnd();
+  const shutdown = shutdownSignal();
   const service = startService(options, environment, await startTelemetry(environment));
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
@@ -149,18 +149,18 @@ async function serveStdio(options: ServeOptions, environment: Environment): Prom
     service.executor.transportLimits,
   );
   const clientGone = service.executor.serve(transport);
-  await Promise.race([clientGone, told]);
+  await Promise.race([clientGone, shutdown]);
   await stopService(service, options.graceMs);
   await transport.flushed();
 }
 
-/** Serves whoever connects to a socket. */
+/** Serves the clients that connect to a socket. */
 async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
   environment: Environment,
 ): Promise<void> {
-  const told = toldToEnd();
+  const shutdown = shutdownSignal();
   const access = await accessOf(options);
   const telemetry = await startTelemetry(environment);
   let ready = true;
@@ -180,9 +180,9 @@ async function serveSocket(
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
-  const ended = options.exitOnStdinClose ? Promise.race([told, stdinClosed()]) : told;
+  const ended = options.exitOnStdinClose ? Promise.race([shutdown, stdinClosed()]) : shutdown;
   announce(server.url);
-  // Whoever started this waits for the line above, but not for what only a first command needs.
+  // The executor starts after the line above, which its starter waits for.
   const started = running();
   await ended;
   ready = false;
@@ -191,8 +191,8 @@ async function serveSocket(
 }
 
 /**
- * Tells the address to whoever started this. Nobody waits for them to read it; and where it cannot be
- * printed, there may still be clients that know it.
+ * Prints the address for the program that started this one, without waiting until it is read. If it
+ * cannot be printed the executor runs on, as clients may know the address.
  */
 function announce(address: string): void {
   print(`${address}\n`).catch((error) => {
@@ -201,7 +201,7 @@ function announce(address: string): void {
   log("info", "listening", { address });
 }
 
-/** The files that an executor which listens somewhere has for itself. */
+/** The files and sockets of the executor that sandboxed commands may not use. */
 function reservedBy(
   { listen, authentication, tls }: ServeOptions,
 ): Omit<ReservedResources, "ports"> {
@@ -216,7 +216,7 @@ function reservedBy(
   };
 }
 
-/** What decides who gets in and reads along. @throws {UsageError} for files that are wrong */
+/** The check of tokens and the certificate. @throws {UsageError} for files that are wrong */
 async function accessOf(
   { authentication, tls }: ServeOptions,
 ): Promise<Pick<WebSocketServerOptions, "checkToken" | "tls">> {
@@ -228,13 +228,13 @@ async function accessOf(
   };
 }
 
-/** Settles when standard input is at its end. What it holds until then is of no interest. */
+/** Settles at the end of standard input, whose content is discarded. */
 async function stdinClosed(): Promise<void> {
   const drained = new WritableStream();
   await ReadableStream.from(standardInput()).pipeTo(drained).catch(() => {});
 }
 
-/** What can be done about an address that cannot be had, to follow on what is wrong. */
+/** A fix to append to the message of an address that cannot be listened on. */
 function listenHint(address: ListenAddress, { cause }: ListenError): string {
   if (cause instanceof Deno.errors.AddrInUse) {
     return address.kind === "unix"

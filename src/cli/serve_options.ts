@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { LinuxMechanism } from "../sandbox/plan.ts";
@@ -6,15 +5,21 @@ import type { Limits, MemoryLimits } from "../server/limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
-import { COMMON_OPTIONS, helpText, LAYERS_HELP, settingsHelp } from "./option_help.ts";
-import { checkOptions, commandLineLayer, settingOptions } from "./setting_options.ts";
+import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import {
+  commandLineLayer,
+  CONFIG_OPTION,
+  HELP_OPTION,
+  parseOptions,
+  settingOptions,
+} from "./setting_options.ts";
 import type { TlsOptions } from "./tls_files.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What `remex serve` was asked to do. */
+/** What `remex serve` is to do. */
 export interface ServeOptions {
   readonly listen: ListenAddress;
-  /** How long commands have to end once the executor was told to, in milliseconds. */
+  /** How long commands may take to end when the executor shuts down, in milliseconds. */
   readonly graceMs: number;
   readonly exitOnStdinClose: boolean;
   /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
@@ -38,16 +43,19 @@ export interface ServeArguments {
   readonly configFile: string | undefined;
 }
 
+/** The options of `remex serve` that are no settings. */
+const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTION } as const;
+
 /** What `remex serve --help` prints. */
 export function serveUsage(): string {
   return `usage: remex serve [options]
 
 Runs commands for a client that speaks the exec-server protocol.
 
-${helpText([...settingsHelp("serve"), ...COMMON_OPTIONS])}
-${LAYERS_HELP}--no-exit-on-stdin-close and the like switch off what they switch on.
+${helpText([...settingsHelp("serve"), ...optionsHelp(OPTIONS)])}
+${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
 
-The URL to connect to is the first line on standard output; logs go to standard error.
+The first line on standard output is the URL to connect to; logs go to standard error.
 `;
 }
 
@@ -61,18 +69,12 @@ export function parseServeArguments(args: string[]): ServeArguments | "help" {
   if (values.help) return "help";
   return {
     commandLine: commandLineLayer(values),
-    configFile: typeof values.config === "string" ? values.config : undefined,
+    configFile: values.config,
   };
 }
 
 function parse(args: string[]) {
-  const options = {
-    ...settingOptions("serve"),
-    config: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  } as const;
-  checkOptions("serve", args, options);
-  return parseArgs({ args, allowNegative: true, options }).values;
+  return parseOptions("serve", args, { ...settingOptions("serve"), ...OPTIONS });
 }
 
 /** Reads the settings of `remex serve`. @throws {ConfigurationError} naming the culprit and the fix */
@@ -104,7 +106,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
   };
 }
 
-/** There is nobody to ask for a token where only one client can be. */
+/** On standard input and output there is one client, who is not asked for a token. */
 function authenticationFor(
   listen: ListenAddress,
   configuration: Configuration,

@@ -10,19 +10,58 @@ import {
 import { UsageError } from "./usage_error.ts";
 import { parseArgs } from "node:util";
 
-/** An option for `parseArgs`. */
+/** An option as `parseArgs` needs it. */
 export interface OptionSpec {
   readonly type: "boolean" | "string";
   readonly short?: string;
   readonly multiple?: boolean;
+  readonly default?: boolean | string;
 }
 
-/** What `parseArgs` found. */
+/** An option that belongs to one command and is no setting: a row of the table beside the command. */
+export interface CommandOption extends OptionSpec {
+  /** What the help calls the option's value. */
+  readonly placeholder?: string;
+  readonly meaning: string;
+}
+
+/** The option that every command has. */
+export const HELP_OPTION = {
+  help: { type: "boolean", short: "h", default: false, meaning: "print this text" },
+} as const;
+
+/** The option that every command with settings has. */
+export const CONFIG_OPTION = {
+  config: {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "read settings from this file, over those of the machine and the user",
+  },
+} as const;
+
+/**
+ * Reads a command line.
+ *
+ * @param command whose help lists the options
+ * @param positionalHint what to say of an argument that is no option
+ * @throws {UsageError} naming the culprit and the fix
+ */
+export function parseOptions<const Options extends Record<string, OptionSpec>>(
+  command: string,
+  args: string[],
+  options: Options,
+  positionalHint = "",
+) {
+  checkOptions(command, args, options, positionalHint);
+  return parseArgs({ args, allowNegative: true, options }).values;
+}
+
+/** The options that were given, by their names. */
 export type OptionValues = Readonly<
   Record<string, string | boolean | readonly (string | boolean)[] | undefined>
 >;
 
-/** The settings of a command, or of all, as options for `parseArgs`. */
+/** The settings of a command, or of all commands, as options. */
 export function settingOptions(command?: ConfiguredCommand): Record<string, OptionSpec> {
   return Object.fromEntries(
     settingNames(command).map((name) => [
@@ -33,7 +72,7 @@ export function settingOptions(command?: ConfiguredCommand): Record<string, Opti
 }
 
 /**
- * What the command line says.
+ * The settings that the command line gives.
  *
  * @throws {ConfigurationError} naming the option that is wrong
  */
@@ -51,7 +90,7 @@ export function commandLineLayer(values: OptionValues): Layer {
 }
 
 /**
- * Looks at a command line before `parseArgs` reads it, and says what is wrong with it.
+ * Checks a command line before `parseArgs` reads it: the errors of `parseArgs` suggest no fix.
  *
  * @param command whose help lists the options
  * @param positionalHint what to say of an argument that is no option

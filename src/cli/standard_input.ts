@@ -3,16 +3,14 @@ import { untilReady } from "../os/non_blocking.ts";
 const READ_BYTES = 64 * 1024;
 const STDIN = 0;
 
-/** Standard input cannot be read, in the system's words: it is a directory, say. */
+/** Standard input cannot be read, for example because it is a directory. */
 export class InputError extends Error {
   override readonly name = "InputError";
 }
 
 /**
- * What standard input gives, until its end.
- *
- * Others may have made it non-blocking, as the flag belongs to the open file that several programs
- * share (open(2), O_NONBLOCK): where there is nothing to read for now it is waited for.
+ * The bytes of standard input until its end. It waits for input also if another program that shares the
+ * open file has made it non-blocking (open(2), O_NONBLOCK).
  *
  * @throws {InputError} when it cannot be read
  */

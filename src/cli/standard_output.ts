@@ -1,11 +1,11 @@
 import { isNonBlocking, untilReady, writeSome } from "../os/non_blocking.ts";
 
-/** Whoever read our output does not any more. */
+/** Nobody reads the output any more. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-/** 128 + SIGPIPE: the exit code when nobody reads the output any more, as shells have it. */
+/** The exit code when nobody reads the output any more: 128 + SIGPIPE, as in shells. */
 export const OUTPUT_CLOSED = 141;
 
 /** Standard output or standard error. */
@@ -15,10 +15,8 @@ const STDOUT = 1;
 const STDERR = 2;
 
 /**
- * Prints text to standard output, all of it.
- *
- * Not by `console.log`, which keeps a closed pipe to itself, nor by `Deno.stdout.writable`, for which
- * a failed write is a write like any other: who gets the exit code 0 has the text.
+ * Prints all of a text to standard output, or fails: `console.log` hides a closed pipe, and
+ * `Deno.stdout.writable` a failed write.
  *
  * @throws {OutputClosed} when nobody reads it
  * @throws the system's error, as of a full disk
@@ -28,7 +26,7 @@ export function print(text: string): Promise<void> {
 }
 
 /**
- * Writes all of the bytes, waiting for whoever reads them, also where others have made the open file
+ * Writes all of the bytes, however slowly they are read, also if another program has made the open file
  * non-blocking (open(2), O_NONBLOCK).
  *
  * @throws {OutputClosed} when nobody reads it

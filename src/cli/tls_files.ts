@@ -4,14 +4,14 @@ import type { NamedFile } from "./named_file.ts";
 import { readText, warnIfReadable } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Where the certificate and its key are. */
+/** The files of a certificate and its key. */
 export interface TlsOptions {
   readonly cert: NamedFile;
   readonly key: NamedFile;
 }
 
 /**
- * Reads a certificate and its key, both in PEM format, and sees whether clients could accept them.
+ * Reads a certificate and its key, both in PEM format, and checks that they match and have not expired.
  *
  * @throws {UsageError} naming the setting whose file is wrong
  */

@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util";
 import { digestOf } from "../transport/authentication.ts";
 import { readSharedSecret } from "./authentication_options.ts";
-import { helpText } from "./option_help.ts";
+import { helpText, optionsHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
-import { checkOptions } from "./setting_options.ts";
+import { HELP_OPTION, parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -13,36 +12,44 @@ const DEFAULT_LIFE_SECONDS = 3600;
 
 const SIGNED = ["ws-issuer", "ws-audience", "expires-in"] as const;
 
+const OPTIONS = {
+  sha256: {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "print the digest of the token in this file, for --ws-token-sha256",
+  },
+  "ws-shared-secret-file": {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "print a JSON Web Token, signed (HS256) with the secret in this file",
+  },
+  "ws-issuer": { type: "string", placeholder: "ISSUER", meaning: "issuer of the signed token" },
+  "ws-audience": {
+    type: "string",
+    placeholder: "AUDIENCE",
+    meaning: "audience that the signed token is meant for",
+  },
+  "expires-in": {
+    type: "string",
+    placeholder: "SECONDS",
+    meaning: `seconds that the signed token is valid (default ${DEFAULT_LIFE_SECONDS})`,
+  },
+  ...HELP_OPTION,
+} as const;
+
 function tokenUsage(): string {
-  const options = [
-    {
-      label: "--sha256 FILE",
-      meaning: "the digest of the token in a file, for --ws-token-sha256, instead of a token",
-    },
-    {
-      label: "--ws-shared-secret-file FILE",
-      meaning: "a JSON Web Token, signed (HS256) with the secret in this file",
-    },
-    { label: "--ws-issuer ISSUER", meaning: "who issued it" },
-    { label: "--ws-audience AUDIENCE", meaning: "whom it is meant for" },
-    {
-      label: "--expires-in SECONDS",
-      meaning: `how long it is valid (default ${DEFAULT_LIFE_SECONDS})`,
-    },
-    { label: "--help", meaning: "this text" },
-  ];
   return `usage: remex token [options]
 
-Prints a token for \`Authorization: Bearer TOKEN\`: a random one for --ws-auth capability-token, or one
-that an executor with the same options and --ws-auth signed-bearer-token lets in.
+Prints a token for \`Authorization: Bearer TOKEN\`. Without options it is a random one, for
+--ws-auth capability-token; with a secret it is one for --ws-auth signed-bearer-token.
 
-${helpText(options)}`;
+${helpText(optionsHelp(OPTIONS))}`;
 }
 
-/** `remex token`: makes what clients identify themselves with. Returns the exit code. */
+/** `remex token`: makes tokens for clients. Returns the exit code. */
 export async function token(args: string[]): Promise<number> {
   const values = parse(args);
-  await print(values.help === true ? tokenUsage() : `${await tokenFor(values)}\n`);
+  await print(values.help ? tokenUsage() : `${await tokenFor(values)}\n`);
   return 0;
 }
 
@@ -51,7 +58,7 @@ async function tokenFor(values: ReturnType<typeof parse>): Promise<string> {
   if (secretFile === undefined) {
     const culprit = SIGNED.find((name) => values[name] !== undefined);
     if (culprit !== undefined) {
-      throw new UsageError(`--${culprit} is of use with --ws-shared-secret-file only`);
+      throw new UsageError(`--${culprit} needs --ws-shared-secret-file`);
     }
   } else if (sha256 !== undefined) {
     throw new UsageError("--sha256 and --ws-shared-secret-file exclude each other; give one");
@@ -87,14 +94,5 @@ function lifeSeconds(text = String(DEFAULT_LIFE_SECONDS)): number {
 }
 
 function parse(args: string[]) {
-  const options = {
-    sha256: { type: "string" },
-    "ws-shared-secret-file": { type: "string" },
-    "ws-issuer": { type: "string" },
-    "ws-audience": { type: "string" },
-    "expires-in": { type: "string" },
-    help: { type: "boolean", short: "h" },
-  } as const;
-  checkOptions("token", args, options);
-  return parseArgs({ args, options }).values;
+  return parseOptions("token", args, OPTIONS);
 }

@@ -1,4 +1,4 @@
-/** What is wrong with how the program was called; ends it with exit code 2. */
+/** The program was called wrongly; it ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

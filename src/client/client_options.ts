@@ -2,52 +2,53 @@ import type { ParamsInput, Result } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import type { ConnectionError } from "../transport/client_transport.ts";
 
-/** How a client connects, and what it does when the connection breaks. */
+/** How a client connects and reconnects. */
 export interface ClientOptions {
-  /** What the executor's logs call this client. @default "remex" */
+  /** The client's name in the executor's logs. @default "remex" */
   readonly clientName?: string;
-  /** Sent as `Authorization: Bearer` over sockets. */
+  /** Token that is sent as `Authorization: Bearer` over sockets. */
   readonly token?: string;
   /** Certificates to be trusted besides the usual ones, in PEM format. */
   readonly caCerts?: string[];
   /**
-   * Do not wait for the executor's consent: requests made at once go out behind the request for a
-   * session, and the first answer comes a round trip earlier. If there is no session they reject.
+   * Whether `connect` returns before the executor has given a session.
+   * Requests then follow the request for a session, and the first answer comes a round trip earlier.
+   * Without a session they reject.
    *
    * @default false
    */
   readonly pipelined?: boolean;
   /** How long connecting may take, in milliseconds. @default 10 s */
   readonly connectTimeoutMs?: number;
-  /** How long a lost connection is looked for, in milliseconds. @default 25 s */
+  /** How long to go on reconnecting, in milliseconds. @default 25 s */
   readonly recoveryTimeoutMs?: number;
-  /** How long to wait between attempts, in milliseconds. @default 100 */
+  /** Pause between attempts to reconnect, in milliseconds. @default 100 */
   readonly retryDelayMs?: number;
   /**
-   * How long the executor may say nothing, not even answer a ping, before the connection is taken
-   * for lost, in milliseconds.
+   * Silence of the executor, pings unanswered, after which the connection counts as lost, in
+   * milliseconds.
    *
    * @default 15 s
    */
   readonly silenceLimitMs?: number;
-  /** Output waiting for a process's consumer, in bytes. @default 4 MiB */
+  /** Output that may wait for the consumer of a process, in bytes. @default 4 MiB */
   readonly maxBufferedBytes?: number;
   /**
-   * What to do past that: let output go and fetch it again later, which fails when the executor
-   * does not retain it any more, or make the executor wait, with all that this client runs there.
+   * What happens when more waits. `fetchAgain` drops output and reads it again later, which fails if the
+   * executor no longer retains it; `wait` makes the executor wait, with all processes of this client.
    *
    * @default "fetchAgain"
    */
   readonly slowConsumer?: "fetchAgain" | "wait";
-  /** Told when the connection has broken and another is being looked for. */
+  /** Called when the connection was lost and the client reconnects. */
   readonly onInterrupted?: (reason: ConnectionError) => void;
-  /** Told the id of a watch of `fs/watchMissing` when it has seen a change; see `call`. */
+  /** Called with the id of a watch of `fs/watchMissing` that has seen a change. */
   readonly onMissingChanged?: (watchId: number) => void;
-  /** Told when there is a connection again. */
+  /** Called when the client has reconnected. */
   readonly onRestored?: () => void;
 }
 
-/** What to run. `processId` is made up unless given; `cwd` is a path URI. */
+/** The command to start. `processId` is random by default; `cwd` is a path URI. */
 export type StartParams =
   & Omit<ParamsInput<"process/start">, "processId" | "cwd" | "tty">
   & {
@@ -57,17 +58,17 @@ export type StartParams =
     readonly tty?: boolean;
   };
 
-/** A response whose body is still coming. */
+/** A response whose body is streamed. */
 export interface StreamedResponse {
-  /** As the HTTP server gave it: an error of its own is a response, too. */
+  /** The HTTP server's status, of an error too. */
   readonly status: number;
-  /** In the order of the response; a name may come several times. */
+  /** The headers in the order of the response; a name may occur several times. */
   readonly headers: Result<"http/request">["headers"];
-  /** Cancelling it ends the request. */
+  /** The body; cancelling it ends the request. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** What a client does unless told otherwise. */
+/** The options that a client has by default. */
 export const DEFAULTS = {
   clientName: "remex",
   connectTimeoutMs: 10_000,

@@ -3,7 +3,7 @@ import { ProcessError } from "./process_error.ts";
 
 type OutputEvent = Extract<ExecEvent, { kind: "output" }>;
 
-/** Output that was let go, to be fetched again when its turn comes. Both ends included. */
+/** A range of dropped output, both ends included, to be fetched again when its turn comes. */
 interface Skipped {
   readonly kind: "skipped";
   readonly from: number;
@@ -12,17 +12,17 @@ interface Skipped {
 
 /** What to do when a consumer is slower than its process. */
 export type OverflowPolicy =
-  /** Let output go, and fetch it again by this function when its turn comes. */
+  /** Drop output, and fetch it again when its turn comes. */
   | {
     readonly kind: "fetchAgain";
     readonly fetch: (from: number, to: number) => Promise<OutputEvent[]>;
-    /** Told when output could not be had again. */
+    /** Called when dropped output is no longer retained. */
     readonly failed: (error: ProcessError) => void;
   }
   /** Make the process wait. */
   | { readonly kind: "wait"; readonly hold: () => void; readonly release: () => void };
 
-/** Events on their way to one consumer, which takes them when it likes. */
+/** The events of a process that wait for its consumer. */
 export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
   readonly #limit: number;
   readonly #policy: OverflowPolicy;
@@ -48,14 +48,14 @@ export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
     this.#wake?.resolve();
   }
 
-  /** Calls that do not wait for each other are answered in their order. */
+  /** The next event; concurrent calls are answered in their order. */
   next(): Promise<IteratorResult<ExecEvent, void>> {
     const result = this.#turn.then(() => this.#take());
     this.#turn = result;
     return result;
   }
 
-  /** The consumer wants no more. What waits is let go, and so is what comes. */
+  /** The consumer stops; waiting and later events are dropped. */
   return(): Promise<IteratorResult<ExecEvent, void>> {
     this.#discarding = true;
     this.#items = [];
@@ -113,7 +113,7 @@ export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
     this.#policy.release();
   }
 
-  /** Fetches everything that was let go so far, at once, and puts it where it belongs. */
+  /** Fetches all output dropped so far, and puts it in its place. */
   async #fetch(first: Skipped): Promise<void> {
     if (this.#policy.kind !== "fetchAgain") return;
     const skipped = [first, ...this.#items.filter((item) => item.kind === "skipped")];
@@ -129,11 +129,11 @@ export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
     this.#items = [...events, ...this.#items].sort((a, b) => position(a) - position(b));
   }
 
-  /** What would come next is not to be had any more; what follows it is of no use then. */
+  /** The next output is lost; what follows it is dropped. */
   #lost(failed: (error: ProcessError) => void): void {
     const error = new ProcessError(
       "outputLost",
-      "output was lost: the consumer was slower than the process, by more than is retained",
+      "output was lost: the consumer fell behind the process by more than the executor retains",
     );
     this.#items = [{ kind: "failed", error }];
     this.#ended = true;
@@ -141,7 +141,7 @@ export class EventBuffer implements AsyncIterableIterator<ExecEvent, void> {
   }
 }
 
-/** Where an item belongs among others. */
+/** The sequence number by which items are ordered. */
 function position(item: ExecEvent | Skipped): number {
   switch (item.kind) {
     case "skipped":
@@ -154,10 +154,8 @@ function position(item: ExecEvent | Skipped): number {
 }
 
 /**
- * Puts the events of one process in order, each once, whatever order they come in.
- *
- * Some executors now and then send two events the wrong way round, and after a reconnect events
- * come from two sources at once: live, and out of what was retained.
+ * Publishes the events of one process in order, each once, in whatever order they arrive. Some executors
+ * now and then swap two events, and after a reconnect events come from two sources: live and retained.
  */
 export class EventSequence {
   readonly #publish: (event: ProcessEvent) => void;
@@ -165,27 +163,27 @@ export class EventSequence {
   #next = 1;
   #exitKnown = false;
 
-  /** @param publish given every event, in order */
+  /** @param publish called with every event, in order */
   constructor(publish: (event: ProcessEvent) => void) {
     this.#publish = publish;
   }
 
-  /** The number of the last event that was published, 0 before the first. */
+  /** The sequence number of the last event that was published, 0 before the first. */
   get lastPublished(): number {
     return this.#next - 1;
   }
 
-  /** Whether events are here that cannot be published because one before them is not. */
+  /** Whether an event is missing before others that have arrived. */
   get gapped(): boolean {
     return this.#ahead.size > 0;
   }
 
-  /** Whether the event `exited` is here. */
+  /** Whether the event `exited` has arrived. */
   get exitKnown(): boolean {
     return this.#exitKnown;
   }
 
-  /** Takes in an event. Nothing happens if it was here before. */
+  /** Adds an event, unless it was added before. */
   accept(event: ProcessEvent): void {
     if (event.seq < this.#next || this.#ahead.has(event.seq)) return;
     this.#exitKnown ||= event.kind === "exited";
@@ -193,7 +191,7 @@ export class EventSequence {
     for (let next = this.#take(); next !== undefined; next = this.#take()) this.#publish(next);
   }
 
-  /** Numbers below `end` whose events are not here. */
+  /** The sequence numbers below `end` whose events have not arrived. */
   missingBefore(end: number): number[] {
     const missing: number[] = [];
     for (let seq = this.#next; seq < end; seq++) {

@@ -5,7 +5,7 @@ import type { SandboxType } from "../protocol/sandbox.ts";
 
 export type { NetworkReport, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
 
-/** What happens to a process, numbered without gaps from 1. */
+/** An event of a process. Events are numbered from 1 without gaps. */
 export type ProcessEvent =
   | {
     readonly kind: "output";
@@ -13,7 +13,7 @@ export type ProcessEvent =
     readonly stream: OutputStream;
     readonly bytes: Uint8Array<ArrayBuffer>;
   }
-  /** The process has ended, though a descendant may still write. 128 + n for signal n. */
+  /** The process has exited, with 128 + n after signal n; a descendant may still write output. */
   | {
     readonly kind: "exited";
     readonly seq: number;
@@ -22,20 +22,20 @@ export type ProcessEvent =
     /** What the executor's proxy reached for it and denied it. Missing where there is no proxy. */
     readonly network?: NetworkReport | undefined;
   }
-  /** Ended, and all output has been read. Nothing follows. */
+  /** The process has exited and its output has ended. Nothing follows. */
   | { readonly kind: "closed"; readonly seq: number };
 
-/** An event as a program that follows a process sees it. */
+/** An event as the consumer of a process gets it. */
 export type ExecEvent =
   | ProcessEvent
-  /** What becomes of the process cannot be known any more. Nothing follows. */
+  /** The process was lost; its state is unknown. Nothing follows. */
   | { readonly kind: "failed"; readonly error: Error };
 
 /** How a process ended. */
 export interface Completion {
   /** 128 + n for signal n. */
   readonly exitCode: number;
-  /** Whether its sandbox kept it from something, as far as that can be told. */
+  /** Whether its sandbox denied it something, as far as the executor can tell. */
   readonly sandboxDenied: boolean;
   /** What the executor's proxy reached for it and denied it; undefined where it was asked nothing. */
   readonly network?: NetworkReport | undefined;
@@ -45,9 +45,9 @@ export interface Completion {
 export interface ReadOptions {
   /** Only chunks with a greater sequence number. @default 0 */
   readonly afterSeq?: number;
-  /** Bytes at the most, but always one chunk if there is one. @default no limit */
+  /** Largest size in bytes; one chunk is always returned if there is one. @default no limit */
   readonly maxBytes?: number;
-  /** How long to wait for something to report, in milliseconds. @default 0 */
+  /** How long to wait for an event, in milliseconds. @default 0 */
   readonly waitMs?: number;
 }
 
@@ -55,9 +55,9 @@ export interface ReadOptions {
 export type ReadOutcome = Result<"process/read">;
 
 /**
- * A command being run, here or on another machine.
+ * A running command, on this machine or another.
  *
- * Iterating gives its events, in order and from the first, to one consumer.
+ * Iterating gives one consumer all events in order.
  *
  * @example
  * ```ts
@@ -68,36 +68,35 @@ export type ReadOutcome = Result<"process/read">;
  * ```
  */
 export interface ExecProcess extends AsyncIterable<ExecEvent> {
-  /** Names it in its session. */
+  /** The id of the process in its session. */
   readonly processId: string;
-  /** The kind of enclosure that it got; undefined from executors that do not tell. */
+  /** The sandbox that the process runs in; undefined if the executor does not tell. */
   readonly sandboxType: SandboxType | undefined;
   /**
-   * Settles when the ordered events have reached `closed`, whether or not anyone takes them.
+   * Settles when the event `closed` has arrived, even if nobody iterates.
    *
    * @throws {Error} that of the event `failed`
    */
   readonly completion: Promise<Completion>;
-  /** Output that is retained, and the state of the process. The events need no such reads. */
+  /** Reads retained output and the state of the process. Whoever iterates needs no reads. */
   read(options?: ReadOptions): Promise<ReadOutcome>;
-  /** Gives it input, in the order of the calls, each part once. */
+  /** Writes input, in the order of the calls, each part once. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus>;
   /**
-   * Ends its input, behind what was written before.
+   * Ends the input after what was written before.
    *
    * @throws {RpcError} -32600 on a terminal, which takes Ctrl-D instead; -32601 from an executor
-   * that cannot do it
+   * that does not support it
    */
   closeStdin(): Promise<void>;
   /**
-   * Sends SIGINT, SIGTERM or SIGHUP to the process group. Nothing happens once the process has
-   * ended.
+   * Sends SIGINT, SIGTERM or SIGHUP to the process group, unless the process has ended.
    *
-   * @throws {RpcError} -32602 from an executor that knows `interrupt` alone
+   * @throws {RpcError} -32602 from an executor that supports only `interrupt`
    */
   signal(signal: ProcessSignal): Promise<void>;
-  /** Kills the process with its group. Tells whether it was running. */
+  /** Kills the process and its group. Returns whether the process was running. */
   terminate(): Promise<boolean>;
-  /** Changes the size of its terminal. */
+  /** Sets the size of its terminal. */
   resize(size: TerminalSize): Promise<void>;
 }

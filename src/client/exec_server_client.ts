@@ -11,7 +11,7 @@ import {
 } from "./client_options.ts";
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
-import { HttpBodies } from "./http_bodies.ts";
+import { IncomingBodies } from "./incoming_bodies.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
@@ -19,9 +19,9 @@ import { SessionLink } from "./session_link.ts";
 /**
  * A session with an executor.
  *
- * A connection that breaks is looked for again; processes and their output survive that, and calls
- * made meanwhile wait. Calls whose answer was under way reject, since the executor may have acted;
- * input alone is repeated, which the executor notices.
+ * When the connection breaks the client reconnects. Processes and their output survive that, and calls
+ * made meanwhile wait. A call that had no answer yet rejects, since the executor may have carried it
+ * out; only input is repeated, which the executor recognises.
  *
  * @example
  * ```ts
@@ -36,9 +36,9 @@ export class ExecServerClient implements AsyncDisposable {
   readonly #link: SessionLink;
   readonly #processes = new Map<string, RemoteProcess>();
   readonly #starts = new Set<Promise<ExecProcess>>();
-  /** Ids whose start had no answer. What was started, if anything was, is nobody's. */
+  /** Ids whose start had no answer; a process that was started nevertheless is terminated. */
   readonly #lostStarts = new Set<string>();
-  readonly #bodies = new HttpBodies();
+  readonly #bodies = new IncomingBodies();
   readonly #holding = new Set<RemoteProcess>();
 
   private constructor(endpoint: Endpoint, options: ClientOptions) {
@@ -51,7 +51,7 @@ export class ExecServerClient implements AsyncDisposable {
     this.#link = new SessionLink({ ...settings, connector }, {
       notified: (notification) => this.#notified(notification),
       interrupted: (reason) => this.#interrupted(reason),
-      catchUp: (connection) => this.#catchUp(connection),
+      replay: (connection) => this.#replay(connection),
       restored: (connection) => this.#restored(connection),
       ended: (reason) => this.#ended(reason),
     });
@@ -60,10 +60,10 @@ export class ExecServerClient implements AsyncDisposable {
   /**
    * Opens a session with an executor.
    *
-   * @param endpoint `ws://HOST:PORT`, `wss://…`, `unix:PATH`, or a command that starts an executor
-   * and serves it on standard input and output
+   * @param endpoint `ws://HOST:PORT`, `wss://…`, `unix:PATH`, or a command that starts an executor on
+   * its standard input and output
    * @throws {TypeError} for text that is no endpoint
-   * @throws {ConnectionError} when there is no session to be had
+   * @throws {ConnectionError} when the executor gives no session
    */
   static async connect(endpoint: Endpoint, options: ClientOptions = {}): Promise<ExecServerClient> {
     const client = new ExecServerClient(endpoint, options);
@@ -77,17 +77,17 @@ export class ExecServerClient implements AsyncDisposable {
     return this.#link.opened;
   }
 
-  /** Where the session stands: a client that recovers has lost its connection for the moment. */
+  /** The state of the session; a client that is recovering has lost its connection for now. */
   get state(): "connecting" | "connected" | "recovering" | "ended" {
     return this.#link.state;
   }
 
   /**
-   * Starts a command. Settles when it runs.
+   * Starts a command. Settles when it is running.
    *
    * @throws {RpcError} when the executor refuses or the command cannot be started
-   * @throws {ConnectionError} when the connection is lost before the answer; should the command
-   * have been started nevertheless, it is terminated when the connection is back
+   * @throws {ConnectionError} when the connection is lost before the answer; if the command was started
+   * nevertheless, it is terminated after the reconnect
    */
   start(params: StartParams): Promise<ExecProcess> {
     const processId = params.processId ?? crypto.randomUUID();
@@ -113,14 +113,14 @@ export class ExecServerClient implements AsyncDisposable {
     return this.#link.use((connection) => connection.call(method, params));
   }
 
-  /** What the executor's machine is like. */
+  /** Describes the executor's machine. */
   environmentInfo(): Promise<Result<"environment/info">> {
     return this.call("environment/info", {});
   }
 
   /**
-   * The directory that the executor runs in; undefined if it cannot tell. One that has told with its
-   * consent to the connection is not asked again.
+   * The executor's working directory; undefined if it has none. An executor that announced it with the
+   * connection is not asked again.
    */
   async executorCwd(): Promise<PathUri | undefined> {
     const told = parsedCwd(this.#link.connection?.executorCwd);
@@ -129,7 +129,7 @@ export class ExecServerClient implements AsyncDisposable {
     return (environmentInfo ?? await this.environmentInfo()).cwd;
   }
 
-  /** Makes an HTTP request from the executor's side and streams the response's body. */
+  /** Makes an HTTP request from the executor's machine, and streams the body of the response. */
   streamHttp(
     request: Omit<ParamsInput<"http/request">, "requestId" | "streamResponse">,
   ): Promise<StreamedResponse> {
@@ -147,7 +147,7 @@ export class ExecServerClient implements AsyncDisposable {
     });
   }
 
-  /** Terminates what runs and ends the session. Settles when the executor has been told. */
+  /** Terminates all processes and ends the session. Settles when the requests have been sent. */
   async close(): Promise<void> {
     for (const { processId } of this.#processes.values()) {
       this.#link.connection?.call("process/terminate", { processId }).catch(() => {});
@@ -191,7 +191,7 @@ export class ExecServerClient implements AsyncDisposable {
     }, this.#eventOptions);
   }
 
-  /** The name may be another process's by now. */
+  /** Removes a process, unless its id is another process's by now. */
   #forget(process: RemoteProcess): void {
     if (this.#processes.get(process.processId) === process) {
       this.#processes.delete(process.processId);
@@ -227,11 +227,11 @@ export class ExecServerClient implements AsyncDisposable {
     this.#options.onInterrupted?.(reason);
   }
 
-  async #catchUp(connection: RpcConnection): Promise<void> {
+  async #replay(connection: RpcConnection): Promise<void> {
     await Promise.allSettled(this.#starts);
     await Promise.all([
       ...this.#lostStarts.values().map((processId) => this.#clearAway(processId, connection)),
-      ...this.#processes.values().map((process) => process.catchUp(connection)),
+      ...this.#processes.values().map((process) => process.replay(connection)),
     ]);
   }
 
@@ -252,7 +252,7 @@ export class ExecServerClient implements AsyncDisposable {
   }
 }
 
-/** What was told may be of a newer executor, or not of an executor at all: then it is asked. */
+/** The announced directory; undefined if it is not a valid path URI. */
 function parsedCwd(told: string | undefined): PathUri | undefined {
   const parsed = pathUriSchema.safeParse(told);
   return parsed.success ? parsed.data : undefined;

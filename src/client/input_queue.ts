@@ -3,8 +3,8 @@ import { ConnectionError } from "../transport/client_transport.ts";
 import type { RpcConnection } from "./rpc_connection.ts";
 
 /**
- * Requests under way at once. Executors remember the ids of many more writes, so that none that is
- * repeated has been forgotten.
+ * Requests under way at the same time. Executors remember the ids of many more writes, so they recognise
+ * each one that is repeated.
  */
 const WINDOW = 64;
 
@@ -16,9 +16,9 @@ interface Entry {
 }
 
 /**
- * Input of one process on its way to the executor: in order, and each part once, whatever becomes
- * of connections. What had no answer when one broke is sent again over the next, with the same
- * write id, by which the executor knows what it has done already.
+ * The input of one process on its way to the executor, which gets it in order and each part once, across
+ * connections. A write without an answer is repeated over the next connection with the same write id, by
+ * which the executor recognises it.
  */
 export class InputQueue {
   readonly #processId: string;
@@ -34,6 +34,7 @@ export class InputQueue {
     this.#processId = processId;
   }
 
+  /** Sends input. Settles with the executor's answer. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus> {
     const params = {
       processId: this.#processId,
@@ -45,7 +46,7 @@ export class InputQueue {
     );
   }
 
-  /** Ends the input, behind what was written before; ending it again does no harm. */
+  /** Ends the input after what was written before; ending it again changes nothing. */
   async close(): Promise<void> {
     const processId = this.#processId;
     await this.#push(async (connection) => {
@@ -54,7 +55,7 @@ export class InputQueue {
     });
   }
 
-  /** There is a connection, and nothing of what has no answer has been sent over it. */
+  /** There is a new connection, over which all that has no answer is sent again. */
   connected(connection: RpcConnection): void {
     this.#connection = connection;
     for (const entry of this.#entries) entry.sent = false;
@@ -66,8 +67,10 @@ export class InputQueue {
   }
 
   /**
-   * Nobody reads any more. What has no answer yet is still to have one, as part of it may have been
-   * read; calls back when all has.
+   * The process has ended. Writes under way still get their answers, as the process may have read part
+   * of them.
+   *
+   * @param settled called when every write has its answer
    */
   processEnded(settled: () => void): void {
     this.#processEnded = true;
@@ -75,7 +78,7 @@ export class InputQueue {
     this.#tellIfSettled();
   }
 
-  /** Nothing more can be sent. */
+  /** Rejects all writes, now and later. */
   fail(error: Error): void {
     this.#failure ??= error;
     for (const { reject } of this.#entries.splice(0)) reject(error);
@@ -105,7 +108,7 @@ export class InputQueue {
       this.#remove(entry);
       entry.settle(status);
     } catch (error) {
-      // It stays in the queue for the next connection.
+      // The entry stays in the queue for the next connection.
       if (error instanceof ConnectionError) return;
       this.#remove(entry);
       if (this.#processEnded) entry.settle("stdinClosed");

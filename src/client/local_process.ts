@@ -1,6 +1,6 @@
 import { type ChildCommand, StartError } from "../process/child.ts";
 import { commandEnvironment } from "../process/environment.ts";
-import { EventLog, type ProcessEvent as LoggedEvent } from "../process/event_log.ts";
+import { EventLog, type LogEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
 import { startChild } from "../process/start_child.ts";
 import { describeIssue, internalError, invalidParams, invalidRequest } from "../protocol/errors.ts";
@@ -21,19 +21,17 @@ import type {
   WriteStatus,
 } from "./exec_process.ts";
 
-/** Output waiting for the consumer, in bytes, past which the process waits. */
+/** Bytes of output waiting for the consumer past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
-/** A terminal's size until someone says otherwise. */
+/** The size of a terminal unless one is given. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 /**
- * Starts a command in this program, on this machine, without an executor.
+ * Starts a command on this machine, without an executor. There is no sandbox, and processes that the
+ * command leaves behind run on.
  *
- * Nothing but the command itself is looked after: there is no sandbox, and what it leaves behind
- * runs on.
- *
- * @throws {RpcError} as an executor would: -32602 for wrong parameters, -32603 when the command
- * cannot be started
+ * @throws {RpcError} as an executor does: -32602 for wrong parameters, -32603 when the command cannot be
+ * started
  */
 export async function startLocalProcess(params: StartParams): Promise<ExecProcess> {
   const processId = params.processId ?? crypto.randomUUID();
@@ -52,7 +50,7 @@ export async function startLocalProcess(params: StartParams): Promise<ExecProces
   return await LocalProcess.start(processId, parsed.data);
 }
 
-/** A command run by this program itself. */
+/** A command that this program runs itself. */
 class LocalProcess implements ExecProcess {
   readonly processId: string;
   readonly sandboxType = "none";
@@ -127,7 +125,7 @@ class LocalProcess implements ExecProcess {
     return Promise.resolve();
   }
 
-  #told(logged: LoggedEvent): void {
+  #told(logged: LogEvent): void {
     const event = unlogged(logged);
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
@@ -138,7 +136,7 @@ class LocalProcess implements ExecProcess {
   }
 }
 
-function unlogged(event: LoggedEvent): ProcessEvent {
+function unlogged(event: LogEvent): ProcessEvent {
   if (event.kind !== "output") return event;
   const { kind, seq, stream, bytes } = event;
   return { kind, seq, stream, bytes: new Uint8Array(bytes) };

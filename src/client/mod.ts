@@ -16,6 +16,7 @@ export type {
   Completion,
   ExecEvent,
   ExecProcess,
+  NetworkReport,
   OutputStream,
   ProcessEvent,
   ProcessSignal,

@@ -1,20 +1,20 @@
-/** Why a process is lost though the connection is not. */
+/** Why a process was lost although the connection was not. */
 export type ProcessErrorCode =
-  /** Output was produced faster than it could be passed on, and is not retained any more. */
+  /** Output came faster than it was consumed, and is no longer retained. */
   | "outputLost"
-  /** The executor does not know the process any more. */
+  /** The executor no longer knows the process. */
   | "unknownProcess"
   /** The executor reports that it cannot follow the process. */
   | "executorFailure";
 
-/** A process that this client had to give up. */
+/** A process was lost. */
 export class ProcessError extends Error {
   /** The name of the class, as for every error. */
   override readonly name = "ProcessError";
-  /** The reason for programs; the message is for people. */
+  /** The reason; the message describes it. */
   readonly code: ProcessErrorCode;
 
-  /** Makes the error for a reason; the message tells a person the same. */
+  /** Makes an error with a code and a message. */
   constructor(code: ProcessErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

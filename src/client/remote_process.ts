@@ -1,7 +1,7 @@
 import { RpcError } from "../protocol/errors.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
-import { CATCH_UP_BYTES, catchUp, networkOf, retainedOutput } from "./catch_up.ts";
+import { networkOf, replay, REPLAY_BYTES, retainedOutput } from "./replay.ts";
 import { EventBuffer, EventSequence } from "./event_buffer.ts";
 import type {
   Completion,
@@ -18,21 +18,22 @@ import { InputQueue } from "./input_queue.ts";
 import { ProcessError } from "./process_error.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 
-/** How long an event may be overtaken by later ones before it is looked for, in milliseconds. */
+/** How long an event may be missing before it is read again, in milliseconds. */
 const GAP_PATIENCE_MS = 100;
 
-/** What a process needs of the client that it belongs to. */
+/** How a process uses its client. */
 export interface ProcessHost {
-  /** Does something with the connection, once there is one. */
+  /** Calls a function with the connection, once there is one. */
   use<T>(action: (connection: RpcConnection) => Promise<T>): Promise<T>;
-  /** Nothing more will be told of the process, or sent to it. */
+  /** Nothing more is received from the process or sent to it. */
   finished(ended: RemoteProcess): void;
-  /** The consumer is slow: the executor should wait, or need not any more. */
+  /** The consumer is slow: the executor should wait. */
   hold(slow: RemoteProcess): void;
+  /** The consumer has caught up: the executor need not wait any more. */
   release(slow: RemoteProcess): void;
 }
 
-/** What the executor pushes about a process. */
+/** A notification about a process. */
 export type ProcessNotification = Extract<
   ExecutorNotification,
   { method: `process/${string}` }
@@ -45,7 +46,7 @@ export interface EventOptions {
   readonly slowConsumer: "fetchAgain" | "wait";
 }
 
-/** A process on an executor, followed by what the executor pushes. */
+/** A process on an executor, followed by the executor's notifications. */
 export class RemoteProcess implements ExecProcess {
   readonly processId: string;
   readonly #host: ProcessHost;
@@ -55,7 +56,7 @@ export class RemoteProcess implements ExecProcess {
   readonly #completion = Promise.withResolvers<Completion>();
   #sandboxType: SandboxType | undefined;
   #exit: Completion | undefined;
-  /** Whether the executor is being asked if the sandbox denied something. */
+  /** Whether a read is under way that tells if the sandbox denied something. */
   #settlingExit = false;
   #gapTimer: number | undefined;
   #state: "starting" | "running" | "finished" = "starting";
@@ -120,7 +121,7 @@ export class RemoteProcess implements ExecProcess {
     await this.#host.use((connection) => connection.call("process/resize", params));
   }
 
-  /** The executor has started it. */
+  /** The executor has started the process. */
   started(sandboxType: SandboxType | undefined, connection: RpcConnection): void {
     this.#sandboxType = sandboxType;
     if (this.#state === "starting") this.#state = "running";
@@ -128,7 +129,7 @@ export class RemoteProcess implements ExecProcess {
     this.#watchGap();
   }
 
-  /** The executor has pushed something; that may be before the start is answered. */
+  /** The executor has sent a notification, perhaps before its answer to the start. */
   notified({ method, params }: ProcessNotification): void {
     switch (method) {
       case "process/output":
@@ -164,21 +165,20 @@ export class RemoteProcess implements ExecProcess {
   }
 
   /**
-   * Fetches over a new connection what was missed without one. A process that cannot be brought up
-   * to date is given up, alone.
+   * Reads over a new connection the events that were missed. If some are lost, this process alone fails.
    *
    * @throws {ConnectionError} when the connection is lost meanwhile
    */
-  async catchUp(connection: RpcConnection): Promise<void> {
+  async replay(connection: RpcConnection): Promise<void> {
     if (this.#state === "finished") return;
     try {
-      await catchUp(
+      await replay(
         this.#sequence,
         (afterSeq) =>
           connection.call("process/read", {
             processId: this.processId,
             afterSeq,
-            maxBytes: CATCH_UP_BYTES,
+            maxBytes: REPLAY_BYTES,
           }),
       );
     } catch (error) {
@@ -193,7 +193,7 @@ export class RemoteProcess implements ExecProcess {
     this.#watchGap();
   }
 
-  /** Nothing can be known of the process any more. */
+  /** Nothing more can be learned of the process. */
   fail(error: Error): void {
     this.#input.fail(error);
     this.#events.push({ kind: "failed", error });
@@ -202,7 +202,7 @@ export class RemoteProcess implements ExecProcess {
     this.#host.finished(this);
   }
 
-  /** Fails the process and sees to it that it does not run on unheeded. */
+  /** Fails the process, and terminates it so that it does not run on unobserved. */
   #giveUp(error: ProcessError): void {
     this.fail(error);
     this.terminate().catch(() => {});
@@ -227,21 +227,21 @@ export class RemoteProcess implements ExecProcess {
     clearTimeout(this.#gapTimer);
   }
 
-  /** An older executor does not say with the exit what its sandbox did: one read tells. */
+  /** Reads whether the sandbox denied something, which older executors do not send with the exit. */
   async #settleExit(seq: number, exitCode: number): Promise<void> {
     this.#settlingExit = true;
     let sandboxDenied = false;
     try {
       sandboxDenied = (await this.read({ afterSeq: seq })).sandboxDenied ?? false;
     } catch (error) {
-      // After a reconnect the exit comes with everything else that was missed.
+      // After a reconnect the replay brings the exit.
       if (error instanceof ConnectionError) return;
     }
     this.#settlingExit = false;
     this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied });
   }
 
-  /** An event that others have overtaken for long was lost, and is looked for among the retained. */
+  /** Reads retained events again when one has been missing for a while. */
   #watchGap(): void {
     const waiting = this.#sequence.gapped && !this.#settlingExit && this.#state === "running";
     if (!waiting || this.#gapTimer !== undefined) return;
@@ -255,16 +255,16 @@ export class RemoteProcess implements ExecProcess {
 
   #fillGap(): void {
     if (!this.#sequence.gapped || this.#settlingExit) return;
-    this.#host.use((connection) => this.catchUp(connection)).catch(() => {
-      // The connection is gone, and the next one begins with the same.
+    this.#host.use((connection) => this.replay(connection)).catch(() => {
+      // The connection is lost; the next one begins with a replay.
     });
   }
 
-  /** A read that is repeated when its connection is lost: reading twice does no harm. */
+  /** Reads, again if the connection is lost: a read changes nothing. */
   async #readAgain(afterSeq: number): Promise<ReadOutcome> {
     while (true) {
       try {
-        return await this.read({ afterSeq, maxBytes: CATCH_UP_BYTES });
+        return await this.read({ afterSeq, maxBytes: REPLAY_BYTES });
       } catch (error) {
         if (!(error instanceof ConnectionError) || error.code !== "lost") throw error;
       }

@@ -13,7 +13,7 @@ import {
 } from "../protocol/methods.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 
-/** A notification, its parameters parsed. */
+/** A notification with its parsed parameters. */
 export type ExecutorNotification =
   | { readonly method: "process/output"; readonly params: NotificationParams<"process/output"> }
   | { readonly method: "process/exited"; readonly params: NotificationParams<"process/exited"> }
@@ -27,14 +27,14 @@ export type ExecutorNotification =
     readonly params: NotificationParams<"http/request/bodyDelta">;
   };
 
-/** What a connection tells. */
+/** Gets the events of a connection. */
 export interface RpcObserver {
   notified(connection: RpcConnection, notification: ExecutorNotification): void;
-  /** The connection has ended; its calls have been rejected. Told once, last. */
+  /** The connection has ended, its calls are rejected. Called once, last. */
   closed(connection: RpcConnection, reason: ConnectionError): void;
 }
 
-/** The method table as seen through a method's name, so that its answer has the type that it says. */
+/** The method table, typed so that a method's name gives the type of its result. */
 const contracts: { readonly [M in Method]: { readonly result: z.ZodMiniType<Result<M>> } } =
   methods;
 
@@ -44,7 +44,7 @@ interface PendingCall {
   reject(error: Error): void;
 }
 
-/** Requests and their answers over one transport; it ends with the transport. */
+/** Requests and their answers over one transport. */
 export class RpcConnection {
   readonly #transport: ClientTransport;
   readonly #observer: RpcObserver;
@@ -64,7 +64,7 @@ export class RpcConnection {
     });
   }
 
-  /** The directory that the executor said it runs in, if it did: a path URI, not looked at yet. */
+  /** The working directory that the executor announced, if it did: a path URI, not parsed yet. */
   get executorCwd(): string | undefined {
     return this.#transport.executorCwd;
   }
@@ -75,7 +75,7 @@ export class RpcConnection {
   }
 
   /**
-   * Sends a request, at once, and gives its answer, parsed.
+   * Sends a request at once. Settles with the parsed result.
    *
    * @throws {RpcError} what the executor answered
    * @throws {ConnectionError} when the connection ends first; the request may have been carried out
@@ -91,7 +91,7 @@ export class RpcConnection {
     this.#transport.send(encodeNotification(method, {}));
   }
 
-  /** Stops taking in what the executor sends. */
+  /** Stops reading what the executor sends. */
   hold(): void {
     this.#transport.hold();
   }
@@ -136,7 +136,7 @@ export class RpcConnection {
     }
   }
 
-  /** The call that an answer belongs to. An answer to nothing is of no use, and no harm. */
+  /** The call that an answer is for; an answer to no call is ignored. */
   #take(id: unknown): PendingCall | undefined {
     if (typeof id !== "number") return undefined;
     const call = this.#pending.get(id);
@@ -144,7 +144,7 @@ export class RpcConnection {
     return call;
   }
 
-  /** Notifications of other names are from newer executors. */
+  /** Ignores unknown notifications, which newer executors may send. */
   #notified(method: string, params: unknown): void {
     if (!isNotification(method)) return;
     const notification = parseNotification(method, params);

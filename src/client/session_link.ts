@@ -5,7 +5,7 @@ import type { Connector } from "./connector.ts";
 import { type ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { delay } from "@std/async/delay";
 
-/** How a link keeps its session. All times in milliseconds. */
+/** How a link connects and reconnects. All times are in milliseconds. */
 export interface LinkOptions {
   readonly connector: Connector;
   readonly clientName: string;
@@ -14,16 +14,16 @@ export interface LinkOptions {
   readonly retryDelayMs: number;
 }
 
-/** What a link tells of its session. */
+/** Gets the events of a session. */
 export interface LinkObserver {
   notified(notification: ExecutorNotification): void;
-  /** The connection is gone and another one is being looked for. */
+  /** The connection was lost; the link reconnects. */
   interrupted(reason: ConnectionError): void;
-  /** Brings everything up to date over a connection that is not yet in use. */
-  catchUp(connection: RpcConnection): Promise<void>;
+  /** Reads what was missed over a new connection, before it is used for anything else. */
+  replay(connection: RpcConnection): Promise<void>;
   /** The new connection is in use. */
   restored(connection: RpcConnection): void;
-  /** There is no session any more. Told once, last. */
+  /** The session has ended. Called once, last. */
   ended(reason: ConnectionError): void;
 }
 
@@ -32,14 +32,12 @@ type State =
   | { readonly kind: "connecting" | "recovering"; readonly over: Promise<void> }
   | { readonly kind: "ended"; readonly reason: ConnectionError };
 
-/** How long one attempt to reconnect may take up to the executor's consent. */
+/** How long an attempt to reconnect may take until the executor resumes the session, in ms. */
 const ATTEMPT_TIMEOUT_MS = 5000;
 
 /**
- * One session with an executor, over as many connections as it takes.
- *
- * Every connection is a generation of its own: what one tells that is not, or no longer, in use
- * changes nothing.
+ * One session with an executor, over as many connections as it takes. Events of a connection that is
+ * not in use, or no longer, are ignored.
  */
 export class SessionLink {
   readonly #options: LinkOptions;
@@ -58,7 +56,7 @@ export class SessionLink {
   }
 
   /**
-   * Connects and asks for a session, without waiting for the answer. To be called once, first.
+   * Connects and asks for a session, without waiting for the answer. Called once, first.
    *
    * @throws {ConnectionError} when the executor cannot be reached
    */
@@ -94,15 +92,15 @@ export class SessionLink {
     return this.#state.kind;
   }
 
-  /** The connection in use, if there is one at this moment. */
+  /** The connection in use, if there is one now. */
   get connection(): RpcConnection | undefined {
     return this.#state.kind === "connected" ? this.#state.connection : undefined;
   }
 
   /**
-   * Does something with the connection: at once if there is one, else when there is one again.
+   * Calls a function with the connection, at once or when there is one again.
    *
-   * @throws {ConnectionError} always the same, once the session has ended
+   * @throws {ConnectionError} once the session has ended
    */
   async use<T>(action: (connection: RpcConnection) => Promise<T>): Promise<T> {
     while (true) {
@@ -113,7 +111,7 @@ export class SessionLink {
     }
   }
 
-  /** Ends the session's connection for good. Settles when all that was sent has left. */
+  /** Ends the session. Settles when everything that was sent has left. */
   async end(reason: ConnectionError): Promise<void> {
     const { connection } = this;
     this.#end(reason);
@@ -151,8 +149,8 @@ export class SessionLink {
   }
 
   /**
-   * A candidate's notifications count: they begin as soon as the executor has attached it, and a
-   * process with much to say must not hold up the rest.
+   * A connection that is still catching up counts: its notifications begin when the executor resumes
+   * the session, and one process's output must not delay the others'.
    */
   #isCurrent(connection: RpcConnection): boolean {
     return connection === this.#candidate ||
@@ -173,7 +171,7 @@ export class SessionLink {
     let last: unknown = cause;
     const deadline = new Deadline(recoveryTimeoutMs, () => timedOut(recoveryTimeoutMs, last));
     const signal = AbortSignal.any([deadline.signal, this.#over.signal]);
-    // Whoever is told of the interruption comes first.
+    // The observer learns of the interruption first.
     await Promise.resolve();
     while (!signal.aborted) {
       try {
@@ -206,7 +204,7 @@ export class SessionLink {
       await connection.call("initialize", { clientName, resumeSessionId: sessionId });
       deadline.clear();
       connection.notify("initialized");
-      await this.#observer.catchUp(connection);
+      await this.#observer.replay(connection);
       if (connection.over) throw new ConnectionError("lost", "the connection was lost again");
       return connection;
     } catch (error) {
@@ -233,7 +231,10 @@ export class SessionLink {
   }
 }
 
-/** Aborts its signal after so many milliseconds, unless it is cleared first. */
+/**
+ * Aborts its signal after so many milliseconds, unless it is cleared first. `AbortSignal.timeout` gives
+ * no reason of its own, and cannot be cleared.
+ */
 class Deadline {
   readonly #controller = new AbortController();
   readonly #reason: () => ConnectionError;
@@ -258,7 +259,7 @@ class Deadline {
   }
 }
 
-/** Why there is no session to begin with. */
+/** The error of a session that could not be opened. */
 function refusal(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) {
     return error.cause instanceof ConnectionError ? error.cause : error;
@@ -276,18 +277,18 @@ function isPermanent(error: unknown): boolean {
     ["unauthorized", "notAnExecutor", "sessionExpired"].includes(error.code);
 }
 
-/** What a permanent failure means for the session. */
+/** The error that a permanent failure ends the session with. */
 function permanent(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const words = error instanceof Error ? error.message : String(error);
   return new ConnectionError(
     "sessionExpired",
-    `the executor no longer knows the session, it was restarted or the outage was long: ${words}`,
+    `the executor no longer knows the session; it was restarted, or the outage was too long: ${words}`,
     { cause: error },
   );
 }
 
-/** The connection has not come back in time; the last attempt ended like this. */
+/** The error of a session that could not be resumed in time. @param last the last attempt's error */
 function timedOut(milliseconds: number, last: unknown): ConnectionError {
   const words = last instanceof Error ? last.message : String(last);
   return new ConnectionError(

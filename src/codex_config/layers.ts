@@ -20,11 +20,11 @@ export interface CodexPlaces {
 }
 
 /**
- * The configuration that counts in a directory, the weakest layer first: the administrator's, the
- * user's, that of the project as far as the user trusts it, and what the administrator insists on.
+ * The layers of configuration for a directory in ascending rank: the administrator's, the user's, the
+ * project's as far as the user trusts it, and the administrator's managed configuration.
  *
  * @param cwd a native absolute path; it need not exist
- * @throws {ConfigFileError} for a file that is there and cannot be used
+ * @throws {ConfigFileError} for a file that exists and cannot be used
  */
 export async function configLayers(
   cwd: string,
@@ -44,18 +44,18 @@ export async function configLayers(
   return [...own, ...projects, ...await layer("managed", join(system, "managed_config.toml"))];
 }
 
-/** What the administrator requires. @throws {ConfigFileError} */
+/** The administrator's requirements. @throws {ConfigFileError} */
 export function requirementsLayers({ system }: CodexPlaces): Promise<ConfigLayer[]> {
   return layer("requirements", join(system, "requirements.toml"));
 }
 
-/** None if the file is not there. */
+/** The layer of a file; empty if there is no file. */
 async function layer(kind: ConfigLayer["kind"], path: string): Promise<ConfigLayer[]> {
   const table = await readTomlFile(path);
   return table === undefined ? [] : [{ kind, path, table }];
 }
 
-/** Tables laid over each other, the last on top; tables inside them likewise. */
+/** Merges tables, and the tables in them; later values replace earlier ones. */
 function merged(tables: readonly TomlTable[]): TomlTable {
   const result: TomlTable = Object.create(null);
   for (const table of tables) {

@@ -3,12 +3,12 @@ import { basename, dirname, join, resolve } from "@std/path";
 import type { TomlTable } from "smol-toml";
 
 /**
- * The directories of a project that may have configuration of their own, from the project's root
- * down to a directory in it, as far as the user trusts them.
+ * The directories of a project whose configuration applies, from the project's root down to a directory
+ * in it: those that the user trusts.
  *
  * @param cwd a native absolute path; it need not exist
- * @param settings what the machine's and the user's own configuration say together
- * @throws {ConfigFileError} for settings that have another form
+ * @param settings the merged configuration of the machine and the user
+ * @throws {ConfigFileError} for settings of the wrong type
  */
 export async function trustedDirectories(cwd: string, settings: TomlTable): Promise<string[]> {
   const trust = trustLevels(settings);
@@ -28,7 +28,7 @@ export async function trustedDirectories(cwd: string, settings: TomlTable): Prom
 
 type TrustLevel = "trusted" | "untrusted";
 
-/** What the user thinks of projects, by their paths. */
+/** The trust levels of projects by path. */
 function trustLevels({ projects = {} }: TomlTable): Map<string, TrustLevel> {
   if (!isTable(projects)) throw new ConfigFileError("`projects` must be a table");
   const levels = new Map<string, TrustLevel>();
@@ -45,14 +45,14 @@ function trustLevels({ projects = {} }: TomlTable): Map<string, TrustLevel> {
   return levels;
 }
 
-/** Names of what only a project's root has. */
+/** The names of entries that mark a project's root. */
 function rootMarkers({ project_root_markers: markers = [".git"] }: TomlTable): string[] {
   const names = Array.isArray(markers) ? markers.filter((name) => typeof name === "string") : [];
   if (Array.isArray(markers) && names.length === markers.length) return names;
   throw new ConfigFileError("`project_root_markers` must be a list of names");
 }
 
-/** The level of a directory, under the name it goes by here or under its real one. */
+/** The trust level of a directory, by its given path or its real one. */
 async function levelOf(
   directory: string,
   trust: ReadonlyMap<string, TrustLevel>,
@@ -61,7 +61,7 @@ async function levelOf(
     trust.get(await Deno.realPath(directory).catch(() => directory));
 }
 
-/** The nearest directory, from this one upwards, that has one of these names in it. */
+/** The nearest directory, from this one upwards, with an entry of one of these names. */
 async function nearestWith(path: string, names: readonly string[]): Promise<string | undefined> {
   for (let directory = path;; directory = dirname(directory)) {
     for (const name of names) {
@@ -88,7 +88,7 @@ async function mainRepository(path: string): Promise<string | undefined> {
   const worktree = resolve(top, target);
   const worktrees = dirname(worktree);
   if (basename(worktrees) !== "worktrees") return top;
-  // Any directory can say that it belongs to a repository: that has to say so, too.
+  // Any directory can claim to belong to a repository, so the repository must confirm it.
   const named = await readText(join(worktree, "gitdir")).catch(() => undefined);
   if (named === undefined || resolve(named.trim()) !== join(top, ".git")) return top;
   return dirname(dirname(worktrees));

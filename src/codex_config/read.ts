@@ -9,12 +9,12 @@ import { stringify } from "smol-toml";
 
 type Layers = ResultInput<"environmentConfig/read">["config"];
 
-/** The administrator's directory where there is one. */
+/** The administrator's directory. */
 const SYSTEM_DIRECTORY = "/etc/codex";
 
 /**
- * `environmentConfig/read`: the parts of the Codex CLI's configuration on this machine that a client
- * asks for, layer by layer. The client lays them over each other.
+ * `environmentConfig/read`: reads the parts of the Codex CLI's configuration on this machine that a client
+ * asks for, layer by layer. The client merges them.
  *
  * @param variable looks a variable of the executor's environment up
  * @param system the administrator's directory
@@ -59,7 +59,7 @@ async function codexHome(userHome: string, variable: string | undefined): Promis
   }
 }
 
-/** What each layer has of what is asked for. */
+/** The requested parts of each layer. */
 function selected(layers: readonly ConfigLayer[], paths: readonly TomlPath[]): Layers {
   const answered = layers
     .map((layer) => ({ layer, table: select(layer.table, paths) }))
@@ -77,7 +77,7 @@ function selected(layers: readonly ConfigLayer[], paths: readonly TomlPath[]): L
   };
 }
 
-/** What a layer is, in the words that the Codex CLI has for it. */
+/** The name that the Codex CLI has for a layer. */
 function sourceOf({ kind, path }: ConfigLayer): string {
   if (kind === "requirements") return path;
   return `${kind === "managed" ? "legacy managed_config.toml" : kind} (${path})`;

@@ -2,10 +2,10 @@ import { isNotFound } from "../filesystem/io_error.ts";
 import { openRegularFile } from "../filesystem/open.ts";
 import { parse, TomlDate, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 
-/** Bytes of the largest configuration that is read; nobody writes so much by hand. */
+/** Largest configuration that is read, in bytes: more than anybody writes by hand. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** A configuration file that is there and cannot be used. */
+/** A configuration file exists and cannot be used. */
 export class ConfigFileError extends Error {
   override readonly name = "ConfigFileError";
 }
@@ -25,7 +25,7 @@ export async function readTomlFile(path: string): Promise<TomlTable | undefined>
   }
 }
 
-/** To be read behind the path: the place and the reason, without the lines that show the place. */
+/** Position and reason, to be read after the path, without the excerpt of the file. */
 function whatIsWrong(error: unknown): string {
   const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   const place = error instanceof TomlError ? `:${error.line}:${error.column}` : "";
@@ -55,8 +55,7 @@ export async function readText(path: string): Promise<string | undefined> {
 export type TomlPath = readonly string[];
 
 /**
- * A table with those parts of another that paths lead to, and the tables on the way to them. A path
- * that leads nowhere adds nothing.
+ * A table with the values of another one at the given paths. A path without a value adds nothing.
  */
 export function select(table: TomlTable, paths: readonly TomlPath[]): TomlTable {
   // Without a prototype, so that a key may have any name.
@@ -73,13 +72,13 @@ function copyInto(into: TomlTable, from: TomlTable, [key, ...rest]: TomlPath): v
   } else if (isTable(value)) {
     const known = into[key];
     const below: TomlTable = known !== undefined && isTable(known) ? known : Object.create(null);
-    // What has been taken whole has what the path leads to already.
+    // A table that was taken whole has the value already.
     if (below !== value) copyInto(below, value, rest);
     into[key] = below;
   }
 }
 
-/** Whether a value is a table, and not one of the dates, which are objects, too. */
+/** Whether a value is a table; dates are objects too. */
 export function isTable(value: TomlValue): value is TomlTable {
   return typeof value === "object" && !Array.isArray(value) && !(value instanceof TomlDate);
 }

@@ -7,16 +7,16 @@ export interface Given {
   readonly origin: Origin;
 }
 
-/** What one place says. */
+/** The settings that one source gives. */
 export type Layer = ReadonlyMap<SettingName, Given>;
 
 const BUILT_IN: Origin = { layer: "built in" };
 
-/** What is in force: of each setting the value that was given last. */
+/** The effective settings: of each the value of the highest layer that gives it. */
 export class Configuration {
   readonly #given: Layer;
 
-  /** @param layers later ones go over earlier ones; their values have been accepted */
+  /** @param layers in ascending rank; their values have been validated */
   constructor(layers: readonly Layer[]) {
     this.#given = new Map(layers.flatMap((layer) => [...layer]));
   }
@@ -28,22 +28,22 @@ export class Configuration {
     return type.accepts(value) ? value : fallback;
   }
 
-  /** Where its value comes from. */
+  /** The origin of a setting's value. */
   origin(name: SettingName): Origin {
     return this.#given.get(name)?.origin ?? BUILT_IN;
   }
 
-  /** Whether somebody decided it. */
+  /** Whether any layer gives the setting. */
   isGiven(name: SettingName): boolean {
     return this.#given.has(name);
   }
 
-  /** Whether a setting was decided in a later layer than another one. */
+  /** Whether a setting comes from a higher layer than another one. */
   outranks(name: SettingName, other: SettingName): boolean {
     return outranks(this.origin(name), this.origin(other));
   }
 
-  /** What to call a setting in messages: by the words in which it was given. */
+  /** The name of a setting for messages: its option, its variable, or its position in a file. */
   nameOf(name: SettingName): string {
     const origin = this.origin(name);
     switch (origin.layer) {
@@ -62,29 +62,29 @@ export class Configuration {
     }
   }
 
-  /** What may be shown of a setting's value; undefined if there is none. */
+  /** The value of a setting without its secret parts; undefined if it has none. */
   shown<Name extends SettingName>(name: Name): string | number | boolean | undefined {
     const { type } = SETTINGS[name];
     const value = this.get(name);
     return type.accepts(value) && type.shown !== undefined ? type.shown(value) : value;
   }
 
-  /** A setting, its value and its layer in one line. */
+  /** The setting, its value and its layer in one line. */
   tell(name: SettingName): string {
     return `${this.nameOf(name)} is ${this.shown(name)} (${this.origin(name).layer})`;
   }
 
-  /** The same with values for what nobody decided. */
-  above(layer: Layer): Configuration {
+  /** A copy with another layer below all others. */
+  withDefaults(layer: Layer): Configuration {
     return new Configuration([layer, this.#given]);
   }
 
-  /** The same with values that replace those of earlier layers. */
-  below(layer: Layer): Configuration {
+  /** A copy with another layer on top of all others. */
+  withOverrides(layer: Layer): Configuration {
     return new Configuration([this.#given, layer]);
   }
 
-  /** Something is wrong with the value of a setting. */
+  /** The error of a wrong value. @param reason to be read after the setting's name */
   wrong(name: SettingName, reason: string): ConfigurationError {
     return new ConfigurationError(`${this.nameOf(name)}${reason}`);
   }

@@ -12,10 +12,10 @@ import type { SettingName } from "./settings.ts";
 import { inWords } from "./value_types.ts";
 
 /**
- * Holds the settings of an executor against what its administrator demands. What nobody decided is
- * lowered to what is demanded; what somebody did is refused if it is more.
+ * Enforces the administrator's requirements on the settings of an executor. A built-in default that
+ * exceeds one is lowered; a value that was given is refused.
  *
- * @returns the settings that are in force
+ * @returns the effective settings
  * @throws {ConfigurationError} naming the requirement, the setting and where it was set
  */
 export function enforceRequirements(
@@ -45,7 +45,7 @@ function enforceAuthentication(configuration: Configuration, requirements: Requi
   if (demanded === "always") {
     throw violated(requirements, name, "is always", configuration, "wsAuth", "give --ws-auth");
   }
-  // Without --insecure-no-auth it is refused anyway.
+  // Without --insecure-no-auth the address is refused anyway.
   if (!isRemote(configuration) || !configuration.get("insecureNoAuth")) return;
   throw violated(requirements, name, "is remote", configuration, "insecureNoAuth", "use --ws-auth");
 }
@@ -56,14 +56,14 @@ function enforceEncryption(configuration: Configuration, requirements: Requireme
   throw violated(
     requirements,
     "requireTls",
-    "wants it encrypted",
+    "requires encryption",
     configuration,
     "listen",
     "give --tls-cert and --tls-key",
   );
 }
 
-/** Whether programs of other machines can connect. */
+/** Whether other machines can connect. */
 function isRemote(configuration: Configuration): boolean {
   const address = parseListenAddress(configuration.get("listen"));
   return address.kind === "websocket" && !isLoopback(address.hostname);
@@ -81,7 +81,7 @@ function enforceMaximum(configuration: Configuration, requirements: Requirements
     }
     lowered.set(name, { value: most, origin: { layer: "requirements", ...position } });
   }
-  return configuration.above(lowered);
+  return configuration.withDefaults(lowered);
 }
 
 function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
@@ -94,7 +94,7 @@ function enforceMechanism(configuration: Configuration, requirements: Requiremen
     throw violated(requirements, name, `is ${demanded}`, configuration, name);
   }
   const origin = { layer: "requirements", ...position } as const;
-  return configuration.above(new Map([[name, { value: demanded, origin }]]));
+  return configuration.withDefaults(new Map([[name, { value: demanded, origin }]]));
 }
 
 function violated(
@@ -110,10 +110,9 @@ function violated(
 }
 
 /**
- * What requirements demand of sandboxes, or undefined if that is nothing.
+ * The bounds that requirements set for sandboxes; undefined if there are none.
  *
- * Where the allowed directories are is found out now: whoever can put a link in the place of one
- * later gains nothing by it.
+ * Links in the allowed directories are resolved now, so that one which is put there later has no effect.
  */
 export function sandboxBounds(requirements: Requirements): SandboxBounds | undefined {
   const roots = requirements.get("allowedWorkspaceRoots");

@@ -1,3 +1,4 @@
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import type { Given } from "./configuration.ts";
 import { ConfigurationError } from "./origin.ts";
 import {
@@ -8,25 +9,23 @@ import {
   variableOf,
 } from "./settings.ts";
 
-/** What the environment says. */
+/** The settings that environment variables give. */
 export interface EnvironmentLayer {
   readonly layer: ReadonlyMap<SettingName, Given>;
-  /** Variables with the names of settings, but of none that there is. */
+  /** Variables with the prefix of settings that name none. */
   readonly unknown: readonly string[];
 }
 
 /**
- * What Kubernetes sets for every service of a namespace, of which one may be called `remex`:
+ * The variables that Kubernetes sets for every service of a namespace, which may be called `remex`:
  * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
 const SERVICE_LINK =
   /_SERVICE_(HOST|PORT(_.*)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
 
 /**
- * Reads the variables.
- *
- * Others may have variables of this prefix for purposes of their own, so that an unknown one is an
- * error only if it is nearly one of ours.
+ * Reads the environment variables. Other programs may use the prefix too, so an unknown variable is an
+ * error only if its name is close to a setting's.
  *
  * @throws {ConfigurationError} naming a variable that is wrong
  */
@@ -56,9 +55,9 @@ export function environmentLayer(
 }
 
 /**
- * Reads the value of a setting that a command line or the environment gives.
+ * Reads the value of a setting from an option or a variable.
  *
- * @param where how it is called there
+ * @param where the name of the option or variable
  * @throws {ConfigurationError} naming it
  */
 export function givenAsText(name: SettingName, where: string, text: string): unknown {
@@ -78,35 +77,14 @@ function refuseNearMiss(variable: string, known: readonly string[]): void {
   );
 }
 
-/** The name that somebody may have meant, or undefined if none is near. */
+/** The known name that is closest to another; undefined if none is close. */
 export function nearName(name: string, known: readonly string[]): string | undefined {
   const tolerated = Math.min(2, Math.floor(name.length / 3));
   return known
-    .map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+    .map((other) => ({
+      other,
+      distance: levenshteinDistance(name.toLowerCase(), other.toLowerCase()),
+    }))
     .filter(({ distance }) => distance <= tolerated)
     .toSorted((left, right) => left.distance - right.distance)[0]?.other;
-}
-
-/**
- * How many letters have to be put in, left out, changed or swapped with their neighbour to make one
- * text of another (optimal string alignment).
- */
-function distance(from: string, to: string): number {
-  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
-  const at = (row: number, column: number) => rows[row]?.[column] ?? Infinity;
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    rows.push(current);
-    for (let column = 1; column <= to.length; column++) {
-      const same = from[row - 1] === to[column - 1];
-      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      current.push(Math.min(
-        at(row - 1, column) + 1,
-        at(row, column - 1) + 1,
-        at(row - 1, column - 1) + (same ? 0 : 1),
-        swapped ? at(row - 2, column - 2) + 1 : Infinity,
-      ));
-    }
-  }
-  return at(from.length, to.length);
 }

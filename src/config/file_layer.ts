@@ -5,7 +5,7 @@ import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { isSettingName, type SettingName, settingNames, SETTINGS } from "./settings.ts";
 
 /**
- * Reads what a file says.
+ * Reads the settings of a file.
  *
  * @throws {ConfigurationError} naming the file, the line and the key that is wrong
  */
@@ -24,7 +24,7 @@ function valueOf<Name extends SettingName>(member: Member, name: Name): unknown 
   return acceptedValue(member, SETTINGS[name].type);
 }
 
-/** A file has a key that means nothing there. */
+/** The error of an unknown key. */
 export function unknownKey(
   { key, position: { file, line } }: Member,
   known: readonly string[],

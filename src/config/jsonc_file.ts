@@ -9,14 +9,14 @@ export interface Member {
   readonly key: string;
   readonly value: unknown;
   readonly position: FilePosition;
-  /** Those of the value, if it is an object. */
+  /** The members of the value, if it is an object. */
   readonly members: readonly Member[] | undefined;
 }
 
 /**
- * Reads a file of the administrator's, that need not be there.
+ * Reads a file of the administrator, which need not exist.
  *
- * @throws {ConfigurationError} when anything else than its absence keeps it from being read
+ * @throws {ConfigurationError} when it exists, or may exist, and cannot be read
  */
 export function readSystemFile(path: string): string | undefined {
   try {
@@ -31,10 +31,10 @@ export function readSystemFile(path: string): string | undefined {
 }
 
 /**
- * Whether a directory of the administrator's is there, as far as can be seen from above it: asking
- * for what is not there takes the program's first Error, and 1.5 ms of its start.
+ * Whether the administrator's directory exists. It looks without causing an error, as the program's first
+ * Error takes 1.5 ms of its start.
  *
- * @throws {ConfigurationError} if it is there and cannot be reached
+ * @throws {ConfigurationError} if it exists and cannot be reached
  */
 export function isSystemDirectory(path: string): boolean {
   if (existsSync(path)) return true;
@@ -54,10 +54,10 @@ function namesIn(directory: string): string[] {
 }
 
 /**
- * Reads a file of a user's own, that need not be there. It is not where it would be in somebody
- * else's home, which users have that programs run as.
+ * Reads the user's own file, which need not exist. It counts as missing if HOME is another user's home,
+ * which this user cannot enter.
  *
- * @throws {ConfigurationError} when it is there and cannot be read
+ * @throws {ConfigurationError} when it exists and cannot be read
  */
 export function readUserFile(path: string): string | undefined {
   return existsSync(path) ? readFile(path) : undefined;
@@ -66,7 +66,7 @@ export function readUserFile(path: string): string | undefined {
 /** Reads a text file. @throws {ConfigurationError} naming it */
 export function readFile(path: string): string {
   try {
-    // Reading anything else might never end.
+    // Reading a FIFO or a device might never end.
     if (!Deno.statSync(path).isFile) {
       throw new ConfigurationError(`${path} is not a regular file`);
     }
@@ -78,13 +78,13 @@ export function readFile(path: string): string {
 }
 
 /**
- * Reads the members of the object that a text of JSON with comments is.
+ * Reads the members of an object in JSON with comments.
  *
- * @param file where the text is from, for messages
+ * @param file the path of the text, for messages
  * @throws {ConfigurationError} naming the file and the line
  */
 export async function parseMembers(text: string, file: string): Promise<readonly Member[]> {
-  // Nothing of it is needed where there are no files.
+  // The parser is loaded only if there are files.
   const { evaluate, parse } = await import("@humanwhocodes/momoa");
   const { body } = parsed();
   if (body.type === "Object") return membersOf(body);
@@ -108,7 +108,7 @@ export async function parseMembers(text: string, file: string): Promise<readonly
       const earlier = lines.get(key);
       if (earlier !== undefined) {
         throw new ConfigurationError(
-          `${file}:${line}: \`${key}\` was given already, in line ${earlier}`,
+          `${file}:${line}: \`${key}\` was given already in line ${earlier}`,
         );
       }
       lines.set(key, line);
@@ -122,7 +122,7 @@ export async function parseMembers(text: string, file: string): Promise<readonly
   }
 }
 
-/** Names the JSON Schema of a file, for editors. It says nothing to the program. */
+/** The key that names the JSON Schema of a file for editors; the program ignores it. */
 export const SCHEMA_KEY = "$schema";
 
 /** Checks a member's value. @throws {ConfigurationError} naming the file, the line and the key */
@@ -142,7 +142,7 @@ function abbreviated(text: string): string {
 function unreadable(path: string, error: unknown): ConfigurationError {
   if (error instanceof ConfigurationError) return error;
   const words = error instanceof Error ? error.message : String(error);
-  // They end with the operation and the path, which is told already.
+  // The message without the operation and the path, which Deno appends.
   const reason = words.replace(/(:|,) (l?stat|open|readdir|readfile|read)\b.*$/, "");
   return new ConfigurationError(`cannot read ${path}: ${reason}`);
 }

@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 import { text, type ValueType, valueType } from "./value_types.ts";
 
 /**
- * Addresses that an administrator allows: `stdio`, `unix` (any socket file), `unix:PATH`,
+ * A pattern of addresses to listen on: `stdio`, `unix` (any socket file), `unix:PATH`,
  * `loopback`, `ws://HOST:PORT`, or `ws://HOST:*` for any port.
  */
 export function listenPattern(): ValueType<string> {
@@ -21,7 +21,7 @@ export function allowsListening(pattern: string, address: ListenAddress): boolea
   return readPattern(pattern)?.(address) ?? false;
 }
 
-/** The rule that a pattern is, or undefined if it is none. */
+/** The rule of a pattern; undefined if it is not valid. */
 function readPattern(pattern: string): ((address: ListenAddress) => boolean) | undefined {
   switch (pattern) {
     case "stdio":
@@ -34,7 +34,7 @@ function readPattern(pattern: string): ((address: ListenAddress) => boolean) | u
   const allowed = parsed(anyPort ? `${pattern.slice(0, -1)}0` : pattern);
   switch (allowed?.kind) {
     case "websocket":
-      // A host that is meant to be any would match none.
+      // A host pattern such as `*` would match no host.
       if (allowed.hostname.includes("*")) return undefined;
       return (address) =>
         address.kind === "websocket" &&
@@ -56,7 +56,7 @@ function parsed(text: string): ListenAddress | undefined {
   }
 }
 
-/** The file need not be there yet, but what leads to it does. */
+/** The path of a file that need not exist yet, in a directory that does. */
 function realSocketPath(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path));

@@ -7,10 +7,10 @@ import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { hostPlaces, type Places } from "./places.ts";
 import type { Requirements } from "./requirements.ts";
 
-/** What decides about settings. */
+/** The sources of settings. */
 export interface Sources {
   readonly commandLine: Layer;
-  /** A file that the command line names. */
+  /** The file that `--config` names. */
   readonly configFile?: string | undefined;
   /** @default this program's */
   readonly environment?: Readonly<Record<string, string>>;
@@ -18,15 +18,15 @@ export interface Sources {
   readonly places?: Places;
 }
 
-/** What was found. */
+/** The loaded settings. */
 export interface Loaded {
   readonly configuration: Configuration;
-  /** Variables that look like settings and are none. */
+  /** Variables with the prefix of settings that name none. */
   readonly unknownVariables: readonly string[];
 }
 
 /**
- * Puts the layers together.
+ * Loads the settings of all layers.
  *
  * @throws {ConfigurationError} naming what is wrong and where it is
  */
@@ -35,17 +35,17 @@ export async function loadConfiguration(sources: Sources): Promise<Loaded> {
   return await loadLayers(sources, environment, places, isSystemDirectory(places.directory));
 }
 
-/** What an executor goes by. */
+/** The loaded settings and requirements of an executor. */
 export interface LoadedForExecutor extends Loaded {
-  /** Undefined where the administrator demands nothing. */
+  /** Undefined without a file of requirements. */
   readonly requirements: Requirements | undefined;
 }
 
 /**
- * Puts the layers together and holds them against what the administrator demands.
+ * Loads the settings and enforces the administrator's requirements on them.
  *
- * @throws {ConfigurationError} naming what is wrong and where it is, also if the demands cannot be
- * known: nothing may start then
+ * @throws {ConfigurationError} naming what is wrong and where it is, also if the requirements cannot be
+ * read
  */
 export async function loadForExecutor(sources: Sources): Promise<LoadedForExecutor> {
   const { environment, places } = whereToLook(sources);
@@ -69,7 +69,7 @@ function whereToLook({ environment = startingEnvironment(), places }: Sources) {
   return { environment, places: places ?? hostPlaces(environment) };
 }
 
-/** @param administered whether there may be a file of the system's */
+/** @param administered whether the administrator's directory exists */
 async function loadLayers(
   { commandLine, configFile }: Sources,
   environment: Readonly<Record<string, string>>,

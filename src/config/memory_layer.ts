@@ -2,7 +2,7 @@ import { memoryLimit } from "../os/memory_limit.ts";
 import type { Configuration, Given } from "./configuration.ts";
 import { MIN_MEMORY_BUDGET, MIN_MESSAGE_BYTES, type SettingName } from "./settings.ts";
 
-/** The share of the memory that each may be where nobody decided. */
+/** The largest share of the memory that each default may be. */
 const SHARES = { memoryBudget: 1 / 4, maxMessageBytes: 1 / 16 } as const satisfies Partial<
   Record<SettingName, number>
 >;
@@ -10,10 +10,10 @@ const SHARES = { memoryBudget: 1 / 4, maxMessageBytes: 1 / 16 } as const satisfi
 const LEAST = { memoryBudget: MIN_MEMORY_BUDGET, maxMessageBytes: MIN_MESSAGE_BYTES } as const;
 
 /**
- * Lowers what nobody decided to what the memory allows, so that an executor survives in a small
- * container without being told of it.
+ * Lowers defaults to a share of the memory, so that an executor works in a small container without
+ * settings for it.
  *
- * @param memory in bytes. @default what this program can have
+ * @param memory in bytes. @default the memory that this program may use
  */
 export function fitIntoMemory(
   configuration: Configuration,
@@ -27,5 +27,5 @@ export function fitIntoMemory(
     if (value >= configuration.get(name)) continue;
     lowered.set(name, { value, origin: { layer: "memory", bytes: memory } });
   }
-  return configuration.below(lowered);
+  return configuration.withOverrides(lowered);
 }

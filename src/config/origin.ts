@@ -1,4 +1,4 @@
-/** Where settings come from, the later over the earlier. */
+/** The layers of settings, in ascending rank. */
 const LAYERS = [
   "built in",
   "memory",
@@ -18,30 +18,30 @@ export type FileLayerName = Extract<LayerName, `${string} file`>;
 /** A line of a file. */
 export interface FilePosition {
   readonly file: string;
-  /** From 1 on. */
+  /** Counted from 1. */
   readonly line: number;
 }
 
-/** Where a value was given. */
+/** The origin of a value. */
 export type Origin =
   | { readonly layer: "built in" }
-  /** A share of so many bytes of memory, as what is built in would be too much. */
+  /** A share of the memory, of so many bytes, because the default would exceed it. */
   | { readonly layer: "memory"; readonly bytes: number }
   | ({ readonly layer: "requirements" | FileLayerName } & FilePosition)
   | { readonly layer: "environment"; readonly variable: string }
   | { readonly layer: "command line"; readonly option: string };
 
-/** Whether a value of the first origin goes over one of the second, and does not stand beside it. */
+/** Whether the first origin is of a higher layer than the second. */
 export function outranks(origin: Origin, other: Origin): boolean {
   return LAYERS.indexOf(origin.layer) > LAYERS.indexOf(other.layer);
 }
 
-/** A place as compilers and editors write it. */
+/** A position as FILE:LINE. */
 export function positionText({ file, line }: FilePosition): string {
   return `${file}:${line}`;
 }
 
-/** What is wrong with how the program is configured; ends it with exit code 2. */
+/** The configuration is wrong; the program ends with exit code 2. */
 export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 }

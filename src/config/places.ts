@@ -1,11 +1,11 @@
 import { isAbsolute } from "@std/path";
 
-/** Where the files of a machine are. */
+/** The paths of the files of settings. */
 export interface Places {
-  /** The directory of the next two. */
+  /** The administrator's directory, of the next two files. */
   readonly directory: string;
   readonly system: string;
-  /** The administrator's. */
+  /** The administrator's requirements. */
   readonly requirements: string;
   /** Undefined for a user without a home. */
   readonly user: string | undefined;
@@ -14,9 +14,9 @@ export interface Places {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where this machine's files are. No variable moves those of the administrator.
+ * The paths on this machine. No variable changes those of the administrator.
  *
- * @param os the system that this runs on
+ * @param os this system
  */
 export function hostPlaces(
   environment: Environment,
@@ -32,7 +32,7 @@ export function hostPlaces(
   };
 }
 
-/** https://specifications.freedesktop.org/basedir-spec/latest/: what is not absolute is ignored. */
+/** A relative path is ignored (https://specifications.freedesktop.org/basedir-spec/latest/). */
 function userDirectory(
   { XDG_CONFIG_HOME, APPDATA, HOME }: Environment,
   os: typeof Deno.build.os,

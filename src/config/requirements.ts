@@ -12,75 +12,75 @@ import {
 } from "./settings.ts";
 import { absolutePath, choice, listOf, toggle, type ValueType } from "./value_types.ts";
 
-/** Something that an administrator can demand. */
+/** One requirement that an administrator can set. */
 export interface Requirement<T> {
   readonly type: ValueType<T>;
-  /** What it demands, for people. */
+  /** What it requires, for people. */
   readonly meaning: string;
 }
 
 const table = {
   requireSandbox: {
     type: toggle(),
-    meaning: "commands and file requests must come with a sandbox that restricts files, and be " +
-      "enclosed in it; `disabled`, `external` and full access are none",
+    meaning:
+      "commands and file requests need a sandbox that restricts files, and are refused if it " +
+      "cannot be enforced; `disabled`, `external` and full access do not count as one",
   },
   allowedWorkspaceRoots: {
     type: listOf(absolutePath("DIR")),
-    meaning: "directories below which everything lies that a sandbox lets write, its workspace " +
-      "roots and the command's working directory; the temporary directory needs to be listed " +
-      "too. It requires a sandbox",
+    meaning: "directories that contain all that a sandbox may write, its workspace roots and the " +
+      "command's working directory; list the temporary directory too. Requires a sandbox",
   },
   allowedNetwork: {
     type: choice("NETWORK", ["none", "proxy", "managed", "any"]),
-    meaning:
-      "the network that a sandbox may leave: none, proxy (by name, through this executor's " +
-      "own), managed (by proxies that the client runs here too) or any. Below `any` http/request " +
-      "is refused",
+    meaning: "network that a sandbox may allow: none, proxy (by name, through the executor's " +
+      "proxy), managed (also through proxies that the client runs here) or any. http/request is " +
+      "refused unless it is `any`",
   },
   allowedDomains: {
     type: listOf<string>(domainPattern()),
-    meaning: "hosts outside of which nothing is reached: NAME, *.NAME, **.NAME, * or an address. " +
-      "It leaves no other network than proxy",
+    meaning: "the only hosts that commands may reach: NAME, *.NAME, **.NAME, * or an address. " +
+      "Leaves no other network than proxy",
   },
   deniedDomains: {
     type: listOf<string>(domainPattern()),
-    meaning: "hosts that are not reached, whatever else allows them. It leaves no other network " +
-      "than proxy",
+    meaning: "hosts that commands may not reach, whatever else allows them. Leaves no other " +
+      "network than proxy",
   },
   allowUpstreamProxy: {
     type: toggle(),
-    meaning: "false: this executor's proxy connects by itself, and never through what HTTP_PROXY " +
-      "and the like name",
+    meaning: "false: the executor's proxy connects directly, never through a proxy of HTTP_PROXY " +
+      "and similar variables",
   },
   sandboxMechanism: {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
-    meaning: "what encloses commands on Linux: bubblewrap or landlock, and nothing else",
+    meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",
   },
   allowedListen: {
     type: listOf<string>(listenPattern()),
-    meaning: "where an executor may listen: stdio, unix, unix:PATH, loopback, ws://HOST:PORT or " +
-      "ws://HOST:*",
+    meaning: "addresses that an executor may listen on: stdio, unix, unix:PATH, loopback, " +
+      "ws://HOST:PORT or ws://HOST:*",
   },
   requireAuthentication: {
     type: choice("WHERE", ["remote", "always"]),
     meaning:
-      "remote: not to be replaced by --insecure-no-auth; always: on loopback addresses and " +
-      "unix sockets too",
+      "remote: --insecure-no-auth is refused; always: loopback addresses and unix sockets need " +
+      "authentication too",
   },
   requireTls: {
     type: toggle(),
-    meaning: "what others than this machine's programs can reach must be encrypted",
+    meaning: "addresses that other machines can reach must be encrypted",
   },
 };
 
-/** The requirement that bounds numbers, one for each setting that is named in it. */
+/** The requirement that bounds the numeric settings it names. */
 export const MAXIMUM = "maximum";
-/** What it demands, for people. */
-export const MAXIMUM_MEANING = "an object of settings that are numbers and the most they may be; " +
-  "what is built in is lowered to that";
+/** What {@linkcode MAXIMUM} requires, for people. */
+export const MAXIMUM_MEANING =
+  "object of numeric settings and the largest value of each; built-in " +
+  "defaults are lowered to it";
 
-/** What a requirement is called in the file. */
+/** The name of a requirement, as the file has it. */
 export type RequirementName = keyof typeof table;
 
 /** The values that requirements have. */
@@ -88,12 +88,12 @@ export type RequirementValues = {
   readonly [Name in RequirementName]: (typeof table)[Name] extends Requirement<infer T> ? T : never;
 };
 
-/** What there is to know of each requirement. */
+/** The requirements by name. */
 export const REQUIREMENTS: {
   readonly [Name in RequirementName]: Requirement<RequirementValues[Name]>;
 } = table;
 
-/** All names, in the order of the table. */
+/** The names of all requirements, in the order of the table. */
 export function requirementNames(): RequirementName[] {
   return Object.keys(REQUIREMENTS).filter(isRequirementName);
 }
@@ -102,7 +102,7 @@ function isRequirementName(name: string): name is RequirementName {
   return Object.hasOwn(REQUIREMENTS, name);
 }
 
-/** The most that a setting may be. */
+/** The largest value of a setting. */
 export interface Bound {
   readonly most: number;
   readonly position: FilePosition;
@@ -113,7 +113,7 @@ interface Demand {
   readonly position: FilePosition;
 }
 
-/** What an administrator demands. */
+/** The requirements of an administrator. */
 export class Requirements {
   readonly maximum: ReadonlyMap<SettingName, Bound>;
   readonly #demands: ReadonlyMap<RequirementName, Demand>;
@@ -127,25 +127,29 @@ export class Requirements {
     this.maximum = maximum;
   }
 
-  /** What is demanded, or undefined. */
+  /** The value of a requirement, or undefined. */
   get<Name extends RequirementName>(name: Name): RequirementValues[Name] | undefined {
     const value = this.#demands.get(name)?.value;
     return REQUIREMENTS[name].type.accepts(value) ? value : undefined;
   }
 
-  /** Where it is demanded; undefined if it is not. */
+  /** The position of a requirement in the file; undefined if it is not set. */
   position(name: RequirementName): FilePosition | undefined {
     return this.#demands.get(name)?.position;
   }
 
-  /** What to call it in messages. */
+  /** The name of a requirement for messages, with its position. */
   nameOf(name: RequirementName): string {
     const position = this.position(name);
     return position === undefined ? name : `${positionText(position)}: ${name}`;
   }
 }
 
-/** Reads the administrator's file. @throws {ConfigurationError} naming the file, the line and the key that is wrong */
+/**
+ * Reads the administrator's file.
+ *
+ * @throws {ConfigurationError} naming the file, the line and the key that is wrong
+ */
 export async function parseRequirements(text: string, file: string): Promise<Requirements> {
   const demands = new Map<RequirementName, Demand>();
   let maximum: ReadonlyMap<SettingName, Bound> = new Map();

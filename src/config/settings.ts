@@ -19,13 +19,13 @@ import {
 /** The commands that have settings. */
 export type ConfiguredCommand = "serve" | "exec";
 
-/** What can enclose commands on Linux; `auto` is the first that works. */
+/** The mechanisms that can sandbox commands on Linux; `auto` is the first that works. */
 export const SANDBOX_MECHANISMS = ["auto", "bubblewrap", "landlock"] as const;
 
-/** One thing that can be decided on the command line, in the environment, or in a file. */
+/** One setting, which the command line, the environment or a file can give. */
 export interface Setting<T> {
   readonly type: ValueType<NonNullable<T>>;
-  /** The value where nothing is set. */
+  /** The value of a setting that nothing gives. */
   readonly fallback: T;
   readonly commands: readonly ConfiguredCommand[];
   /** What it does, for people. */
@@ -38,12 +38,12 @@ const MAX_RETAINED_BYTES = 256 * 1024 * 1024;
 
 const MAX_LIMIT = 1_000_000;
 
-/** What clients need to be served at all. */
+/** Bytes without which clients could not be served. */
 export const MIN_MEMORY_BUDGET = 16 * 1024 * 1024;
 /** A terabyte. */
 const MAX_MEMORY_BUDGET = 2 ** 40;
 
-/** Below that commands with long arguments could not be started. */
+/** Bytes below which commands with long arguments could not be started. */
 export const MIN_MESSAGE_BYTES = 1024 * 1024;
 
 /** A day; more would make the end of tokens meaningless. */
@@ -77,147 +77,144 @@ function optional<T extends string>(
 const limit = (number: number, meaning: string): Setting<number> =>
   setting(serve, wholeNumber(1, MAX_LIMIT), number, meaning);
 
-/** All of them, by their names in files. What else calls them is derived from these names. */
+/** All settings by their names in files, from which options and variables derive theirs. */
 const table = {
   listen: setting(
     serve,
     listenAddress(),
     "ws://127.0.0.1:0",
-    "where to listen: ws://HOST:PORT (0 for any free port), unix:PATH or stdio",
+    "address to listen on: ws://HOST:PORT (port 0 takes a free one), unix:PATH or stdio",
   ),
   wsAuth: setting(
     serve,
     choice("MODE", ["none", "capability-token", "signed-bearer-token"]),
     "none",
-    "let in only who sends `Authorization: Bearer TOKEN`; the mode is capability-token or " +
-      "signed-bearer-token",
+    "require `Authorization: Bearer TOKEN` of clients: capability-token or signed-bearer-token",
   ),
-  wsTokenFile: optional(serve, path(), "capability-token: the file with the token"),
+  wsTokenFile: optional(serve, path(), "capability-token: file with the token"),
   wsTokenSha256: optional(
     serve,
     sha256Digest(),
-    "capability-token: the token's SHA-256 digest instead",
+    "capability-token: SHA-256 digest of the token, instead of its file",
   ),
   wsSharedSecretFile: optional(
     serve,
     path(),
-    "signed-bearer-token: the file with the secret, 32 bytes or more, that JSON Web Tokens are " +
-      "signed with (HS256); they must expire",
+    "signed-bearer-token: file with the secret, of 32 bytes or more, that signs JSON Web Tokens " +
+      "(HS256); tokens must expire",
   ),
   wsIssuer: optional(
     serve,
     text("ISSUER"),
-    "signed-bearer-token: who must have issued the token",
+    "signed-bearer-token: issuer that tokens must have",
   ),
   wsAudience: optional(
     serve,
     text("AUDIENCE"),
-    "signed-bearer-token: whom the token must be meant for",
+    "signed-bearer-token: audience that tokens must have",
   ),
   wsMaxClockSkewSeconds: setting(
     serve,
     wholeNumber(0, MAX_CLOCK_SKEW_SECONDS),
     30,
-    "signed-bearer-token: how far clocks may be apart",
+    "signed-bearer-token: seconds that clocks may differ",
   ),
   insecureNoAuth: setting(
     serve,
     toggle(),
     false,
-    "listen beyond this machine though anyone could run commands then",
+    "let anyone who can connect run commands, also from other machines",
   ),
   tlsCert: optional(
     serve,
     path(),
-    "certificate chain in PEM format; clients then connect to wss://…",
+    "file with the certificate chain (PEM); clients connect to wss://…",
   ),
-  tlsKey: optional(serve, path(), "the certificate's private key in PEM format"),
+  tlsKey: optional(serve, path(), "file with the certificate's private key (PEM)"),
   maxConnections: limit(
     DEFAULT_LIMITS.connections,
     "clients at the same time; others get status 503",
   ),
   maxSessions: limit(DEFAULT_LIMITS.sessions, "sessions, connected or waiting for their client"),
-  maxProcesses: limit(DEFAULT_LIMITS.processes, "running processes of all sessions together"),
+  maxProcesses: limit(DEFAULT_LIMITS.processes, "running processes of all sessions"),
   maxEndedProcesses: limit(
     DEFAULT_LIMITS.endedProcesses,
-    "ended processes of all sessions together that are remembered, for 30 s at the most",
+    "ended processes remembered for up to 30 s",
   ),
   concurrentRequests: limit(
     DEFAULT_LIMITS.concurrentRequests,
-    "requests of a connection worked on at the same time; more wait for their turn",
+    "requests of a connection handled at the same time",
   ),
   grace: setting(
     [...serve, ...exec],
     seconds("zero"),
     5,
-    "time for commands to end once they were told to, before they are killed",
+    "seconds that commands get to end before being killed",
   ),
   pingInterval: setting(
     serve,
     seconds("zero"),
     30,
-    "how long a client may be silent before it is sent a ping, which keeps proxies from cutting an " +
-      "idle connection; one that says nothing for as long again is taken for gone; 0 for no pings",
+    "seconds of a client's silence before it gets a ping, which keeps proxies from closing an " +
+      "idle connection; after as many more without an answer it is disconnected; 0: no pings",
   ),
   retainBytes: setting(
     serve,
     wholeNumber(MIN_RETAINED_BYTES, MAX_RETAINED_BYTES),
     DEFAULT_RETAINED_BYTES,
-    "output kept of each process for clients that lost their connection, at most 268435456; all " +
-      "processes together keep a quarter of `memoryBudget`, and of those that ended less first",
+    "bytes of output kept of each process for clients that reconnect, at most 268435456; all " +
+      "processes together keep a quarter of `memoryBudget`, and ended ones give way first",
   ),
   memoryBudget: setting(
     serve,
     wholeNumber(MIN_MEMORY_BUDGET, MAX_MEMORY_BUDGET),
     DEFAULT_MEMORY.budgetBytes,
-    "bytes of memory for clients' sake: half for messages being read and worked on, a quarter " +
-      "for output that is kept, a quarter for what is not sent yet; not set, it is a quarter of " +
-      "the machine's or container's memory if that is less",
+    "bytes of memory for clients: half for requests, a quarter for retained output, a quarter " +
+      "for unsent output; unless set, at most a quarter of the machine's or container's memory",
   ),
   maxMessageBytes: setting(
     serve,
     wholeNumber(MIN_MESSAGE_BYTES, MAX_MESSAGE_BYTES),
     DEFAULT_MEMORY.messageBytes,
-    "the largest message that is read, in bytes; not set, it is a sixteenth of the memory if " +
-      "that is less",
+    "bytes of the largest message that is read; unless set, at most a sixteenth of the memory",
   ),
   sandboxMechanism: setting(
     serve,
     choice("MECHANISM", SANDBOX_MECHANISMS),
     "auto",
-    "what encloses commands on Linux: bubblewrap shows less of the machine, landlock starts in a " +
-      "tenth of the time; auto takes bubblewrap where it works",
+    "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
+      "starts faster, or auto",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
-  url: optional(exec, url(), "the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
-  tokenFile: optional(exec, path(), "authenticate with the token in this file"),
+  url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
+  tokenFile: optional(exec, path(), "file with the token that the executor requires"),
   sandbox: optional(
     exec,
     choice("PROFILE", SANDBOX_PROFILES),
-    `what the command may do: ${inWords(SANDBOX_PROFILES)}`,
+    `permission profile of the command: ${inWords(SANDBOX_PROFILES)}`,
   ),
-  connectTimeout: setting(exec, seconds("above zero"), 10, "how long to wait for the executor"),
+  connectTimeout: setting(exec, seconds("above zero"), 10, "seconds to wait for the executor"),
   reconnectTimeout: setting(
     exec,
     seconds("above zero"),
     25,
-    "how long to look for a connection that broke",
+    "seconds to go on reconnecting after the connection broke",
   ),
   log: setting(
     [...serve, ...exec],
     choice("LEVEL", LOG_LEVELS),
     "warn",
-    `how much is logged on standard error: ${inWords(LOG_LEVELS)}`,
+    `level of the log: ${inWords(LOG_LEVELS)}`,
   ),
   logFormat: setting(
     [...serve, ...exec],
     choice("FORMAT", LOG_FORMATS),
     "text",
-    `what lines of the log are: ${inWords(LOG_FORMATS)}`,
+    `format of the log: ${inWords(LOG_FORMATS)}`,
   ),
 };
 
-/** What a setting is called in files. */
+/** The name of a setting, as files have it. */
 export type SettingName = keyof typeof table;
 
 /** The values that settings have. */
@@ -225,15 +222,15 @@ export type SettingValues = {
   readonly [Name in SettingName]: (typeof table)[Name] extends Setting<infer T> ? T : never;
 };
 
-/** What there is to know of each setting. */
+/** The settings by name. */
 export const SETTINGS: { readonly [Name in SettingName]: Setting<SettingValues[Name]> } = table;
 
-/** Whether a text names a setting, as files do. */
+/** Whether a text is the name of a setting. */
 export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);
 }
 
-/** All names, or those that a command has, in the order of the table. */
+/** The names of all settings, or of a command's, in the order of the table. */
 export function settingNames(command?: ConfiguredCommand): SettingName[] {
   return Object.keys(SETTINGS).filter(isSettingName)
     .filter((name) => command === undefined || SETTINGS[name].commands.includes(command));

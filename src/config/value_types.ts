@@ -2,27 +2,27 @@ import { isAbsolute, join } from "@std/path";
 import * as z from "zod/mini";
 import { parseListenAddress } from "../transport/listen_address.ts";
 
-/** How a kind of value is described, before its schema is built. */
+/** The description of a kind of value, before its schema is built. */
 interface ValueDescription<T> {
   /** What a value must be, to be read after "is not" and "must be". */
   readonly expected: string;
-  /** How help calls the value; undefined for what is switched on or off. */
+  /** The name of the value in help; undefined for a switch. */
   readonly placeholder: string | undefined;
-  /** Reads what a command line or an environment variable says; the result has to be accepted. */
+  /** Converts the text of an option or a variable; the result is validated afterwards. */
   readonly fromText: (text: string) => unknown;
-  /** What a value must be, for programs. Built when it is first asked for: most settings are not set. */
+  /** The schema, built when it is first needed, as most settings are not set. */
   readonly schema: () => z.ZodMiniType<T>;
-  /** The value that a file's means there. @default the same */
+  /** Resolves a value of a file in that directory. @default unchanged */
   readonly inDirectory?: (value: T, directory: string) => T;
-  /** What may be shown of a value. @default all of it */
+  /** The value without its secret parts. @default unchanged */
   readonly shown?: (value: T) => string;
-  /** Whether a wrong value could be a secret in the wrong place, and is not to be repeated. */
+  /** Whether a wrong value may be a misplaced secret, which messages must not repeat. */
   readonly delicate?: boolean;
 }
 
-/** What a setting can be set to. */
+/** The type of a setting's value. */
 export interface ValueType<T> extends ValueDescription<T> {
-  /** Whether a value, of a file or of {@linkcode ValueDescription.fromText}, may be used. */
+  /** Whether a value is valid. */
   readonly accepts: (value: unknown) => value is T;
 }
 
@@ -47,7 +47,7 @@ export function text(placeholder: string): ValueType<string> {
   });
 }
 
-/** A URL, which may say more than is to be shown. */
+/** A URL, shown without its credentials and query. */
 export function url(): ValueType<string> {
   return {
     ...text("URL"),
@@ -55,7 +55,7 @@ export function url(): ValueType<string> {
   };
 }
 
-/** A path; in a file it is relative to the file's directory. */
+/** A path, which in a file is relative to the file's directory. */
 export function path(): ValueType<string> {
   return {
     ...text("PATH"),
@@ -64,7 +64,7 @@ export function path(): ValueType<string> {
   };
 }
 
-/** A path from the root. */
+/** An absolute path. */
 export function absolutePath(placeholder: string): ValueType<string> {
   return valueType({
     ...text(placeholder),
@@ -73,7 +73,7 @@ export function absolutePath(placeholder: string): ValueType<string> {
   });
 }
 
-/** One of some words, which may be given in capitals where they are not in quotes. */
+/** One of some words; options and variables may give it in any case. */
 export function choice<const T extends string>(
   placeholder: string,
   words: readonly T[],
@@ -116,7 +116,7 @@ export function toggle(): ValueType<boolean> {
   });
 }
 
-/** Where an executor listens. */
+/** An address to listen on. */
 export function listenAddress(): ValueType<string> {
   return valueType({
     ...text("ADDRESS"),
@@ -147,13 +147,13 @@ export function listOf<T>(type: ValueType<T>): ValueType<readonly T[]> {
   });
 }
 
-/** Words as a sentence lists them. */
+/** Words as the list in a sentence. */
 export function inWords(words: readonly string[], join = "or"): string {
   const last = words.at(-1) ?? "";
   return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} ${join} ${last}`;
 }
 
-/** A text with something else than blanks in it. */
+/** A text that is not blank. */
 function notBlank() {
   return z.string().check(z.regex(/\S/));
 }

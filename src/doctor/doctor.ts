@@ -7,9 +7,9 @@ import { hostAbilities } from "../sandbox/host.ts";
 import type { HostAbilities } from "../sandbox/plan.ts";
 
 /**
- * Examines this machine, in part by running commands on it. Nothing is left behind.
+ * Examines this machine, in part by running commands. It leaves nothing behind.
  *
- * @param trials sandboxes to try, the simplest first: if it fails commands cannot be enclosed
+ * @param trials profiles to try, the simplest first: if that one fails commands cannot be sandboxed
  */
 export async function examineHost(trials: readonly Trial[]): Promise<DoctorReport> {
   const abilities = await hostAbilities([]);
@@ -38,7 +38,7 @@ function mechanismOf(abilities: HostAbilities): Mechanism | undefined {
   }
 }
 
-/** What gives a machine its better mechanism. */
+/** What would make a better mechanism work on a machine. */
 function fixOf(abilities: HostAbilities): string | undefined {
   if (abilities.os !== "linux" || abilities.bubblewrap.kind === "usable") return undefined;
   return abilities.bubblewrap.fix;
@@ -56,14 +56,14 @@ async function mechanismChecks(abilities: HostAbilities): Promise<DoctorCheck[]>
       return [{
         name: "sandbox",
         status: "failed",
-        detail: `commands cannot be enclosed on ${abilities.name}; sandboxed starts are refused`,
+        detail: `commands cannot be sandboxed on ${abilities.name}; sandboxed starts are refused`,
         fix: "run the executor on Linux or macOS",
       }];
   }
 }
 
 function seatbeltCheck(there: boolean): DoctorCheck {
-  if (there) return ok("seatbelt", "/usr/bin/sandbox-exec takes profiles");
+  if (there) return ok("seatbelt", "/usr/bin/sandbox-exec accepts profiles");
   return {
     name: "seatbelt",
     status: "failed",
@@ -74,11 +74,11 @@ function seatbeltCheck(there: boolean): DoctorCheck {
 
 const MEANS = {
   bubblewrap: "bubblewrap and seccomp",
-  landlock: "Landlock and seccomp, for bubblewrap does not work here",
+  landlock: "Landlock and seccomp, as bubblewrap does not work here",
   seatbelt: "Seatbelt",
 };
 
-/** Says what encloses commands, and what of the profiles that were tried it cannot enforce. */
+/** Says which mechanism sandboxes commands, and which of the tried profiles it cannot enforce. */
 export function verdict(
   preferred: Mechanism | undefined,
   [simplest, ...others]: readonly DoctorCheck[],
@@ -86,11 +86,11 @@ export function verdict(
   if (preferred === undefined || simplest?.status === "failed") {
     return {
       mechanism: null,
-      reason: "commands cannot be enclosed on this machine, sandboxed starts are refused",
+      reason: "commands cannot be sandboxed on this machine; sandboxed starts are refused",
     };
   }
   const refused = others.filter(({ status }) => status === "failed")
     .map(({ name }) => name.replace(/^sandbox /, ""));
   const but = refused.length === 0 ? "" : `; not as ${refused.join(" or ")}`;
-  return { mechanism: preferred, reason: `commands are enclosed with ${MEANS[preferred]}${but}` };
+  return { mechanism: preferred, reason: `commands are sandboxed with ${MEANS[preferred]}${but}` };
 }

@@ -7,13 +7,13 @@ import type {
 import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
 import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
 
-/** What was found out about a Linux machine. */
+/** The findings on a Linux machine. */
 export interface LinuxFacts {
   readonly abilities: LinuxAbilities;
   readonly settings: NamespaceSettings;
 }
 
-/** The means that a plan for this machine would prefer. */
+/** The mechanism that plans prefer on a machine. */
 export function linuxMechanism(
   { bubblewrap, landlock, seccomp, architecture }: LinuxAbilities,
 ): Mechanism | undefined {
@@ -22,7 +22,7 @@ export function linuxMechanism(
   return landlock >= OLDEST_LANDLOCK ? "landlock" : undefined;
 }
 
-/** Judges what encloses commands on Linux. */
+/** Checks the sandbox mechanisms of a Linux machine. */
 export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] {
   const { bubblewrap, landlock, seccomp, supervision } = abilities;
   const works = bubblewrap.kind === "usable";
@@ -45,18 +45,18 @@ function bubblewrapCheck(
   if (bubblewrap.kind === "unusable") {
     return { name, status, detail: bubblewrap.reason, fix: bubblewrap.fix };
   }
-  if (bubblewrap.freshProc) return ok(name, `${bubblewrap.path} makes namespaces and mounts`);
+  if (bubblewrap.freshProc) return ok(name, `${bubblewrap.path} can create namespaces and mounts`);
   return {
     name,
     status: "warning",
     detail:
-      `${bubblewrap.path} works, but cannot mount a fresh /proc: commands see this machine's, or none`,
+      `${bubblewrap.path} works, but cannot mount a new /proc: commands see the machine's or none`,
     fix: "in a container: `--security-opt systempaths=unconfined` for Docker, " +
       "`--security-opt unmask=ALL` for Podman",
   };
 }
 
-/** Each setting of the kernel that takes user namespaces away, whether or not it is what does. */
+/** Checks each kernel setting that can forbid user namespaces. */
 function settingChecks(
   settings: NamespaceSettings,
   works: boolean,
@@ -81,7 +81,7 @@ function settingChecks(
       name: "kernel.apparmor_restrict_unprivileged_userns",
       forbids: appArmorRestricted === true,
       found: appArmorRestricted === undefined ? undefined : Number(appArmorRestricted),
-      fix: `let bubblewrap alone: write ${APPARMOR_PROFILE} to /etc/apparmor.d/bwrap and run ` +
+      fix: `exempt bubblewrap: write ${APPARMOR_PROFILE} to /etc/apparmor.d/bwrap and run ` +
         "`systemctl reload apparmor`",
     },
   ];
@@ -89,7 +89,7 @@ function settingChecks(
     if (found === undefined) return [];
     if (!forbids) return [ok(name, `${found}: allows user namespaces`)];
     return works
-      ? [ok(name, `${found}: keeps user namespaces from others, bubblewrap has them`)]
+      ? [ok(name, `${found}: forbids user namespaces, but allows bubblewrap to create them`)]
       : [{ name, status, detail: `${found}: forbids user namespaces`, fix }];
   });
 }
@@ -100,14 +100,13 @@ const APPARMOR_PROFILE =
 
 function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCheck {
   const name = "landlock";
-  const fix = "Linux 6.12 or newer with Landlock switched on: `landlock` among the kernel's `lsm=`";
-  if (landlock === 0) return { name, status, detail: "this kernel offers no Landlock", fix };
-  if (landlock >= OLDEST_LANDLOCK) return ok(name, `version ${landlock} of its interface`);
+  const fix = "Linux 6.12 or newer with Landlock enabled: `landlock` among the kernel's `lsm=`";
+  if (landlock === 0) return { name, status, detail: "the kernel has no Landlock", fix };
+  if (landlock >= OLDEST_LANDLOCK) return ok(name, `ABI version ${landlock}`);
   return {
     name,
     status,
-    detail:
-      `version ${landlock} of its interface cannot keep signals in, ${OLDEST_LANDLOCK} is needed`,
+    detail: `ABI version ${landlock} cannot restrict signals; version ${OLDEST_LANDLOCK} is needed`,
     fix,
   };
 }
@@ -138,7 +137,7 @@ function seccompCheck(seccomp: boolean): DoctorCheck {
   return {
     name,
     status: "failed",
-    detail: "the kernel does not filter system calls, or /proc does not tell",
+    detail: "the kernel does not filter system calls, or /proc does not show that it does",
     fix: "a kernel with CONFIG_SECCOMP_FILTER, and /proc mounted",
   };
 }
@@ -150,17 +149,17 @@ function helperChecks({ bubblewrap, tools, namespaceEntry }: LinuxAbilities): Do
     ...tools.setsid === undefined
       ? ["setsid(1), for job control of sandboxed commands on a terminal"]
       : [],
-    ...canName ? [] : ["bubblewrap 0.9 or perl, for sandboxed commands with another name (arg0)"],
+    ...canName ? [] : ["bubblewrap 0.9 or perl, for sandboxed commands with an arg0"],
     ...tools.env === undefined && tools.perl === undefined
       ? ["env(1) or perl, for sandboxed commands with a PWD of their own"]
       : [],
     ...namespaceEntry.kind === "none" ? ["nsenter(1) on PATH, for managed networks"] : [],
   ];
-  if (missing.length === 0) return [ok("helpers", "all there")];
+  if (missing.length === 0) return [ok("helpers", "all programs are installed")];
   return [{
     name: "helpers",
     status: "warning",
     detail: `missing: ${missing.join("; ")}`,
-    fix: "install them in /usr/bin or /bin: they are in util-linux, coreutils and perl",
+    fix: "install them in /usr/bin or /bin; the packages are util-linux, coreutils and perl",
   }];
 }

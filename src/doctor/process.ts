@@ -2,10 +2,10 @@ import { type ChildCommand, StartError } from "../process/child.ts";
 import { runChild, startChild } from "../process/start_child.ts";
 import { type DoctorCheck, ok } from "./report.ts";
 
-/** Fewer than a service usually gets. Every command takes up to five. */
+/** Descriptors that a service usually gets at least. Every command takes up to five. */
 const FEW_DESCRIPTORS = 1024;
 
-/** Tries what running commands needs, sandboxed or not. */
+/** Checks what running commands needs, sandboxed or not. */
 export async function processChecks(): Promise<DoctorCheck[]> {
   if (Deno.build.os === "windows") return [];
   const checks = [await terminalCheck(), await shellCheck()];
@@ -16,27 +16,27 @@ export async function processChecks(): Promise<DoctorCheck[]> {
 async function terminalCheck(): Promise<DoctorCheck> {
   const name = "terminals";
   const problem = await problemOf(() => runOnTerminal(["/bin/sh", "-c", "test -t 0 && test -t 1"]));
-  if (problem === undefined) return ok(name, "a command was run on a pseudo-terminal");
+  if (problem === undefined) return ok(name, "a command ran on a pseudo-terminal");
   return {
     name,
     status: "failed",
-    detail: `no command can be run on a pseudo-terminal: ${problem}`,
+    detail: `commands cannot run on a pseudo-terminal: ${problem}`,
     fix: "mount /dev/pts: `mount -t devpts devpts /dev/pts -o newinstance,ptmxmode=0666`, with " +
       "/dev/ptmx a link to pts/ptmx",
   };
 }
 
-/** The guardian that ends commands after the executor was killed is a shell. */
+/** The watchdog, which ends commands after the executor was killed, is a shell script. */
 async function shellCheck(): Promise<DoctorCheck> {
-  const name = "guardian";
+  const name = "watchdog";
   const run = async () =>
     (await runChild({ argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {} })).exitCode;
   const problem = await problemOf(run);
-  if (problem === undefined) return ok(name, "/bin/sh can watch over commands");
+  if (problem === undefined) return ok(name, "/bin/sh can run the watchdog");
   return {
     name,
     status: "failed",
-    detail: `/bin/sh cannot be run: ${problem}; commands outlive an executor that is killed`,
+    detail: `/bin/sh cannot run: ${problem}; commands outlive an executor that is killed`,
     fix: "install a POSIX shell as /bin/sh",
   };
 }
@@ -68,20 +68,21 @@ async function runOnTerminal(argv: ChildCommand["argv"]): Promise<number> {
   return exitCode;
 }
 
-const PR_SET_CHILD_SUBREAPER = 36;
-
 async function subreaperCheck(): Promise<DoctorCheck> {
   const name = "descendants";
-  const { libc } = await import("../os/process_libc.ts");
-  const adopts = libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+  const { becomeSubreaper } = await import("../os/subreaper.ts");
+  const adopts = becomeSubreaper();
   const seesThem = readText("/proc/self/stat") !== undefined;
-  if (adopts && seesThem) return ok(name, "what commands leave running is adopted and ended");
+  if (adopts && seesThem) {
+    return ok(name, "the executor finds and ends the processes that commands leave behind");
+  }
   return {
     name,
     status: "warning",
     detail: adopts
-      ? "/proc cannot be read: what leaves a command's process group is lost from sight"
-      : "the kernel does not hand over what commands leave running (PR_SET_CHILD_SUBREAPER)",
+      ? "/proc cannot be read: a process that leaves its command's process group is not ended"
+      : "the kernel does not give the executor the processes that commands leave behind " +
+        "(PR_SET_CHILD_SUBREAPER)",
     fix: adopts ? "mount /proc" : "Linux 3.4 or newer",
   };
 }
@@ -108,7 +109,7 @@ export function descriptorCheck(limits: string | undefined): DoctorCheck {
   return {
     name,
     status: "warning",
-    detail: `up to ${found} (RLIMIT_NOFILE): room for some ${
+    detail: `up to ${found} (RLIMIT_NOFILE): enough for about ${
       Math.floor(Number(found) / 5)
     } commands`,
     fix: "`ulimit -n 65536`, LimitNOFILE=65536 in a systemd unit, or `--ulimit nofile=65536` for " +

@@ -2,11 +2,13 @@ import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "@std/path";
 import type { ChildCommand } from "../process/child.ts";
+import { RpcError } from "../protocol/errors.ts";
+import { SandboxUnavailable } from "../sandbox/cannot_enforce.ts";
 import { type DoctorCheck, ok } from "./report.ts";
 import type { SandboxIntent } from "../sandbox/policy/requires_sandbox.ts";
 import { startEnclosed } from "../sandbox/start_enclosed.ts";
 
-/** A permission profile to be tried for real. */
+/** A permission profile to try by running a command under it. */
 export interface Trial {
   readonly profile: string;
   /** Whether the workspace may be written. */
@@ -15,10 +17,10 @@ export interface Trial {
   intentFor(workspace: string): Promise<SandboxIntent>;
 }
 
-/** What is run in a trial. */
+/** The program that a trial runs. */
 const SHELL = "/bin/sh";
 
-/** How it tells what happened: it ends with one of these, or something has kept it from trying. */
+/** How the command tells what happened. With any other code something kept it from trying. */
 const ESCAPED = 3;
 const HELD_BACK = 4;
 const NO_NULL_DEVICE = 5;
@@ -37,7 +39,7 @@ const IN_WRITABLE = `${FIRST}mkdir "$0/new" || exit ${HELD_BACK}; ` +
   `${refused("$0/.git")}exit ${KEPT}`;
 
 /**
- * Runs a command in a sandbox that tries what it may and what it may not.
+ * Runs a command in a sandbox; the command tries what the profile allows and what it denies.
  *
  * @param fix what would help if the sandbox is refused
  */
@@ -47,16 +49,16 @@ export async function runTrial(trial: Trial, fix = LOOK_FOR_DENIALS): Promise<Do
     return {
       name,
       status: "warning",
-      detail: `was not tried, for that takes ${SHELL}, which is missing`,
+      detail: `not tried: ${SHELL} is missing`,
       fix: `install a POSIX shell as ${SHELL}`,
     };
   }
   const problem = await tryInTemporaryWorkspace(trial, fix);
-  if (problem === undefined) return ok(name, "a command was run in it, and kept to it");
+  if (problem === undefined) return ok(name, "a command ran in it and could not break out");
   return { name, status: "failed", ...problem };
 }
 
-const LOOK_FOR_DENIALS = "look for denials by AppArmor or SELinux in the kernel's log (`dmesg`)";
+const LOOK_FOR_DENIALS = "look in the kernel's log (`dmesg`) for denials by AppArmor or SELinux";
 
 type Problem = Required<Pick<DoctorCheck, "detail" | "fix">>;
 
@@ -66,7 +68,7 @@ async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Probl
     directory = await mkdtemp(join(tmpdir(), "remex-doctor-"));
   } catch (error) {
     return {
-      detail: `cannot be tried: ${messageOf(error)}`,
+      detail: `not tried: ${messageOf(error)}`,
       fix: "set TMPDIR to a directory that this user can write to",
     };
   }
@@ -75,18 +77,18 @@ async function tryInTemporaryWorkspace(trial: Trial, fix: string): Promise<Probl
     await mkdir(workspace);
     return await tryIn(workspace, trial);
   } catch (error) {
-    return { detail: refusal(messageOf(error), fix), fix };
+    return refusal(error, fix);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-/** The reason alone: the rest of what a client is told goes without saying here. */
-function refusal(message: string, fix: string): string {
-  return message
-    .replace("the sandbox cannot be enforced here: ", "")
-    .replace("; nothing was started", "")
-    .replace(` (${fix})`, "");
+/** Why a sandbox was refused. The refusal's own fix goes before what helps in general. */
+function refusal(error: unknown, fix: string): Problem {
+  const cause = error instanceof RpcError ? error.cause : undefined;
+  return cause instanceof SandboxUnavailable
+    ? { detail: messageOf(cause), fix: cause.fix ?? fix }
+    : { detail: messageOf(error), fix };
 }
 
 function messageOf(error: unknown): string {
@@ -108,7 +110,7 @@ async function tryIn(
       return undefined;
     case ESCAPED:
       return {
-        detail: "a command could write where it must not",
+        detail: "a command could write to a directory that the profile denies",
         fix: "do not rely on sandboxes here; update the kernel and bubblewrap",
       };
     case HELD_BACK:

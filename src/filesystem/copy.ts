@@ -4,8 +4,7 @@ import type { Params, ResultInput } from "../protocol/methods.ts";
 import { isNotFound, systemErrorCode } from "./io_error.ts";
 import { hostPath } from "./named.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
-import { plainPaths } from "./plain_paths.ts";
-import { storeFile } from "./store_file.ts";
+import { atomicWrite } from "./atomic_write.ts";
 
 /** What chmod(2) sets. */
 const MODE_BITS = 0o7777;
@@ -18,8 +17,8 @@ const OWNER_BITS = 0o700;
  */
 export async function copy(
   { sourcePath, destinationPath, recursive }: Params<"fs/copy">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/copy">> {
   using source = paths.entry(hostPath(sourcePath), "read");
   const destination = hostPath(destinationPath);
@@ -102,7 +101,7 @@ async function copyFile(
   using target = paths.destination(destination);
   // Under another name of the source there is nothing to do, and copying would empty it.
   if (await isSameFile(source, target)) return;
-  await storeFile(target, { kind: "copy", source: source.path }, signal);
+  await atomicWrite(target, { kind: "copy", source: source.path }, signal);
 }
 
 async function isSameFile(source: Place, { file }: Destination): Promise<boolean> {

@@ -1,15 +1,16 @@
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
-import { isLocal } from "../os/until_answered.ts";
+import { isLocal } from "../os/local_file_systems.ts";
 import { Open, openAt, pathTo } from "../os/open_at.ts";
 import { statusOf } from "../os/file_status.ts";
-import { libc } from "../os/file_libc.ts";
-import { lastError } from "../os/errno.ts";
+import {
+  copyWithinKernel,
+  dataRanges,
+  type FileRange,
+  setLength,
+  setMode,
+  shareBlocks,
+} from "../os/file_content.ts";
 
-/** Lets a file have the blocks of another until one of them is written to (ioctl_ficlone(2)). */
-const FICLONE = 0x40049409n;
-/** Where the next data, or the next hole, begins (lseek(2)). */
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 /** Bytes that are copied at a time, so that who gives up is heard. */
 const RANGE_BYTES = 64 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
@@ -34,11 +35,11 @@ export async function copyContent(
     const target = openAt(-1, to, Open.WriteOnly | Open.NonBlocking);
     try {
       const { size, mode } = statusOf(source);
-      succeed(libc().ftruncate(target, 0n));
-      if (await libc().ioctl_descriptor(target, FICLONE, BigInt(source)) !== 0) {
+      setLength(target, 0);
+      if (!await shareBlocks(source, target)) {
         await copyData(source, target, size, signal);
       }
-      succeed(libc().fchmod(target, mode));
+      setMode(target, mode);
     } finally {
       closeDescriptor(target);
     }
@@ -61,48 +62,22 @@ async function copyData(
   // Files of /proc do not know how long they are.
   if (size === 0) return void await copyPieces(source, target, 0, Infinity, signal);
   let end = 0;
-  for (const data of dataIn(source, size)) {
+  for (const data of dataRanges(source, size)) {
     await copyRange(source, target, data, signal);
     end = data.end;
   }
-  if (end < size) succeed(libc().ftruncate(target, BigInt(size)));
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The parts of a file that are not holes; all of it, where the file system does not tell. */
-function* dataIn(file: Descriptor, size: number): Generator<Range, void> {
-  for (let at = 0; at < size;) {
-    const start = Number(libc().lseek(file, BigInt(at), SEEK_DATA));
-    if (start < 0) {
-      const { code } = lastError();
-      // There is nothing but a hole.
-      if (code !== "ENXIO") yield { start: at, end: size };
-      return;
-    }
-    const hole = Number(libc().lseek(file, BigInt(start), SEEK_HOLE));
-    const end = hole < 0 ? size : Math.min(hole, size);
-    yield { start, end };
-    at = end;
-  }
+  if (end < size) setLength(target, size);
 }
 
 async function copyRange(
   source: Descriptor,
   target: Descriptor,
-  { start, end }: Range,
+  { start, end }: FileRange,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (let at = start; at < end;) {
     signal?.throwIfAborted();
-    const [read, written] = [position(at), position(at)];
-    const length = BigInt(Math.min(RANGE_BYTES, end - at));
-    const count = Number(
-      await libc().copy_file_range(source, read, target, written, length, 0),
-    );
+    const count = await copyWithinKernel(source, target, at, Math.min(RANGE_BYTES, end - at));
     // Between file systems, or on one that cannot: whatever it is, is told by what comes now.
     if (count <= 0) return void await copyPieces(source, target, at, end, signal);
     at += count;
@@ -130,12 +105,4 @@ async function copyPieces(
     }
     at += count;
   }
-}
-
-function position(at: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(BigInt64Array.of(BigInt(at)).buffer);
-}
-
-function succeed(result: number): void {
-  if (result !== 0) throw lastError();
 }

@@ -1,5 +1,5 @@
 import { dirname } from "@std/path";
-import { untilAnswered } from "../os/until_answered.ts";
+import { waitForFileSystems } from "../os/local_file_systems.ts";
 import type { Params } from "../protocol/methods.ts";
 
 /** Paths of one watch; a client that has more to look after asks for them itself. */
@@ -36,7 +36,7 @@ export class MissingWatch implements Disposable {
     try {
       const paths = missing.map((path) => path.toNativePath());
       const kept = present?.toNativePath();
-      await untilAnswered(kept === undefined ? paths : [...paths, kept]);
+      await waitForFileSystems(kept === undefined ? paths : [...paths, kept]);
       return watchId === this.#newestId && this.#watch(watchId, paths, kept);
     } catch {
       // Foreign paths, no permission, a loop of links, no more watches to be had: it is all the same

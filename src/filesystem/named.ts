@@ -1,17 +1,18 @@
-import { cString } from "../os/c_strings.ts";
 import { closeDescriptor } from "../os/descriptor.ts";
 import { decodeOsString, encodeOsString } from "../os/os_string.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { linkText, Open, openAt, pathTo } from "../os/open_at.ts";
 import { directoryEntries, EntryType } from "../os/directory_entries.ts";
-import { foreignDirEntries } from "../os/foreign_names.ts";
-import { libc } from "../os/file_libc.ts";
-import { lastError } from "../os/errno.ts";
-
-/** The path stands for itself, and is not looked up from an open directory. */
-const AT_FDCWD = -100;
-const AT_REMOVEDIR = 0x200;
-const LONGEST_PATH = 4096;
+import { undecodableDirEntries } from "../os/undecodable_names.ts";
+import {
+  mkdirSync,
+  realPathSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from "../os/names.ts";
+import { systemErrorCode } from "./io_error.ts";
 
 // Functions of the system that take names or tell them. The runtime's do it for names that are
 // UTF-8. Others (`decodeOsString`) it can neither take nor tell: for those the system is called directly,
@@ -46,9 +47,7 @@ export async function realPath(path: string): Promise<string> {
       if (!isUntold(error)) throw error;
     }
   }
-  const found = new Uint8Array(LONGEST_PATH);
-  if (libc().realpath(cString(path), found) === null) throw lastError();
-  return decodeOsString(found.subarray(0, found.indexOf(0)));
+  return realPathSync(path);
 }
 
 /** What a link says. */
@@ -71,33 +70,36 @@ export async function readLink(path: string): Promise<string> {
 /** What is in a directory, in the system's order, those names last that are not UTF-8. */
 export async function* listEntries(path: string): AsyncGenerator<Deno.DirEntry, void> {
   yield* Deno.readDir(path);
-  if (Deno.build.os === "linux") yield* foreignDirEntries(path);
+  if (Deno.build.os === "linux") yield* undecodableDirEntries(path);
 }
 
 export async function makeLink(target: string, path: string): Promise<void> {
   if (target.isWellFormed() && path.isWellFormed()) return await Deno.symlink(target, path);
-  succeed(libc().symlinkat(cString(target), AT_FDCWD, cString(path)));
+  symlinkSync(target, path);
 }
 
 export async function makeDirectory(path: string): Promise<void> {
   if (path.isWellFormed()) return await Deno.mkdir(path);
-  succeed(libc().mkdirat(AT_FDCWD, cString(path), 0o777));
+  mkdirSync(path);
 }
 
 /** Gives a file another name, which whatever had it loses. */
 export async function rename(from: string, to: string): Promise<void> {
   if (from.isWellFormed() && to.isWellFormed()) return await Deno.rename(from, to);
-  succeed(libc().renameat(AT_FDCWD, cString(from), AT_FDCWD, cString(to)));
+  renameSync(from, to);
 }
 
 /** Removes a file, a link or a directory, with what is in it if asked to. */
 export async function remove(path: string, recursive: boolean): Promise<void> {
   if (path.isWellFormed()) return await Deno.remove(path, { recursive });
-  if (libc().unlinkat(AT_FDCWD, cString(path), 0) === 0) return;
-  const notUnlinked = lastError();
-  if (notUnlinked.code !== "EISDIR" && notUnlinked.code !== "EPERM") throw notUnlinked;
+  try {
+    return unlinkSync(path);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== "EISDIR" && code !== "EPERM") throw error;
+  }
   if (recursive) await empty(path);
-  succeed(libc().unlinkat(AT_FDCWD, cString(path), AT_REMOVEDIR));
+  rmdirSync(path);
 }
 
 /** Removes what is in a directory. What has become a link meanwhile is not gone into. */
@@ -110,10 +112,6 @@ async function empty(path: string): Promise<void> {
   } finally {
     closeDescriptor(directory);
   }
-}
-
-function succeed(result: number): void {
-  if (result !== 0) throw lastError();
 }
 
 /** Whether the runtime was told something that is not UTF-8. */

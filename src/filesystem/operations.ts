@@ -9,88 +9,94 @@ import { openRegularFile } from "./open.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { readDirectory } from "./read_directory.ts";
-import { storeFile } from "./store_file.ts";
+import { atomicWrite } from "./atomic_write.ts";
 import { readFully } from "./transfer.ts";
 import { walk } from "./walk.ts";
 
 /**
- * Does what a request asks for and gives its result. Aborted, because nobody waits for that any
- * more, it ends where that leaves no file half written.
+ * Does what a request about files asks for. It throws the system's errors and RpcError.
+ *
+ * @param signal aborted when nobody waits for the result any more: the work then ends where that
+ * leaves no file half written
+ * @param paths follows the request's paths and knows what may be done there, whatever the request's
+ * own `sandbox` says
  */
-export type Operation<M extends Method> = (
-  params: Params<M>,
-  signal?: AbortSignal,
-) => Promise<ResultInput<M>>;
-
-/** The requests that are about paths alone. */
-export type FileMethod =
-  | "fs/readFile"
-  | "fs/writeFile"
-  | "fs/createDirectory"
-  | "fs/getMetadata"
-  | "fs/canonicalize"
-  | "fs/readDirectory"
-  | "fs/walk"
-  | "fs/remove"
-  | "fs/copy";
-
-/** How often a request is tried for which there was no descriptor. */
-const MAX_ATTEMPTS = 5;
-
-/** What is done for each of them. */
-export type FileOperations = { readonly [M in FileMethod]: Operation<M> };
-
-/** An operation on files that are reached as somebody says. */
-type OperationOn<M extends Method> = (
+export type FileFunction<M extends Method> = (
   params: Params<M>,
   signal: AbortSignal | undefined,
   paths: Paths,
 ) => Promise<ResultInput<M>>;
 
 /**
- * Does the requests that are about paths alone. They throw RpcError: -32600 for what the path does not
- * allow, -32602 for one that is not native to this host, -32004 and -32603.
+ * The requests about paths, with what does them. Requests about handles are methods of `FileHandles`.
  *
- * Those about handles are methods of `FileHandles`.
- *
- * @param paths says where the paths lead and what may be done there, whatever the requests' own
- * `sandbox` says
+ * To add a request, add its row to the table of methods in the protocol and its function here.
  */
-export function operationsOn(paths: Paths): FileOperations {
-  const answering = <M extends Method>(operation: OperationOn<M>): Operation<M> => {
-    return async (params, signal) => {
-      for (let attempt = 1;; attempt++) {
-        try {
-          return await operation(params, signal, paths);
-        } catch (error) {
-          // The limit is low while a command is started, and done with when this is seen here.
-          const lacksDescriptors = systemErrorCode(error) === "EMFILE";
-          if (!lacksDescriptors || attempt === MAX_ATTEMPTS) throw toRpcError(error);
-        }
-      }
-    };
-  };
-  return {
-    "fs/readFile": answering<"fs/readFile">(readFile),
-    "fs/writeFile": answering<"fs/writeFile">(writeFile),
-    "fs/createDirectory": answering<"fs/createDirectory">(createDirectory),
-    "fs/getMetadata": answering<"fs/getMetadata">(getMetadata),
-    "fs/canonicalize": answering<"fs/canonicalize">(canonicalize),
-    "fs/readDirectory": answering<"fs/readDirectory">(readDirectory),
-    "fs/walk": answering<"fs/walk">(walk),
-    "fs/remove": answering<"fs/remove">(remove),
-    "fs/copy": answering<"fs/copy">(copy),
-  };
+const functions = {
+  "fs/readFile": readFile,
+  "fs/writeFile": writeFile,
+  "fs/createDirectory": createDirectory,
+  "fs/getMetadata": getMetadata,
+  "fs/canonicalize": canonicalize,
+  "fs/readDirectory": readDirectory,
+  "fs/walk": walk,
+  "fs/remove": remove,
+  "fs/copy": copy,
+} as const;
+
+/** The name of a request about paths. */
+export type FileMethod = keyof typeof functions;
+
+const table: { readonly [M in FileMethod]: FileFunction<M> } = functions;
+
+/** The names of all requests about paths. */
+export const fileMethods: readonly FileMethod[] = Object.keys(functions).filter(isFileMethod);
+
+/** Whether a method is a request about paths. */
+export function isFileMethod(method: string): method is FileMethod {
+  return Object.hasOwn(functions, method);
 }
 
-/** The same, done with all rights of this process. */
-export const fileOperations: FileOperations = operationsOn(plainPaths);
+/** Does requests about files, with the rights that somebody has. */
+export type PerformFileMethod = <M extends FileMethod>(
+  method: M,
+  params: Params<M>,
+  signal?: AbortSignal,
+) => Promise<ResultInput<M>>;
+
+/** How often a request is tried for which there was no descriptor. */
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Does a request about paths.
+ *
+ * @param paths see {@linkcode FileFunction}. @default everything that this process may do
+ * @throws {RpcError} -32600 for what the path does not allow, -32602 for one that is not native to
+ * this host, -32004, -32603
+ */
+export async function performFileMethod<M extends FileMethod>(
+  method: M,
+  params: Params<M>,
+  signal?: AbortSignal,
+  paths: Paths = plainPaths,
+): Promise<ResultInput<M>> {
+  const perform: FileFunction<M> = table[method];
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await perform(params, signal, paths);
+    } catch (error) {
+      // The limit is lowered while a command is started, and no longer by now.
+      const lacksDescriptors = systemErrorCode(error) === "EMFILE";
+      if (!lacksDescriptors || attempt === MAX_ATTEMPTS) throw toRpcError(error);
+    }
+  }
+}
 
 /** `fs/canonicalize`: the path without symbolic links that leads to the same place. */
 async function canonicalize(
   { path }: Params<"fs/canonicalize">,
-  _signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  _signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/canonicalize">> {
   const real = await paths.canonical(hostPath(path));
   return { path: uriOf(real).toString() };
@@ -102,8 +108,8 @@ async function canonicalize(
  */
 async function createDirectory(
   { path, recursive }: Params<"fs/createDirectory">,
-  _signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  _signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/createDirectory">> {
   await paths.makeDirectory(hostPath(path), recursive);
   return {};
@@ -112,8 +118,8 @@ async function createDirectory(
 /** `fs/getMetadata`: what a path leads to, and whether it is itself a symbolic link. */
 async function getMetadata(
   { path }: Params<"fs/getMetadata">,
-  _signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  _signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/getMetadata">> {
   const native = hostPath(path);
   using object = paths.object(native, "look");
@@ -145,10 +151,10 @@ const PIECE_BYTES = 1536 * 1024;
 const SMALL_PIECE_BYTES = 60 * 1024;
 
 /** `fs/readFile`: all of a regular file. */
-export async function readFile(
+async function readFile(
   { path }: Params<"fs/readFile">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/readFile">> {
   const native = hostPath(path);
   using place = paths.object(native, "read");
@@ -184,8 +190,8 @@ function refuseLarge(size: number): void {
  */
 async function remove(
   { path, recursive, force }: Params<"fs/remove">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/remove">> {
   try {
     await paths.remove(hostPath(path), recursive, signal);
@@ -197,16 +203,16 @@ async function remove(
 
 /**
  * `fs/writeFile`: makes a file hold these bytes and nothing else, complete or not at all; see
- * {@linkcode storeFile}.
+ * {@linkcode atomicWrite}.
  */
 async function writeFile(
   { path, dataBase64 }: Params<"fs/writeFile">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/writeFile">> {
   try {
     using destination = paths.destination(hostPath(path));
-    await storeFile(destination, { kind: "base64", text: dataBase64 }, signal);
+    await atomicWrite(destination, { kind: "base64", text: dataBase64 }, signal);
     return {};
   } catch (error) {
     // It is decoded while it is written, and nothing has come of that; but whatever else is wrong,

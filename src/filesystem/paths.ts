@@ -1,6 +1,6 @@
 import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import type { UnfinishedFile } from "./unfinished_file.ts";
+import type { TempFile } from "./temp_file.ts";
 
 /** What somebody is about to do with what a path leads to; `look` is to learn what it is. */
 export type Use = "look" | "read" | "write";
@@ -32,9 +32,9 @@ export interface Destination extends Disposable {
   /** The name that leads to the file there is, if another file can take it over. */
   nameOf(file: Stats): Promise<string | undefined>;
   /** Creates a file beside that name, or there. */
-  create(path: string, mode: number): Promise<UnfinishedFile>;
+  create(path: string, mode: number): Promise<TempFile>;
   /** Creates a file that has no name until it is finished, where there is such a thing. */
-  createNameless(path: string, mode: number): Promise<UnfinishedFile>;
+  createNameless(path: string, mode: number): Promise<TempFile>;
 }
 
 /**

@@ -1,12 +1,12 @@
 import { closeDescriptor } from "../os/descriptor.ts";
 import { statusOf } from "../os/file_status.ts";
 import { Open, openAt, pathTo } from "../os/open_at.ts";
-import { isLocal, untilAnswered } from "../os/until_answered.ts";
+import { isLocal, waitForFileSystems } from "../os/local_file_systems.ts";
 import { systemErrorCode } from "./io_error.ts";
 import { listEntries, makeDirectory, makeLink, readLink, realPath, remove } from "./named.ts";
 import { openForWriting } from "./open.ts";
 import type { Destination, Paths, Place } from "./paths.ts";
-import { UnfinishedFile } from "./unfinished_file.ts";
+import { TempFile } from "./temp_file.ts";
 import type { Stats } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, isAbsolute } from "@std/path";
@@ -68,16 +68,16 @@ function destination(path: string): Destination {
     open: async (signal) => {
       if (file === undefined) return undefined;
       // The runtime opens it on the thread that asks, and so for all clients.
-      await untilAnswered([path]);
+      await waitForFileSystems([path]);
       return await openForWriting(file, signal);
     },
     newName: () => danglingTarget(path),
     nameOf: (stats) => nameOf(path, stats),
-    create: (beside, mode) => UnfinishedFile.create(beside, mode),
+    create: (beside, mode) => TempFile.create(beside, mode),
     createNameless: async (beside, mode) => {
       const known = Deno.build.os === "linux" && await isLocal(dirname(beside));
       if (!known) throw new Deno.errors.NotSupported("no files without a name");
-      return await UnfinishedFile.createNameless(beside, mode);
+      return await TempFile.createNameless(beside, mode);
     },
     [Symbol.dispose]() {
       held?.[Symbol.dispose]();

@@ -2,7 +2,6 @@ import { readableText } from "../os/os_string.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import { hostPath } from "./named.ts";
 import type { Paths, Place } from "./paths.ts";
-import { plainPaths } from "./plain_paths.ts";
 
 /** What a directory lists: a name, and what it leads to. */
 export interface DirectoryEntry {
@@ -16,8 +15,8 @@ export interface DirectoryEntry {
 /** `fs/readDirectory`: what is directly in a directory, in the system's order. */
 export async function readDirectory(
   { path }: Params<"fs/readDirectory">,
-  _signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  _signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/readDirectory">> {
   using directory = paths.object(hostPath(path), "read");
   const entries = await listDirectory(directory, paths);

@@ -1,6 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { cString } from "../os/c_strings.ts";
-import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
+import {
+  closeDescriptor,
+  type Descriptor,
+  readDescriptor,
+  writeDescriptor,
+} from "../os/descriptor.ts";
 import { readableText } from "../os/os_string.ts";
 import type { ResultInput } from "../protocol/methods.ts";
 import { linkDescriptor, Open, openAt, openOnSameMount, pathTo } from "../os/open_at.ts";
@@ -8,7 +12,8 @@ import { directoryEntries, EntryType } from "../os/directory_entries.ts";
 import { copyExtendedAttributes } from "../os/xattr.ts";
 import { type FileStatus, FileType, knownStatusOf, statusOf } from "../os/file_status.ts";
 import { copyInodeFlags } from "../os/inode_flags.ts";
-import { libc } from "../os/file_libc.ts";
+import { setMode, setOwner } from "../os/file_content.ts";
+import { renameSync, unlinkSync } from "../os/names.ts";
 import { lastError, SystemError } from "../os/errno.ts";
 
 /** Bytes of a file that is small. */
@@ -18,8 +23,6 @@ const MAX_NAMES = 4096;
 const SPECIAL_MODE_BITS = 0o7000;
 const NEW_FILE_MODE = 0o666;
 const PRIVATE_MODE = 0o600;
-/** Stands for no directory: the paths are absolute. */
-const AT_FDCWD = -100;
 
 const buffer = new Uint8Array(SMALL_FILE_BYTES + 1);
 
@@ -81,8 +84,7 @@ export function smallContent({ object }: LocalEntry): string | undefined {
   return withFile(object, Open.ReadOnly | Open.NonBlocking, (file) => {
     let length = 0;
     while (length < buffer.length) {
-      const rest = buffer.subarray(length);
-      const count = Number(libc().read(file, rest, BigInt(rest.length)));
+      const count = readDescriptor(file, buffer.subarray(length));
       if (count < 0) throw lastError();
       if (count === 0) return buffer.subarray(0, length).toBase64();
       length += count;
@@ -152,7 +154,7 @@ export function storeSmall(entry: LocalEntry, bytes: Uint8Array<ArrayBuffer>): b
   try {
     if (object !== undefined && old !== undefined) passOn(object, old, file);
     writeAll(file, bytes);
-    if (old !== undefined) succeed(libc().fchmod(file, old.mode));
+    if (old !== undefined) setMode(file, old.mode);
     giveName(file, directory, name);
   } finally {
     closeDescriptor(file);
@@ -166,14 +168,14 @@ function isReplaceable({ type, links, mode }: FileStatus): boolean {
 
 function passOn(object: Descriptor, { user, group }: FileStatus, file: Descriptor): void {
   const own = statusOf(file);
-  if (own.user !== user || own.group !== group) succeed(libc().fchown(file, user, group));
+  if (own.user !== user || own.group !== group) setOwner(file, user, group);
   copyInodeFlags(pathTo(object), pathTo(file));
   copyExtendedAttributes(pathTo(object), pathTo(file));
 }
 
 function writeAll(file: Descriptor, bytes: Uint8Array<ArrayBuffer>): void {
   for (let rest = bytes; rest.length > 0;) {
-    const count = Number(libc().write(file, rest, BigInt(rest.length)));
+    const count = writeDescriptor(file, rest);
     if (count <= 0) throw lastError();
     rest = rest.subarray(count);
   }
@@ -185,10 +187,9 @@ function giveName(file: Descriptor, directory: Descriptor, name: string): void {
   const own = `${at}/.remex-${randomUUID()}.tmp`;
   linkDescriptor(file, own);
   try {
-    const [from, to] = [cString(own), cString(`${at}/${name}`)];
-    succeed(libc().renameat(AT_FDCWD, from, AT_FDCWD, to));
+    renameSync(own, `${at}/${name}`);
   } catch (error) {
-    libc().unlinkat(AT_FDCWD, cString(own), 0);
+    unlinkSync(own);
     throw error;
   }
 }
@@ -201,8 +202,4 @@ function withFile<T>(object: Descriptor, flags: number, use: (file: Descriptor) 
   } finally {
     closeDescriptor(file);
   }
-}
-
-function succeed(result: number): void {
-  if (result !== 0) throw lastError();
 }

@@ -4,7 +4,6 @@ import type { PathUri } from "../protocol/path_uri.ts";
 import { systemWords } from "./io_error.ts";
 import { hostPath, uriOf } from "./named.ts";
 import type { Paths, Place } from "./paths.ts";
-import { plainPaths } from "./plain_paths.ts";
 import { type DirectoryEntry, listDirectory } from "./read_directory.ts";
 
 type WalkOptions = Params<"fs/walk">["options"];
@@ -35,8 +34,8 @@ interface Pending {
  */
 export async function walk(
   { path, options }: Params<"fs/walk">,
-  signal?: AbortSignal,
-  paths: Paths = plainPaths,
+  signal: AbortSignal | undefined,
+  paths: Paths,
 ): Promise<ResultInput<"fs/walk">> {
   refuseLimits(options);
   const native = hostPath(path);

@@ -1,4 +1,5 @@
-import { close, connect, writeAll } from "./connect.ts";
+import { closeQuietly, writeAll } from "../net/connection.ts";
+import { connect } from "./connect.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { basicAuthorization, type Proxy, proxyFor, type Variables } from "./proxy.ts";
 import { type Header, type HttpRequest, isNamed } from "./request.ts";
@@ -6,12 +7,12 @@ import { type ResponseBody, responseBody } from "./response_body.ts";
 import { readResponseHead, type ResponseHead } from "./response_head.ts";
 import { portOf } from "./url.ts";
 
-/** A response whose body has not been read yet. Disposing of it ends the connection. */
+/** A response whose body has not been read yet. Disposing of it closes the connection. */
 export interface HttpResponse extends ResponseHead, Disposable {
   readonly body: ResponseBody;
 }
 
-/** Methods whose requests have a body, if only an empty one (RFC 9110, section 8.6). */
+/** Methods whose requests tell the length of an empty body too (RFC 9110, section 8.6). */
 const METHODS_WITH_BODY: readonly string[] = ["POST", "PUT", "PATCH"];
 
 /**
@@ -29,13 +30,13 @@ export async function exchange(
   try {
     const reader = new ConnectionReader(connection);
     const sending = send(connection, request, proxy);
-    // A server may answer without reading all; one that is gone does not answer.
+    // A server may answer before it has read everything; one that is gone does not answer.
     sending.catch(() => {});
     const head = await readResponseHead(reader);
     const body = responseBody(reader, request.method, head);
-    return { ...head, body, [Symbol.dispose]: () => close(connection) };
+    return { ...head, body, [Symbol.dispose]: () => closeQuietly(connection) };
   } catch (error) {
-    close(connection);
+    closeQuietly(connection);
     signal.throwIfAborted();
     throw error;
   }
@@ -77,7 +78,7 @@ function targetOf({ method, url }: HttpRequest, throughProxy: boolean): string {
   return throughProxy ? `${url.protocol}//${url.host}${path}` : path;
 }
 
-/** What a request needs besides its own headers; those go first. */
+/** The headers that a request needs besides those that the client gave, which go first. */
 function impliedHeaders(
   { method, url, headers, body }: HttpRequest,
   proxyAuthorization: string | undefined,

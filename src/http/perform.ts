@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
 import { internalError, type RpcError } from "../protocol/errors.ts";
@@ -8,14 +9,14 @@ import { follow, RedirectError } from "./redirects.ts";
 import type { HttpRequest } from "./request.ts";
 import { shownUrl } from "./url.ts";
 
-/** Bytes of a body that is answered whole: as base64 it leaves room in a client's largest message. */
+/** Largest body that is buffered, in bytes: as base64 it fits into the largest message. */
 export const MAX_BUFFERED_BODY_BYTES = 32 * 1024 * 1024;
 
-/** What a client is told of a body that breaks off, for whatever reason. */
+/** The error of a body that breaks off, whatever the reason. */
 export const BODY_BROKEN = "error decoding response body";
 
 /**
- * Makes a request for a client. The response is to be disposed of.
+ * Makes a request for a client. The caller disposes of the response.
  *
  * @param signal aborting it ends the request, and later its body
  * @throws {RpcError} -32603 when there is no response
@@ -34,7 +35,7 @@ export async function perform(
   }
 }
 
-/** What a client is told when there is no response to its request. */
+/** The error of a request without a response. */
 export function failedRequest({ url }: HttpRequest, error: unknown): RpcError {
   log("debug", "http/request failed", errorFields(error));
   const reason = error instanceof RedirectError
@@ -60,22 +61,12 @@ export async function wholeBody({ body }: HttpResponse): Promise<Uint8Array<Arra
   if (length > MAX_BUFFERED_BODY_BYTES) {
     throw unreadableBody(`larger than ${MAX_BUFFERED_BODY_BYTES} bytes; ask for it as a stream`);
   }
-  return joined(pieces, length);
+  return concat(pieces);
 }
 
 function unreadableBody(reason: string): RpcError {
   return internalError(`failed to read http/request response body: ${reason}`);
 }
 
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let position = 0;
-  for (const piece of pieces) {
-    whole.set(piece, position);
-    position += piece.length;
-  }
-  return whole;
-}
-
-/** What is loaded with the first HTTP request. */
+// Exported from here, so that one import loads the HTTP client.
 export { checkRequest } from "./request.ts";

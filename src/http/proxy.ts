@@ -1,7 +1,7 @@
 import { HttpFailure } from "./request.ts";
 import { hostOf, portOf } from "./url.ts";
 
-/** A server that passes requests on. */
+/** A proxy server. */
 export interface Proxy {
   readonly host: string;
   readonly port: number;
@@ -36,7 +36,7 @@ export function basicAuthorization({ username, password }: URL): string | undefi
   return `Basic ${bytes.toBase64()}`;
 }
 
-/** A percent sign may also be none of an escape. */
+/** Decodes percent-encoding; text with a lone percent sign is left as it is. */
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -45,7 +45,7 @@ function unescaped(text: string): string {
   }
 }
 
-/** Whether one of the names, suffixes, addresses and networks, between commas, is the host's. */
+/** Whether a comma-separated list of names, suffixes, addresses and networks has the host. */
 function isExempt(host: string, list: string): boolean {
   return list.split(",").map((entry) => entry.trim().toLowerCase()).some((entry) => {
     if (entry === "*") return true;

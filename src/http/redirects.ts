@@ -7,7 +7,7 @@ import { isHttp, shownUrl } from "./url.ts";
 const MAX_REDIRECTS = 10;
 
 const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
-/** Headers that are meant for one server only; a host of its own is the other's name. */
+/** Headers that are not sent to another server. */
 const BOUND_TO_ORIGIN: readonly string[] = [
   "authorization",
   "cookie",
@@ -16,7 +16,7 @@ const BOUND_TO_ORIGIN: readonly string[] = [
   "www-authenticate",
   "host",
 ];
-/** Headers that tell of a body. */
+/** Headers that describe a body. */
 const OF_BODY: readonly string[] = [
   "content-type",
   "content-length",
@@ -24,7 +24,7 @@ const OF_BODY: readonly string[] = [
   "transfer-encoding",
 ];
 
-/** There is no following a redirect. */
+/** A redirect cannot be followed. */
 export class RedirectError extends HttpFailure {
   /** @param reason for clients, with the address */
   constructor(readonly reason: string) {
@@ -33,7 +33,7 @@ export class RedirectError extends HttpFailure {
 }
 
 /**
- * Sends a request and goes where redirects lead (RFC 9110, section 15.4).
+ * Sends a request and follows redirects (RFC 9110, section 15.4).
  *
  * @throws {RedirectError} after {@linkcode MAX_REDIRECTS}, or when one leads away from http(s)
  * @throws {Error} as {@linkcode exchange} does
@@ -57,7 +57,7 @@ export async function follow(
   }
 }
 
-/** Where a response leads, or undefined if nowhere. */
+/** The target of a redirect; undefined for any other response. */
 function redirectTarget({ status, headers }: HttpResponse, base: URL): URL | undefined {
   if (!REDIRECT_STATUSES.includes(status)) return undefined;
   const location = headers.find(({ name }) => name === "location")?.value;
@@ -86,7 +86,7 @@ function redirected(request: HttpRequest, status: number, target: URL): HttpRequ
   };
 }
 
-/** The name and password of an address hold for its whole server. */
+/** The target with the name and password of the first URL, which are for the whole server. */
 function withUserOf({ username, password }: URL, target: URL): URL {
   if (target.username !== "" || target.password !== "") return target;
   const url = new URL(target);
@@ -95,7 +95,7 @@ function withUserOf({ username, password }: URL, target: URL): URL {
   return url;
 }
 
-/** Where the redirect came from, unless that was encrypted and what follows is not. */
+/** The Referer header, which an encrypted URL does not send to an unencrypted one. */
 function referer(from: URL, to: URL): Header[] {
   if (from.protocol === "https:" && to.protocol === "http:") return [];
   const value = new URL(shownUrl(from));

@@ -8,7 +8,7 @@ export interface Header {
   readonly value: string;
 }
 
-/** A request that may be sent: every part of it is well-formed. */
+/** A request whose parts are all well-formed. */
 export interface HttpRequest {
   readonly method: string;
   readonly url: URL;
@@ -19,11 +19,11 @@ export interface HttpRequest {
 
 /** RFC 9110, section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** All but control characters may stand in a value, and the tab (RFC 9110, section 5.5). */
+/** Control characters other than the tab may not stand in a value (RFC 9110, section 5.5). */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN_IN_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/;
 
-/** Checks what a client wants to be sent. @throws {RpcError} -32602 */
+/** Checks the request that a client asks for. @throws {RpcError} -32602 */
 export function checkRequest(params: Params<"http/request">): HttpRequest {
   const { method, url, headers, bodyBase64: body } = params;
   if (!TOKEN.test(method)) {
@@ -40,7 +40,7 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Whether two names are the same: upper and lower case make no difference. */
+/** Whether a header has a name, in any case. */
 export function isNamed({ name }: Header, lowerCaseName: string): boolean {
   return name.toLowerCase() === lowerCaseName;
 }
@@ -56,7 +56,7 @@ function checkHeader({ name, value }: Header): void {
   }
 }
 
-/** A head that lies about its body leaves the server waiting, or with bytes that it misreads. */
+/** A wrong length makes the server wait, or read the rest of the body as another request. */
 function checkFraming(headers: readonly Header[], bodyLength: number): void {
   const lengths = headers.filter((header) => isNamed(header, "content-length"));
   const codings = headers.filter((header) => isNamed(header, "transfer-encoding"));
@@ -73,7 +73,7 @@ function checkFraming(headers: readonly Header[], bodyLength: number): void {
   }
 }
 
-/** Why an exchange over HTTP did not come about or broke off; the message is for logs. */
+/** Why an HTTP exchange failed; the message is for logs. */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
 }

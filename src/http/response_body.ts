@@ -5,14 +5,14 @@ import type { ResponseHead } from "./response_head.ts";
 /** A response's body, piece by piece, read as fast as it is iterated. */
 export type ResponseBody = AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
 
-/** Bytes of a chunk's size with its extensions, and of a line behind the last chunk. */
+/** Largest line with a chunk's size or a trailer, in bytes. */
 const MAX_CHUNK_LINE_BYTES = 16 * 1024;
 const MAX_TRAILERS = 1000;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * The body behind a head (RFC 9112, section 6.3). Content codings are not undone: the headers that
- * tell of them go to the client as well.
+ * The body of a response (RFC 9112, section 6.3). Content codings are not decoded: the client gets the
+ * headers that name them.
  *
  * @throws {HttpFailure} when the head or the body breaks the rules, or the connection ends within it
  */

@@ -1,31 +1,38 @@
 import type { ConnectionReader } from "./connection_reader.ts";
 import { type Header, HttpFailure, isToken } from "./request.ts";
 
-/** What comes before a response's body. */
+/** The status and the headers of a response. */
 export interface ResponseHead {
   readonly status: number;
-  /** Names in lower case; those of one name stand together, in their order. */
+  /** Names are in lower case; headers of one name stand together, in their order. */
   readonly headers: readonly Header[];
 }
 
-/** Bytes of a head, of whatever number of lines. */
+/** Largest head, in bytes. */
 export const MAX_HEAD_BYTES = 1024 * 1024;
 
 /**
  * Reads the head of a final response; informational ones before it are skipped (RFC 9112).
  *
+ * @param maxBytes the longest head that is read
+ * @throws {UnexpectedEnd} when the connection ends before the head does
  * @throws {HttpFailure} when what comes is no response of HTTP/1
  */
-export async function readResponseHead(reader: ConnectionReader): Promise<ResponseHead> {
+export async function readResponseHead(
+  reader: ConnectionReader,
+  maxBytes: number = MAX_HEAD_BYTES,
+): Promise<ResponseHead> {
   for (;;) {
-    const head = await readHead(reader);
+    const head = await readHead(reader, maxBytes);
     // What follows 101 Switching Protocols is no HTTP any more, so nothing final comes behind it.
     if (head.status >= 200 || head.status === 101) return head;
   }
 }
 
-async function readHead(reader: ConnectionReader): Promise<ResponseHead> {
-  let room = MAX_HEAD_BYTES;
+async function readHead(reader: ConnectionReader, maxBytes: number): Promise<ResponseHead> {
+  // A server of another protocol may send no line end, and wait.
+  if (!await reader.startsWith("HTTP/1.")) throw new HttpFailure(NOT_HTTP);
+  let room = maxBytes;
   const nextLine = async () => {
     const line = await reader.line(room);
     room -= line.length;
@@ -39,9 +46,11 @@ async function readHead(reader: ConnectionReader): Promise<ResponseHead> {
   return { status, headers: byName(headers) };
 }
 
+const NOT_HTTP = "the server answered something else than HTTP/1";
+
 function parseStatus(line: string): number {
   const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(line)?.[1];
-  if (status === undefined) throw new HttpFailure("the server answered something else than HTTP/1");
+  if (status === undefined) throw new HttpFailure(NOT_HTTP);
   return Number(status);
 }
 

@@ -12,12 +12,12 @@ export function parseHttpUrl(text: string): URL {
   throw invalidParams(`http/request only supports http and https URLs, got ${scheme}`);
 }
 
-/** Whether this executor can make a request there. */
+/** Whether a URL is one of http or https. */
 export function isHttp({ protocol }: URL): boolean {
   return protocol === "http:" || protocol === "https:";
 }
 
-/** The port, also where it goes without saying. */
+/** The port, explicit or the default of the scheme. */
 export function portOf({ protocol, port }: URL): number {
   if (port !== "") return Number(port);
   return protocol === "https:" ? 443 : 80;
@@ -28,7 +28,7 @@ export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** An address for people, without the name and password in it. */
+/** A URL for messages, without its name and password. */
 export function shownUrl(url: URL): string {
   const shown = new URL(url);
   shown.username = "";
@@ -36,7 +36,7 @@ export function shownUrl(url: URL): string {
   return shown.href;
 }
 
-/** Which part of an address is wrong; the parser itself does not say. */
+/** Which part of a URL is invalid; the parser itself does not say. */
 function whyInvalid(text: string): string {
   const scheme = SCHEME.exec(text)?.[0];
   if (scheme === undefined) return "relative URL without a base";

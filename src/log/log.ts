@@ -19,8 +19,6 @@ export interface LogSettings {
 
 const DEFAULTS: LogSettings = { level: "warn", format: "text" };
 
-let settings: LogSettings | undefined;
-
 /** Whether a text names a level. */
 export function isLogLevel(text: string): text is LogLevel {
   return LOG_LEVELS.some((level) => level === text);
@@ -31,34 +29,60 @@ export function isLogFormat(text: string): text is LogFormat {
   return LOG_FORMATS.some((format) => format === text);
 }
 
+/** How long lines of one kind are left out after one was written, in milliseconds. */
+const SELDOM_MS = 60_000;
+
+/** What has been decided about the log, and what it has left out. */
+class Log {
+  #settings: LogSettings | undefined;
+  /** When lines of a kind were last written, and how many were left out since. */
+  readonly #lastWritten = new Map<string, { at: number; omitted: number }>();
+
+  configure(wanted: Partial<LogSettings>): void {
+    this.#settings = { ...this.#settings ?? environmentSettings(), ...wanted };
+  }
+
+  write(level: LogLevel, message: string, fields: LogFields): void {
+    const settings = this.#settings ??= environmentSettings();
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(settings.level)) return;
+    const time = new Date().toISOString();
+    writeErrorLine(
+      settings.format === "json"
+        ? JSON.stringify({ time, level, message, ...fields })
+        : textLine(`${time} ${level} ${message}`, fields),
+    );
+  }
+
+  writeSeldom(level: LogLevel, message: string, fields: LogFields, kind: string): void {
+    const now = performance.now();
+    const last = this.#lastWritten.get(kind);
+    if (last !== undefined && now - last.at < SELDOM_MS) {
+      last.omitted++;
+      return;
+    }
+    this.#lastWritten.set(kind, { at: now, omitted: 0 });
+    this.write(level, message, last?.omitted ? { ...fields, omitted: last.omitted } : fields);
+  }
+}
+
+/** The program's: there is one standard error. */
+const programLog = new Log();
+
 /** Decides how much is logged from now on, and how, instead of the environment. */
 export function configureLog(wanted: Partial<LogSettings>): void {
-  settings = { ...settings ?? environmentSettings(), ...wanted };
+  programLog.configure(wanted);
 }
 
 /**
- * Writes one line to stderr if `REMEX_LOG` asks for its level, as `REMEX_LOG_FORMAT` says. The
- * environment is looked at once.
+ * Writes one line to standard error if `REMEX_LOG` asks for its level, as `REMEX_LOG_FORMAT` says.
+ * The environment is read once.
  *
  * Never to be given what users run: no command, path, environment or output. What changes from line
  * to line belongs into the fields; the message is fixed.
  */
 export function log(level: LogLevel, message: string, fields: LogFields = {}): void {
-  settings ??= environmentSettings();
-  if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(settings.level)) return;
-  const time = new Date().toISOString();
-  writeErrorLine(
-    settings.format === "json"
-      ? JSON.stringify({ time, level, message, ...fields })
-      : textLine(`${time} ${level} ${message}`, fields),
-  );
+  programLog.write(level, message, fields);
 }
-
-/** How long lines of one kind are left out after one was written, in milliseconds. */
-const SELDOM_MS = 60_000;
-
-/** When lines of a kind were last written, and how many were left out since. */
-const lastWritten = new Map<string, { at: number; omitted: number }>();
 
 /**
  * Does the same for what somebody else can bring about as often as they like: a line of a kind at
@@ -72,14 +96,7 @@ export function logSeldom(
   fields: LogFields = {},
   kind: string = `${message} ${fields.reason ?? ""}`,
 ): void {
-  const now = performance.now();
-  const last = lastWritten.get(kind);
-  if (last !== undefined && now - last.at < SELDOM_MS) {
-    last.omitted++;
-    return;
-  }
-  lastWritten.set(kind, { at: now, omitted: 0 });
-  log(level, message, last?.omitted ? { ...fields, omitted: last.omitted } : fields);
+  programLog.writeSeldom(level, message, fields, kind);
 }
 
 /** Control characters become spaces, so that no text can pass for lines of its own. */

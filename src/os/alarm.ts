@@ -1,24 +1,16 @@
+import { O_CLOEXEC } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const calls = libraryTable({
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
-
-const EFD_CLOEXEC = 0o2000000;
+});
 
 /** A descriptor that is readable from when it is raised (eventfd(2)). @throws {Error} if there is none left */
 export function openAlarm(): Descriptor {
-  const descriptor = calls().eventfd(0, EFD_CLOEXEC);
+  const descriptor = calls().eventfd(0, O_CLOEXEC);
   if (descriptor >= 0) return descriptor;
   throw new Error(`cannot open an event: ${describeErrno(lastErrno())}`);
 }

@@ -1,7 +1,12 @@
-import { libc } from "./file_libc.ts";
+import { LINUX_CAPABILITY_VERSION_3 } from "./constants.ts";
 import { lastError } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const libc = libraryTable({
+  capget: { parameters: ["buffer", "buffer"], result: "i32" },
+  capset: { parameters: ["buffer", "buffer"], result: "i32" },
+});
+
 /** The thread that calls, in place of another's number. */
 const THIS_THREAD = 0;
 /** Two times effective, permitted and inheritable, of 32 bits each (capget(2)). */

@@ -1,4 +1,8 @@
-import { libc } from "./libc.ts";
+import { linuxTable } from "./libc.ts";
+
+const libc = linuxTable({
+  prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+});
 
 const RLIMIT_NOFILE = 7;
 /** A command takes four descriptors, a client one: enough for the default limits of all. */
@@ -21,7 +25,7 @@ let limits: DescriptorLimits | undefined;
 export function raiseDescriptorLimit(): void {
   const limit = new BigUint64Array(2);
   const bytes = new Uint8Array(limit.buffer);
-  if (libc?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return;
+  if (libc()?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return;
   const [soft = 0n, hard = 0n] = limit;
   const wanted = hard < ENOUGH ? hard : ENOUGH;
   if (soft >= wanted) return;
@@ -63,5 +67,5 @@ export function withInheritedDescriptorLimit<T>(action: () => T): T {
 }
 
 function set(limit: Uint8Array<ArrayBuffer>): boolean {
-  return libc?.prlimit(ITSELF, RLIMIT_NOFILE, limit, null) === 0;
+  return libc()?.prlimit(ITSELF, RLIMIT_NOFILE, limit, null) === 0;
 }

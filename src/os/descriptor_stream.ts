@@ -1,5 +1,5 @@
 import { duplicate } from "./pipes.ts";
-import { Ready, sharedPoller } from "./poller.ts";
+import { Ready, sharedPoller } from "./epoll.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { EAGAIN, lastErrno } from "./errno.ts";
 import { SocketFlow } from "./socket_flow.ts";

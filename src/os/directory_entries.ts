@@ -1,9 +1,13 @@
+import { SYS_GETDENTS64 } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { decodeOsString } from "./os_string.ts";
-import { libc } from "./file_libc.ts";
 import { lastError } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const SYS_GETDENTS64 = Deno.build.arch === "aarch64" ? 61n : 217n;
+const libc = libraryTable({
+  getdents64: { name: "syscall", parameters: ["i64", "i64", "buffer", "u64"], result: "i64" },
+});
+
 /** About a thousand names. */
 const BUFFER_BYTES = 32 * 1024;
 /** Where the parts of `struct linux_dirent64` are (getdents(2)). */

@@ -1,4 +1,4 @@
-import { libc } from "./libc.ts";
+import { errnoLibrary } from "./libc.ts";
 import { constants } from "node:os";
 
 /** A descriptor that never waits would have to (errno(3)). */
@@ -11,13 +11,13 @@ export const EINPROGRESS = 115;
  * right after it, as the runtime makes calls of its own; 0 elsewhere than on Linux.
  */
 export function lastErrno(): number {
-  const location = libc?.__errno_location() ?? null;
+  const location = errnoLibrary()?.__errno_location() ?? null;
   return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
 }
 
 /** The C library's words for an error number, in the form `Permission denied (os error 13)`. */
 export function describeErrno(errno: number): string {
-  const text = libc?.strerror(errno) ?? null;
+  const text = errnoLibrary()?.strerror(errno) ?? null;
   const words = text === null ? "Unknown error" : Deno.UnsafePointerView.getCString(text);
   return `${words} (os error ${errno})`;
 }

@@ -1,16 +1,24 @@
 import { cString } from "./c_strings.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_STATX_DONT_SYNC,
+  AT_SYMLINK_NOFOLLOW,
+  STATX_BYTES,
+} from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { libc } from "./file_libc.ts";
-import { lastError } from "./errno.ts";
+import { lastErrno, lastError } from "./errno.ts";
+import { linuxTable } from "./libc.ts";
 
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_EMPTY_PATH = 0x1000;
-const AT_STATX_DONT_SYNC = 0x4000;
+const functions = linuxTable({
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+});
+
 /** STATX_BASIC_STATS, STATX_BTIME and STATX_MNT_ID (statx(2)). */
 const WANTED = 0x1fff;
+const STATX_TYPE = 1;
 const STATX_MNT_ID = 0x1000;
 const STATX_BTIME = 0x800;
-const STATX_BYTES = 256;
 const TYPE_BITS = 0o170000;
 
 const Offset = {
@@ -62,7 +70,7 @@ const ITSELF = cString("");
 
 /** What is known about an open file (statx(2)). @throws {SystemError} */
 export function statusOf(file: Descriptor): FileStatus {
-  if (libc().statx(file, ITSELF, AT_EMPTY_PATH, WANTED, answerBytes) !== 0) throw lastError();
+  if (!ask(file, ITSELF, AT_EMPTY_PATH, WANTED)) throw lastError();
   return status();
 }
 
@@ -74,17 +82,45 @@ export function statusOf(file: Descriptor): FileStatus {
  */
 export function knownStatusOf(file: Descriptor): FileStatus {
   const flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
-  if (libc().statx(file, ITSELF, flags, WANTED, answerBytes) !== 0) throw lastError();
+  if (!ask(file, ITSELF, flags, WANTED)) throw lastError();
   return status();
 }
 
 /** What is known about what has a name in a directory: a link itself. @throws {SystemError} */
 export function statusAt(directory: Descriptor, name: string): FileStatus {
-  const path = cString(name);
-  if (libc().statx(directory, path, AT_SYMLINK_NOFOLLOW, WANTED, answerBytes) !== 0) {
-    throw lastError();
-  }
+  if (!ask(directory, cString(name), AT_SYMLINK_NOFOLLOW, WANTED)) throw lastError();
   return status();
+}
+
+/** What is at a path, or why that cannot be told. */
+export type FileMode =
+  | { readonly kind: "found"; readonly mode: number }
+  | { readonly kind: "failed"; readonly errno: number };
+
+/**
+ * The type of what is at a path, a link not followed, as `st_mode` has it (statx(2)); never found
+ * but on Linux.
+ *
+ * Ten times as fast as the runtime's way where there is nothing, as it makes no error.
+ *
+ * @param path without a NUL
+ */
+export function fileModeAt(path: string): FileMode {
+  if (Deno.build.os !== "linux") return { kind: "failed", errno: 0 };
+  if (!ask(AT_FDCWD, cString(path), AT_SYMLINK_NOFOLLOW, STATX_TYPE)) {
+    return { kind: "failed", errno: lastErrno() };
+  }
+  return { kind: "found", mode: answer.getUint16(Offset.Mode, true) };
+}
+
+/** Fills {@linkcode answer}. Returns false when the system refuses. */
+function ask(
+  directory: Descriptor,
+  path: Uint8Array<ArrayBuffer>,
+  flags: number,
+  wanted: number,
+): boolean {
+  return functions()?.statx(directory, path, flags, wanted, answerBytes) === 0;
 }
 
 function status(): FileStatus {

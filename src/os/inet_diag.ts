@@ -1,10 +1,12 @@
+import { AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, SOCK_CLOEXEC, SOCK_RAW } from "./constants.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const functions = libraryTable({
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
 /** An end of a TCP connection. Addresses are 16 bytes, those of IPv4 mapped (RFC 4291, 2.5.5.2). */
 export interface TcpEnd {
@@ -20,15 +22,9 @@ export interface TcpSocket {
   readonly uid: number;
 }
 
-const AF_NETLINK = 16;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_SOCK_DIAG = 4;
 const SOCK_DIAG_BY_FAMILY = 20;
 const NLM_F_REQUEST = 1;
-const IPPROTO_TCP = 6;
 const TCP_LISTEN = 10;
 const ANY_STATE = 0xffff_ffff;
 const NO_COOKIE = 0xffff_ffff;
@@ -45,7 +41,7 @@ const ANSWER_BYTES = 4096;
  * such questions.
  */
 export function findTcpSocket(from: TcpEnd, to: TcpEnd): TcpSocket | undefined {
-  const { symbols: libc, close } = openLibrary();
+  const libc = functions();
   const socket = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   try {
     if (socket < 0) return undefined;
@@ -56,7 +52,6 @@ export function findTcpSocket(from: TcpEnd, to: TcpEnd): TcpSocket | undefined {
     return length < 0 ? undefined : readAnswer(new DataView(answer.buffer, 0, length), to.port);
   } finally {
     closeIfOpen(socket);
-    close();
   }
 }
 
@@ -64,11 +59,6 @@ export function findTcpSocket(from: TcpEnd, to: TcpEnd): TcpSocket | undefined {
 export function isMapped(address: Uint8Array): boolean {
   return address.subarray(0, 10).every((byte) => byte === 0) && address[10] === 0xff &&
     address[11] === 0xff;
-}
-
-function openLibrary() {
-  const library = Deno.dlopen("libc.so.6", functions);
-  return { symbols: library.symbols, close: () => library.close() };
 }
 
 function closeIfOpen(socket: Descriptor): void {

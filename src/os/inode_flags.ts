@@ -1,7 +1,9 @@
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { Open, openAt } from "./open_at.ts";
-import { libc } from "./file_libc.ts";
 import { lastError, SystemError } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
+
+const libc = libraryTable({ ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" } });
 
 /** Requests of ioctl(2) about what chattr(1) sets (ioctl_iflags(2)). */
 const FS_IOC_GETFLAGS = 0x80086601n;

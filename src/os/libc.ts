@@ -1,23 +1,78 @@
-/** The C library's functions that several folders need. */
-const functions = {
-  getcwd: { parameters: ["buffer", "usize"], result: "pointer" },
-  close: { parameters: ["i32"], result: "i32" },
-  statfs: { parameters: ["buffer", "buffer"], result: "i32", nonblocking: true },
-  fcntl: { parameters: ["i32", "i32"], result: "i32" },
-  write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
-  poll_now: { name: "poll", parameters: ["buffer", "u64", "i32"], result: "i32" },
-  malloc_trim: { parameters: ["usize"], result: "i32" },
-  prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
-  strerror: { parameters: ["i32"], result: "pointer" },
+/** The C library, by the name under which the dynamic linker has loaded it already. */
+const LIBRARIES: Readonly<Record<string, string>> = {
+  linux: "libc.so.6",
+  darwin: "/usr/lib/libSystem.B.dylib",
+};
+
+/** Where the error number of a thread's last call is, and the words for it (errno(3)). */
+const errnoFunctions = {
   __errno_location: { parameters: [], result: "pointer" },
+  strerror: { parameters: ["i32"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** The functions of a table, typed. */
+export type Functions<F extends Deno.ForeignLibraryInterface> = Deno.DynamicLibrary<F>["symbols"];
+
+const declared: (() => unknown)[] = [];
+
+/** The functions that tell errors; undefined elsewhere than on Linux. */
+export const errnoLibrary: () => Functions<typeof errnoFunctions> | undefined = once(() =>
+  Deno.build.os === "linux" ? open(errnoFunctions) : undefined
+);
+
 /**
- * The functions, typed; undefined elsewhere than on Linux.
+ * Declares the functions of the C library that one concern needs. The table is opened when the first
+ * of them is called, and stays open as long as the program runs.
  *
- * Opened at once: opening them after a call that failed could change the number of its error.
+ * @throws {Deno.errors.NotSupported} when called on a system without such a library
  */
-export const libc = Deno.build.os === "linux"
-  ? Deno.dlopen("libc.so.6", functions).symbols
-  : undefined;
+export function libraryTable<F extends Deno.ForeignLibraryInterface>(
+  functions: F,
+): () => Functions<F> {
+  return declare(() => {
+    // To be open when a call fails: opening it then could change the number of the error.
+    errnoLibrary();
+    return open(functions);
+  });
+}
+
+/** The same for what is only called on Linux, and undefined elsewhere. */
+export function linuxTable<F extends Deno.ForeignLibraryInterface>(
+  functions: F,
+): () => Functions<F> | undefined {
+  return declare(() => {
+    errnoLibrary();
+    return Deno.build.os === "linux" ? open(functions) : undefined;
+  });
+}
+
+/** Whether {@linkcode libraryTable} can be used on this system. */
+export function hasLibrary(): boolean {
+  return LIBRARIES[Deno.build.os] !== undefined;
+}
+
+/**
+ * Opens the tables of the modules that have been loaded. Tests do so before the first of them, which
+ * would be blamed for a library that stays open.
+ */
+export function openDeclaredTables(): void {
+  for (const table of declared) table();
+}
+
+function declare<T>(open: () => T): () => T {
+  const table = once(open);
+  declared.push(table);
+  return table;
+}
+
+/** A table never changes once it is open: this remembers it. */
+function once<T>(open: () => T): () => T {
+  let opened: { readonly value: T } | undefined;
+  return () => (opened ??= { value: open() }).value;
+}
+
+function open<F extends Deno.ForeignLibraryInterface>(functions: F): Functions<F> {
+  const library = LIBRARIES[Deno.build.os];
+  if (library === undefined) throw new Deno.errors.NotSupported("no C library is known here");
+  return Deno.dlopen(library, functions).symbols;
+}

@@ -1,9 +1,11 @@
+import { CLONE_FS, O_CLOEXEC, O_PATH } from "./constants.ts";
 import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import type { MountEntry } from "./mount_table.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const calls = libraryTable({
   open: { parameters: ["buffer", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
@@ -11,19 +13,8 @@ const functions = {
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   fchdir: { parameters: ["i32"], result: "i32" },
   chroot: { parameters: ["buffer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
-
-const O_CLOEXEC = 0o2000000;
-const O_PATH = 0o10000000;
-const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x2_0000;
 const CLONE_NEWNET = 0x4000_0000;
 /** MS_* of mount(2); the last two together are about one mount and not its file system. */

@@ -1,9 +1,14 @@
-import type { Descriptor } from "./descriptor.ts";
+import { F_GETFL, O_NONBLOCK } from "./constants.ts";
+import { type Descriptor, writeDescriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { linuxTable } from "./libc.ts";
 
-const F_GETFL = 3;
-const O_NONBLOCK = 0o4000;
+const libc = linuxTable({
+  fcntl: { parameters: ["i32", "i32"], result: "i32" },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+  poll_now: { name: "poll", parameters: ["buffer", "u64", "i32"], result: "i32" },
+});
+
 const EAGAIN = 11;
 const EPIPE = 32;
 /** What a descriptor is to be ready for, as poll(2) has it. */
@@ -19,7 +24,7 @@ const PAUSE_MS = 10;
  * Linux only.
  */
 export function isNonBlocking(descriptor: Descriptor): boolean {
-  const flags = libc?.fcntl(descriptor, F_GETFL) ?? 0;
+  const flags = libc()?.fcntl(descriptor, F_GETFL) ?? 0;
   return flags >= 0 && (flags & O_NONBLOCK) !== 0;
 }
 
@@ -31,7 +36,8 @@ export function isNonBlocking(descriptor: Descriptor): boolean {
  * @throws {Error} in the system's words
  */
 export function writeSome(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>): number {
-  const count = Number(libc?.write(descriptor, bytes, BigInt(bytes.length)) ?? 0);
+  if (Deno.build.os !== "linux") return 0;
+  const count = writeDescriptor(descriptor, bytes);
   if (count >= 0) return count;
   const errno = lastErrno();
   if (errno === EAGAIN) return 0;
@@ -42,12 +48,13 @@ export function writeSome(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>
 
 /** Waits until a descriptor can be read or written, or has failed, on another thread. */
 export async function untilReady(descriptor: Descriptor, what: "read" | "write"): Promise<void> {
-  if (libc === undefined) {
+  const functions = libc();
+  if (functions === undefined) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     return;
   }
   // 0 is a timeout; after an error, as of an interrupted call, the caller looks for itself.
-  while (await libc.poll(question(descriptor, what), 1n, PIECE_MS) === 0);
+  while (await functions.poll(question(descriptor, what), 1n, PIECE_MS) === 0);
 }
 
 /** The same on this thread, for so many milliseconds at the most. */
@@ -56,7 +63,7 @@ export function waitUntilReady(
   what: "read" | "write",
   milliseconds: number,
 ): void {
-  libc?.poll_now(question(descriptor, what), 1n, milliseconds);
+  libc()?.poll_now(question(descriptor, what), 1n, milliseconds);
 }
 
 /** A struct pollfd. */

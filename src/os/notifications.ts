@@ -1,23 +1,17 @@
+import { O_CLOEXEC } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
 /** What serving the calls takes that a filter hands over (seccomp_unotify(2)). */
-const functions = {
+const calls = libraryTable({
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   process_vm_readv: {
     parameters: ["i32", "buffer", "u64", "buffer", "u64", "u64"],
     result: "isize",
   },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
+});
 
 const SECCOMP_IOCTL_NOTIF_RECV = 0xc050_2100n;
 const SECCOMP_IOCTL_NOTIF_SEND = 0xc018_2101n;
@@ -28,9 +22,8 @@ const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x4008_2104n;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1n;
 /** Adding the descriptor and answering with its number are one step. Since Linux 5.14. */
 const SECCOMP_ADDFD_FLAG_SEND = 2;
-/** The call is made by whoever made it, as if there were no filter. Since Linux 5.5. */
+/** Whoever made the call makes it, as if there were no filter. Since Linux 5.5. */
 const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
-const O_CLOEXEC = 0o2000000;
 
 /** `struct seccomp_notif`: id, pid, flags, and `struct seccomp_data`. */
 const NOTIFICATION_BYTES = 80;

@@ -1,13 +1,28 @@
 import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
-import { libc } from "./process_libc.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  SYS_MOUNT_SETATTR,
+  SYS_OPEN_TREE,
+} from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 
-const SYS_OPEN_TREE = 428n;
-const SYS_MOUNT_SETATTR = 442n;
-const AT_FDCWD = -100n;
-const AT_EMPTY_PATH = 0x1000n;
+const libc = libraryTable({
+  open_tree: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64"],
+    result: "i64",
+  },
+  mount_setattr: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"],
+    result: "i64",
+  },
+});
+
 const OPEN_TREE_CLONE = 1n;
-const OPEN_TREE_CLOEXEC = 0o2000000n;
 /** `struct mount_attr` that sets MOUNT_ATTR_RDONLY (mount_setattr(2)). */
 const READ_ONLY = new Uint8Array(BigUint64Array.of(1n, 0n, 0n, 0n).buffer);
 
@@ -30,9 +45,9 @@ export function sealedNullDevice(): string {
 function sealDevices(): string {
   const mount = libc().open_tree(
     SYS_OPEN_TREE,
-    AT_FDCWD,
+    BigInt(AT_FDCWD),
     cString("/dev"),
-    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC,
+    OPEN_TREE_CLONE | BigInt(O_CLOEXEC),
   );
   if (mount < 0n) return PLAIN;
   const descriptor: Descriptor = Number(mount);
@@ -40,7 +55,7 @@ function sealDevices(): string {
     SYS_MOUNT_SETATTR,
     mount,
     cString(""),
-    AT_EMPTY_PATH,
+    BigInt(AT_EMPTY_PATH),
     READ_ONLY,
     BigInt(READ_ONLY.length),
   );

@@ -1,3 +1,7 @@
+import { AT_FDCWD } from "./constants.ts";
+import { type Descriptor, writeDescriptor } from "./descriptor.ts";
+import { Open, openAt } from "./open_at.ts";
+
 const FILE = "/proc/self/oom_score_adj";
 /** As if half of the memory were theirs besides what is (proc(5)). */
 const EXPENDABLE = 500;
@@ -13,9 +17,9 @@ const HIGHEST = 1000;
  * own and lower it again to what it was.
  */
 export class OomScore {
-  readonly #file: Deno.FsFile | undefined;
-  readonly #own: Uint8Array;
-  readonly #raised: Uint8Array;
+  readonly #file: Descriptor | undefined;
+  readonly #own: Uint8Array<ArrayBuffer>;
+  readonly #raised: Uint8Array<ArrayBuffer>;
 
   constructor() {
     const own = readOwn();
@@ -36,12 +40,8 @@ export class OomScore {
   }
 
   /** Returns whether the kernel took it. */
-  #write(value: Uint8Array): boolean {
-    try {
-      return this.#file !== undefined && this.#file.writeSync(value) > 0;
-    } catch {
-      return false;
-    }
+  #write(value: Uint8Array<ArrayBuffer>): boolean {
+    return this.#file !== undefined && writeDescriptor(this.#file, value) > 0;
   }
 }
 
@@ -54,9 +54,9 @@ function readOwn(): number {
   }
 }
 
-function openOwn(): Deno.FsFile | undefined {
+function openOwn(): Descriptor | undefined {
   try {
-    return Deno.openSync(FILE, { write: true });
+    return openAt(AT_FDCWD, FILE, Open.WriteOnly);
   } catch {
     return undefined;
   }

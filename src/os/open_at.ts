@@ -1,31 +1,57 @@
 import { cString } from "./c_strings.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_TMPFILE,
+  O_WRONLY,
+  PATH_MAX,
+  PROC_SUPER_MAGIC,
+  RESOLVE_NO_XDEV,
+  STATFS_BYTES,
+  SYS_OPENAT2,
+} from "./constants.ts";
 import { decodeOsString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
-import { libc } from "./file_libc.ts";
 import { lastError, SystemError } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const ARM = Deno.build.arch === "aarch64";
-/** Flags of open(2). Those that architectures differ in are in their asm/fcntl.h. */
+const libc = libraryTable({
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  openat2: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "buffer", "usize"],
+    result: "i64",
+  },
+  readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
+  linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
+  fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
+});
+
+/** Flags of open(2). */
 export const Open = {
-  ReadOnly: 0,
-  WriteOnly: 1,
-  Create: 0o100,
-  Exclusive: 0o200,
-  NonBlocking: 0o4000,
-  Directory: ARM ? 0o40000 : 0o200000,
-  NoFollow: ARM ? 0o100000 : 0o400000,
-  CloseOnExec: 0o2000000,
+  ReadOnly: O_RDONLY,
+  WriteOnly: O_WRONLY,
+  Create: O_CREAT,
+  Exclusive: O_EXCL,
+  NonBlocking: O_NONBLOCK,
+  Directory: O_DIRECTORY,
+  NoFollow: O_NOFOLLOW,
+  CloseOnExec: O_CLOEXEC,
   /** A file without a name, in the directory that is opened. Includes `Directory`. */
-  Temporary: 0o20000000 | (ARM ? 0o40000 : 0o200000),
+  Temporary: O_TMPFILE,
   /** Only to hold the object, whatever it is: neither its content nor a driver is touched. */
-  PathOnly: 0o10000000,
+  PathOnly: O_PATH,
 } as const;
 
-const LONGEST_PATH = 4096;
-const STATFS_BYTES = 120;
-/** Magic numbers of file systems (statfs(2), linux/magic.h). */
-const PROC_SUPER_MAGIC = 0x9fa0n;
-/** Those of file systems by whose files the kernel is told what to do, for the whole machine. */
+/** Magic numbers (statfs(2), linux/magic.h) of file systems by whose files the kernel is told what to do, for the whole machine. */
 const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
   PROC_SUPER_MAGIC,
   0x6265_6572n, // sysfs
@@ -47,14 +73,9 @@ const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
 ]);
 const UNSIGNED_32 = 0xffff_ffffn;
 
-/** Takes a path from the working directory on, if it is not absolute. */
-const AT_FDCWD = -100;
-const AT_SYMLINK_FOLLOW = 0x400;
-const SYS_OPENAT2 = 437n;
-const RESOLVE_NO_XDEV = 1n;
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
-const text = new Uint8Array(LONGEST_PATH);
+const text = new Uint8Array(PATH_MAX);
 
 /** Opens one name in a directory. @throws {SystemError} */
 export function openAt(
@@ -106,9 +127,9 @@ export function openOnSameMount(directory: Descriptor, name: string, flags: numb
 
 /** What a link says that was opened by itself, or undefined if it is no link. */
 export function linkText(link: Descriptor): string | undefined {
-  const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(LONGEST_PATH)));
+  const count = Number(libc().readlinkat(link, ITSELF, text, BigInt(PATH_MAX)));
   if (count < 0) return undefined;
-  if (count === LONGEST_PATH) throw new SystemError("ENAMETOOLONG");
+  if (count === PATH_MAX) throw new SystemError("ENAMETOOLONG");
   return decodeOsString(text.subarray(0, count));
 }
 

@@ -1,19 +1,17 @@
-const functions = {
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, SHUT_RDWR, SOL_SOCKET } from "./constants.ts";
+import { hasLibrary, libraryTable } from "./libc.ts";
+
+const functions = libraryTable({
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
 /** The C library's functions for sockets. */
-export type SocketFunctions = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-const LIBRARIES: Readonly<Record<string, string>> = {
-  linux: "libc.so.6",
-  darwin: "libSystem.dylib",
-};
+export type SocketFunctions = ReturnType<typeof functions>;
 
 /** Which end of a socket's connection. */
 export type SocketEnd = "own" | "peer";
@@ -32,21 +30,16 @@ export function withSockets(
   { port, hostname }: { readonly port: number; readonly hostname?: string },
   action: (libc: SocketFunctions, descriptor: number) => void,
 ): number {
-  const library = LIBRARIES[Deno.build.os];
-  if (library === undefined) return 0;
-  const { symbols, close } = openLibrary(library);
-  try {
-    const nameOf = end === "own" ? symbols.getsockname : symbols.getpeername;
-    const found = descriptors().filter((descriptor) => {
-      const address = addressOf(nameOf, descriptor);
-      return address?.port === port &&
-        (hostname === undefined || address.host === normalizedHost(hostname));
-    });
-    for (const descriptor of found) action(symbols, descriptor);
-    return found.length;
-  } finally {
-    close();
-  }
+  if (!hasLibrary()) return 0;
+  const libc = functions();
+  const nameOf = end === "own" ? libc.getsockname : libc.getpeername;
+  const found = descriptors().filter((descriptor) => {
+    const address = addressOf(nameOf, descriptor);
+    return address?.port === port &&
+      (hostname === undefined || address.host === normalizedHost(hostname));
+  });
+  for (const descriptor of found) action(libc, descriptor);
+  return found.length;
 }
 
 /** This side of an accepted connection; undefined once it has been closed. */
@@ -71,8 +64,6 @@ export interface AcceptedUnixSocket {
   readonly pid: number;
 }
 
-const AF_UNIX = 1;
-const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
 const UNIX_ADDRESS_BYTES = 110;
@@ -80,25 +71,14 @@ const UNIX_PATH_OFFSET = 2;
 
 /** This program's connections at its unix sockets. Linux only. */
 export function acceptedUnixSockets(): AcceptedUnixSocket[] {
-  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
-  try {
-    return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
-  } finally {
-    close();
-  }
+  const libc = functions();
+  return descriptors().flatMap((descriptor) => acceptedUnixSocket(libc, descriptor) ?? []);
 }
 
 /** Ends connections, whatever else is about to be done with them. */
 export function shutDownSockets(sockets: readonly number[]): void {
-  const { symbols: libc, close } = openLibrary(LIBRARIES.linux ?? "");
-  try {
-    for (const descriptor of sockets) libc.shutdown(descriptor, SHUT_RDWR);
-  } finally {
-    close();
-  }
+  for (const descriptor of sockets) functions().shutdown(descriptor, SHUT_RDWR);
 }
-
-const SHUT_RDWR = 2;
 
 /** Only a socket that was accepted has both a path of its own and another side. */
 function acceptedUnixSocket(
@@ -129,7 +109,6 @@ export function peerPort(libc: SocketFunctions, descriptor: number): number | un
   return addressOf(libc.getpeername, descriptor)?.port;
 }
 
-const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 /** Where `struct tcp_info` has `tcpi_bytes_received`, and where that ends (linux/tcp.h). */
 const BYTES_RECEIVED = 128;
@@ -141,21 +120,16 @@ const INFO_BYTES = 136;
  */
 export function receivedBytes(): Map<string, number> {
   const received = new Map<string, number>();
-  const library = LIBRARIES[Deno.build.os];
-  if (library === undefined || Deno.build.os !== "linux") return received;
-  const { symbols, close } = openLibrary(library);
-  try {
-    for (const descriptor of descriptors()) {
-      const peer = addressOf(symbols.getpeername, descriptor);
-      if (peer === undefined) continue;
-      const info = new DataView(new ArrayBuffer(INFO_BYTES));
-      const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
-      const bytes = new Uint8Array(info.buffer);
-      if (symbols.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
-      received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
-    }
-  } finally {
-    close();
+  if (Deno.build.os !== "linux") return received;
+  const libc = functions();
+  for (const descriptor of descriptors()) {
+    const peer = addressOf(libc.getpeername, descriptor);
+    if (peer === undefined) continue;
+    const info = new DataView(new ArrayBuffer(INFO_BYTES));
+    const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
+    const bytes = new Uint8Array(info.buffer);
+    if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
+    received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
   }
   return received;
 }
@@ -163,11 +137,6 @@ export function receivedBytes(): Map<string, number> {
 /** What {@linkcode receivedBytes} calls a peer. */
 export function peerKey({ hostname, port }: Deno.NetAddr): string {
   return `${normalizedHost(hostname)} ${port}`;
-}
-
-function openLibrary(path: string) {
-  const library = Deno.dlopen(path, functions);
-  return { symbols: library.symbols, close: () => library.close() };
 }
 
 function descriptors(): number[] {
@@ -185,14 +154,16 @@ function addressOf(
   return host === undefined ? undefined : { host, port: view.getUint16(2) };
 }
 
+const MACOS_AF_INET6 = 30;
+
 /** The family is a byte behind the structure's length on macOS, and the first 16 bits on Linux. */
 function hostOf(address: DataView): string | undefined {
   const macos = Deno.build.os === "darwin";
   const family = macos ? address.getUint8(1) : address.getUint16(0, true);
-  if (family === 2) {
+  if (family === AF_INET) {
     return Array.from({ length: 4 }, (_, index) => address.getUint8(4 + index)).join(".");
   }
-  if (family !== (macos ? 30 : 10)) return undefined;
+  if (family !== (macos ? MACOS_AF_INET6 : AF_INET6)) return undefined;
   const groups = Array.from({ length: 8 }, (_, index) => address.getUint16(8 + 2 * index));
   return normalizedHost(groups.map((group) => group.toString(16)).join(":"));
 }

@@ -1,8 +1,27 @@
+import {
+  AT_EMPTY_PATH,
+  F_GETFL,
+  F_SETFL,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_WRONLY,
+  PROC_SUPER_MAGIC,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  SYS_OPENAT2,
+} from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
 /** What following a path by descriptors takes of the C library. Names are bytes with a NUL at their end. */
-const functions = {
+const calls = libraryTable({
   openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   openat2: {
     name: "syscall",
@@ -15,45 +34,30 @@ const functions = {
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
-
-const SYS_OPENAT2 = 437n;
-const RESOLVE_NO_MAGICLINKS = 2n;
-const RESOLVE_NO_SYMLINKS = 4n;
-const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
-const F_GETFL = 3;
-const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
-const PROC_SUPER_MAGIC = 0x9fa0n;
 
 const ARM = Deno.build.arch === "aarch64";
 
 /** Flags of open(2) as the kernel has them; architectures differ in some (asm/fcntl.h). */
 export const OpenFlag = {
-  WriteOnly: 0o1,
+  WriteOnly: O_WRONLY,
   AccessMode: 0o3,
-  Create: 0o100,
-  Exclusive: 0o200,
-  NoTerminal: 0o400,
+  Create: O_CREAT,
+  Exclusive: O_EXCL,
+  NoTerminal: O_NOCTTY,
   Truncate: 0o1000,
   Append: 0o2000,
-  NonBlocking: 0o4000,
+  NonBlocking: O_NONBLOCK,
   Async: 0o20000,
   Direct: ARM ? 0o200000 : 0o40000,
-  Directory: ARM ? 0o40000 : 0o200000,
-  NoFollow: ARM ? 0o100000 : 0o400000,
+  Directory: O_DIRECTORY,
+  NoFollow: O_NOFOLLOW,
   NoAccessTime: 0o1000000,
-  CloseOnExec: 0o2000000,
-  PathOnly: 0o10000000,
+  CloseOnExec: O_CLOEXEC,
+  PathOnly: O_PATH,
   /** Without the bit of `Directory` that goes with it. */
   Temporary: 0o20000000,
   /** All that there are: openat2 refuses others, which openat ignores. */

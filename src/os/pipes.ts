@@ -1,17 +1,26 @@
 import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
-import { libc } from "./process_libc.ts";
+import { F_SETFL, O_CLOEXEC, O_NONBLOCK, SYS_CLOSE_RANGE } from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 
-const O_CLOEXEC = 0o2000000;
-const O_NONBLOCK = 0o4000;
+const libc = libraryTable({
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  timerfd_create: { parameters: ["i32", "i32"], result: "i32" },
+  timerfd_settime: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
+  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+});
+
 const CLOCK_MONOTONIC = 1;
 const FIONREAD = 0x541bn;
 const MFD_CLOEXEC = 1;
-const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
-const SYS_CLOSE_RANGE = 436n;
 const CLOSE_RANGE_CLOEXEC = 4n;
 
 const pair = new Int32Array(2);

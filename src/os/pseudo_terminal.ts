@@ -2,11 +2,18 @@ import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
-import { libc } from "./process_libc.ts";
+import { O_CLOEXEC, O_NOCTTY, O_RDWR } from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 
-const O_RDWR = 0o2;
-const O_NOCTTY = 0o400;
-const O_CLOEXEC = 0o2000000;
+const libc = libraryTable({
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  posix_openpt: { parameters: ["i32"], result: "i32" },
+  grantpt: { parameters: ["i32"], result: "i32" },
+  unlockpt: { parameters: ["i32"], result: "i32" },
+  ptsname_r: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+});
+
 const TIOCSWINSZ = 0x5414n;
 const NAME_BYTES = 64;
 

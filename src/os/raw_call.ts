@@ -1,20 +1,13 @@
 import { lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const calls = libraryTable({
   syscall: {
     parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
     result: "i64",
   },
   umask: { parameters: ["u32"], result: "u32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
+});
 
 /**
  * Makes a system call (syscall(2)). Returns its result, or the negative error number.

@@ -1,4 +1,6 @@
-import { libc } from "./libc.ts";
+import { linuxTable } from "./libc.ts";
+
+const libc = linuxTable({ malloc_trim: { parameters: ["usize"], result: "i32" } });
 
 /**
  * Gives memory that is not used any more back to the system: that of values which nothing refers to,
@@ -11,5 +13,5 @@ import { libc } from "./libc.ts";
 export function releaseMemory(): void {
   const collect: unknown = Reflect.get(globalThis, "gc");
   if (typeof collect === "function") collect();
-  libc?.malloc_trim(0n);
+  libc()?.malloc_trim(0n);
 }

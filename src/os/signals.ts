@@ -1,4 +1,10 @@
-import { libc } from "./process_libc.ts";
+import { libraryTable } from "./libc.ts";
+
+const libc = libraryTable({
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  signal: { parameters: ["i32", "u64"], result: "u64" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+});
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
 export const Signal = { HangUp: 1, Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;

@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { duplicate, growPipe, openPipe, type Pipe, setNonBlocking } from "./pipes.ts";
-import { Ready, sharedPoller } from "./poller.ts";
+import { Ready, sharedPoller } from "./epoll.ts";
 import { endSending, moveBytes, receive, send } from "./sockets.ts";
 
 /** Bytes taken at once: the buffer is shared by all flows. */

@@ -1,21 +1,14 @@
+import { SOL_SOCKET } from "./constants.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { SocketError } from "./sockets.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const calls = libraryTable({
   sendmsg: { parameters: ["i32", "buffer", "i32"], result: "isize" },
   recvmsg: { parameters: ["i32", "buffer", "i32"], result: "isize" },
-} as const satisfies Deno.ForeignLibraryInterface;
+});
 
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
-
-const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
 

@@ -1,7 +1,20 @@
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  IPPROTO_IP,
+  IPPROTO_TCP,
+  SHUT_WR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from "./constants.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, EINPROGRESS, lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const calls = libraryTable({
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -17,38 +30,19 @@ const functions = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-/** The C library's functions for sockets, typed; opened at first use. */
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
+});
 
 /** Something about a socket that the kernel refused. */
 export class SocketError extends Error {
   override readonly name = "SocketError";
 }
 
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
 const LOOPBACK = [127, 0, 0, 1];
 
-const IPPROTO_IP = 0;
 const IP_FREEBIND = 15;
-const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
-const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
-const SHUT_WR = 1;
 const MSG_NOSIGNAL = 0x4000;
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;

@@ -1,10 +1,31 @@
+import { O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./c_strings.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { withInheritedDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
-import { libc } from "./process_libc.ts";
+import { libraryTable } from "./libc.ts";
 import { killAndReap, ownChildren } from "./signals.ts";
+
+// glibc 2.29 or newer, for posix_spawn_file_actions_addchdir_np.
+const libc = libraryTable({
+  posix_spawn: {
+    parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  posix_spawn_file_actions_addopen: {
+    parameters: ["buffer", "i32", "buffer", "i32", "u32"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_addchdir_np: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
+  posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
+});
 
 /** What the new program finds on a descriptor number. */
 export interface DescriptorSetup {
@@ -63,9 +84,7 @@ const EACCES = 13;
 const ENOTDIR = 20;
 const ENOSYS = 38;
 
-const O_RDWR = 0o2;
-const O_NOCTTY = 0o400;
-const OPEN_FLAGS = { read: 0, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
+const OPEN_FLAGS = { read: O_RDONLY, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;

@@ -1,5 +1,10 @@
-import { libc } from "./process_libc.ts";
-import { lendPollersThread } from "./poller.ts";
+import { libraryTable } from "./libc.ts";
+import { lendPollersThread } from "./epoll.ts";
+
+const libc = libraryTable({
+  /** Does nothing, on another thread. */
+  getppid_elsewhere: { name: "getppid", parameters: [], result: "i32", nonblocking: true },
+});
 
 /** How often the thread is used, in milliseconds: the runtime ends one that idles for 10 s. */
 const USE_MS = 4_000;

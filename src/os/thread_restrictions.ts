@@ -1,9 +1,22 @@
+import {
+  AT_FDCWD,
+  CLONE_FS,
+  LINUX_CAPABILITY_VERSION_3,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  SYS_LANDLOCK_CREATE_RULESET,
+  SYS_OPENAT2,
+} from "./constants.ts";
 import { cString } from "./c_strings.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
+import { libraryTable } from "./libc.ts";
 
 /** What restricting the calling thread takes of the C library. */
-const functions = {
+const calls = libraryTable({
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
   unshare: { parameters: ["i32"], result: "i32" },
@@ -24,19 +37,9 @@ const functions = {
   },
   landlock_restrict_self: { name: "syscall", parameters: ["i64", "i64", "i64"], result: "i64" },
   seccomp: { name: "syscall", parameters: ["i64", "i64", "i64", "buffer"], result: "i64" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Calls = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Calls | undefined;
-
-function calls(): Calls {
-  return opened ??= Deno.dlopen("libc.so.6", functions).symbols;
-}
+});
 
 /** The same numbers on all architectures but for seccomp. */
-const SYS_OPENAT2 = 437n;
-const SYS_LANDLOCK_CREATE_RULESET = 444n;
 const SYS_LANDLOCK_ADD_RULE = 445n;
 const SYS_LANDLOCK_RESTRICT_SELF = 446n;
 const SYS_SECCOMP = Deno.build.arch === "aarch64" ? 277n : 317n;
@@ -46,19 +49,10 @@ const LANDLOCK_RULE_NET_PORT = 2n;
 const LANDLOCK_ACCESS_NET_CONNECT_TCP = 2n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
-const AT_FDCWD = -100n;
-const O_CLOEXEC = 0o2000000n;
-const O_PATH = 0o10000000n;
-const O_DIRECTORY: bigint = Deno.build.arch === "aarch64" ? 0o40000n : 0o200000n;
-const RESOLVE_NO_MAGICLINKS = 2n;
-const RESOLVE_NO_SYMLINKS = 4n;
-
-const CLONE_FS = 0x200;
 const PR_CAPBSET_DROP = 24;
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** All that a capability set has room for; the kernel knows fewer. */
 const MAX_CAPABILITIES = 64;
 
@@ -191,9 +185,9 @@ function addRule(ruleset: Descriptor, { path, rights, fileRights }: PathRule): v
 function openPath(
   path: string,
 ): { readonly descriptor: Descriptor; readonly directory: boolean } | undefined {
-  const asDirectory = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY);
+  const asDirectory = open(path, BigInt(O_PATH | O_CLOEXEC | O_DIRECTORY));
   if (asDirectory >= 0) return { descriptor: asDirectory, directory: true };
-  const descriptor = open(path, O_PATH | O_CLOEXEC);
+  const descriptor = open(path, BigInt(O_PATH | O_CLOEXEC));
   if (descriptor >= 0) return { descriptor, directory: false };
   const errno = lastErrno();
   if (NOT_THERE.includes(errno)) return undefined;
@@ -205,7 +199,7 @@ function open(path: string, flags: bigint): Descriptor {
   return Number(
     calls().openat2(
       SYS_OPENAT2,
-      AT_FDCWD,
+      BigInt(AT_FDCWD),
       cString(path),
       new Uint8Array(how.buffer),
       BigInt(how.byteLength),

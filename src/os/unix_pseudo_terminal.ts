@@ -1,23 +1,21 @@
-const MACOS = Deno.build.os === "darwin";
-/** The C library, and its names for open(2)'s options. */
-const LIBRARY = MACOS ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
-const O_RDWR = 0x2;
-const O_NOCTTY = MACOS ? 0x20000 : 0o400;
-const O_NONBLOCK = MACOS ? 0x4 : 0o4000;
-const O_CLOEXEC = MACOS ? 0x1000000 : 0o2000000;
+import * as linux from "./constants.ts";
+import { libraryTable } from "./libc.ts";
 
-const functions = {
+const MACOS = Deno.build.os === "darwin";
+// Options of open(2).
+const O_NOCTTY = MACOS ? 0x20000 : linux.O_NOCTTY;
+const O_NONBLOCK = MACOS ? 0x4 : linux.O_NONBLOCK;
+const O_CLOEXEC = MACOS ? 0x1000000 : linux.O_CLOEXEC;
+const { O_RDWR } = linux;
+
+const libc = libraryTable({
   open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   grantpt: { parameters: ["i32"], result: "i32" },
   unlockpt: { parameters: ["i32"], result: "i32" },
   ptsname: { parameters: ["i32"], result: "pointer" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
-
-let opened: Libc | undefined;
+});
 
 /** Both ends of a pseudo-terminal. */
 export interface PseudoTerminal {
@@ -59,8 +57,4 @@ export function closeDescriptor(descriptor: number): void {
 /** Writes what a pseudo-terminal takes at once, and returns how many bytes that were. */
 export function writeSome(master: number, bytes: Uint8Array<ArrayBuffer>): number {
   return Math.max(0, Number(libc().write(master, bytes, BigInt(bytes.length))));
-}
-
-function libc(): Libc {
-  return opened ??= Deno.dlopen(LIBRARY, functions).symbols;
 }

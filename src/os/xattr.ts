@@ -1,5 +1,12 @@
 import { cString } from "./c_strings.ts";
-import { libc } from "./file_libc.ts";
+import { libraryTable } from "./libc.ts";
+
+const libc = libraryTable({
+  listxattr: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+  setxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  removexattr: { parameters: ["buffer", "buffer"], result: "i32" },
+});
 
 /** File capabilities: the kernel takes them from a file that is written to. */
 const NOT_KEPT = "security.capability";

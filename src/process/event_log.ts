@@ -3,7 +3,7 @@ import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
-export type ProcessEvent = OutputEvent | ExitedEvent | ClosedEvent;
+export type LogEvent = OutputEvent | ExitedEvent | ClosedEvent;
 
 /** A chunk of output. */
 export interface OutputEvent {

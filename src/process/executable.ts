@@ -20,7 +20,7 @@ export function executableCandidates(
   );
 }
 
-/** The paths that are gone along when a command is started: not to be compared, but to be asked for. */
+/** The working directory and the files that the system looks for when it starts a command. */
 export function startingPaths(
   { argv: [name = ""], cwd, env }: {
     readonly argv: readonly string[];

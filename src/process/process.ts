@@ -3,8 +3,8 @@ import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver } from "./child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
-import { Slots } from "./slots.ts";
-import { EventLog, type ProcessEvent } from "./event_log.ts";
+import { Quota } from "./quota.ts";
+import { EventLog, type LogEvent } from "./event_log.ts";
 
 /** Input that a command has not taken yet, in bytes, past which writes are not answered at once. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
@@ -22,13 +22,13 @@ export type ProcessOutcome = "exited" | "terminated" | "shutdown";
 export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => Promise<Child>;
 
 /** Told of everything that happens to a process, in order. */
-export type ProcessObserver = (event: ProcessEvent) => void;
+export type ProcessObserver = (event: LogEvent) => void;
 
 /** A command being run, from its start until its last output has been read, and after that. */
 export class Process {
   readonly log: EventLog;
   readonly #observer: ProcessObserver;
-  readonly #inputBytes: Slots;
+  readonly #inputBytes: Quota;
   /** Whether it runs on a pseudo-terminal. */
   readonly onTerminal: boolean;
   readonly #hasStdin: boolean;
@@ -45,7 +45,7 @@ export class Process {
     command: ChildCommand,
     log: EventLog,
     observer: ProcessObserver,
-    inputBytes: Slots,
+    inputBytes: Quota,
   ) {
     this.#inputBytes = inputBytes;
     this.log = log;
@@ -65,7 +65,7 @@ export class Process {
     start: ChildStarter,
     log: EventLog,
     observer: ProcessObserver,
-    inputBytes: Slots = new Slots(REFUSED_UNWRITTEN_BYTES),
+    inputBytes: Quota = new Quota(REFUSED_UNWRITTEN_BYTES),
   ): Promise<Process> {
     const process = new Process(command, log, observer, inputBytes);
     process.#child = await start(command, {

@@ -1,5 +1,5 @@
 import { log } from "../log/log.ts";
-import { Guardian } from "./guardian.ts";
+import { Watchdog } from "./watchdog.ts";
 import { Orphans } from "./linux/orphans.ts";
 
 /** Answers for the operating system's processes of all sessions, and for what they leave behind. */
@@ -53,24 +53,24 @@ export function keepProcesses(): ProcessKeeper & {
   readonly startedHere?: StartedProcesses;
 } {
   if (Deno.build.os === "windows") return new UnattendedProcesses();
-  const guardian = new Guardian((reason) =>
-    log("warn", "commands may outlive a killed executor: no guardian", { reason })
+  const watchdog = new Watchdog((reason) =>
+    log("warn", "commands may outlive a killed executor: no watchdog", { reason })
   );
-  guardian.start();
-  return Deno.build.os === "linux" ? new LinuxKeeper(guardian) : new GuardedProcesses(guardian);
+  watchdog.start();
+  return Deno.build.os === "linux" ? new LinuxKeeper(watchdog) : new WatchedProcesses(watchdog);
 }
 
 /** Linux: nothing that a command leaves behind gets out of sight. */
 class LinuxKeeper implements ProcessKeeper {
   readonly directories: DirectoryKeeper;
   readonly startedHere: StartedProcesses;
-  readonly #guardian: Guardian;
+  readonly #watchdog: Watchdog;
   readonly #orphans: Orphans;
 
-  constructor(guardian: Guardian) {
-    this.directories = guardian;
-    this.#guardian = guardian;
-    this.startedHere = this.#orphans = new Orphans(guardian);
+  constructor(watchdog: Watchdog) {
+    this.directories = watchdog;
+    this.#watchdog = watchdog;
+    this.startedHere = this.#orphans = new Orphans(watchdog);
   }
 
   started(pid: number, owner: object): void {
@@ -107,27 +107,27 @@ class LinuxKeeper implements ProcessKeeper {
 
   async killAll(): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      if (this.#orphans.killAll(this.#guardian.pid) === 0) break;
+      if (this.#orphans.killAll(this.#watchdog.pid) === 0) break;
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     }
-    this.#guardian.retire();
+    this.#watchdog.retire();
   }
 }
 
 /** Other Unix systems: process groups, as far as they hold together. */
-class GuardedProcesses implements ProcessKeeper {
-  readonly #guardian: Guardian;
+class WatchedProcesses implements ProcessKeeper {
+  readonly #watchdog: Watchdog;
 
-  constructor(guardian: Guardian) {
-    this.#guardian = guardian;
+  constructor(watchdog: Watchdog) {
+    this.#watchdog = watchdog;
   }
 
   started(pid: number): void {
-    this.#guardian.watchOver(pid);
+    this.#watchdog.watchOver(pid);
   }
 
   exited(pid: number): void {
-    this.#guardian.release(pid);
+    this.#watchdog.release(pid);
   }
 
   requestEnd(): void {}
@@ -149,7 +149,7 @@ class GuardedProcesses implements ProcessKeeper {
   }
 
   killAll(): Promise<void> {
-    this.#guardian.retire();
+    this.#watchdog.retire();
     return Promise.resolve();
   }
 }

@@ -1,5 +1,5 @@
 import { isOsString } from "../os/os_string.ts";
-import { untilAnswered } from "../os/until_answered.ts";
+import { waitForFileSystems } from "../os/local_file_systems.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startingPaths } from "./executable.ts";
 import { startLinuxChild } from "./linux/start.ts";
@@ -13,7 +13,7 @@ import { startLinuxChild } from "./linux/start.ts";
 export async function startChild(command: ChildCommand, observer: ChildObserver): Promise<Child> {
   refuseInexpressible(command);
   if (Deno.build.os === "linux") {
-    await untilAnswered(startingPaths(command));
+    await waitForFileSystems(startingPaths(command));
     return startLinuxChild(command, observer);
   }
   const { startPortableChild } = await import("./portable/start.ts");

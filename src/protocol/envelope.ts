@@ -1,10 +1,10 @@
 import { JsonLimitError, type JsonLimits } from "./json_limits.ts";
 import { parseJson } from "./parse_json.ts";
 
-/** What a client calls its request: an integer or a text, given back as it was. */
+/** The id of a request: an integer or a text, which the answer repeats. */
 export type RequestId = number | bigint | string;
 
-/** An error as it stands in a response. */
+/** The error in a response. */
 export interface ErrorBody {
   /** For programs. */
   readonly code: number;
@@ -14,7 +14,7 @@ export interface ErrorBody {
   readonly data?: unknown;
 }
 
-/** One message, its parameters and results not yet looked at. */
+/** A message; its parameters or result are not parsed yet. */
 export type Message =
   | {
     readonly kind: "request";
@@ -27,25 +27,42 @@ export type Message =
   | { readonly kind: "notification"; readonly method: string; readonly params: unknown }
   | { readonly kind: "result"; readonly id: RequestId; readonly result: unknown }
   | { readonly kind: "error"; readonly id: RequestId; readonly error: ErrorBody }
-  | { readonly kind: "malformed"; readonly reason: string };
+  | {
+    readonly kind: "malformed";
+    readonly reason: string;
+    /** The id that the message began with; missing where it cannot be told without parsing. */
+    readonly id?: RequestId;
+  };
 
 /** Stands for the unknown id in answers to messages whose id could not be read. */
 export const UNKNOWN_REQUEST_ID: RequestId = -1;
 
 /**
- * Reads one frame. Never throws: what is no message is a message of kind `malformed`.
+ * Reads one frame. Never throws: an invalid frame gives a message of kind `malformed`.
  *
  * An object with a method whose `id` is neither integer nor text is a notification, as members
  * that mean nothing are ignored everywhere.
  *
- * @param limits what a long message may hold. @default anything
+ * @param limits for a long message. @default none
  */
 export function parseMessage(text: string, limits?: JsonLimits): Message {
   try {
     return messageOf(parseJson(text, limits), text);
   } catch (error) {
-    return { kind: "malformed", reason: whyUnreadable(error) };
+    const malformed = { kind: "malformed", reason: whyUnreadable(error) } as const;
+    const id = error instanceof JsonLimitError ? leadingId(text) : undefined;
+    return id === undefined ? malformed : { ...malformed, id };
   }
+}
+
+/**
+ * The id of a message that is too large to be parsed, if it is the first member, as clients write it:
+ * whoever sent the request can then tell which one was refused.
+ */
+function leadingId(text: string): RequestId | undefined {
+  const [, id] = /^\s*\{\s*"id"\s*:\s*(-?\d{1,15}|"[^"\\]{0,128}")\s*,/.exec(text) ?? [];
+  if (id === undefined) return undefined;
+  return id.startsWith('"') ? id.slice(1, -1) : Number(id);
 }
 
 /** @throws {RangeError} when reading a large id takes more recursion than there is room for */
@@ -87,12 +104,12 @@ export function encodeNotification(method: string, params: unknown): string {
   return `{"method":${JSON.stringify(method)},"params":${encode(params)}}`;
 }
 
-/** A value that is JSON text already, and goes into a message as it is. */
+/** A value that is JSON text already. */
 export class JsonText {
   /** The JSON. */
   readonly text: string;
 
-  /** Takes valid JSON; nobody looks at it again. */
+  /** Takes valid JSON, which is not checked. */
   constructor(text: string) {
     this.text = text;
   }

@@ -6,10 +6,10 @@ const tomlPath = z.array(z.string()).check(
   z.minLength(1, "must contain at least one key"),
 );
 
-/** Which parts of the Codex CLI's configuration on the executor's machine a client asks for. */
+/** The parts of the Codex CLI's configuration on the executor's machine that a client asks for. */
 export const readParams = lazy(() =>
   z.object({
-    /** The directory whose project's configuration counts. */
+    /** The directory whose project's configuration applies. */
     cwd: pathUriSchema,
     configPaths: z.array(tomlPath),
     requirementsPaths: z.array(tomlPath),
@@ -18,16 +18,16 @@ export const readParams = lazy(() =>
 
 const layers = lazy(() =>
   z.object({
-    /** From the weakest to the strongest; without those that have nothing of what was asked for. */
+    /** In ascending rank, without layers that have none of the requested parts. */
     layers: z.array(z.object({
-      /** What the layer is, for people. */
+      /** The name of the layer, for people. */
       source: z.string(),
-      /** What relative paths in it start at. */
+      /** The directory that relative paths in the layer start from. */
       baseDir: pathUriSchema,
-      /** A document of its own with what was asked for. */
+      /** A TOML document with the requested parts. */
       toml: z.string(),
     })),
-    /** Before which layer the client puts what it gets from elsewhere for the whole organisation. */
+    /** The index of the layer before which the client inserts its organisation's configuration. */
     cloudInsertionIndex: unsignedInteger,
   })
 );

@@ -7,7 +7,7 @@ import type * as z from "zod/mini";
  * the last two belong to the exec-server protocol.
  */
 export const ErrorCode = {
-  /** The message or its place in the conversation is wrong: not initialized, unknown process, … */
+  /** The message is wrong or comes at the wrong time: not initialized, unknown process, … */
   InvalidRequest: -32600,
   /** No such method. */
   MethodNotFound: -32601,
@@ -24,18 +24,18 @@ export const ErrorCode = {
 /** One of the numbers in {@linkcode ErrorCode}. */
 export type ErrorCode = typeof ErrorCode[keyof typeof ErrorCode];
 
-/** A failure that is answered to the client as a JSON-RPC error. */
+/** A failure that the client gets as a JSON-RPC error. */
 export class RpcError extends Error {
   /** The name of the class, as for every error. */
   override readonly name = "RpcError";
-  /** The number for programs; the message is for people. */
+  /** The error code; the message describes the error. */
   readonly code: number;
 
-  /** What the method says for programs besides; a client has to parse it. */
+  /** Further data of the method, which a client has to parse. */
   readonly data: unknown;
 
   /**
-   * Makes the error that is answered to a client.
+   * Makes an error.
    *
    * @param code see {@linkcode ErrorCode}; a client also sees codes of other servers
    */
@@ -50,7 +50,7 @@ export class RpcError extends Error {
   }
 }
 
-/** The message or its place in the conversation is wrong (-32600). */
+/** The message is wrong or comes at the wrong time (-32600). */
 export function invalidRequest(message: string): RpcError {
   return new RpcError(ErrorCode.InvalidRequest, message);
 }
@@ -70,7 +70,7 @@ export function notFound(message: string): RpcError {
   return new RpcError(ErrorCode.NotFound, message);
 }
 
-/** What is wrong with one member of a message, in words for people. */
+/** Describes what is wrong with one member of a message. */
 export function describeIssue(issue: z.core.$ZodIssue): string {
   const member = issue.path.map(String).join(".");
   const problem = describeProblem(issue);
@@ -98,7 +98,7 @@ function describeProblem(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** The words of a schema that has its own; others get the library's placeholder. */
+/** The message of a schema that has one; the others have the library's placeholder. */
 function ownWords({ message }: z.core.$ZodIssue): string | undefined {
   return message === "Invalid input" ? undefined : message;
 }

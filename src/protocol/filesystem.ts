@@ -12,7 +12,7 @@ import * as z from "zod/mini";
 
 const sandbox = optional(sandboxContext);
 
-/** Bytes in one `fs/readBlock` answer at the most. */
+/** Largest block of `fs/readBlock`, in bytes. */
 export const MAX_READ_BLOCK_BYTES = 1024 * 1024;
 
 export const readFileParams = lazy(() => z.object({ path: pathUriSchema, sandbox }));
@@ -125,14 +125,14 @@ export const watchMissingParams = lazy(() =>
   z.object({
     /** Above that of every watch before on the connection, which ends by this request. */
     watchId: unsignedInteger,
-    /** Paths that are not there. */
+    /** Paths that do not exist. */
     missing: z.array(pathUriSchema),
-    /** A path that is there. */
+    /** A path that exists. */
     present: optional(pathUriSchema),
   })
 );
 export const watchMissingResult = z.object({
-  /** False: nothing will be told. */
+  /** False: no notification will come. */
   watching: z.boolean(),
 });
 /** `fs/missingChanged`: the watch has seen a change and is over. */

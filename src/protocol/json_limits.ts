@@ -1,12 +1,12 @@
-/** What a JSON text may hold at the most. */
+/** Limits of a JSON text. */
 export interface JsonLimits {
-  /** Arrays and objects inside of each other. */
+  /** Levels of nested arrays and objects. */
   readonly depth: number;
-  /** Values of all kinds, the names of members not counted. */
+  /** Number of values, without the names of members. */
   readonly values: number;
 }
 
-/** A JSON text holds more than it may; the message says of what. */
+/** A JSON text exceeds a limit; the message names it. */
 export class JsonLimitError extends Error {
   override readonly name = "JsonLimitError";
 }
@@ -20,8 +20,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Checks, before a text is parsed, that parsing will not take long: 64 MiB of `[` or of `{},` take
- * `JSON.parse` 13 s and gigabytes, 64 MiB in one string a tenth of a second.
+ * Checks before parsing that a text is quick to parse: for 64 MiB of `[` or of `{},` `JSON.parse` takes
+ * 13 s and gigabytes, for 64 MiB in one string a tenth of a second.
  *
  * Strings are skipped by searching for their end, so that the check costs next to nothing for a
  * message that is one long string. Text that is not JSON is left to the parser to refuse.
@@ -30,7 +30,7 @@ const CLOSE_BRACE = 0x7d;
  */
 export function checkJsonLimits(text: string, limits: JsonLimits): void {
   let depth = 0;
-  // Each value but the first of the text and of each array or object stands behind a comma.
+  // Each value except the first of the text and of each array or object follows a comma.
   let values = 1;
   for (let index = 0; index < text.length; index++) {
     switch (text.charCodeAt(index)) {
@@ -59,7 +59,7 @@ function tooMany({ values }: JsonLimits): JsonLimitError {
   return new JsonLimitError(`more than ${values} values`);
 }
 
-/** Where the quote is that ends a string, or the end of the text. */
+/** The position of the quote that ends a string, or the end of the text. */
 function endOfString(text: string, start: number): number {
   const quote = text.indexOf('"', start);
   if (quote < 0) return text.length;

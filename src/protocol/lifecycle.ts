@@ -10,10 +10,10 @@ export const initializeParams = lazy(() =>
   })
 );
 
-/** What the executor can do beyond the base protocol; what is absent or false it cannot. */
+/** The executor's features beyond the base protocol; an absent one is not supported. */
 export const capabilities = z.record(z.string(), z.unknown());
 
-/** What a client has to know about the executor's machine to compose commands for it. */
+/** What a client needs to know of the executor's machine to compose commands. */
 export const environmentInfo = lazy(() =>
   z.object({
     /** The user's login shell; `path` is native, and may be a bare command name. */
@@ -30,8 +30,8 @@ export const environmentInfo = lazy(() =>
 );
 
 /**
- * The header of an executor's consent to a WebSocket that holds `environmentInfo.cwd`, so that a
- * client can start its first command there without having asked.
+ * The header of an executor's answer to a WebSocket upgrade that holds `environmentInfo.cwd`, so that a
+ * client can start its first command there without asking.
  */
 export const CWD_HEADER = "remex-cwd";
 

@@ -5,7 +5,7 @@ import * as http from "./http.ts";
 import * as lifecycle from "./lifecycle.ts";
 import * as process from "./process.ts";
 
-/** Which requests belong together; a client that speaks out of turn is told by this word. */
+/** The families of methods, as errors name them to a client that is not initialized. */
 export type MethodFamily =
   | "lifecycle"
   | "exec"
@@ -24,7 +24,7 @@ const empty = z.object({});
 /** `environment/info` never looks at its parameters. */
 const ignored = z.unknown();
 
-/** Every request a client may make: its parameters and its answer. */
+/** The methods that a client may call, with the schemas of parameters and results. */
 export const methods = {
   "initialize": {
     family: "lifecycle",
@@ -108,7 +108,7 @@ export const methods = {
   },
 } as const satisfies Record<string, MethodContract>;
 
-/** Every notification the executor pushes. */
+/** The notifications that the executor sends. */
 export const notifications = {
   "process/output": process.outputNotification,
   "process/exited": process.exitedNotification,
@@ -117,7 +117,7 @@ export const notifications = {
   "http/request/bodyDelta": http.httpBodyDelta,
 } as const satisfies Record<string, z.ZodMiniType>;
 
-/** The name of a request. */
+/** The name of a method. */
 export type Method = keyof typeof methods;
 /** The name of a notification that an executor sends. */
 export type Notification = keyof typeof notifications;

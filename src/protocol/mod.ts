@@ -5,6 +5,14 @@
  * @module
  */
 export * from "./envelope.ts";
-export * from "./errors.ts";
+export {
+  ErrorCode,
+  internalError,
+  invalidParams,
+  invalidRequest,
+  notFound,
+  RpcError,
+} from "./errors.ts";
+export type { JsonLimits } from "./json_limits.ts";
 export * from "./methods.ts";
 export * from "./path_uri.ts";

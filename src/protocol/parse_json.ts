@@ -1,27 +1,27 @@
 import { checkJsonLimits, type JsonLimits } from "./json_limits.ts";
 
-/** Texts shorter than this are parsed as they are: nothing is to be gained, in UTF-16 units. */
+/** Length, in UTF-16 units, below which a text is parsed directly. */
 const LONG_TEXT = 256 * 1024;
-/** Texts shorter than this cannot hold enough to be worth counting, in UTF-16 units. */
+/** Length, in UTF-16 units, below which a text is not checked against limits. */
 const COUNTED_TEXT = 64 * 1024;
-/** How far into a message the member with the bytes begins, at the latest, to be found here. */
+/** The position in a message up to which the member with bytes is looked for. */
 const SEARCHED = 64 * 1024;
-/** The beginning of a member of `params` that holds bytes. */
+/** The beginning of a member of `params` with bytes in base64. */
 const BYTES_MEMBER = /"(?<name>dataBase64|chunk|bodyBase64)"\s*:\s*"/;
 const FORGET = /^/;
-/** Stands for the bytes while the rest is parsed; nobody else can know it. */
+/** Random text that replaces the bytes while the rest is parsed. */
 const PLACEHOLDER = crypto.randomUUID();
 
 /**
- * Parses a message like `JSON.parse`, but does not look at each character of the bytes that a long
- * one carries in base64: for a file of 8 MiB that would take as long as writing it.
+ * Parses a message like `JSON.parse`, but without reading each character of the bytes that a long message
+ * carries in base64: for a file of 8 MiB that would take as long as writing it.
  *
- * Characters that JSON forbids inside a string get through in those bytes only, where they are no
- * base64 either.
+ * Characters that JSON forbids in a string are not noticed in those bytes, where they are invalid as
+ * base64 too.
  *
- * @param limits what a long text may hold. @default anything
- * @throws {SyntaxError} for what is not JSON
- * @throws {JsonLimitError} for a long text that holds too much
+ * @param limits for a long text. @default none
+ * @throws {SyntaxError} for a text that is not JSON
+ * @throws {JsonLimitError} for a long text that exceeds a limit
  */
 export function parseJson(text: string, limits?: JsonLimits): unknown {
   if (limits !== undefined && text.length >= COUNTED_TEXT) checkJsonLimits(text, limits);

@@ -61,8 +61,8 @@ export const startResult = lazy(() =>
 );
 
 /**
- * `data` of the error that answers a `process/start` that the system refused, an addition: what could
- * not be used, and the system's error number if it gave one.
+ * `data` of the error of a `process/start` that the system refused, an addition: what could not be used,
+ * and the system's error number if it gave one.
  */
 export const startFailure = lazy(() =>
   z.object({
@@ -83,9 +83,9 @@ export const readParams = lazy(() =>
     processId,
     /** Only chunks with a greater sequence number. Default 0: everything retained. */
     afterSeq: defaulted(limit, 0),
-    /** Bytes of output at the most, but always one chunk if there is one. Default: no limit. */
+    /** Largest size in bytes; one chunk is always returned if there is one. Default: no limit. */
     maxBytes: optional(limit),
-    /** How long to wait for something to report, in milliseconds. Default 0: answer at once. */
+    /** How long to wait for an event, in milliseconds. Default 0: answer at once. */
     waitMs: defaulted(limit, 0),
   })
 );
@@ -168,7 +168,7 @@ export const outputNotification = lazy(() =>
   })
 );
 
-/** `process/exited`: the process has ended, though a descendant may still hold its output open. */
+/** `process/exited`: the process has exited, though a descendant may keep its output open. */
 export const exitedNotification = lazy(() =>
   z.object({
     processId,
@@ -180,23 +180,25 @@ export const exitedNotification = lazy(() =>
   })
 );
 
-/** `process/closed`: ended, and all output has been read. Always the last event. */
+/** `process/closed`: the process has exited and its output has ended. Always the last event. */
 export const closedNotification = lazy(() => z.object({ processId, seq: unsignedInteger }));
 
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
-/** Which of its outputs a process wrote to. */
+/** The output that a process wrote to. */
 export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;
 export type WriteParams = z.output<typeof writeParams>;
-/** What became of input for a process. */
+/** The outcome of a write. */
 export type WriteStatus = "accepted" | "unknownProcess" | "stdinClosed" | "starting";
 /** Answer to `process/read` as it goes on the wire. */
 export type ReadAnswer = z.input<typeof readResult>;
 
 /** What a command reached by its network and what it was denied, each as `host:port`. */
 export interface NetworkReport {
+  /** What it reached. */
   readonly reached: readonly string[];
+  /** What it was denied. */
   readonly denied: readonly string[];
 }
 

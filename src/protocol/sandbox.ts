@@ -27,8 +27,8 @@ const knownSpecial = lazy(() =>
 );
 
 /**
- * A kind that a newer client knows: it grants nothing and is no error. A known one with something
- * wrong about it is an error, as what it denies would be left open.
+ * An entry of an unknown kind, of a newer client: it grants nothing and is no error. An entry of a known
+ * kind that is invalid is an error, as what it denies would otherwise be allowed.
  */
 const unknownSpecial = z.pipe(
   z.object({ kind: z.string().check(z.refine((kind) => !specialKind.safeParse(kind).success)) }),
@@ -43,7 +43,7 @@ const entryPath = lazy(() =>
   ])
 );
 
-/** One line of a filesystem permission: who may do what below which path. */
+/** One entry of a filesystem permission: a path and the access to what is below it. */
 export const fileSystemEntry = lazy(() =>
   z.object({
     path: entryPath,
@@ -74,7 +74,7 @@ const fileSystemPermissions = lazy(() =>
 
 const network = z.enum(["restricted", "enabled"]);
 
-/** What a command may do, in terms that hold on any machine. */
+/** What a command may do, independent of the machine. */
 export const permissions = lazy(() =>
   z.discriminatedUnion("type", [
     z.object({
@@ -110,11 +110,11 @@ export const managedNetwork = lazy(() =>
   })
 );
 
-/** The kind of enclosure a command really got. */
+/** The sandboxes that a command can run in. */
 export const sandboxType = z.enum(["none", "linuxSeccomp", "macosSeatbelt"]);
 
 export type SandboxContext = z.output<typeof sandboxContext>;
 export type FileSystemEntry = z.output<typeof fileSystemEntry>;
 export type ManagedNetwork = z.output<typeof managedNetwork>;
-/** The kind of enclosure that a command got. */
+/** The sandbox that a command runs in. */
 export type SandboxType = "none" | "linuxSeccomp" | "macosSeatbelt";

@@ -9,8 +9,8 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { foreignNames } from "../os/foreign_names.ts";
-import { fileModeAt } from "../os/file_mode.ts";
+import { undecodableNames } from "../os/undecodable_names.ts";
+import { fileModeAt } from "../os/file_status.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -49,9 +49,11 @@ export interface Disk {
   /**
    * What is in a directory. Empty if it is gone, or this user may not read it.
    *
+   * @param refused called if this user may not read it: a command that runs as the same user may make
+   * it readable, or know names in it
    * @throws the system's error for anything else: what is not seen could not be denied
    */
-  list(path: string): readonly DirectoryEntry[];
+  list(path: string, refused?: () => void): readonly DirectoryEntry[];
 }
 
 const START_BYTES = 8192;
@@ -104,7 +106,7 @@ export const hostDisk: Disk = {
       return readFileSync(descriptor);
     });
   },
-  list(path) {
+  list(path, refused) {
     try {
       const entries = Array.from(
         Deno.readDirSync(path),
@@ -112,8 +114,9 @@ export const hostDisk: Disk = {
       );
       return [...entries, ...foreignEntries(path)];
     } catch (error) {
-      if (UNLISTED.some((code) => isErrorCode(error, code))) return [];
-      throw error;
+      if (!UNLISTED.some((code) => isErrorCode(error, code))) throw error;
+      if (isErrorCode(error, "EACCES") || isErrorCode(error, "EPERM")) refused?.();
+      return [];
     }
   },
 };
@@ -144,7 +147,7 @@ function kindOf(
 /** Those that the runtime leaves out. */
 function foreignEntries(path: string): DirectoryEntry[] {
   if (Deno.build.os !== "linux") return [];
-  return foreignNames(path).map(({ likeness, mayBeDirectory }) => ({
+  return undecodableNames(path).map(({ likeness, mayBeDirectory }) => ({
     name: likeness,
     kind: mayBeDirectory ? "directory" : "other",
     foreign: true,

@@ -1,6 +1,6 @@
-import { untilAnswered } from "../os/until_answered.ts";
+import { waitForFileSystems } from "../os/local_file_systems.ts";
+import { cannotEnforce } from "./cannot_enforce.ts";
 import { startingPaths } from "../process/executable.ts";
-import { internalError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { WrappedDescriptor } from "./bubblewrap/arguments.ts";
@@ -78,7 +78,7 @@ export async function prepareSandbox(
     temporaryDirectory: command.env.TMPDIR,
     certificateFiles: intent.managedNetwork === undefined ? [] : certificateFiles(command.env),
   };
-  await untilAnswered([...namedPaths(intent, facts), ...startingPaths(command)]);
+  await waitForFileSystems([...namedPaths(intent, facts), ...startingPaths(command)]);
   const asked = bindIntent(intent, facts, hostDisk);
   if (intent.bounds !== undefined) enforceDirectory(intent.bounds, command.cwd, hostDisk);
   if (asked.files.kind === "all" && asked.network.kind === "host") return { kind: "none" };
@@ -139,9 +139,4 @@ function writableTrees({ files, workspaceRoots }: BoundIntent): string[] {
     ? []
     : files.grants.filter(({ access }) => access === "write").map(({ path }) => path);
   return [...workspaceRoots, ...granted].filter((path) => path !== "/");
-}
-
-function cannotEnforce(reason: string, fix?: string) {
-  const how = fix === undefined ? "" : ` (${fix})`;
-  return internalError(`the sandbox cannot be enforced here: ${reason}${how}; nothing was started`);
 }

@@ -1,13 +1,13 @@
-/** Stands for a process that is remembered. */
+/** A closed process that is remembered. */
 export interface Memory {
-  /** Lets whoever remembers it forget it. */
+  /** Removes the process from its session. */
   readonly evict: () => void;
   readonly timer: number;
 }
 
 /**
- * Processes that are remembered for a while after they have been closed, so that a client that lost
- * its connection can learn how they ended: only so many, those that were closed first go first.
+ * Closed processes that are remembered for a while, so that a client that reconnects learns how they
+ * ended. Their number is limited; the ones that closed first are forgotten first.
  */
 export class ClosedProcesses {
   readonly #limit: number;
@@ -16,15 +16,15 @@ export class ClosedProcesses {
   readonly #memories = new Set<Memory>();
 
   /**
-   * @param limit how many are remembered at the same time, at least one
-   * @param retentionMs how long each is, in milliseconds
+   * @param limit number of processes remembered at the same time, at least 1
+   * @param retentionMs how long each is remembered, in milliseconds
    */
   constructor(limit: number, retentionMs: number) {
     this.#limit = limit;
     this.#retentionMs = retentionMs;
   }
 
-  /** Remembers one more. @param evict called when it is to be forgotten */
+  /** Remembers a process. @param evict called when it is forgotten */
   remember(evict: () => void): Memory {
     const timer = setTimeout(() => this.#end(memory), this.#retentionMs);
     Deno.unrefTimer(timer);
@@ -35,7 +35,7 @@ export class ClosedProcesses {
     return memory;
   }
 
-  /** Leaves a process to whoever remembered it. */
+  /** Stops remembering a process, without calling `evict`. */
   forget(memory: Memory): void {
     clearTimeout(memory.timer);
     this.#memories.delete(memory);

@@ -1,9 +1,8 @@
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
-import { HttpBodies } from "../http/http_bodies.ts";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
-import type { Slots } from "../process/slots.ts";
+import type { Quota } from "../process/quota.ts";
 import {
   encodeError,
   encodeNotification,
@@ -19,22 +18,23 @@ import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
+import { HttpTraffic } from "./http_traffic.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { Turns } from "./turns.ts";
 
-/** What a connection needs from the executor. */
+/** What the executor gives each connection. */
 export interface ConnectionOptions {
   readonly sessions: Sessions;
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly environmentInfo: () => EnvironmentInfo;
-  /** Requests that are worked on at the same time. */
+  /** Requests that are handled at the same time. */
   readonly concurrentRequests: number;
-  /** Bytes of messages, of all connections, that may wait or be worked on. */
-  readonly messageBytes: Slots;
-  /** Told of large messages. */
+  /** Bytes of messages that may wait or be handled, of all connections together. */
+  readonly messageBytes: Quota;
+  /** Gets the sizes of large messages. */
   readonly trimmer: MemoryTrimmer;
   readonly telemetry: Telemetry;
 }
@@ -42,25 +42,25 @@ export interface ConnectionOptions {
 type Request = Extract<Message, { kind: "request" }>;
 
 /**
- * What a request of more than 64 KiB may hold. The depth is that of the reference; commands have a few
- * thousand arguments and variables at the most, and values are what parsing takes time for.
+ * Limits on a message of more than 64 KiB. The depth is the reference executor's. The number of values
+ * bounds the time that parsing takes; a command has a few thousand arguments and variables at most.
  */
 const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
 
 const TOO_MUCH =
   "this executor works on as much as its memory allows (--memory-budget); try again later";
 
-/** Messages that are longer count against what all messages may take, in UTF-16 units. */
+/** Length, in UTF-16 units, past which a message counts against the memory for messages. */
 const LARGE_MESSAGE = 64 * 1024;
 
-/** Requests of a connection that may move contents of files at the same time. */
+/** Requests of one connection that may transfer file contents at the same time. */
 const HEAVY_REQUESTS_AT_ONCE = 4;
 
 /**
- * One client's conversation: requests in, answers out, as each is ready.
+ * One client's connection: it takes requests and answers each when its result is ready.
  *
- * Handlers run up to their first wait in the order in which requests come, which keeps the order of
- * writes to a process; nothing else waits for anything while there are not too many of them.
+ * Handlers start in the order of the requests and run up to their first wait, which keeps writes to a
+ * process in order. Otherwise requests run concurrently, up to a limit.
  */
 export class Connection {
   readonly #transport: Transport;
@@ -70,11 +70,11 @@ export class Connection {
   readonly #missing: MissingWatch;
   readonly #turns: Turns;
   readonly #http: HttpTraffic;
-  /** Frames that came while the client had much to read, so that answers do not pile up. */
+  /** Frames that wait until the client has read earlier answers or fewer requests are handled. */
   readonly #backlog: string[] = [];
   #backlogBytes = 0;
   #largestMessage = 0;
-  /** How many requests are worked on. */
+  /** How many requests are being handled. */
   #inFlight = 0;
   #session: Session | undefined;
   #initialized = false;
@@ -89,7 +89,7 @@ export class Connection {
     this.#http = new HttpTraffic(transport);
   }
 
-  /** Starts the conversation. The promise settles when it is over, with why. */
+  /** Serves the connection. Settles with the reason when it has ended. */
   run(): Promise<EndReason> {
     return new Promise((resolve) => {
       this.#transport.open({
@@ -163,7 +163,7 @@ export class Connection {
       case "notification":
         return this.#notified(message);
       case "malformed":
-        return this.#refuse(message.reason);
+        return this.#refuse(message.reason, message.id);
       case "result":
         return this.#answered(message.id, message.result);
       case "error":
@@ -171,9 +171,9 @@ export class Connection {
     }
   }
 
-  /** Answers what is no message; which request it was meant to be cannot be known. */
-  #refuse(reason: string): void {
-    this.#fail(UNKNOWN_REQUEST_ID, invalidRequest(`malformed message: ${reason}`));
+  /** Answers a malformed message, under its id if that can be told. */
+  #refuse(reason: string, id: RequestId = UNKNOWN_REQUEST_ID): void {
+    this.#fail(id, invalidRequest(`malformed message: ${reason}`));
   }
 
   /** A client is asked about its commands' network, and nothing else. */
@@ -193,16 +193,16 @@ export class Connection {
     this.#initialized = true;
   }
 
-  /** @param message what the client is told, which may repeat what it sent; logs must not */
+  /** @param message the reason for the client: unlike the log it may repeat what the client sent */
   #violation(reason: string, message = reason): void {
     log("info", "client broke the protocol", { reason });
     this.#transport.close({ kind: "protocolError", message });
   }
 
   /**
-   * Runs the handler up to its first wait and answers when it is done.
+   * Runs a request's handler, and sends the answer when it is there.
    *
-   * @param size of the message, in UTF-16 units
+   * @param size length of the message, in UTF-16 units
    */
   #answer({ id, method, params, trace }: Request, size: number): void {
     const known = isMethod(method) ? method : "unknown";
@@ -297,34 +297,12 @@ export class Connection {
 
   #close(): void {
     this.#dropBacklog();
-    // The runtime has kept the buffer of the largest until now.
+    // The runtime has kept a buffer for the largest message until now.
     this.#options.trimmer.used(this.#largestMessage);
     void this.#files[Symbol.asyncDispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
     this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
-  }
-}
-
-/** Responses of one connection that may be read whole at the same time. */
-const BUFFERED_AT_ONCE = 16;
-
-/** What a connection's HTTP requests share. */
-export class HttpTraffic {
-  /** Orders the requests whose responses are answered whole. */
-  readonly turns: Turns;
-  /** The responses that are streamed. */
-  readonly bodies: HttpBodies;
-
-  constructor(transport: Pick<Transport, "send" | "saturated">) {
-    this.turns = new Turns(BUFFERED_AT_ONCE, () => transport.saturated);
-    this.bodies = new HttpBodies(transport);
-  }
-
-  /** What was sent has gone far enough that more may follow. */
-  proceed(): void {
-    this.turns.proceed();
-    this.bodies.proceed();
   }
 }

@@ -8,7 +8,7 @@ import { PROCESS_SIGNALS } from "../protocol/process.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
 import { VERSION } from "../version.ts";
 
-/** What this executor can do beyond the base protocol. */
+/** The executor's features beyond the base protocol. */
 const CAPABILITIES = {
   processResize: true,
   processCloseStdin: true,
@@ -18,12 +18,12 @@ const CAPABILITIES = {
 };
 
 /**
- * Tells of the machine and the user that commands run as.
+ * Describes the machine, and the user that commands run as.
  *
- * @param retainedBytes output that is kept of each process
- * @param environment that of this program
- * @param messageBytes the largest message that is read
- * @param filesRestricted whether files are touched only in sandboxes
+ * @param retainedBytes bytes of output that are retained of each process
+ * @param environment this program's
+ * @param messageBytes the largest message that is read, in bytes
+ * @param filesRestricted whether file requests need a sandbox
  */
 export function describeEnvironment(
   retainedBytes: number,
@@ -45,7 +45,7 @@ export function describeEnvironment(
       ...CAPABILITIES,
       // The runtime refuses frames of the full 64 MiB.
       maxMessageBytes: Math.min(messageBytes, MAX_MESSAGE_BYTES - 1),
-      // These take no sandbox.
+      // These methods take no sandbox.
       fsWatchMissing: !filesRestricted,
       environmentConfigRead: !filesRestricted,
       retainedBytes,
@@ -53,7 +53,7 @@ export function describeEnvironment(
   };
 }
 
-/** What the user database says; containers run programs as users that it does not know. */
+/** This user's entry in the user database; in a container the user may have none. */
 function databaseEntry(): { readonly shell: string | null; readonly homedir: string } | undefined {
   try {
     return userInfo();

@@ -3,7 +3,7 @@ import { type Environment, startingEnvironment } from "../os/environment.ts";
 import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
-import { Slots } from "../process/slots.ts";
+import { Quota } from "../process/quota.ts";
 import { methods } from "../protocol/methods.ts";
 import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
@@ -26,7 +26,7 @@ import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
 import { Sessions } from "./sessions.ts";
 
-/** What whoever runs an executor decides. */
+/** How an executor is set up. */
 export interface ExecutorOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
@@ -37,37 +37,38 @@ export interface ExecutorOptions {
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
   /**
-   * How long commands of an expired session have to end before they are killed, in milliseconds.
+   * How long the commands of an expired session may take to end before they are killed, in
+   * milliseconds.
    *
    * @default 5 s
    */
   readonly graceMs?: number;
-  /** What commands and requests inherit when their client wants it. @default this program's */
+  /** Environment that commands and requests may inherit. @default this program's */
   readonly environment?: Environment;
-  /** How much it takes on. @default see {@linkcode DEFAULT_LIMITS} */
+  /** @default {@linkcode DEFAULT_LIMITS} */
   readonly limits?: Limits;
-  /** How much memory it takes for its clients' sake. @default see {@linkcode DEFAULT_MEMORY} */
+  /** @default {@linkcode DEFAULT_MEMORY} */
   readonly memory?: MemoryLimits;
-  /** What sandboxes have to be, whatever clients ask for. @default anything */
+  /** The administrator's bounds on sandboxes. @default none */
   readonly bounds?: SandboxBounds | undefined;
-  /** What encloses commands on Linux. @default auto */
+  /** The mechanism that sandboxes commands on Linux. @default auto */
   readonly sandboxMechanism?: LinuxMechanism | undefined;
-  /** What it has for itself, once that is known. @default nothing */
+  /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
-  /** Who takes down what happens. @default nobody */
+  /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
 }
 
-/** The share of all memory past which connections are ended to give some back. */
+/** Share of the memory in use past which connections are closed to free some. */
 const EMERGENCY_SHARE = 0.7;
 
-/** The least that a connection may have waiting to be sent, however many there are, in bytes. */
+/** Bytes that every connection may have unsent, however many connections there are. */
 const MIN_UNSENT_BYTES = 64 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
 const GRACE_MS = 5000;
 
-/** Serves any number of connections, of whatever transport, until it is shut down. */
+/** Serves connections of any transport until it is shut down. */
 export class Executor {
   readonly #sessions: Sessions;
   readonly #connectionOptions: ConnectionOptions;
@@ -76,7 +77,7 @@ export class Executor {
   readonly #trimmer: MemoryTrimmer;
   readonly #unfinished: UnfinishedMessages;
   readonly #transports = new Set<Transport>();
-  /** How many connections there have been. */
+  /** How many connections there have been since the start. */
   #connectionsSoFar = 0;
 
   constructor(options: ExecutorOptions) {
@@ -85,10 +86,10 @@ export class Executor {
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
-      processSlots: new Slots(limits.processes),
+      processSlots: new Quota(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
-      inputBytes: new Slots(memory.budgetBytes / 4),
+      inputBytes: new Quota(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),
       closedProcesses: new ClosedProcesses(
@@ -119,7 +120,7 @@ export class Executor {
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
-      messageBytes: new Slots(memory.budgetBytes / 2),
+      messageBytes: new Quota(memory.budgetBytes / 2),
       trimmer: this.#trimmer,
       telemetry,
       environmentInfo: () => environmentInfo,
@@ -139,12 +140,12 @@ export class Executor {
     };
   }
 
-  /** The directory that it runs in, as a path URI, if it has one that a URI can hold. */
+  /** The working directory as a path URI; undefined if it has none or no URI can express it. */
   get cwd(): string | undefined {
     return this.#connectionOptions.environmentInfo().cwd ?? undefined;
   }
 
-  /** How much memory a connection may take; the more there are, the less. */
+  /** The memory limits of a connection, which shrink as connections become more. */
   get transportLimits(): TransportLimits {
     const { budgetBytes, messageBytes } = this.#memory;
     return {
@@ -181,9 +182,8 @@ export class Executor {
   }
 
   /**
-   * Ends every process, asking first and killing what runs after so many milliseconds, and then
-   * every connection, so that clients are still told how their processes ended and why nothing
-   * more comes.
+   * Ends every process: asks it to end, and kills it after so many milliseconds. Then it closes every
+   * connection, so that clients still learn how their processes ended and why the connection closes.
    */
   async shutDown(graceMs: number): Promise<void> {
     await this.#sessions.endAll(graceMs);

@@ -1,17 +1,18 @@
-/** How much of each an executor takes on. What comes beyond is refused, and told so. */
+/** Limits of an executor. What exceeds one is refused with an error that names the limit. */
 export interface Limits {
   /** Clients connected at the same time. */
   readonly connections: number;
-  /** Sessions, of which some may wait for their client to come back. */
+  /** Sessions, connected or waiting for their client to reconnect. */
   readonly sessions: number;
-  /** Processes of all sessions that run. */
+  /** Running processes of all sessions. */
   readonly processes: number;
-  /** Processes of all sessions that have ended and are remembered. */
+  /** Ended processes of all sessions that are remembered. */
   readonly endedProcesses: number;
-  /** Requests of a connection that are being worked on; more wait for their turn. */
+  /** Requests of one connection that are handled at the same time; others wait. */
   readonly concurrentRequests: number;
 }
 
+/** The limits unless settings change them. */
 export const DEFAULT_LIMITS: Limits = {
   connections: 1000,
   sessions: 10_000,
@@ -20,16 +21,17 @@ export const DEFAULT_LIMITS: Limits = {
   concurrentRequests: 10_000,
 };
 
-/** How much memory an executor takes for its clients' sake, in bytes. */
+/** The memory that an executor spends on its clients, in bytes. */
 export interface MemoryLimits {
-  /** All messages, retained output and unsent notifications together. */
+  /** For messages, retained output and unsent notifications together. */
   readonly budgetBytes: number;
   /** The largest message that is read. */
   readonly messageBytes: number;
-  /** What there is, for everything. */
+  /** The memory of the machine or container. */
   readonly totalBytes: number;
 }
 
+/** The memory unless settings change it. */
 export const DEFAULT_MEMORY: MemoryLimits = {
   budgetBytes: 2 * 1024 ** 3,
   messageBytes: 64 * 1024 ** 2,

@@ -1,11 +1,11 @@
 import { releaseMemory } from "../os/release_memory.ts";
 
-/** How long no large message has come or gone before memory is given back, in milliseconds. */
+/** Time without a large message after which memory is returned to the system, in milliseconds. */
 const QUIET_MS = 1000;
-/** Less is not worth the time that looking for it takes, in bytes. */
+/** Bytes below which returning memory is not worth its time. */
 const WORTH_IT = 8 * 1024 * 1024;
 
-/** Has memory given back that large messages took: when they have stopped, or are too many. */
+/** Returns the memory of large messages to the system, once there are no more or too many. */
 export class MemoryTrimmer implements Disposable {
   readonly #limit: number;
   readonly #release: () => void;
@@ -13,25 +13,25 @@ export class MemoryTrimmer implements Disposable {
   #timer: number | undefined;
 
   /**
-   * @param limit of what may have been taken before memory is given back at once, in bytes
-   * @param release what gives memory back
+   * @param limit bytes of messages after which memory is returned at once
+   * @param release returns memory to the system
    */
   constructor(limit: number, release: () => void = releaseMemory) {
     this.#limit = limit;
     this.#release = release;
   }
 
-  /** A large message has been worked on, or sent. @param bytes its size */
+  /** Notes that a large message was handled or sent. @param bytes its size */
   used(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes < WORTH_IT) return;
     clearTimeout(this.#timer);
-    // Not before whoever works on the message has let go of it.
+    // By then whoever handles the message no longer refers to it.
     this.#timer = setTimeout(() => this.#trim(), this.#bytes > this.#limit ? 0 : QUIET_MS);
     Deno.unrefTimer(this.#timer);
   }
 
-  /** Gives nothing back any more. */
+  /** Stops returning memory. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

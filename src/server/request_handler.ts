@@ -3,34 +3,34 @@ import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
 import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
-import type { HttpTraffic } from "./connection.ts";
+import type { HttpTraffic } from "./http_traffic.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
 import type * as z from "zod/mini";
 
-/** What a handler may use besides its parameters. */
+/** What a handler gets besides its parameters. */
 export interface RequestContext {
   readonly session: Session;
   /** The files that the connection has open. */
   readonly files: FileHandles;
-  /** Looks after paths that are not there. */
+  /** Watches paths that do not exist. */
   readonly missing: MissingWatch;
-  /** Orders the connection's heavy work. */
+  /** Limits the connection's heavy work. */
   readonly turns: Turns;
-  /** What the connection's HTTP requests share. */
+  /** State that the connection's HTTP requests share. */
   readonly http: HttpTraffic;
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
 }
 
-/** A method with its handler, ready for parameters that nobody has looked at yet. */
+/** The handler of a method, which also parses its parameters. */
 export interface RequestHandler {
   readonly family: MethodFamily;
-  /** Checks the parameters. @throws {RpcError} -32602 */
+  /** Parses the parameters and returns the call to make. @throws {RpcError} -32602 */
   prepare(params: unknown): (context: RequestContext) => unknown | Promise<unknown>;
 }
 
-/** Joins a method's contract and the function that does its work. */
+/** Makes the handler of a method from its schemas and the function that does its work. */
 export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   contract: { readonly family: MethodFamily; readonly params: P; readonly result: R },
   handle: (
@@ -47,7 +47,7 @@ export function handler<P extends z.ZodMiniType, R extends z.ZodMiniType>(
   };
 }
 
-/** Wrong members that an answer names; a list can have millions. */
+/** Wrong members that an error names at most; a list can have millions. */
 const MAX_NAMED = 20;
 
 /** Parses parameters. @throws {RpcError} -32602, naming the members that are wrong */

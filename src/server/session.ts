@@ -2,49 +2,49 @@ import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
 import {
   EventLog,
+  type LogEvent,
   networkMembers,
-  type ProcessEvent,
   type RetentionPool,
 } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
-import type { Slots } from "../process/slots.ts";
+import type { Quota } from "../process/quota.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
-/** Where a session's notifications go while a client is attached. */
+/** Where the notifications of a session go: the connection of its client. */
 export interface NotificationSink {
   send(notification: string): void;
-  /** Whether the client has so much to read that processes should wait for it. */
+  /** Whether so much is unsent that processes should wait. */
   readonly saturated: boolean;
 }
 
-/** What a session needs from the executor. */
+/** What the executor gives each session. */
 export interface SessionOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
-  /** What all processes together retain. */
+  /** Limits what all processes together retain. */
   readonly retentionPool: RetentionPool;
-  /** Which processes are remembered though they are closed. */
+  /** Remembers closed processes. */
   readonly closedProcesses: ClosedProcesses;
-  /** Bytes of input that all processes together may have waiting for them. @default each its own */
-  readonly inputBytes?: Slots;
-  /** One for each process of any session that may run. */
-  readonly processSlots: Slots;
+  /** Bytes of input that may wait for all processes together. @default a limit for each process */
+  readonly inputBytes?: Quota;
+  /** The processes that all sessions together may run. */
+  readonly processSlots: Quota;
   readonly telemetry: Telemetry;
 }
 
-/** The executor's memory of one client: its processes, and where to tell it of them. */
+/** One client's processes, which outlive its connections. */
 export class Session {
   readonly id: string = crypto.randomUUID();
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
-  /** Those about to join the others; undefined when they could not be started after all. */
+  /** Processes being started; a promise gives undefined if the start fails. */
   readonly #starting = new Map<string, Promise<Process | undefined>>();
   readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
@@ -87,19 +87,19 @@ export class Session {
     this.resume();
   }
 
-  /** Lets processes go on that were waiting for their client to read. */
+  /** Resumes the processes that were waiting for the client to read. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     for (const process of this.#all()) {
-      // What the first had to tell may have been as much as the client takes: all are paused again.
+      // The first process may have sent as much as the client takes: then all are paused again.
       if (this.#paused) return;
       process.resume();
     }
   }
 
   /**
-   * Starts a process under the client's name for it, by other means than usual if some are given.
+   * Starts a process under an id that the client chose.
    *
    * @throws {RpcError} -32600 when the name is taken, -32603 when too many processes run
    * @throws {StartError} when the operating system refuses; the name is free again
@@ -137,17 +137,17 @@ export class Session {
     return running;
   }
 
-  /** Asks every running process to end (SIGTERM). */
+  /** Asks every running process to end, by SIGTERM. */
   requestEnd(): void {
     for (const process of this.#all()) process.requestEnd();
   }
 
-  /** Kills every process, for the executor's sake; their ends are told. */
+  /** Kills every process because the executor shuts down. The client is told of their ends. */
   kill(): void {
     for (const process of this.#all()) process.end("shutdown");
   }
 
-  /** Kills every process and what they left behind, and forgets them. */
+  /** Kills and forgets every process, with what they left running. */
   end(): void {
     this.#ended = true;
     this.#sink = undefined;
@@ -207,7 +207,7 @@ export class Session {
     if (this.#paused) process.pause();
   }
 
-  #tell(processId: string, event: ProcessEvent): void {
+  #tell(processId: string, event: LogEvent): void {
     if (event.kind === "exited") this.#exited(processId);
     if (event.kind === "closed") this.#planEviction(processId);
     if (this.#sink === undefined) return;
@@ -232,7 +232,7 @@ export class Session {
     if (running) this.#finished(process);
   }
 
-  /** Each process comes here once: when its exit is told, or when it is abandoned before. */
+  /** Records the end of a process, once: at its exit, or when it is abandoned before. */
   #finished(process: Process): void {
     const { outcome = "exited", sandboxType, age } = process;
     this.#options.telemetry.processFinished(outcome, sandboxType, age);
@@ -255,7 +255,7 @@ export class Session {
 }
 
 /** The notification that tells a client of a process's event. */
-export function encodeProcessEvent(processId: string, event: ProcessEvent): string {
+export function encodeProcessEvent(processId: string, event: LogEvent): string {
   switch (event.kind) {
     case "output":
       // Put together by hand: base64 needs no escaping, and looking for characters that do costs

@@ -1,41 +1,42 @@
+import { delay } from "@std/async/delay";
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
 import { log, logSeldom } from "../log/log.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
-/** What the executor decides about sessions. */
+/** The executor's options for sessions. */
 export interface SessionsOptions extends SessionOptions {
   /** How long a session without a connection lives, in milliseconds. */
   readonly detachedLifeMs: number;
-  /** How many there may be, attached or not. */
+  /** Largest number of sessions, attached or not. */
   readonly maxSessions: number;
-  /** How long the processes of an expired session have to end before they are killed, in ms. */
+  /** How long the processes of an expired session may take to end, in milliseconds. */
   readonly graceMs: number;
 }
 
 interface Detachment {
-  /** On the clock of performance.now(), which nobody sets. */
+  /** In the time of performance.now(), which changes of the system's clock do not affect. */
   readonly deadline: number;
   readonly timer: number;
 }
 
-/** All sessions: those attached to a connection and those that wait for one to come back. */
+/** All sessions: those attached to a connection, and those whose client may reconnect. */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #detachments = new Map<Session, Detachment>();
-  /** Expired ones whose processes have been told to end. */
+  /** Expired sessions whose processes were asked to end. */
   readonly #ending = new Set<Session>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
   }
 
-  /** How many there are, attached or not. */
+  /** Number of sessions, attached or not. */
   get size(): number {
     return this.#sessions.size;
   }
 
-  /** How many processes of all sessions have not exited. */
+  /** Number of processes, of all sessions, that have not exited. */
   get runningProcesses(): number {
     return this.#all().reduce((sum, session) => sum + session.runningProcesses, 0);
   }
@@ -58,7 +59,7 @@ export class Sessions {
   /**
    * Attaches a detached session to a new connection.
    *
-   * At or after its deadline a session has ended, whether or not its timer has run yet.
+   * From its deadline on a session has ended, even if its timer is late.
    *
    * @throws {RpcError} -32600 for an unknown or expired id, -32010 while it is still attached
    */
@@ -83,7 +84,7 @@ export class Sessions {
     return session;
   }
 
-  /** The connection of a session is gone; the session waits for another until its deadline. */
+  /** Notes that a session lost its connection; the session then waits for another one. */
   detach(session: Session, sink: NotificationSink): void {
     session.detach(sink);
     if (session.attached || this.#detachments.has(session)) return;
@@ -93,13 +94,13 @@ export class Sessions {
     this.#detachments.set(session, { deadline, timer });
   }
 
-  /** Asks everything that runs to end, waits so many milliseconds at the most, and kills the rest. */
+  /** Asks all processes to end, and kills after so many milliseconds those that have not. */
   async endAll(graceMs: number): Promise<void> {
     for (const session of this.#sessions.values()) session.requestEnd();
     this.#options.keeper.requestEnd();
     await untilNot(() => this.#anythingRuns, graceMs);
     for (const session of this.#all()) session.kill();
-    // Their clients are told, unless they do not read.
+    // The clients learn of it, unless they do not read.
     await untilNot(() => this.runningProcesses > 0, KILLED_WITHIN_MS);
     for (const session of this.#all()) this.#remove(session);
   }
@@ -116,13 +117,13 @@ export class Sessions {
     void this.#endGently(session);
   }
 
-  /** Asks what runs to end, and kills what runs on after the grace. */
+  /** Asks the processes of a session to end, and kills them after the grace. */
   async #endGently(session: Session): Promise<void> {
     const { keeper, graceMs } = this.#options;
     this.#ending.add(session);
     session.requestEnd();
     keeper.requestEndOf(session);
-    // A shutdown ends it sooner.
+    // A shutdown ends the session sooner.
     const runs = () =>
       this.#ending.has(session) &&
       (session.runningProcesses > 0 || keeper.leftBehindOf(session) > 0);
@@ -147,16 +148,16 @@ export class Sessions {
   }
 }
 
-/** How long the ends of killed processes may take to be told, in milliseconds. */
+/** How long killed processes may take to exit, in milliseconds. */
 const KILLED_WITHIN_MS = 1000;
 
-/** How often a shutdown looks whether all processes have ended, in milliseconds. */
+/** Interval of looking whether all processes have ended, in milliseconds. */
 const QUIET_CHECK_MS = 10;
 
-/** Settles when a condition no longer holds, or when the time is up. */
+/** Settles when a condition no longer holds, or after so many milliseconds. */
 async function untilNot(condition: () => boolean, milliseconds: number): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (condition() && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, QUIET_CHECK_MS));
+    await delay(QUIET_CHECK_MS);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Lets a few pieces of heavy work run at a time, in the order in which they come, and none while
- * what came before still waits to be sent.
+ * Limits how much heavy work runs at the same time: jobs start in the order in which they come, and
+ * none starts while earlier answers still wait to be sent.
  *
- * Without turns a client that asks for a thousand files would have them all in memory at once.
+ * Without a limit a client that asks for a thousand files would have them all in memory at once.
  */
 export class Turns {
   readonly #limit: number;
@@ -11,8 +11,8 @@ export class Turns {
   #running = 0;
 
   /**
-   * @param limit how many run at the same time
-   * @param held whether no more may start for now; {@linkcode proceed} tells when that is over
+   * @param limit how many jobs run at the same time
+   * @param held whether no job may start for now; whoever ends that calls {@linkcode proceed}
    */
   constructor(limit: number, held: () => boolean) {
     this.#limit = limit;
@@ -20,9 +20,9 @@ export class Turns {
   }
 
   /**
-   * Runs a piece of work when its turn has come.
+   * Runs a job when its turn has come.
    *
-   * @param signal gives the turn up while it has not come; the promise then rejects
+   * @param signal cancels a job that still waits; the promise then rejects with its reason
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#turn(signal);
@@ -30,12 +30,12 @@ export class Turns {
       return await work();
     } finally {
       this.#running--;
-      // A turn of the event loop later, when the result has been handed on to be sent.
+      // In the next turn of the event loop, when the result has been passed on to be sent.
       setTimeout(() => this.proceed());
     }
   }
 
-  /** Starts what waits and may run. */
+  /** Starts the waiting jobs that may run. */
   proceed(): void {
     while (this.#free) {
       const next = this.#waiting.shift();
@@ -45,7 +45,7 @@ export class Turns {
     }
   }
 
-  /** Whether a piece of work would run at once. One that is over at once needs no turn then. */
+  /** Whether a job would start at once. */
   get idle(): boolean {
     return this.#waiting.length === 0 && this.#free;
   }

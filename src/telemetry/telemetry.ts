@@ -5,16 +5,16 @@ import type { Method } from "../protocol/methods.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { TransportKind } from "../transport/transport.ts";
 
-/** How a request came out; cancelled when its connection ended first. */
+/** The outcome of a request; cancelled when its connection ended first. */
 export type RequestResult = "success" | "error" | "cancelled";
 
-/** What became of a connection; unreachable when it was allowed and nothing was there. */
+/** The outcome of a command's connection; unreachable if it was allowed and failed. */
 export type NetworkOutcome = Verdict["kind"];
 
-/** To be called once, when a request has come out. */
+/** Records the outcome of a request. Called once. */
 export type RequestEnd = (result: RequestResult) => void;
 
-/** How many there are of what comes and goes, at the moment of asking. */
+/** The current numbers of connections, sessions and processes. */
 export interface ActiveCounts {
   readonly connections: (transport: TransportKind) => number;
   readonly sessions: () => number;
@@ -22,35 +22,35 @@ export interface ActiveCounts {
 }
 
 /**
- * Takes down what an executor does, for whoever operates it. Only what is named here can be told:
- * no id, command, path, host, URL or environment.
+ * Records what an executor does, for its operator. It can record only what is named here: no id,
+ * command, path, host, URL or environment.
  */
 export interface Telemetry {
-  /** Names the source of the counts; it is asked whenever they are sent. */
+  /** Sets the source of the counts, which is read whenever they are sent. */
   observe(counts: ActiveCounts): void;
   /** A client has connected. */
   connectionOpened(transport: TransportKind): void;
   /**
-   * A request has come.
+   * A request has arrived.
    *
-   * @param trace what the message says of the trace it belongs to; nobody has looked at it yet
+   * @param trace the trace context of the message, not parsed yet
    */
   requestStarted(method: Method | "unknown", trace: unknown): RequestEnd;
-  /** A client has come back to its session. */
+  /** A client has resumed its session. */
   sessionResumed(): void;
-  /** A process has ended; told once of each that was started. */
+  /** A process has ended. Called once for each process that was started. */
   processFinished(outcome: ProcessOutcome, sandbox: SandboxType, seconds: number): void;
   /** A command's connection through the executor's proxy has been decided about. */
   networkDecided(protocol: EgressProtocol, outcome: NetworkOutcome): void;
 }
 
-/** Telemetry that goes somewhere. */
+/** Telemetry that is sent somewhere. */
 export interface RunningTelemetry extends Telemetry {
-  /** Sends what is left, and gives up after so many milliseconds. */
+  /** Sends what is left, for so many milliseconds at most. */
   stop(patienceMs: number): Promise<void>;
 }
 
-/** What an executor has while nobody asked for telemetry. */
+/** The telemetry of an executor without an endpoint: none. */
 export const NO_TELEMETRY: RunningTelemetry = {
   observe: () => {},
   connectionOpened: () => {},
@@ -63,15 +63,14 @@ export const NO_TELEMETRY: RunningTelemetry = {
 
 const PREFIX = "OTEL_EXPORTER_OTLP_";
 
-/** Any of these switches telemetry on. */
+/** The variables that enable telemetry. */
 const ENDPOINTS = ["ENDPOINT", "METRICS_ENDPOINT", "TRACES_ENDPOINT"];
 
-/** What these hold may be a secret between this program and the collector. */
+/** The variables that may hold a secret for the collector. */
 const SECRETS = ["HEADERS", "METRICS_HEADERS", "TRACES_HEADERS"];
 
 /**
- * Starts the telemetry that the standard OTEL_* variables ask for, if they do; the SDK is loaded
- * only then.
+ * Starts the telemetry that the standard OTEL_* variables configure, if any. The SDK is loaded only then.
  */
 export async function startTelemetry(environment: Environment): Promise<RunningTelemetry> {
   if (!isWanted(environment)) return NO_TELEMETRY;
@@ -79,7 +78,7 @@ export async function startTelemetry(environment: Environment): Promise<RunningT
   return startOtlp(environment);
 }
 
-/** An environment without the secrets of telemetry, as commands may have it. */
+/** The environment for commands, without the secrets of telemetry. */
 export function withoutTelemetrySecrets(environment: Environment): Environment {
   if (!isWanted(environment)) return environment;
   const secrets = SECRETS.map((name) => PREFIX + name);

@@ -1,16 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** Looks at a bearer token. Gives why it is refused, in words for the client, or undefined. */
+/** Checks a bearer token. Returns why it is refused, for the client, or undefined. */
 export type TokenCheck = (token: string) => Promise<string | undefined>;
 
-/** Visible ASCII: RFC 6750, section 2.1, allows less, but what was handed out as a token is one. */
+/** Any visible ASCII: RFC 6750, section 2.1, allows less, but existing tokens may have more. */
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 /**
- * Decides whether a request may go on, by its Authorization header. Gives the answer that refuses
- * it (RFC 6750, section 3), or undefined.
+ * Checks the Authorization header of a request. Returns the response that refuses it (RFC 6750, section
+ * 3), or undefined.
  *
- * @param refused told why when it is refused
+ * @param refused called with the reason of a refusal
  */
 export async function refuseUnauthorized(
   headers: Headers,
@@ -36,14 +36,12 @@ function unauthorized(reason: string, challenge: string): Response {
 }
 
 /**
- * Accepts one token, of which it knows only the SHA-256 digest, with or without a line feed.
- *
- * Digests are compared in constant time: how long it takes tells nothing of the right token, not
- * even its length.
+ * Makes a check that accepts one token, by the SHA-256 digest of the token, with or without a line feed.
+ * Digests are compared in constant time, which reveals nothing of the token, not even its length.
  */
 export function capabilityTokenCheck(digest: Uint8Array): TokenCheck {
   return (token) => {
-    // The second is what `sha256sum FILE` makes of a file with the token on a line.
+    // `sha256sum FILE` includes the line feed of a file with the token on a line.
     const right = [token, `${token}\n`].map((text) => timingSafeEqual(digestOf(text), digest));
     return Promise.resolve(right.includes(true) ? undefined : "the token is wrong");
   };

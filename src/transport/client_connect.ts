@@ -2,6 +2,8 @@ import { ConnectionError } from "./client_transport.ts";
 import { upgrade } from "./client_upgrade.ts";
 import { ClientWebSocket } from "./client_websocket.ts";
 import { connectTcp } from "../net/connect_tcp.ts";
+import { closeAtAbort, closeQuietly, encrypt, type TlsOptions } from "../net/connection.ts";
+import { hostOf } from "../http/url.ts";
 
 /** Where an executor serves WebSockets. */
 export type SocketAddress =
@@ -14,14 +16,14 @@ export interface SocketOptions {
   readonly token: string | undefined;
   /** Certificates to be trusted besides the usual ones, in PEM format. */
   readonly caCerts: string[] | undefined;
-  /** How long the executor may say nothing, not even answer a ping, in milliseconds. */
+  /** Silence of the executor after which the connection counts as lost, in milliseconds. */
   readonly silenceLimitMs: number;
 }
 
 /**
  * Connects and upgrades to a WebSocket.
  *
- * @throws {ConnectionError} when it does not come about, also because the signal was aborted
+ * @throws {ConnectionError} when that fails or the signal aborts
  */
 export async function connectSocket(
   address: SocketAddress,
@@ -29,8 +31,7 @@ export async function connectSocket(
   signal: AbortSignal,
 ): Promise<ClientWebSocket> {
   const connection = await reach(address, options, signal);
-  const giveUp = () => connection.close();
-  signal.addEventListener("abort", giveUp);
+  using _closing = closeAtAbort(connection, signal);
   try {
     signal.throwIfAborted();
     const consent = await upgrade(connection, {
@@ -42,8 +43,6 @@ export async function connectSocket(
   } catch (error) {
     closeQuietly(connection);
     throw connectionError(address, error, signal);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
   }
 }
 
@@ -57,34 +56,27 @@ async function reach(
       return await Deno.connect({ transport: "unix", path: address.path });
     }
     const { url } = address;
-    const hostname = url.hostname.replace(/^\[|\]$/g, "");
+    const hostname = hostOf(url);
     const port = Number(url.port || (url.protocol === "wss:" ? 443 : 80));
     const connection = await connectTcp({ hostname, port }, signal);
     connection.setNoDelay();
     connection.setKeepAlive();
     if (url.protocol === "ws:") return connection;
-    return await encrypted(connection, hostname, options);
+    return await encrypted(connection, { hostname, caCerts: options.caCerts }, signal);
   } catch (error) {
     throw connectionError(address, error, signal);
   }
 }
 
-/** @throws {ConnectionError} when the server does not encrypt, or its certificate is not accepted */
+/** @throws {ConnectionError} when the server does not encrypt or its certificate is not trusted */
 async function encrypted(
   connection: Deno.TcpConn,
-  hostname: string,
-  { caCerts }: SocketOptions,
+  options: TlsOptions,
+  signal: AbortSignal,
 ): Promise<Deno.TlsConn> {
-  const secured = await Deno.startTls(connection, {
-    hostname,
-    alpnProtocols: ["http/1.1"],
-    ...caCerts === undefined ? {} : { caCerts },
-  });
   try {
-    await secured.handshake();
-    return secured;
+    return await encrypt(connection, options, signal);
   } catch (error) {
-    closeQuietly(secured);
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
     throw new ConnectionError("unreachable", error.message, { cause: error, obstacle: "tls" });
   }
@@ -106,12 +98,4 @@ function connectionError(
   }
   const words = error instanceof Error ? error.message : String(error);
   return new ConnectionError("unreachable", `cannot reach ${where}: ${words}`, { cause: error });
-}
-
-function closeQuietly(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already, when the signal was aborted.
-  }
 }

@@ -1,11 +1,12 @@
+import { concat } from "@std/bytes/concat";
 import { MAX_MESSAGE_BYTES } from "./transport.ts";
 
-/** What a WebSocket peer sends (RFC 6455, section 5). */
+/** A frame or a message of a WebSocket peer (RFC 6455, section 5). */
 export type Frame =
   | { readonly kind: "text" | "binary" | "ping" | "pong"; readonly payload: Uint8Array }
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string };
 
-/** What a peer sent is no WebSocket frame, or one that is not allowed where it came. */
+/** The peer sent an invalid frame, or one that is not allowed at this point. */
 export class FrameError extends Error {
   override readonly name = "FrameError";
 }
@@ -16,7 +17,7 @@ const FINAL = 0x80;
 const RESERVED = 0x70;
 const MASKED = 0x80;
 const MASK_BYTES = 4;
-/** Lengths past this have two or eight bytes of their own. */
+/** Largest length in the second byte; longer ones take two or eight more bytes. */
 const MAX_SHORT_LENGTH = 125;
 const TWO_BYTES = 126;
 const EIGHT_BYTES = 127;
@@ -28,15 +29,15 @@ interface Header {
   readonly payloadBytes: number;
 }
 
-/** Puts a server's frames together from a stream of bytes, and messages from fragments. */
+/** Decodes a server's frames from a stream of bytes, and joins fragments into messages. */
 export class FrameDecoder {
   #parts: Uint8Array[] = [];
   #available = 0;
-  /** Bytes without which nothing more can be decoded. */
+  /** Bytes that are needed to decode the next frame. */
   #needed = 2;
   #fragments: { readonly opcode: number; readonly parts: Uint8Array[]; bytes: number } | undefined;
 
-  /** Takes in bytes and gives what they complete. @throws {FrameError} */
+  /** Adds bytes and returns the frames that they complete. @throws {FrameError} */
   push(chunk: Uint8Array): Frame[] {
     if (chunk.length > 0) this.#parts.push(chunk);
     this.#available += chunk.length;
@@ -145,7 +146,7 @@ function applyMask(bytes: Uint8Array, mask: Uint8Array): void {
   }
 }
 
-/** The header at the start of some bytes, or how many bytes it takes to tell. */
+/** The header at the start of some bytes, or how many bytes reading it takes. */
 function readHeader(bytes: Uint8Array): Header | number {
   if (bytes.length < 2) return 2;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -185,12 +186,5 @@ function closeFrame(payload: Uint8Array): Frame {
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return only !== undefined && parts.length === 1 ? only : concat(parts);
 }

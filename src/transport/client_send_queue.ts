@@ -1,14 +1,16 @@
-/** What a queue tells. */
+import { concat } from "@std/bytes/concat";
+
+/** Gets the events of a queue. */
 export interface SendQueueObserver {
-  /** Some of what was queued has gone. */
+  /** Some of the queued bytes have been written. */
   written(): void;
   failed(error: unknown): void;
 }
 
-/** Bytes handed to the system in one call at the most. */
+/** Largest number of bytes in one write. */
 const WRITE_BYTES = 256 * 1024;
 
-/** Writes to a connection in order, small pieces together, and closes it in the end. */
+/** Writes to a connection in order, several small pieces at a time, and closes it at the end. */
 export class SendQueue {
   readonly #connection: Deno.Conn;
   readonly #observer: SendQueueObserver;
@@ -23,7 +25,7 @@ export class SendQueue {
     this.#observer = observer;
   }
 
-  /** Bytes that the system has not taken yet. */
+  /** Bytes that have not been written yet. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -40,7 +42,7 @@ export class SendQueue {
     if (!this.#writing) this.#write();
   }
 
-  /** Closes the connection when all has been written, or after so many milliseconds. */
+  /** Closes the connection when everything has been written, or after so many milliseconds. */
   close(milliseconds: number): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -49,7 +51,7 @@ export class SendQueue {
     this.closed.then(() => clearTimeout(timer));
   }
 
-  /** Starts in the next round, so that what is sent in this one goes together. */
+  /** Starts in the next microtask, so that pieces pushed together are written together. */
   async #write(): Promise<void> {
     this.#writing = true;
     try {
@@ -73,7 +75,7 @@ export class SendQueue {
     }
   }
 
-  /** The first of the waiting pieces, as many as go into one write. */
+  /** Takes as many of the first pieces as fit into one write. */
   #take(): Uint8Array {
     const [first = new Uint8Array()] = this.#pieces;
     let count = 1;
@@ -84,14 +86,7 @@ export class SendQueue {
       count++;
     }
     const taken = this.#pieces.splice(0, count);
-    if (taken.length <= 1) return first;
-    const batch = new Uint8Array(length);
-    let offset = 0;
-    for (const piece of taken) {
-      batch.set(piece, offset);
-      offset += piece.length;
-    }
-    return batch;
+    return taken.length <= 1 ? first : concat(taken);
   }
 
   #closeNow(): void {

@@ -1,18 +1,18 @@
 import type { Transport } from "./transport.ts";
 
-/** What became of a connection, or of the attempt to make one. */
+/** Why a connection ended or could not be made. */
 export type ConnectionErrorCode =
-  /** Nobody answers there: refused, no such host, no route, no such program. */
+  /** Nothing answers: connection refused, no such host, no route, no such program. */
   | "unreachable"
   /** No answer within the time allowed. */
   | "timeout"
-  /** The executor wants a token, or another one. */
+  /** The executor requires a token, or another one. */
   | "unauthorized"
-  /** Somebody answers, but does not speak the protocol. */
+  /** The server does not speak the protocol. */
   | "notAnExecutor"
-  /** The connection was there and is gone; what was asked may or may not have been done. */
+  /** The connection was lost; requests under way may or may not have been carried out. */
   | "lost"
-  /** The executor does not know the session any more: it was away too long, or was restarted. */
+  /** The executor no longer knows the session: it was restarted, or the outage was too long. */
   | "sessionExpired"
   /** The connection did not come back in time. */
   | "recoveryTimedOut"
@@ -20,8 +20,9 @@ export type ConnectionErrorCode =
   | "closed";
 
 /**
- * What a connection failed at: the executor wants a token (401); its certificate is not accepted, or
- * it does not encrypt at all; what it says is not HTTP, as it may be encrypted.
+ * An obstacle that the user can remove. `token`: the executor requires a token (401). `tls`: its
+ * certificate is not trusted, or it does not encrypt. `notHttp`: its answer is not HTTP, perhaps because
+ * it is encrypted.
  */
 export type ConnectionObstacle = "token" | "tls" | "notHttp";
 
@@ -29,12 +30,12 @@ export type ConnectionObstacle = "token" | "tls" | "notHttp";
 export class ConnectionError extends Error {
   /** The name of the class, as for every error. */
   override readonly name = "ConnectionError";
-  /** The reason for programs; the message is for people. */
+  /** The reason; the message describes it. */
   readonly code: ConnectionErrorCode;
-  /** What stood in the way, if there is something that can be done about it. */
+  /** The obstacle, if the user can remove it. */
   readonly obstacle: ConnectionObstacle | undefined;
 
-  /** Makes the error for a reason; the message tells a person the same. */
+  /** Makes an error with a code and a message. */
   constructor(
     code: ConnectionErrorCode,
     message: string,
@@ -46,16 +47,16 @@ export class ConnectionError extends Error {
   }
 }
 
-/** A client's end of a connection. */
+/** The client's end of a connection. */
 export interface ClientTransport extends Transport {
   /** Why the connection has ended; undefined while it has not. */
   readonly ending: ConnectionError | undefined;
-  /** The directory that the executor said it runs in, if it did: a path URI, not looked at yet. */
+  /** The working directory that the executor announced, if it did: a path URI, not parsed yet. */
   readonly executorCwd: string | undefined;
-  /** Stops taking in messages, so that the executor waits. Messages under way may still come. */
+  /** Stops reading, so that the executor waits. Messages under way may still arrive. */
   hold(): void;
-  /** Takes in messages again. */
+  /** Resumes reading. */
   release(): void;
-  /** Settles when what was sent before {@linkcode Transport.close} has left, or has been given up. */
+  /** Settles when everything sent before {@linkcode Transport.close} has left or was given up. */
   flushed(): Promise<void>;
 }

@@ -1,7 +1,11 @@
+import { ConnectionReader, UnexpectedEnd } from "../http/connection_reader.ts";
+import { HttpFailure } from "../http/request.ts";
+import { readResponseHead, type ResponseHead } from "../http/response_head.ts";
+import { writeAll } from "../net/connection.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { ConnectionError } from "./client_transport.ts";
 
-/** How an upgrade to the WebSocket protocol is asked for. */
+/** A request to upgrade to a WebSocket. */
 export interface UpgradeRequest {
   /** The Host header: name and port. */
   readonly host: string;
@@ -11,19 +15,19 @@ export interface UpgradeRequest {
   readonly token: string | undefined;
 }
 
-/** A server's consent to a WebSocket. */
+/** A server's acceptance of a WebSocket. */
 export interface UpgradeConsent {
-  /** The directory that the executor says it runs in: a path URI, not looked at yet. */
+  /** The working directory that the executor announces: a path URI, not parsed yet. */
   readonly executorCwd: string | undefined;
-  /** What the server sent right behind. */
+  /** The bytes that arrived after the head. */
   readonly early: Uint8Array;
 }
 
-/** The key that RFC 6455, section 1.3, has both sides mix into the handshake. */
+/** The constant that both sides add to the key (RFC 6455, section 1.3). */
 const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** A response's head past this size is not from a WebSocket server. */
+/** Largest head of a WebSocket server's response, in bytes. */
 const MAX_HEAD_BYTES = 16 * 1024;
-/** How much of a refusal's body is shown. */
+/** How many characters of a refusal's body are shown. */
 const MAX_SHOWN_BODY = 200;
 
 /**
@@ -37,21 +41,14 @@ export async function upgrade(
 ): Promise<UpgradeConsent> {
   const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
   await writeAll(connection, new TextEncoder().encode(requestHead(request, key)));
-  const { head, rest } = await readHead(connection);
-  const { status, headers } = parseHead(head);
-  if (status !== 101) throw refusal(status, rest);
-  const accepted = headers.get("sec-websocket-accept");
-  if (accepted !== await expectedAccept(key)) {
+  const reader = new ConnectionReader(connection);
+  const { status, headers } = await readHead(reader);
+  if (status !== 101) throw refusal(status, reader.takeUnread());
+  const valueOf = (wanted: string) => headers.find(({ name }) => name === wanted)?.value;
+  if (valueOf("sec-websocket-accept") !== await expectedAccept(key)) {
     throw new ConnectionError("notAnExecutor", "the server's WebSocket handshake is wrong");
   }
-  return { executorCwd: headers.get(CWD_HEADER), early: rest };
-}
-
-/** Writes all of it; one write of Deno's may take a part only. */
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await connection.write(rest));
-  }
+  return { executorCwd: valueOf(CWD_HEADER), early: reader.takeUnread() };
 }
 
 function requestHead({ host, target, token }: UpgradeRequest, key: string): string {
@@ -67,37 +64,24 @@ function requestHead({ host, target, token }: UpgradeRequest, key: string): stri
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-async function readHead(connection: Deno.Conn): Promise<{ head: string; rest: Uint8Array }> {
-  const buffer = new Uint8Array(MAX_HEAD_BYTES);
-  let length = 0;
-  while (length < buffer.length) {
-    const count = await connection.read(buffer.subarray(length));
-    if (count === null) {
-      throw new ConnectionError("unreachable", "the server closed the connection at once");
+async function readHead(reader: ConnectionReader): Promise<ResponseHead> {
+  try {
+    return await readResponseHead(reader, MAX_HEAD_BYTES);
+  } catch (error) {
+    if (error instanceof UnexpectedEnd) {
+      throw new ConnectionError("unreachable", "the server closed the connection at once", {
+        cause: error,
+      });
     }
-    length += count;
-    // One character a byte, so that positions in the text are positions in the buffer.
-    const text = new TextDecoder("latin1").decode(buffer.subarray(0, length));
-    const end = text.indexOf("\r\n\r\n");
-    if (end >= 0) return { head: text.slice(0, end), rest: buffer.slice(end + 4, length) };
-    if (!"HTTP/1.".startsWith(text.slice(0, 7))) break;
+    if (!(error instanceof HttpFailure)) throw error;
+    throw new ConnectionError("notAnExecutor", "the server answered something else than HTTP", {
+      cause: error,
+      obstacle: "notHttp",
+    });
   }
-  throw new ConnectionError("notAnExecutor", "the server answered something else than HTTP", {
-    obstacle: "notHttp",
-  });
 }
 
-function parseHead(head: string): { status: number; headers: Map<string, string> } {
-  const [statusLine = "", ...lines] = head.split("\r\n");
-  const headers = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
-  }
-  return { status: Number(/^HTTP\/1\.\d (\d{3})/.exec(statusLine)?.[1] ?? 0), headers };
-}
-
-/** What a server's refusal means. One that is only busy or draining may be asked again. */
+/** The error for a refusal. A server that is busy or shutting down may be tried again. */
 function refusal(status: number, body: Uint8Array): ConnectionError {
   const words = new TextDecoder().decode(body).trim().slice(0, MAX_SHOWN_BODY);
   const said = words === "" ? "" : `: ${words}`;

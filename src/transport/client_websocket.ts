@@ -17,18 +17,18 @@ import {
 } from "./transport.ts";
 
 const READ_BYTES = 64 * 1024;
-/** Of so many looks in a row that found silence, the second asks and the last gives up. */
+/** Checks for silence in a row: the second sends a ping, the last gives up. */
 const SILENT_LOOKS = 4;
 /** Normal closure (RFC 6455, section 7.4.1). */
 const NORMAL_CLOSURE = 1000;
-/** How long the last messages may take to leave after a close, in milliseconds. */
+/** How long unsent messages may take to leave after a close, in milliseconds. */
 const FLUSH_MS = 1000;
 
 /**
- * The client's end of a WebSocket, over any connection that has been upgraded.
+ * The client's end of a WebSocket, over a connection that has been upgraded.
  *
- * Deno's own WebSocket leaves Nagle's algorithm on, which holds pipelined requests back for a round
- * trip, cannot stop reading, and tells neither silence nor the reason of a failure.
+ * Deno's own WebSocket leaves Nagle's algorithm on, which delays pipelined requests by a round trip. It
+ * cannot stop reading, and reports neither silence nor the reason of a failure.
  */
 export class ClientWebSocket implements ClientTransport {
   readonly kind = "websocket";
@@ -46,8 +46,8 @@ export class ClientWebSocket implements ClientTransport {
   #wasSaturated = false;
 
   /**
-   * @param consent what the server answered to the upgrade
-   * @param silenceLimitMs how long the server may say nothing, not even answer a ping
+   * @param consent the server's answer to the upgrade
+   * @param silenceLimitMs silence, in milliseconds, after which the connection counts as lost
    */
   constructor(connection: Deno.Conn, consent: UpgradeConsent, silenceLimitMs: number) {
     this.#connection = connection;
@@ -139,10 +139,10 @@ export class ClientWebSocket implements ClientTransport {
     }
   }
 
-  /** A connection whose other side vanished without a word looks like one that is quiet. */
+  /** Checks for silence: a connection whose peer has vanished looks like an idle one. */
   #listen(): void {
     if (this.#held !== undefined) {
-      // A ping is behind what is not read for now; this tells all the same that somebody is here.
+      // Nothing is read for now, not even pings; a pong shows the server that the client is alive.
       return this.#queue.push(encodeFrame("pong", new Uint8Array()));
     }
     this.#silentLooks++;
@@ -168,7 +168,7 @@ export class ClientWebSocket implements ClientTransport {
   }
 }
 
-/** What comes out of reading: a broken rule of the WebSocket protocol, or the system's words. */
+/** The error for a failed read: a violation of the protocol, or the system's error. */
 function lost(error: unknown): ConnectionError {
   if (error instanceof FrameError) {
     return new ConnectionError("notAnExecutor", `the server sent ${error.message}`, {

@@ -3,21 +3,20 @@ import { peerPort, withSockets } from "../os/own_sockets.ts";
 const SHUT_RDWR = 2;
 
 /**
- * Ends connections to a port that do not become WebSockets: Deno's HTTP server would wait for a
- * request, or the rest of one, for ever, and each takes a descriptor.
- *
- * Where sockets cannot be listed (Windows) it does nothing.
+ * Closes connections to a port that do not become WebSockets in time. Deno's HTTP server waits for a
+ * request without a limit, and each connection takes a descriptor. Does nothing on Windows, where sockets
+ * cannot be listed.
  */
 export class HandshakeWatch implements Disposable {
   readonly #port: number;
   readonly #upgraded = new Set<Deno.NetAddr>();
   readonly #timer: number;
-  /** Ports at the other side of connections that were no WebSockets when last looked at. */
+  /** The peers' ports of connections that were not WebSockets at the last look. */
   #suspects: ReadonlySet<number> = new Set();
 
   /**
    * @param port the one that the server listens on
-   * @param patienceMs how long a connection may take; some get twice as long
+   * @param patienceMs how long a connection may take, in milliseconds; some get twice as long
    */
   constructor(port: number, patienceMs: number) {
     this.#port = port;
@@ -25,7 +24,7 @@ export class HandshakeWatch implements Disposable {
     Deno.unrefTimer(this.#timer);
   }
 
-  /** A connection has become a WebSocket, and is one until the socket is closed. */
+  /** Notes that a connection has become a WebSocket. */
   upgraded(peer: Deno.NetAddr, socket: WebSocket): void {
     this.#upgraded.add(peer);
     const forget = () => this.#upgraded.delete(peer);
@@ -37,7 +36,7 @@ export class HandshakeWatch implements Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Two clients on different machines can have the same port: then both are left alone. */
+  /** Closes overdue connections; two with the same peer's port, of different machines, are spared. */
   #look(): void {
     const known = new Set(Array.from(this.#upgraded, ({ port }) => port));
     const suspects = new Set<number>();

@@ -1,6 +1,8 @@
+import { concat } from "@std/bytes/concat";
+
 const LINE_FEED = 0x0a;
 
-/** What a line splitter tells. */
+/** Gets the lines of a line splitter. */
 export interface LineObserver {
   /** A line, without its end. */
   line(text: string): void;
@@ -8,8 +10,7 @@ export interface LineObserver {
 }
 
 /**
- * Cuts a stream of bytes into lines of UTF-8. Lines that are empty or all white space mean nothing
- * and are left out.
+ * Splits a stream of bytes into lines of UTF-8. Blank lines are skipped.
  */
 export class LineSplitter {
   readonly #limit: number;
@@ -17,7 +18,7 @@ export class LineSplitter {
   #parts: Uint8Array[] = [];
   #length = 0;
 
-  /** @param limit the longest line that is kept, in bytes */
+  /** @param limit the longest line that is read, in bytes */
   constructor(limit: number, observer: LineObserver) {
     this.#limit = limit;
     this.#observer = observer;
@@ -33,12 +34,12 @@ export class LineSplitter {
     this.#append(chunk.subarray(start));
   }
 
-  /** The stream has ended; what came after the last line end is a line too. */
+  /** Ends the stream; bytes after the last line end are a line too. */
   end(): void {
     this.#emit();
   }
 
-  /** Remembers the length of a line that is too long, but not its bytes. */
+  /** Counts the bytes of a line that is too long without keeping them. */
   #append(part: Uint8Array): void {
     this.#length += part.length;
     if (this.#length > this.#limit) this.#parts = [];
@@ -53,22 +54,15 @@ export class LineSplitter {
     if (length > this.#limit) {
       return this.#observer.unreadable(`a line of ${length} bytes, the limit is ${this.#limit}`);
     }
-    const text = utf8Text(joined(parts, length));
+    const text = utf8Text(joined(parts));
     if (text === undefined) this.#observer.unreadable("a line that is not UTF-8");
     else if (text.trim() !== "") this.#observer.line(text);
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return only !== undefined && parts.length === 1 ? only : concat(parts);
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,11 +1,11 @@
-/** Where an executor listens. */
+/** An address that an executor listens on. */
 export type ListenAddress =
   | { readonly kind: "websocket"; readonly hostname: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "stdio" };
 
 /**
- * Reads `ws://HOST:PORT`, `unix:PATH` or `stdio`, which may be written as a URL too.
+ * Reads `ws://HOST:PORT`, `unix:PATH`, `stdio` or `stdio://`.
  *
  * @throws {Error} naming what is wrong
  */

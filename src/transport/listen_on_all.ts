@@ -4,19 +4,19 @@ import { log, logSeldom } from "../log/log.ts";
 import { isLoopback } from "./listen_address.ts";
 import { normalizedHost } from "../os/own_sockets.ts";
 
-/** Listens on one address of this machine; port 0 is any that is free. */
+/** Listens on one address of this machine; port 0 takes a free one. */
 type Serve = (hostname: string, port: number) => Deno.HttpServer<Deno.NetAddr>;
 
-/** So many free ports are tried before one has to be free on all addresses of a name. */
+/** How many free ports are tried until one is free on all addresses of a name. */
 const MAX_PORT_ATTEMPTS = 10;
 
 /**
- * Listens on every address of a host, and keeps doing so. Addresses that this machine does not have,
- * as where IPv6 is switched off, are left out if there are others.
+ * Listens on every address of a host until it is stopped. Addresses that this machine does not have, as
+ * those of IPv6 where it is off, are skipped if there are others.
  *
  * @param serve listens on one address
  * @returns the port, which is the same on all
- * @throws the system's error when an address cannot be had
+ * @throws the system's error when an address cannot be listened on
  */
 export async function listenOnAll(
   { hostname, port }: { readonly hostname: string; readonly port: number },
@@ -68,8 +68,7 @@ function serveIfThere(
 }
 
 /**
- * Makes sure that the runtime listens where it was told to: it can be told otherwise by its
- * surroundings.
+ * Checks that the runtime listens on the given address, which environment variables can override.
  */
 function refuseOther(actual: Deno.NetAddr, hostname: string, port: number): void {
   const sameHost = normalizedHost(actual.hostname) === normalizedHost(hostname);
@@ -77,12 +76,12 @@ function refuseOther(actual: Deno.NetAddr, hostname: string, port: number): void
   throw new Error(`the runtime listens on ${actual.hostname}, port ${actual.port}, instead`);
 }
 
-/** How long a port is left alone after accepting failed, in milliseconds. */
+/** Pause before listening again after accepting failed, in milliseconds. */
 const ACCEPT_AGAIN_MS = 100;
 
 /**
- * Listens again whenever Deno's server gave up. It does when a connection cannot be accepted as the
- * program has no descriptor left, which others bring about and which passes.
+ * Listens again whenever Deno's server has stopped. It stops when it cannot accept a connection for want
+ * of a descriptor, which clients can cause and which passes.
  */
 async function keepListening(
   server: Deno.HttpServer,

@@ -1,7 +1,12 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
-import { hasNoNewPrivileges, isAlive, lookForSocket, type OpenFiles } from "../os/open_files.ts";
+import {
+  hasNoNewPrivileges,
+  isAlive,
+  lookForSocket,
+  type OpenFiles,
+} from "../os/descriptor_table.ts";
 import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
 import { logSeldom } from "../log/log.ts";
@@ -9,26 +14,26 @@ import { parseAddress } from "../net/ip_address.ts";
 import { acceptedUnixSockets, localEnd, shutDownSockets, withSockets } from "../os/own_sockets.ts";
 
 /**
- * Says why whoever has connected is refused; undefined if it is not.
+ * Returns why a peer is refused; undefined if it is accepted.
  *
- * @param port the one that is listened on; undefined for a unix socket
+ * @param port the port that it connected to; undefined for a unix socket
  */
 export type PeerCheck = (peer: Deno.Addr, port: number | undefined) => Promise<string | undefined>;
 
 const OWN_COMMAND = "a process that this executor has started must not connect to it";
 const VANISHED = "the process that connected cannot be found";
 
-/** How often descriptors are looked through: one may be handed on meanwhile. */
+/** How often descriptors are searched: one may be passed on meanwhile. */
 const LOOKS = 2;
-/** How long the program works without a pause for others, in milliseconds. */
+/** How long the search runs without yielding to other work, in milliseconds. */
 const WORK_MS = 5;
-/** How long connections of commands may take to be gone, and how often to look, in milliseconds. */
+/** How long refused connections may take to close, and the interval of looking, in milliseconds. */
 const CUT_WITHIN_MS = 1000;
 const CUT_LOOK_MS = 10;
 
 /**
- * Makes a check that refuses the processes that an executor has started: what a sandbox keeps from a
- * command it could have the executor do. Linux only.
+ * Makes a check that refuses processes that the executor has started: a sandboxed command could otherwise
+ * ask the executor for what its sandbox denies. Linux only.
  */
 export function originCheck(started: StartedProcesses): PeerCheck {
   const unix = new UnixPeerCheck(started);
@@ -39,8 +44,8 @@ export function originCheck(started: StartedProcesses): PeerCheck {
 }
 
 /**
- * Finds the socket at the other side, and refuses it if a process that was started here has it, if it
- * may have it unseen, or if nobody has it any more: what was sent before would be obeyed.
+ * Finds the peer's socket. It is refused if a process that was started here has it or may have it unseen,
+ * and if no process has it any more, as what was sent before would still be carried out.
  */
 async function tcpRefusal(
   peer: Deno.NetAddr,
@@ -62,7 +67,7 @@ async function tcpRefusal(
   return undefined;
 }
 
-/** @param socket the other side's */
+/** Why the processes that have a socket are refused; undefined if they are not. */
 async function holderRefusal(
   { inode, uid }: TcpSocket,
   started: StartedProcesses,
@@ -72,7 +77,7 @@ async function holderRefusal(
   for (let look = 0; look < LOOKS; look++) {
     const found = await lookThrough(started.processes(), inode, (pid, files) => {
       if (files.socket) return "has";
-      // Without a sandbox a command need not hide.
+      // A command without a sandbox has no reason to hide.
       const hides = (files.hidden || files.descriptorsUnderWay) && hasNoNewPrivileges(pid);
       if (hides) unclear = true;
       return "go on";
@@ -80,14 +85,14 @@ async function holderRefusal(
     if (found) return OWN_COMMAND;
   }
   if (!unclear || uid !== Deno.uid()) return undefined;
-  // Some command may have it where it is not seen; then only that another has it helps.
+  // A command may have the socket unseen, unless another process is found to have it.
   const all = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
     .filter(Number.isInteger);
   const elsewhere = await lookThrough(all, inode, (_, files) => files.socket ? "has" : "go on");
   return elsewhere ? undefined : VANISHED;
 }
 
-/** Looks at one process after the other until one of them has what is looked for. */
+/** Whether one of the processes has the socket. Yields to other work now and then. */
 async function lookThrough(
   pids: readonly number[],
   inode: number,
@@ -103,7 +108,7 @@ async function lookThrough(
   return false;
 }
 
-/** Whether a process has the socket in a network of its own from which this one is reached. */
+/** Whether a process has the socket in a network namespace from which this one is reached. */
 function isInOtherNamespace(pids: readonly number[], from: TcpEnd, to: TcpEnd): boolean {
   const seen = new Set([readProcLink("self/ns/net")]);
   return pids.some((pid) => {
@@ -127,7 +132,7 @@ function listedSocket(pid: number | "self", from: TcpEnd, to: TcpEnd): TcpSocket
   return undefined;
 }
 
-/** The kernel prints addresses as words of 32 bits in the machine's order, which is little-endian. */
+/** Reads an address and port; the kernel prints 32-bit words in the machine's order. */
 function listedEnd(text: string): string {
   const [address = "", port = ""] = text.split(":");
   const words = address.match(/.{8}/g) ?? [];
@@ -151,13 +156,13 @@ function tcpEnd(host: string, port: number): TcpEnd {
 }
 
 /**
- * The same for a unix socket. The kernel remembers who connected, but the runtime does not tell on
- * which connection a request came: so those of commands are ended as soon as any request comes, and
- * it waits until they are gone.
+ * The check for a unix socket. The kernel knows which process connected, but the runtime does not tell
+ * which connection a request came on. So at every request the connections of commands are closed, and
+ * the check waits until they are gone.
  */
 class UnixPeerCheck {
   readonly #started: StartedProcesses;
-  /** Connections of others. */
+  /** Connections of other processes than commands. */
   #cleared: ReadonlySet<string> = new Set();
 
   constructor(started: StartedProcesses) {
@@ -176,7 +181,7 @@ class UnixPeerCheck {
     return undefined;
   }
 
-  /** Ends the connections of commands, and of processes that are gone. Returns which they are. */
+  /** Closes the connections of commands and of ended processes. Returns their inodes. */
   #cutOwn(): ReadonlySet<string> {
     const sockets = acceptedUnixSockets();
     const refused = sockets.filter(({ inode, pid }) =>

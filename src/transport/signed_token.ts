@@ -2,21 +2,21 @@ import { JOSEError, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { jwtVerify } from "jose/jwt/verify";
 import type { TokenCheck } from "./authentication.ts";
 
-/** What a signed token must be like. */
+/** The rules for signed tokens. */
 export interface SignedTokenRules {
   /** The key of HMAC-SHA-256, which both sides know. */
   readonly secret: Uint8Array<ArrayBuffer>;
-  /** The one who must have issued it (`iss`), or undefined for anyone with the secret. */
+  /** The required issuer (`iss`); undefined accepts any. */
   readonly issuer: string | undefined;
-  /** The one whom it must be meant for (`aud`), or undefined for anyone. */
+  /** The required audience (`aud`); undefined accepts any. */
   readonly audience: string | undefined;
-  /** How far the issuer's clock and this one may be apart, in seconds. */
+  /** How far the issuer's clock may differ, in seconds. */
   readonly maxClockSkewSeconds: number;
 }
 
 /**
- * Accepts JSON Web Tokens (RFC 7519) that are signed with HS256 and expire. A token whose header
- * names another algorithm, or none, is refused before anything is computed (RFC 8725, section 3.1).
+ * Makes a check that accepts JSON Web Tokens (RFC 7519) that are signed with HS256 and expire. A token
+ * with another algorithm in its header is refused before any computation (RFC 8725, section 3.1).
  */
 export async function signedTokenCheck(rules: SignedTokenRules): Promise<TokenCheck> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
@@ -41,12 +41,12 @@ export async function signedTokenCheck(rules: SignedTokenRules): Promise<TokenCh
   };
 }
 
-/** The library looks at `iat` only where tokens have an age limit. */
+/** The library checks `iat` only for tokens with an age limit. */
 function issuedInTheFuture(issuedAt: number | undefined, rules: SignedTokenRules): boolean {
   return issuedAt !== undefined && issuedAt > Date.now() / 1000 + rules.maxClockSkewSeconds;
 }
 
-/** Claims are looked at last, so that only who has the secret learns what is wrong with one. */
+/** Claims are checked last, so only a client with the secret learns what is wrong with one. */
 function reasonOf(error: JOSEError): string {
   if (error instanceof JWTExpired) return "the token has expired";
   if (!(error instanceof JWTClaimValidationFailed)) return "the token is not signed as required";

@@ -7,22 +7,21 @@ const SHUT_RDWR = 2;
 const SOL_SOCKET = Deno.build.os === "darwin" ? 0xffff : 1;
 const SO_KEEPALIVE = Deno.build.os === "darwin" ? 8 : 9;
 /**
- * After so many seconds of silence the kernel asks whether the other side is still there, and after
- * so many questions without an answer the connection has ended (tcp(7)): 18 s in all. A client that
- * lost the path looks for its session for 25 s, and cannot have it back before.
+ * Seconds of silence after which the kernel sends a keepalive probe, seconds between probes, and probes
+ * without an answer after which the connection has ended (tcp(7)): 18 s in all. A client tries for 25 s
+ * to resume its session, and can do so only when the old connection has ended.
  */
 const KEEPALIVE_IDLE = { option: Deno.build.os === "darwin" ? 0x10 : 4, value: 10 };
 const KEEPALIVE_INTERVAL = { option: Deno.build.os === "darwin" ? 0x101 : 5, value: 4 };
 const KEEPALIVE_COUNT = { option: Deno.build.os === "darwin" ? 0x102 : 6, value: 2 };
 
 /**
- * Makes the connections that a listening socket will accept send small messages at once, and notice
- * when the other side's machine is gone. Accepted sockets inherit both.
+ * Sets TCP_NODELAY and keepalive on a listening socket, from which accepted sockets inherit both.
  *
  * Deno offers neither for its HTTP server. With Nagle's algorithm a small message behind another
  * waits for the other side's delayed acknowledgement, 40 ms on loopback (RFC 896, RFC 1122 4.2.3.2).
  *
- * @param port the one that it listens on
+ * @param port the port that it listens on
  */
 export function tuneListeningSocket(port: number): void {
   if (withSockets("own", { port }, tune) === 0 && Deno.build.os !== "windows") {
@@ -31,9 +30,9 @@ export function tuneListeningSocket(port: number): void {
 }
 
 /**
- * The same for this program's connections to a port, which Deno's WebSocket client opens.
+ * Sets the same options on this program's connections to a port.
  *
- * @param port the other side's
+ * @param port the peer's
  */
 export function tuneConnectedSockets(port: number): void {
   withSockets("peer", { port }, tune);
@@ -43,13 +42,13 @@ export function tuneConnectedSockets(port: number): void {
 const NO_ADDRESS = new Uint8Array(16);
 
 /**
- * Ends a connection whose other side does not take part in an orderly end. One that is sending learns
- * of it at once, as connecting a socket to no address resets it (connect(2)): after an orderly end it
- * could wait for a minute with what no longer fits into the kernel's buffers.
+ * Closes a connection whose peer does not take part in an orderly close. Connecting the socket to no
+ * address resets the connection (connect(2)), so a peer that is sending learns of it at once; after an
+ * orderly close its data could wait in the kernel's buffers for a minute.
  */
 export function cutConnection(peer: Deno.NetAddr): void {
   withSockets("peer", peer, (libc, descriptor) => {
-    // Wakes whoever waits for input here.
+    // Wakes the reads that wait on the socket.
     libc.shutdown(descriptor, SHUT_RDWR);
     if (Deno.build.os === "linux") libc.connect(descriptor, NO_ADDRESS, NO_ADDRESS.length);
   });

@@ -1,4 +1,4 @@
-import { atMost } from "./at_most.ts";
+import { deadline } from "@std/async/deadline";
 import { LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
@@ -10,7 +10,7 @@ import {
   type TransportObserver,
 } from "./transport.ts";
 
-/** Messages as lines of a pair of byte streams. */
+/** Carries messages as lines of a pair of byte streams. */
 export class StdioTransport implements Transport {
   readonly kind = "stdio";
   readonly #input: ReadableStream<Uint8Array>;
@@ -46,7 +46,7 @@ export class StdioTransport implements Transport {
   open(observer: TransportObserver): void {
     this.#observer = observer;
     this.#read().then((reason) => this.#ended(reason));
-    // The runtime's stream takes a write that failed for done, and tells of the failure only so.
+    // A write to the runtime's stream that fails still resolves; only `closed` reports the failure.
     this.#output.closed.catch(() => this.#ended("lost"));
   }
 
@@ -62,7 +62,7 @@ export class StdioTransport implements Transport {
   }
 
   async flushed(): Promise<void> {
-    await atMost(FLUSH_PATIENCE_MS, this.#output.close());
+    await deadline(this.#output.close(), FLUSH_PATIENCE_MS).catch(() => {});
   }
 
   async #read(): Promise<EndReason> {
@@ -82,7 +82,7 @@ export class StdioTransport implements Transport {
       lines.end();
       return "closedByPeer";
     } catch {
-      // The other side is gone, which ends the connection like an ordinary end of input.
+      // The peer is gone; the connection ends as at the end of input.
       return "lost";
     }
   }

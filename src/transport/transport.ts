@@ -1,76 +1,76 @@
 import type { UnfinishedMessages } from "./unfinished_messages.ts";
 
-/** What a transport tells of itself. */
+/** Gets the events of a transport. */
 export interface TransportObserver {
-  /** One frame or line has come. */
+  /** One message has arrived. */
   message(frame: string): void;
-  /** Something has come that is no text, or too long to be read. */
+  /** A message has arrived that is not UTF-8 or too long. */
   unreadable(reason: string): void;
-  /** What was sent has gone far enough that more may follow. */
+  /** So much has been sent that the transport is not saturated any more. */
   drained(): void;
-  /** The other side is gone, or {@linkcode Transport.close} was called. Told once, last. */
+  /** The connection was lost or {@linkcode Transport.close} was called. Called once, last. */
   closed(reason: EndReason): void;
 }
 
-/** How a client can be connected. */
+/** The kinds of transports. */
 export const TRANSPORT_KINDS = ["websocket", "unix", "stdio"] as const;
 
 /** One of {@linkcode TRANSPORT_KINDS}: a WebSocket at a port or at a unix socket, or pipes. */
 export type TransportKind = typeof TRANSPORT_KINDS[number];
 
-/** A way for messages to come and go, one text each. */
+/** A connection that carries messages in both directions. */
 export interface Transport {
   /** For counts and logs. */
   readonly kind: TransportKind;
   /** The other side's address, for logs; missing where it has none. */
   readonly peer?: string | undefined;
-  /** Starts delivery. To be called once. */
+  /** Starts to read messages. Called once. */
   open(observer: TransportObserver): void;
-  /** Queues a message. Messages of a closed transport go nowhere. */
+  /** Queues a message, unless the transport is closed. */
   send(message: string): void;
-  /** Whether so much is queued that a considerate sender waits for `drained`. */
+  /** Whether so much is unsent that the sender should wait for `drained`. */
   readonly saturated: boolean;
-  /** Ends the connection; the reason is for people. */
+  /** Closes the connection with a reason. */
   close(reason: CloseReason): void;
   /**
-   * Settles when the other side has what was sent to it, the end included, or is gone, or takes
-   * longer than {@linkcode FLUSH_PATIENCE_MS}. To be called once the connection has ended.
+   * Settles when the peer has received everything, the end included, when it is gone, or after
+   * {@linkcode FLUSH_PATIENCE_MS}. Called once the connection has ended.
    */
   flushed(): Promise<void>;
 }
 
-/** Why this side ends a connection. */
+/** Why this side closes a connection. */
 export type CloseReason =
   | { readonly kind: "protocolError"; readonly message: string }
   | { readonly kind: "overload"; readonly message: string }
   | { readonly kind: "shutdown"; readonly message: string };
 
-/** Why a connection is over: closed by this side, or by the other, or it broke. */
+/** Why a connection has ended: closed by this side or by the peer, or lost. */
 export type EndReason = CloseReason["kind"] | "closedByPeer" | "lost";
 
-/** The close frame's code of an executor that shuts down, and its sessions with it. */
+/** The close code of an executor that shuts down with all its sessions. */
 export const SHUTDOWN_CLOSE_CODE = 4503;
 
-/** How long a program that ends waits for what it has sent, in milliseconds. */
+/** How long a program that ends waits until its messages have been sent, in milliseconds. */
 export const FLUSH_PATIENCE_MS = 3000;
 
-/** How much memory a connection takes. */
+/** The memory limits of a connection. */
 export interface TransportLimits {
   /** The largest message that is read, in bytes. */
   readonly maxMessageBytes: number;
-  /** Bytes waiting to be sent past which the transport is saturated, at this moment. */
+  /** Unsent bytes past which the transport is saturated now. */
   readonly saturatedBytes: () => number;
-  /** Who looks after messages that are not complete yet. @default nobody */
+  /** Limits the memory of incomplete messages. @default no limit */
   readonly unfinished?: UnfinishedMessages;
 }
 
-/** Bytes waiting to be sent past which a transport is saturated, at the most. */
+/** Unsent bytes past which a transport is saturated in any case. */
 export const SATURATED_BYTES = 4 * 1024 * 1024;
 
 /** The largest message that is read, in bytes. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-/** What holds where nothing else is said. */
+/** The default limits. */
 export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
   maxMessageBytes: MAX_MESSAGE_BYTES,
   saturatedBytes: () => SATURATED_BYTES,

@@ -1,19 +1,19 @@
 import { peerKey, receivedBytes } from "../os/own_sockets.ts";
 
-/** How often is looked whether the program has grown, in milliseconds. */
+/** Interval of looking whether the program has grown, in milliseconds. */
 const LOOK_MS = 50;
 
-/** What ending a connection has to bring, in bytes. */
+/** Bytes that closing a connection must free at least. */
 const WORTH_IT = 1024 * 1024;
 
-/** A connection that messages come in on. */
+/** A connection that receives messages. */
 export interface Receiver {
   readonly peer: Deno.NetAddr;
-  /** How many messages have come whole. */
+  /** How many complete messages have arrived. */
   readonly messages: number;
-  /** The size of the largest of them: the runtime keeps its buffer until the connection ends. */
+  /** Size of the largest message: the runtime keeps its buffer until the connection ends. */
   readonly largestMessage: number;
-  /** Ends the connection. */
+  /** Closes the connection because it takes too much memory. */
   tooMuch(): void;
 }
 
@@ -23,16 +23,16 @@ interface Seen {
 }
 
 /**
- * Keeps what clients have sent of messages that are not complete yet within a limit. The runtime
- * gathers a message of up to 64 MiB for each connection, and neither tells of it nor can be stopped:
- * forty clients that send the beginning of one would take gigabytes.
+ * Limits the memory of incomplete messages. The runtime buffers a message of up to 64 MiB for each
+ * connection, neither reports nor limits that, and forty clients that send the beginning of one would
+ * take gigabytes.
  *
- * So the kernel is asked how much came in on each connection whenever the program has grown. What
- * came since a look that found a message more than the one before counts as unfinished, so that up
- * to an eighth of the limit may be overlooked, and what comes in between two looks. When all together
- * is too much, the connections that have the most are ended. So is, before the system kills the
- * program and with it everybody's commands, one that keeps much though nothing comes in. Linux and TCP only: a client of a unix
- * socket cannot be told from another.
+ * So whenever the program has grown, it asks the kernel how many bytes each connection has received. The
+ * bytes since the last look that found a new complete message count as incomplete; up to an eighth of the
+ * limit, and what arrives between two looks, may be overlooked. When the sum exceeds the limit, the
+ * connections with the most are closed. When the program itself becomes so large that the system would
+ * kill it, and all commands with it, the connection that keeps the most is closed even if it receives
+ * nothing. This works for TCP on Linux only: the clients of a unix socket cannot be told apart.
  */
 export class UnfinishedMessages implements Disposable {
   readonly #limit: number;
@@ -45,10 +45,10 @@ export class UnfinishedMessages implements Disposable {
 
   /**
    * @param limit in bytes
-   * @param emergency how large the program may become before the connection that keeps the most is
-   * ended whatever it does, in bytes
-   * @param residentBytes what the program takes
-   * @param received what came in on each connection, by {@linkcode peerKey}
+   * @param emergency size of the program, in bytes, past which the connection that keeps the most is
+   * closed in any case
+   * @param residentBytes the size of the program
+   * @param received the bytes received on each connection, by {@linkcode peerKey}
    */
   constructor(
     limit: number,
@@ -62,19 +62,19 @@ export class UnfinishedMessages implements Disposable {
     this.#receivedBytes = received;
   }
 
-  /** Looks after a connection from now on. */
+  /** Adds a connection. */
   add(receiver: Receiver): void {
     this.#receivers.set(receiver, { messages: 0, received: 0 });
     this.#timer ??= setInterval(() => this.look(), LOOK_MS);
   }
 
-  /** The connection has ended. */
+  /** Removes a connection that has ended. */
   remove(receiver: Receiver): void {
     this.#receivers.delete(receiver);
     if (this.#receivers.size === 0) this[Symbol.dispose]();
   }
 
-  /** Looks whether the program has grown, and if so why. */
+  /** Checks the connections if the program has grown. */
   look(): void {
     const resident = this.#residentBytes();
     this.#reference = Math.min(this.#reference, resident);
@@ -88,7 +88,7 @@ export class UnfinishedMessages implements Disposable {
     this.#timer = undefined;
   }
 
-  /** @param emergency whether at least one is to be ended */
+  /** @param emergency whether to close at least one connection */
   #endLargest(emergency: boolean): void {
     const all = this.#receivedBytes();
     const found = Array.from(this.#receivers.keys(), (receiver) => {

@@ -13,45 +13,45 @@ import { peerName, WebSocketTransport } from "./websocket_transport.ts";
 export interface WebSocketServer {
   /** What a client connects to. */
   readonly url: string;
-  /** The port that it has; undefined for a unix socket. */
+  /** The port that it listens on; undefined for a unix socket. */
   readonly port: number | undefined;
-  /** Stops accepting; accepted connections go on. */
+  /** Stops accepting connections; accepted ones stay. */
   stop(): void;
 }
 
-/** What a listener asks of the executor. */
+/** How a listener uses the executor. */
 export interface WebSocketServerOptions {
   /** Serves an accepted connection. */
   readonly accept: (transport: Transport) => void;
-  /** Whether new work is taken. */
+  /** Whether new clients are accepted. */
   readonly ready: () => boolean;
-  /** How much memory a connection may take. @default as much as any */
+  /** The memory limits of a connection. @default the transport's */
   readonly limits?: () => TransportLimits;
-  /** Whether there are as many connections as may be. @default never */
+  /** Whether the limit of connections is reached. @default never */
   readonly full?: () => boolean;
-  /** The directory that commands run in unless told, as a path URI. @default not told */
+  /** The working directory that is announced to clients, as a path URI. @default none */
   readonly cwd?: () => string | undefined;
-  /** Looks at which process connects. @default any may */
+  /** Checks which process connects. @default any may connect */
   readonly checkPeer?: PeerCheck | undefined;
-  /** Looks at the token of whoever connects. @default anyone may */
+  /** Checks a client's token. @default none is needed */
   readonly checkToken?: TokenCheck | undefined;
   /**
-   * How long a client may be silent before it is sent a ping, in milliseconds; one that says nothing
-   * for as long again is taken for gone. @default no pings
+   * Silence after which a client gets a ping, in milliseconds; after as long without an answer it is
+   * disconnected. @default no pings
    */
   readonly pingIntervalMs?: number;
-  /** Makes it a server of wss URLs. @default none */
+  /** Certificate and key of a server of wss URLs. @default unencrypted */
   readonly tls?: TlsKeyPair | undefined;
   /**
-   * After how long a connection to a port that is no WebSocket yet is ended, in milliseconds; some
-   * get twice as long. @default 10 s
+   * Time after which a TCP connection that is not a WebSocket yet is closed, in milliseconds; some get
+   * twice as long. @default 10 s
    */
   readonly handshakePatienceMs?: number;
 }
 
 const HANDSHAKE_PATIENCE_MS = 10_000;
 
-/** A server's certificate, followed by those that certify it, and its private key: PEM texts. */
+/** A server's certificate chain and its private key, in PEM format. */
 export interface TlsKeyPair {
   readonly cert: string;
   readonly key: string;
@@ -60,7 +60,7 @@ export interface TlsKeyPair {
 /** Where a WebSocket server can listen. */
 type SocketAddress = Exclude<ListenAddress, { kind: "stdio" }>;
 
-/** Why an address cannot be had: it is in use, not this machine's, or not allowed. */
+/** An address cannot be listened on: it is in use, not this machine's, or not allowed. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
@@ -68,7 +68,7 @@ export class ListenError extends Error {
 /**
  * Accepts WebSocket connections on an address, on any path but those of health checks.
  *
- * @throws {ListenError} when the address cannot be had
+ * @throws {ListenError} when the address cannot be listened on
  */
 export async function serveWebSocket(
   address: SocketAddress,
@@ -125,22 +125,22 @@ async function listen(
   return { url: secured, port, stop };
 }
 
-/** The only one that there is (RFC 6455, section 4.2.1); Deno does not look at it. */
+/** The version of the WebSocket protocol (RFC 6455, section 4.2.1), which Deno does not check. */
 const WEBSOCKET_VERSION = "13";
 
-/** What requests are answered at. */
+/** The listener that a request came to. */
 interface Listener {
   readonly watch: HandshakeWatch | undefined;
   /** Undefined for a unix socket. */
   readonly port: number | undefined;
   /**
-   * Whether the address is a loopback one. Then a Host header that names another machine comes from
-   * a web page whose own name was made to lead here (DNS rebinding); a token keeps those out, too.
+   * Whether it listens on a loopback address. A Host header with another name then comes from a web page
+   * whose name was made to resolve to this machine (DNS rebinding), unless a token is required.
    */
   readonly loopbackOnly: boolean;
 }
 
-/** Names that never lead elsewhere (RFC 6761, section 6.3), and addresses as URLs have them. */
+/** Whether a host of a URL is a loopback address or a name of one (RFC 6761, section 6.3). */
 function namesLoopback(hostname: string): boolean {
   const name = hostname.replace(/\.$/, "");
   return name === "localhost" || name.endsWith(".localhost") ||
@@ -198,11 +198,11 @@ function upgrade(
   watch: HandshakeWatch | undefined,
 ): Response {
   try {
-    // Half of that time in silence brings a ping, and as long again without any answer the end.
+    // Deno sends a ping after half of that time, and closes after the other half without an answer.
     const idleTimeout = 2 * (options.pingIntervalMs ?? 0) / 1000;
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout });
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
-    // The kernel names no peer of a unix socket; those are this user's own programs.
+    // Clients of a unix socket have no address to find the connection by.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
     options.accept(new WebSocketTransport(socket, peer, cut, options.limits?.()));
     const cwd = options.cwd?.();
@@ -215,7 +215,7 @@ function upgrade(
   }
 }
 
-/** Makes answers that refuse a client's request, and tells the operator of them. */
+/** Makes responses that refuse a request, and logs them. */
 function refuser(peer: Deno.Addr) {
   return (level: LogLevel, status: number, reason: string, headers: HeadersInit = {}): Response => {
     logRefusal(peer, level, status, reason);
@@ -223,14 +223,14 @@ function refuser(peer: Deno.Addr) {
   };
 }
 
-/** Strangers decide how often this happens. */
+/** Logs a refusal, seldom, as strangers can cause any number of them. */
 function logRefusal(peer: Deno.Addr, level: LogLevel, status: number, reason: string): void {
   const name = peerName(peer);
   const who = name === undefined ? {} : { peer: name };
   logSeldom(level, "connection refused", { status, reason, ...who });
 }
 
-/** Creates files that only this user can open, as a socket file's mode decides who may connect. */
+/** Creates files for this user only: the mode of a socket file decides who may connect. */
 function withPrivateFiles(action: () => void): void {
   const before = Deno.umask(0o177);
   try {
@@ -240,7 +240,7 @@ function withPrivateFiles(action: () => void): void {
   }
 }
 
-/** Removes the file of a socket, unless somebody has put another one in its place. */
+/** Removes a socket file, unless it has been replaced. */
 function removeOwnSocket(path: string, ino: number | null): void {
   try {
     if (Deno.lstatSync(path).ino === ino) Deno.removeSync(path);
@@ -250,8 +250,8 @@ function removeOwnSocket(path: string, ino: number | null): void {
 }
 
 /**
- * A socket file that an executor left when it was killed is in the way of the next one. Any other
- * file stays: a connection to it is refused too (connect(2)).
+ * Removes the socket file of an executor that was killed, which would keep the next one from listening.
+ * Other files stay, though connections to them are refused too (connect(2)).
  */
 async function removeStaleSocket(path: string): Promise<void> {
   if (!isSocket(path)) return;

@@ -1,5 +1,5 @@
 import { log, logSeldom } from "../log/log.ts";
-import { atMost } from "./at_most.ts";
+import { deadline } from "@std/async/deadline";
 import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
@@ -15,25 +15,25 @@ import {
 
 import type { Receiver } from "./unfinished_messages.ts";
 
-/** How often a saturated socket is looked at, in milliseconds: it has no event for it. */
+/** Interval of looking at a saturated socket, which has no event for it, in milliseconds. */
 const DRAIN_CHECK_MS = 1;
-/** A close frame holds so many bytes of reason (RFC 6455, section 5.5). */
+/** Largest reason in a close frame, in bytes (RFC 6455, section 5.5). */
 const MAX_REASON_BYTES = 123;
 
 /**
- * Deno's words for a frame of 64 MiB or more. It reads longer messages in fragments: those come
- * here whole.
+ * Deno's message for a frame of 64 MiB or more; the error has no code. It changes the level of a line in
+ * the log, and nothing else. Longer messages in fragments arrive whole.
  */
 const FRAME_TOO_LARGE = "Frame too large";
 
-/** Codes of close frames, from the range that RFC 6455, section 7.4.2, leaves to applications. */
+/** Close codes, of the range for applications (RFC 6455, section 7.4.2). */
 const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
   protocolError: 4400,
   overload: 4429,
   shutdown: SHUTDOWN_CLOSE_CODE,
 };
 
-/** Messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
+/** Carries messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
 export class WebSocketTransport implements Transport {
   readonly kind: TransportKind;
   readonly peer: string | undefined;
@@ -44,14 +44,14 @@ export class WebSocketTransport implements Transport {
   #drainCheck: number | undefined;
   readonly #gone = Promise.withResolvers<void>();
   readonly #receiver: Receiver | undefined;
-  /** How many messages have come. */
+  /** How many messages have arrived. */
   #messages = 0;
   #largestMessage = 0;
   #over = false;
 
   /**
-   * @param peer where the client is
-   * @param cut ends the connection below the WebSocket
+   * @param peer the client's address
+   * @param cut closes the TCP connection below the WebSocket
    */
   constructor(
     socket: WebSocket,
@@ -92,13 +92,13 @@ export class WebSocketTransport implements Transport {
   close(reason: CloseReason): void {
     if (this.#over) return;
     this.#socket.close(CLOSE_CODES[reason.kind], shortened(reason.message));
-    // A client that reads nothing answers no close frame: it would keep the connection for ever.
+    // A client that does not read does not answer the close frame, and the connection would stay.
     if (reason.kind === "overload") this.#cut();
     this.#ended(reason.kind);
   }
 
   async flushed(): Promise<void> {
-    await atMost(FLUSH_PATIENCE_MS, this.#gone.promise);
+    await deadline(this.#gone.promise, FLUSH_PATIENCE_MS).catch(() => {});
   }
 
   #received(data: unknown): void {
@@ -116,7 +116,7 @@ export class WebSocketTransport implements Transport {
     else this.#observer?.unreadable("a binary frame that is not UTF-8");
   }
 
-  /** Deno has ended the connection by now; its client can no longer be told why. */
+  /** Deno has closed the connection by now, so the client cannot be told why. */
   #failed(event: Event): void {
     const reason = event instanceof ErrorEvent ? event.message : "";
     if (reason === FRAME_TOO_LARGE) logSeldom("warn", "connection lost", { reason });
@@ -161,18 +161,18 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-/** A client's address for logs; the kernel names none at a unix socket. */
+/** A client's address for logs; clients of a unix socket have none. */
 export function peerName(peer: Deno.Addr): string | undefined {
   return peer.transport === "tcp" ? `${peer.hostname}:${peer.port}` : undefined;
 }
 
-/** Bytes of a message; of a text at least so many, as counting them would cost a pass over it. */
+/** Size of a message in bytes; of a text its length, as counting bytes costs a pass over it. */
 function sizeOf(data: unknown): number {
   if (data instanceof ArrayBuffer) return data.byteLength;
   return typeof data === "string" ? data.length : 0;
 }
 
-/** As much of a text as fits, cut between characters. */
+/** A text cut to {@linkcode MAX_REASON_BYTES} between characters. */
 function shortened(text: string): string {
   const bytes = new TextEncoder().encodeInto(text, new Uint8Array(MAX_REASON_BYTES));
   return text.slice(0, bytes.read);

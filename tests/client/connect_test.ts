@@ -8,8 +8,8 @@ import {
   ExecServerClient,
   RpcError,
 } from "../../src/client/mod.ts";
-import { CERTIFICATE, KEY } from "./support/localhost_certificate.ts";
-import { ScriptedExecutor, SILENCE } from "./support/scripted_executor.ts";
+import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
+import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
 
 async function refusalOf(
   endpoint: Endpoint,
@@ -74,6 +74,13 @@ for (
 Deno.test("a server that says nothing times out", async () => {
   await withRawServer(undefined, async (url) => {
     assertEquals((await refusalOf(url, { connectTimeoutMs: 50 })).code, "timeout");
+  });
+});
+
+Deno.test("a server that says nothing to a TLS handshake times out", async () => {
+  await withRawServer(undefined, async (url) => {
+    const encrypted = url.replace("ws:", "wss:");
+    assertEquals((await refusalOf(encrypted, { connectTimeoutMs: 50 })).code, "timeout");
   });
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { ErrorCode, type ExecProcess, RpcError, type StartParams } from "../../src/client/mod.ts";
-import { settled } from "../e2e/support/patience.ts";
-import { bytes, command, Followed, shell } from "./support/followed.ts";
+import { settled } from "../support/patience.ts";
+import { bytes, command, Followed, shell } from "../support/followed.ts";
 
 export type Start = (params: StartParams) => Promise<ExecProcess>;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ExecServerClient } from "../../src/client/mod.ts";
-import { ScriptedExecutor } from "./support/scripted_executor.ts";
+import { ScriptedExecutor } from "../support/scripted_executor.ts";
 
 Deno.test("an executor that has told its directory when it consented is not asked for it", async () => {
   await using executor = new ScriptedExecutor(() => undefined, { "remex-cwd": "file:///a%20b" });

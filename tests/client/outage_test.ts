@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectionError, ExecServerClient, ProcessError } from "../../src/client/mod.ts";
-import { FaultyPath } from "../e2e/recovery/support/faulty_path.ts";
+import { FaultyPath } from "../support/faulty_path.ts";
 import { numbered } from "../e2e/recovery/support/work.ts";
-import { MarkedProcesses } from "../e2e/support/marked_processes.ts";
-import { settled } from "../e2e/support/patience.ts";
-import { TemporaryDirectory } from "../e2e/support/temporary_directory.ts";
-import { untilExists } from "../process/behaviour/recorded_child.ts";
-import { command, Followed } from "./support/followed.ts";
-import { ServedExecutor } from "./support/served_executor.ts";
+import { MarkedProcesses } from "../support/marked_processes.ts";
+import { settled } from "../support/patience.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { untilExists } from "../support/recorded_child.ts";
+import { command, Followed } from "../support/followed.ts";
+import { ServedExecutor } from "../support/served_executor.ts";
 
 /** A path that can be closed for a while. */
 class Gate {

@@ -7,8 +7,8 @@ import {
   ProcessError,
   RpcError,
 } from "../../src/client/mod.ts";
-import { settled } from "../e2e/support/patience.ts";
-import { bytes, Followed, shell } from "./support/followed.ts";
+import { settled } from "../support/patience.ts";
+import { bytes, Followed, shell } from "../support/followed.ts";
 import {
   output,
   retained,
@@ -18,7 +18,7 @@ import {
   type ScriptedRequest,
   SESSION,
   SILENCE,
-} from "./support/scripted_executor.ts";
+} from "../support/scripted_executor.ts";
 
 const EXITED = { processId: "p", exitCode: 3, sandboxDenied: false };
 

@@ -5,8 +5,8 @@ import {
   ExecServerClient,
   ProcessError,
 } from "../../src/client/mod.ts";
-import { settled } from "../e2e/support/patience.ts";
-import { Followed, shell } from "./support/followed.ts";
+import { settled } from "../support/patience.ts";
+import { Followed, shell } from "../support/followed.ts";
 import {
   output,
   retained,
@@ -14,7 +14,7 @@ import {
   type ScriptedConnection,
   ScriptedExecutor,
   SILENCE,
-} from "./support/scripted_executor.ts";
+} from "../support/scripted_executor.ts";
 
 const EXITED = { processId: "p", exitCode: 3, sandboxDenied: false };
 

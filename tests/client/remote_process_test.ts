@@ -1,6 +1,6 @@
 import { ExecServerClient } from "../../src/client/mod.ts";
 import { execProcessBehaviour } from "./exec_process_behaviour.ts";
-import { ServedExecutor } from "./support/served_executor.ts";
+import { ServedExecutor } from "../support/served_executor.ts";
 
 for (const slowConsumer of ["fetchAgain", "wait"] as const) {
   execProcessBehaviour(`remote process, ${slowConsumer}`, (test) => async () => {

@@ -3,7 +3,7 @@ import { parse } from "smol-toml";
 import { readCodexConfig } from "../../src/codex_config/read.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods, type ResultInput } from "../../src/protocol/methods.ts";
-import { TestDirectory } from "../filesystem/test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const SYSTEM = '[mcp_servers.sys]\ncommand = "s"\n';
 const USER =

@@ -2,7 +2,7 @@ import type { Configuration } from "../../src/config/configuration.ts";
 import { enforceRequirements, sandboxBounds } from "../../src/config/enforce.ts";
 import { ConfigurationError } from "../../src/config/origin.ts";
 import { parseRequirements } from "../../src/config/requirements.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 import { fromEnvironment } from "./support.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 
@@ -77,7 +77,11 @@ Deno.test("where encryption is demanded others get no plain connection", async (
   await enforced({ requireTls: true }, { ...remote, REMEX_TLS_CERT: "c", REMEX_TLS_KEY: "k" });
   await enforced({ requireTls: true }, {});
   await enforced({ requireTls: false }, remote);
-  await refused({ requireTls: true }, remote, "requireTls wants it encrypted, but REMEX_LISTEN is");
+  await refused(
+    { requireTls: true },
+    remote,
+    "requireTls requires encryption, but REMEX_LISTEN is",
+  );
 });
 
 Deno.test("numbers stay within their bounds, and what nobody decided is lowered", async () => {

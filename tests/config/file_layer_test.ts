@@ -52,7 +52,7 @@ Deno.test("what is wrong is named with its line", async () => {
     [`{"listen": {"a": [1]}}`, 'must be ws://HOST:PORT, unix:PATH or stdio, not {"a":[1]}'],
     [`{"exitOnStdinClose": "true"}`, 'must be true or false, not "true"'],
     [`{"wsTokenSha256": "geheim"}`, "`sha256sum FILE` prints it"],
-    [`{"grace": 1,\n"grace": 2}`, `${where}:2: \`grace\` was given already, in line 1`],
+    [`{"grace": 1,\n"grace": 2}`, `${where}:2: \`grace\` was given already in line 1`],
     [`{"__proto__": {}}`, "unknown key `__proto__`"],
     [`{"toString": 1}`, "unknown key `toString`"],
     [`{"grace": 1\n"log": "warn"}`, `${where}:2: this is not JSON with comments: `],

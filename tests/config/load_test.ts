@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ConfigurationError } from "../../src/config/origin.ts";
 import { loadConfiguration, loadForExecutor, type Sources } from "../../src/config/load.ts";
 import { hostPlaces } from "../../src/config/places.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 
 /** Files of a machine that has none yet. */
 function placesIn(directory: string) {

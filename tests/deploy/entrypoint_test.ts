@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ended, ListeningExecutor, REMEX_BIN } from "../e2e/support/executor.ts";
 import { RawSocket, UPGRADE } from "../e2e/support/raw_socket.ts";
-import { TemporaryDirectory } from "../e2e/support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { deployPath } from "./support/deploy_files.ts";
 
 /** A PATH on which remex is found. */

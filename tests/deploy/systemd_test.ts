@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { REMEX_BIN, runToEnd } from "../e2e/support/executor.ts";
 import { testOnMachine } from "../e2e/support/machine.ts";
-import { TemporaryDirectory } from "../e2e/support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { deployText } from "./support/deploy_files.ts";
 
 /** More exposed than this the unit would have lost some of its hardening (0 is best, 100 worst). */

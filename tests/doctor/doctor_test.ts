@@ -13,7 +13,7 @@ function failed(check: DoctorCheck): DoctorCheck {
 Deno.test("the verdict names the mechanism that held", () => {
   assertEquals(verdict("bubblewrap", [readOnly, workspaceWrite]), {
     mechanism: "bubblewrap",
-    reason: "commands are enclosed with bubblewrap and seccomp",
+    reason: "commands are sandboxed with bubblewrap and seccomp",
   });
 });
 
@@ -54,6 +54,6 @@ Deno.test("few descriptors are too few, and an unknown limit is told", () => {
   assertEquals(descriptorCheck(limits("1024")).status, "ok");
   assertEquals(descriptorCheck(limits("unlimited")).status, "ok");
   assertEquals(descriptorCheck(limits("256")).status, "warning");
-  assertStringIncludes(descriptorCheck(limits("256")).detail, "some 51 commands");
+  assertStringIncludes(descriptorCheck(limits("256")).detail, "about 51 commands");
   assertEquals(descriptorCheck(undefined).status, "warning");
 });

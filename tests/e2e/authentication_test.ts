@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExecServerClient } from "../../src/client/mod.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
-import { inSeconds, jsonWebToken, unsigned } from "../transport/json_web_token.ts";
+import { inDirectory } from "../support/recorded_child.ts";
+import { inSeconds, jsonWebToken, unsigned } from "../support/json_web_token.ts";
 import { ExecRun } from "./support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { RawSocket, UPGRADE } from "./support/raw_socket.ts";
-import { selfSigned } from "./support/self_signed.ts";
+import { selfSigned } from "../support/self_signed.ts";
 
 const SECRET = "a shared secret of enough bytes: 43 of them";
 const CAPABILITY = ["--ws-auth", "capability-token"];
@@ -169,7 +169,7 @@ Deno.test("remex exec trusts the certificates in the file that SSL_CERT_FILE nam
     const other = await selfSigned(directory, "other");
     const [code, stdout, stderr] = await run(other.cert);
     assertEquals([code, stdout], [255, ""]);
-    assertMatch(String(stderr), /^remex: .*UnknownIssuer; SSL_CERT_FILE names a file .+\n$/);
+    assertMatch(String(stderr), /^remex: .*UnknownIssuer; SSL_CERT_FILE can name a file .+\n$/);
     const missing = `${directory}/missing`;
     assertStringIncludes(
       (await run(missing)).join(" "),
@@ -189,9 +189,9 @@ Deno.test("remex exec tells what a wrong scheme or an authority's certificate le
       `--tls-key=${key}`,
     ]);
     const cases: [url: string, words: string][] = [
-      [open.url.replace("ws:", "wss:"), "without a certificate has ws:// instead of wss://"],
+      [open.url.replace("ws:", "wss:"), "a certificate has a URL with ws:// instead of wss://"],
       [secured.url.replace("wss:", "ws:"), "; it may be encrypted: wss:// instead of ws://"],
-      [secured.url, "must be made with basicConstraints=CA:FALSE"],
+      [secured.url, "needs basicConstraints=CA:FALSE"],
     ];
     for (const [url, words] of cases) {
       await using run = new ExecRun(["--url", url, "--", "true"], { SSL_CERT_FILE: cert });

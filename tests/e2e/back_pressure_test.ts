@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { command, run, shell } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import { isRecord, type Message, parseMessage } from "./support/inbox.ts";
-import { isBlockedWriting } from "./support/marked_processes.ts";
-import { eventually } from "./support/patience.ts";
+import { isBlockedWriting } from "../support/marked_processes.ts";
+import { eventually } from "../support/patience.ts";
 import { Opcode, RawSocket } from "./support/raw_socket.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { LoggingExecutor } from "../telemetry/support/logging_executor.ts";
+import { LoggingExecutor } from "../support/logging_executor.ts";
 import { run, shell } from "./support/commands.ts";
-import { MarkedProcesses } from "./support/marked_processes.ts";
+import { MarkedProcesses } from "../support/marked_processes.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 Deno.test("what commands left in the background is killed, and the log says so", async () => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";
 import { testOnMachine } from "./support/machine.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** What cannot start says so in one line and does nothing else. */
 function assertRefused(

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { testWebSocket } from "./support/both_transports.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const GIB = 1024 * 1024 * 1024;
 /** So a file's blocks are counted (stat(2)). */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as z from "zod/mini";
 import { type Ended, type LaunchOptions, remex, runToEnd } from "./support/executor.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const reportSchema = z.strictObject({
   version: z.string(),
@@ -81,7 +81,7 @@ Deno.test({
         "sandbox read-only",
         "sandbox workspace-write",
         "terminals",
-        "guardian",
+        "watchdog",
         "descendants",
       ]
     ) {
@@ -111,7 +111,7 @@ Deno.test({
     assertEquals(bubblewrap?.status, "warning");
     assertMatch(bubblewrap && "fix" in bubblewrap ? bubblewrap.fix : "", /seccomp=unconfined/);
     assertEquals(check("sandbox workspace-write")?.status, "ok");
-    assertStringIncludes(reason, "Landlock and seccomp, for bubblewrap does not work here");
+    assertStringIncludes(reason, "Landlock and seccomp, as bubblewrap does not work here");
   },
 });
 
@@ -138,7 +138,7 @@ Deno.test({
     const launcher = lacking("--tmpfs", "/proc/sys/kernel/seccomp");
     const { mechanism, reason, check } = await examine({ launcher });
     assertEquals(mechanism, null);
-    assertStringIncludes(reason, "cannot be enclosed");
+    assertStringIncludes(reason, "cannot be sandboxed");
     assertEquals(check("seccomp")?.status, "failed");
     assertEquals(check("sandbox read-only"), undefined);
     assertEquals((await run(["doctor"], { launcher })).code, 1);
@@ -153,7 +153,7 @@ Deno.test({
     const launcher = ["prlimit", "--nofile=256:256", ...hidden];
     const { mechanism, check } = await examine({ launcher });
     assertEquals(
-      ["sandbox read-only", "terminals", "guardian", "open files"]
+      ["sandbox read-only", "terminals", "watchdog", "open files"]
         .map((name) => check(name)?.status),
       ["warning", "failed", "failed", "warning"],
     );

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { startLocalProcess } from "../../src/client/local_process.ts";
 import type { ExecProcess } from "../../src/client/mod.ts";
-import { bytes, Followed } from "../client/support/followed.ts";
-import { ScriptedExecutor, SILENCE } from "../client/support/scripted_executor.ts";
-import { FaultyPath } from "./recovery/support/faulty_path.ts";
+import { bytes, Followed } from "../support/followed.ts";
+import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
+import { FaultyPath } from "../support/faulty_path.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
-import { childrenWith } from "./support/marked_processes.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { childrenWith } from "../support/marked_processes.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const SIZE = { rows: 30, cols: 100 };
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { RpcError } from "../../src/protocol/errors.ts";
-import { ScriptedExecutor, SILENCE } from "../client/support/scripted_executor.ts";
+import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
 import { ExecRun, execToEnd } from "./support/exec_run.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { MarkedProcesses } from "./support/marked_processes.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { MarkedProcesses } from "../support/marked_processes.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** Where the command of a test runs: over a WebSocket, or on an executor of its own. */
 const PLACES: readonly [string, () => Promise<AsyncDisposable & { args: readonly string[] }>][] = [
@@ -286,8 +286,8 @@ Deno.test("exec: an executor that cannot end an input is told of once", async ()
   await using run = new ExecRun(["--url", executor.url, "--cwd", "/", "--", "true"]);
   await run.write("input");
   await run.endInput();
-  const told = "remex: this executor cannot tell the command that its input has ended\n";
-  await run.says(/ended\n$/, "stderr");
+  const told = "remex: this executor cannot end the command's input\n";
+  await run.says(/input\n$/, "stderr");
   // Whoever has ended by then did not need it.
   const { params: { processId }, connection } = await executor.request("process/start");
   connection.notify("process/exited", { processId, seq: 1, exitCode: 0, sandboxDenied: false });

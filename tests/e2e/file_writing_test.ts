@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { command, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { eventually } from "./support/patience.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { eventually } from "../support/patience.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { openWebSocket } from "./support/websocket_client.ts";
 
 const ignore = Deno.build.os !== "linux";

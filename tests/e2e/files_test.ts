@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { base64 } from "./support/base64.ts";
 import { testBoth, testWebSocket } from "./support/both_transports.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 testBoth("a file that is written reads the same, whole and in blocks", async ({ open }) => {
   using directory = new TemporaryDirectory();

@@ -5,7 +5,7 @@ import { testWebSocket } from "./support/both_transports.ts";
 import { command, shell, stdoutOf } from "./support/commands.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** A directory and a file whose names are not UTF-8, as URIs spell them. */
 const DIRECTORY = "d%FF";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
-import { ScriptedServer, type Turn } from "../http/scripted_server.ts";
+import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 import { testBoth, testWebSocket } from "./support/both_transports.ts";
 import { isRecord, type Message, parseMessage } from "./support/inbox.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { eventually, settled } from "./support/patience.ts";
+import { eventually, settled } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { Opcode, RawSocket } from "./support/raw_socket.ts";
 

@@ -2,11 +2,11 @@ import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ended, ListeningExecutor, remex } from "./support/executor.ts";
-import { childrenWith, hasZombieChildren, MarkedProcesses } from "./support/marked_processes.ts";
-import { eventually } from "./support/patience.ts";
+import { childrenWith, hasZombieChildren, MarkedProcesses } from "../support/marked_processes.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectStdio } from "./support/stdio_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Each tries in its own way to outlive the executor; $D is how long a sleep lasts. */
@@ -71,16 +71,16 @@ Deno.test("nothing that commands started survives an executor whose input ends",
   await marked.reach(0);
 });
 
-Deno.test("a guardian that is killed is replaced, and the next one knows what to guard", async () => {
+Deno.test("a watchdog that is killed is replaced, and the next one knows what to guard", async () => {
   await using marked = new MarkedProcesses();
   await using executor = await ListeningExecutor.start();
   const client = await connectWebSocket(executor.url);
   await client.initialize();
   await start(client, command("sleeper", ["sleep", marked.duration]));
-  const guardians = () => childrenWith(executor.pid, "sessions=");
-  const [first = 0] = guardians();
+  const watchdogs = () => childrenWith(executor.pid, "sessions=");
+  const [first = 0] = watchdogs();
   Deno.kill(first, "SIGKILL");
-  await eventually(() => guardians().some((pid) => pid !== first), "another guardian");
+  await eventually(() => watchdogs().some((pid) => pid !== first), "another watchdog");
   await executor.endBy("SIGKILL");
   await client.ended;
   await marked.reach(0);

@@ -1,7 +1,7 @@
 import { assertEquals, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { eventually } from "./support/patience.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
-import { LoggingExecutor, type LogLine } from "../telemetry/support/logging_executor.ts";
+import { LoggingExecutor, type LogLine } from "../support/logging_executor.ts";
 import { command, start } from "./support/commands.ts";
-import { eventually } from "./support/patience.ts";
+import { eventually } from "../support/patience.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Waits for lines with a message. */

@@ -2,11 +2,11 @@ import { assertEquals, assertObjectMatch, assertStringIncludes } from "@std/asse
 import { run, shell, start } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import { isRecord } from "./support/inbox.ts";
-import { canLimitMemory, MemoryGroup } from "./support/memory_group.ts";
-import { eventually } from "./support/patience.ts";
+import { canLimitMemory, MemoryGroup } from "../support/memory_group.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { Opcode, RawSocket } from "./support/raw_socket.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { testBoth } from "./support/both_transports.ts";
 import { command, run } from "./support/commands.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 testBoth("a client is told when a path that was missing is there", async ({ open }) => {
   using directory = new TemporaryDirectory();

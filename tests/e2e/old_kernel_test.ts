@@ -3,7 +3,7 @@ import { assembleBpf } from "../../src/sandbox/seccomp/bpf.ts";
 import { canRunBubblewrap } from "../sandbox/linux/sandboxed_run.ts";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { openWebSocket } from "./support/websocket_client.ts";
 
 const PIDFD_OPEN = 434;

@@ -5,11 +5,11 @@ import { run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
 import { exists } from "./support/files.ts";
 import { isRecord, type Message } from "./support/inbox.ts";
-import { hasZombieChildren, MarkedProcesses } from "./support/marked_processes.ts";
-import { eventually } from "./support/patience.ts";
+import { hasZombieChildren, MarkedProcesses } from "../support/marked_processes.ts";
+import { eventually } from "../support/patience.ts";
 import { RawSocket, UPGRADE } from "./support/raw_socket.ts";
 import type { RawClient } from "./support/raw_client.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 const BUBBLEWRAP = ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc"];

@@ -3,8 +3,8 @@ import { delay } from "@std/async/delay";
 import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { command } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { eventually } from "./support/patience.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { eventually } from "../support/patience.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { openWebSocket } from "./support/websocket_client.ts";
 
 /** A user whose processes are only those of this test. */

@@ -41,7 +41,7 @@ testOnMachine("an executor that must not be does not start", async (machine) => 
     [
       { requireTls: true },
       ["--listen=ws://0.0.0.0:0", "--insecure-no-auth"],
-      "requireTls wants it encrypted, but --listen is ws://0.0.0.0:0 (command line)",
+      "requireTls requires encryption, but --listen is ws://0.0.0.0:0 (command line)",
     ],
     [
       { maximum: { maxSessions: 9 } },

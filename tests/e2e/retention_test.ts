@@ -2,7 +2,7 @@ import { assertEquals, assertObjectMatch } from "@std/assert";
 import { shell, start } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import { isRecord } from "./support/inbox.ts";
-import { eventually } from "./support/patience.ts";
+import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 

@@ -5,9 +5,9 @@ import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { command, run } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import type { Message } from "./support/inbox.ts";
-import { eventually } from "./support/patience.ts";
+import { eventually } from "../support/patience.ts";
 import { canMountSilentFileSystem, SilentFileSystem } from "./support/silent_file_system.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket, openWebSocket } from "./support/websocket_client.ts";
 
 /** Requests that have to do with a directory. */

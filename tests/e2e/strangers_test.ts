@@ -1,8 +1,8 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import { MarkedProcesses } from "./support/marked_processes.ts";
-import { eventually } from "./support/patience.ts";
+import { MarkedProcesses } from "../support/marked_processes.ts";
+import { eventually } from "../support/patience.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** How an entrypoint becomes an executor after it has started helpers. */

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { canRunBubblewrap } from "../sandbox/linux/sandboxed_run.ts";
-import { busyDay, TRACEPARENT } from "../telemetry/support/busy_day.ts";
-import { LoggingExecutor } from "../telemetry/support/logging_executor.ts";
-import { OtlpReceiver } from "../telemetry/support/otlp_receiver.ts";
+import { busyDay, TRACEPARENT } from "../support/busy_day.ts";
+import { LoggingExecutor } from "../support/logging_executor.ts";
+import { OtlpReceiver } from "../support/otlp_receiver.ts";
 import { command, run, shell, start } from "./support/commands.ts";
 import { ended, remex } from "./support/executor.ts";
-import { eventually, settled } from "./support/patience.ts";
+import { eventually, settled } from "../support/patience.ts";
 import { UPGRADE } from "./support/raw_socket.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Often enough for a test; without it nothing is told until the end. */

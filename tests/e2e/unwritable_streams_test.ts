@@ -2,8 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { run, shell } from "./support/commands.ts";
 import { ended, ListeningExecutor, remex, runToEnd } from "./support/executor.ts";
-import { eventually } from "./support/patience.ts";
-import { TemporaryDirectory } from "./support/temporary_directory.ts";
+import { eventually } from "../support/patience.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
 /** Runs the program with redirections of the shell's. */

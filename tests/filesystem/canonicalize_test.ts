@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { perform } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 Deno.test("the canonical path is free of links and odd spellings", async () => {
   await using directory = await TestDirectory.create();

@@ -13,7 +13,7 @@ import {
   type Outcome,
   perform,
 } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const INTO_ITSELF: Outcome = {
   code: -32600,

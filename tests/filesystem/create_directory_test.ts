@@ -11,7 +11,7 @@ import {
   NOT_FOUND,
   perform,
 } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 async function prepared(): Promise<TestDirectory> {
   const directory = await TestDirectory.create();

@@ -3,7 +3,7 @@ import { FileHandles, MAX_OPEN_FILES } from "../../src/filesystem/file_handles.t
 import { RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { FOREIGN_URI } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 function open(handles: FileHandles, handleId: string, path: string) {
   return handles.open(methods["fs/open"].params.parse({ handleId, path }));

@@ -9,7 +9,7 @@ import {
   NOT_FOUND,
   perform,
 } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 Deno.test("metadata describe what a path leads to, and whether it is a link", async () => {
   await using directory = await TestDirectory.create();

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
 import { methods } from "../../src/protocol/methods.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { eventually } from "../support/patience.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 /** A watch in a directory that holds a directory `there` and a file `file`. */
 class Scene implements AsyncDisposable {

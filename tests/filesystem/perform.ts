@@ -1,7 +1,7 @@
 import {
   type FileMethod,
-  type FileOperations,
-  fileOperations,
+  type PerformFileMethod,
+  performFileMethod,
 } from "../../src/filesystem/operations.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
@@ -17,44 +17,20 @@ export type Request = readonly [method: FileMethod, params: unknown];
 
 /** Performs a request whose parameters have the right form. */
 export function perform(...request: Request): Promise<Outcome> {
-  return performBy(fileOperations, ...request);
+  return performBy(performFileMethod, ...request);
 }
 
 /** Performs a request in somebody's way. */
 export async function performBy(
-  operations: FileOperations,
+  performMethod: PerformFileMethod,
   ...[method, params]: Request
 ): Promise<Outcome> {
   try {
-    return { result: await callOf(operations, method)(params) };
+    return { result: await performMethod(method, methods[method].params.parse(params)) };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     return { code: error.code, message: error.message };
   }
-}
-
-function callOf(
-  operations: FileOperations,
-  method: FileMethod,
-): (params: unknown) => Promise<unknown> {
-  const calls: Record<FileMethod, (params: unknown) => Promise<unknown>> = {
-    "fs/readFile": (params) =>
-      operations["fs/readFile"](methods["fs/readFile"].params.parse(params)),
-    "fs/writeFile": (params) =>
-      operations["fs/writeFile"](methods["fs/writeFile"].params.parse(params)),
-    "fs/createDirectory": (params) =>
-      operations["fs/createDirectory"](methods["fs/createDirectory"].params.parse(params)),
-    "fs/getMetadata": (params) =>
-      operations["fs/getMetadata"](methods["fs/getMetadata"].params.parse(params)),
-    "fs/canonicalize": (params) =>
-      operations["fs/canonicalize"](methods["fs/canonicalize"].params.parse(params)),
-    "fs/readDirectory": (params) =>
-      operations["fs/readDirectory"](methods["fs/readDirectory"].params.parse(params)),
-    "fs/walk": (params) => operations["fs/walk"](methods["fs/walk"].params.parse(params)),
-    "fs/remove": (params) => operations["fs/remove"](methods["fs/remove"].params.parse(params)),
-    "fs/copy": (params) => operations["fs/copy"](methods["fs/copy"].params.parse(params)),
-  };
-  return calls[method];
 }
 
 /** Answers that many tests expect. */

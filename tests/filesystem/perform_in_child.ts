@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Outcome, Request } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 

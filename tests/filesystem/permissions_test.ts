@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { methods } from "../../src/protocol/methods.ts";
 import { base64, DENIED, DONE, EXISTS, type Outcome, type Request } from "./perform.ts";
 import { performInChild, withoutPrivileges } from "./perform_in_child.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 async function performUnprivileged(requests: readonly Request[]): Promise<Outcome[]> {
   return (await performInChild(requests, withoutPrivileges)).outcomes;

@@ -11,7 +11,7 @@ import {
   perform,
 } from "./perform.ts";
 import { methods } from "../../src/protocol/methods.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 Deno.test("a directory lists what its entries lead to, dangling links left out", async () => {
   await using directory = await TestDirectory.create();

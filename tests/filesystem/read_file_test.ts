@@ -11,7 +11,7 @@ import {
   NOT_FOUND,
   perform,
 } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 Deno.test("reading gives all bytes of a file, also through a link", async () => {
   await using directory = await TestDirectory.create();

@@ -9,7 +9,7 @@ import {
   type Outcome,
   perform,
 } from "./perform.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const WIDE = { maxDepth: 5, maxDirectories: 100, maxEntries: 100, followDirectorySymlinks: false };
 

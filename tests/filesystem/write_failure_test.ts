@@ -8,7 +8,7 @@ import {
   withFileSizeLimit,
   withSmallDisk,
 } from "./perform_in_child.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 const LIMIT = 4 * 1024 * 1024;
 const TOO_LARGE = { code: -32603, message: "File too large (os error 27)" };

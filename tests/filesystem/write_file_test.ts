@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fileOperations } from "../../src/filesystem/operations.ts";
-import { eventually } from "../e2e/support/patience.ts";
+import { performFileMethod } from "../../src/filesystem/operations.ts";
+import { eventually } from "../support/patience.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import {
   base64,
@@ -16,7 +16,7 @@ import {
   perform,
 } from "./perform.ts";
 import { performInChild } from "./perform_in_child.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 function writer(directory: TestDirectory) {
   return (name: string, text: string) =>
@@ -104,7 +104,7 @@ Deno.test("a FIFO that nobody reads is waited for only as long as somebody waits
     dataBase64: base64("x"),
   });
   const gone = new AbortController();
-  const written = fileOperations["fs/writeFile"](params, gone.signal);
+  const written = performFileMethod("fs/writeFile", params, gone.signal);
   gone.abort(new Error("nobody waits"));
   await assertRejects(() => written, Error, "nobody waits");
 });

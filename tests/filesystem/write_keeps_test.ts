@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { base64, DONE, perform } from "./perform.ts";
 import { isPossible, performInChild, withMountedFile } from "./perform_in_child.ts";
-import { TestDirectory } from "./test_directory.ts";
+import { TestDirectory } from "../support/test_directory.ts";
 
 async function write(directory: TestDirectory, name: string, text: string): Promise<void> {
   const params = { path: directory.uri(name), dataBase64: base64(text) };

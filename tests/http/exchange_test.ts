@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { CERTIFICATE, KEY } from "../client/support/localhost_certificate.ts";
+import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
 import { ask, failure } from "./requesting.ts";
-import { ScriptedServer, type Turn } from "./scripted_server.ts";
+import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 function ok({ send }: Turn): Promise<void> {
   return send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");

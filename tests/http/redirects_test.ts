@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ask, failure } from "./requesting.ts";
-import { ScriptedServer, type Turn } from "./scripted_server.ts";
+import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 /** Answers `STATUS/LOCATION` with that redirect, `chain/N` with N more, all else with 200. */
 async function redirecting({ path, send }: Turn): Promise<void> {

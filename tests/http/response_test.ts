@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { MAX_BUFFERED_BODY_BYTES } from "../../src/http/perform.ts";
 import { MAX_HEAD_BYTES } from "../../src/http/response_head.ts";
 import { ask, failure } from "./requesting.ts";
-import { ScriptedServer } from "./scripted_server.ts";
+import { ScriptedServer } from "../support/scripted_server.ts";
 
 /** A server that says one thing to everybody. */
 function saying(text: string): ScriptedServer {

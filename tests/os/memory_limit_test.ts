@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { memoryLimit } from "../../src/os/memory_limit.ts";
-import { canLimitMemory, MemoryGroup } from "../e2e/support/memory_group.ts";
+import { canLimitMemory, MemoryGroup } from "../support/memory_group.ts";
 
 Deno.test("there is no more memory than the machine has", () => {
   assertEquals(memoryLimit() > 0 && memoryLimit() <= Deno.systemMemoryInfo().total, true);

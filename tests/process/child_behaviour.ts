@@ -1,9 +1,9 @@
-import "../e2e/support/default_signals.ts";
+import "../support/default_signals.ts";
 import { commandLineBehaviour } from "./behaviour/command_line.ts";
 import { inputBehaviour } from "./behaviour/input.ts";
 import { outputBehaviour } from "./behaviour/output.ts";
 import { pauseBehaviour } from "./behaviour/pause.ts";
-import type { StartChild } from "./behaviour/recorded_child.ts";
+import type { StartChild } from "../support/recorded_child.ts";
 import { signalBehaviour } from "./behaviour/signals.ts";
 import { startErrorBehaviour } from "./behaviour/start_errors.ts";
 import { terminalBehaviour } from "./behaviour/terminal.ts";

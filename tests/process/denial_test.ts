@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { EventLog, type ProcessEvent } from "../../src/process/event_log.ts";
+import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
+import { eventually } from "../support/patience.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
 
 interface Started {
   readonly process: Process;
@@ -15,7 +15,7 @@ interface Started {
 async function startEnclosed(): Promise<Started> {
   const system = new FakeSystem();
   const told: string[] = [];
-  const tell = (event: ProcessEvent) =>
+  const tell = (event: LogEvent) =>
     told.push(event.kind === "exited" ? `exited ${event.sandboxDenied}` : event.kind);
   const process = await Process.start(fakeCommand(), system.start, new EventLog(), tell);
   system.newest.enclosure = {

@@ -1,19 +1,20 @@
+import { delay } from "@std/async/delay";
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ChildCommand, StartError } from "../../src/process/child.ts";
-import { EventLog, type ProcessEvent } from "../../src/process/event_log.ts";
+import { EventLog, type LogEvent } from "../../src/process/event_log.ts";
 import { Process } from "../../src/process/process.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "./fake_child.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
 
 interface Started {
   readonly process: Process;
   readonly child: FakeChild;
-  readonly events: ProcessEvent[];
+  readonly events: LogEvent[];
 }
 
 async function start(command: ChildCommand = fakeCommand()): Promise<Started> {
   const system = new FakeSystem();
-  const events: ProcessEvent[] = [];
+  const events: LogEvent[] = [];
   const log = new EventLog();
   const process = await Process.start(command, system.start, log, (event) => events.push(event));
   return { process, child: system.newest, events };
@@ -159,7 +160,7 @@ Deno.test("past 8 MiB that the process has not taken, writes are answered when t
   assertEquals(await process.write(bytes(8 * MEBIBYTE), "full"), "accepted");
   let answered = false;
   const waiting = process.write(bytes(1), "over").finally(() => answered = true);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   assertEquals(answered, false);
   child.settleWrite("written");
   child.settleWrite("written");

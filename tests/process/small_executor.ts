@@ -4,31 +4,31 @@
 //     run OWNER SCRIPT   starts a shell command; its process id
 //     end OWNER          kills what the owner's commands left behind
 //     terminate PID      kills a command and whatever descends from it
-//     watch SESSION      puts a session into the guardian's care
+//     watch SESSION      puts a session into the watchdog's care
 //     release SESSION    takes it out again
-//     keep PATH          has the guardian remove a directory in the end
+//     keep PATH          has the watchdog remove a directory in the end
 //     drop PATH          has it not do so any more
-//     settle             waits until the guardian has been told of every drop
-//     guardian           the guardian's process id
+//     settle             waits until the watchdog has been told of every drop
+//     watchdog           the watchdog's process id
 //
 // Besides, it prints `watching SESSION`, `released SESSION` and `lost REASON` when that happens.
 
 import { stdin } from "node:process";
 import { delay } from "@std/async/delay";
 import { createInterface } from "node:readline";
-import { Guardian } from "../../src/process/guardian.ts";
+import { Watchdog } from "../../src/process/watchdog.ts";
 import { Orphans } from "../../src/process/linux/orphans.ts";
 import { killTree } from "../../src/os/procfs.ts";
 import { startChild } from "../../src/process/start_child.ts";
 
-const guardian = new Guardian((reason) => console.log(`lost ${reason}`));
+const watchdog = new Watchdog((reason) => console.log(`lost ${reason}`));
 const orphans = new Orphans({
   watchOver(session) {
-    guardian.watchOver(session);
+    watchdog.watchOver(session);
     console.log(`watching ${session}`);
   },
   release(session) {
-    guardian.release(session);
+    watchdog.release(session);
     console.log(`released ${session}`);
   },
 });
@@ -63,27 +63,27 @@ async function obey([order, object = "", ...rest]: string[]): Promise<number | u
       orphans.killLeftBy(Number(object));
       return 0;
     case "watch":
-      guardian.watchOver(Number(object));
+      watchdog.watchOver(Number(object));
       return 0;
     case "release":
-      guardian.release(Number(object));
+      watchdog.release(Number(object));
       return 0;
     case "keep":
-      guardian.keepDirectory([object, ...rest].join(" "));
+      watchdog.keepDirectory([object, ...rest].join(" "));
       return 0;
     case "drop":
-      guardian.releaseDirectory([object, ...rest].join(" "));
+      watchdog.releaseDirectory([object, ...rest].join(" "));
       return 0;
     case "settle":
       // Timers run out in their order, however late.
       await delay(1100);
       return 0;
-    case "guardian":
-      return guardian.pid;
+    case "watchdog":
+      return watchdog.pid;
   }
 }
 
-await guardian.start();
+await watchdog.start();
 for await (const line of createInterface({ input: stdin })) {
   console.log(`answer ${await obey(line.split(" ")) ?? "none"}`);
 }

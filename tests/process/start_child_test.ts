@@ -1,7 +1,7 @@
 import { assertRejects } from "@std/assert";
 import { StartError } from "../../src/process/child.ts";
 import { startChild } from "../../src/process/start_child.ts";
-import { EMPTY, PLAIN_ENV } from "./behaviour/recorded_child.ts";
+import { EMPTY, PLAIN_ENV } from "../support/recorded_child.ts";
 
 const command = { argv: ["true"], cwd: "/", env: PLAIN_ENV, stdio: EMPTY };
 const observer = { output: () => {}, exited: () => {}, ended: () => {} };

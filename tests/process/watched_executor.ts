@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { eventually, settled } from "../e2e/support/patience.ts";
+import { eventually, settled } from "../support/patience.ts";
 
 const PROGRAM = fileURLToPath(new URL("small_executor.ts", import.meta.url));
 const MARK = "REMEX_TEST_MARK";
@@ -36,7 +36,7 @@ export class WatchedExecutor {
     return this.#process.pid;
   }
 
-  /** The sessions that are in the guardian's care. */
+  /** The sessions that are in the watchdog's care. */
   watched(): number[] {
     const watched = new Set<number>();
     for (const line of this.#lines) {
@@ -59,7 +59,7 @@ export class WatchedExecutor {
     return Number(this.#answers.shift());
   }
 
-  /** What descends from it and has not ended, but for the guardian. */
+  /** What descends from it and has not ended, but for the watchdog. */
   descendants(): MarkedProcess[] {
     return processesWith(`${MARK}=${this.#mark}`).filter(({ pid }) => pid !== this.pid);
   }
@@ -74,14 +74,14 @@ export class WatchedExecutor {
     await eventually(() => this.count(command) === times, `${times} of \`${command}\``);
   }
 
-  /** Waits until every process that it has adopted is in the guardian's care. */
+  /** Waits until every process that it has adopted is in the watchdog's care. */
   async watchesAll(): Promise<void> {
     const known = () => {
       const watched = this.watched();
       return this.descendants().filter(({ parent }) => parent === this.pid)
         .every(({ session }) => watched.includes(session));
     };
-    await eventually(known, "the guardian to know of all");
+    await eventually(known, "the watchdog to know of all");
   }
 
   /** Ends it the hard way. */

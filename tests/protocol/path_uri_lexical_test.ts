@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { PathUri, PathUriError } from "../../src/protocol/path_uri.ts";
-import { pick, seededRandom } from "./seeded_random.ts";
+import { pick, seededRandom } from "../support/seeded_random.ts";
 
 const OPAQUE = "file:///%00/bad/path/L3RtcC9hAGI";
 

@@ -5,7 +5,7 @@ import {
   PathUri,
   PathUriError,
 } from "../../src/protocol/path_uri.ts";
-import { pick, seededRandom } from "./seeded_random.ts";
+import { pick, seededRandom } from "../support/seeded_random.ts";
 
 const FROM_NATIVE: Readonly<Record<PathConvention, readonly [path: string, uri: string][]>> = {
   posix: [

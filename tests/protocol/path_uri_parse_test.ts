@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { type PathConvention, PathUri, PathUriError } from "../../src/protocol/path_uri.ts";
 import { parseAnyPathUri, parsePathUri } from "../../src/protocol/path_uri/parse.ts";
 import type { PathParts } from "../../src/protocol/path_uri/parts.ts";
-import { pick, type Random, seededRandom } from "./seeded_random.ts";
+import { pick, type Random, seededRandom } from "../support/seeded_random.ts";
 
 const REFUSED: readonly [text: string, code: string, reason: RegExp][] = [
   ["http://example.com/file", "scheme", /scheme file, not 'http'/],

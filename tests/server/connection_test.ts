@@ -5,6 +5,7 @@ import {
   assertObjectMatch,
   assertStrictEquals,
 } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
@@ -13,11 +14,11 @@ import { processHandlers } from "../../src/server/handlers/process.ts";
 import type { RequestContext, RequestHandler } from "../../src/server/request_handler.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeTransport, type SentMessage } from "./fake_transport.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeTransport, type SentMessage } from "../support/fake_transport.ts";
 
 const ENVIRONMENT_INFO = { shell: { name: "sh", path: "/bin/sh" } };
 
@@ -30,7 +31,7 @@ function handling(handle: (params: unknown, context: RequestContext) => unknown)
 class Setting {
   readonly system = new FakeSystem();
   readonly sessions: Sessions;
-  readonly messageBytes = new Slots(1e6);
+  readonly messageBytes = new Quota(1e6);
   readonly #trimmer = new MemoryTrimmer(1e9, () => {});
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
 
@@ -40,7 +41,7 @@ class Setting {
       keeper: new FakeKeeper(),
       retainedBytes: 1024,
       retentionPool: new RetentionPool(),
-      processSlots: new Slots(1000),
+      processSlots: new Quota(1000),
       telemetry: NO_TELEMETRY,
       closedProcesses: new ClosedProcesses(1000, 0),
       detachedLifeMs: 60_000,
@@ -87,7 +88,7 @@ class Setting {
 
 /** Lets everything happen that needs no more than a turn. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return delay(0);
 }
 
 function errorOf(message: SentMessage | undefined): { code: unknown; message: string } {

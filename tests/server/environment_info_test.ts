@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { environmentInfo } from "../../src/protocol/lifecycle.ts";
 import { describeEnvironment } from "../../src/server/environment_info.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 
 /** What an executor with these variables would tell. */
 function described(variables: Readonly<Record<string, string | undefined>>) {

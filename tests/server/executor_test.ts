@@ -1,9 +1,10 @@
+import { delay } from "@std/async/delay";
 import { assertEquals } from "@std/assert";
 import { Executor } from "../../src/server/executor.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeTransport } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
 
 interface Setting {
   readonly executor: Executor;
@@ -21,7 +22,7 @@ async function setUp(): Promise<Setting> {
   transport.receive({ method: "initialized" });
   const params = { processId: "p", argv: ["a"], cwd: "file:///", env: {}, tty: false };
   transport.receive({ id: 1, method: "process/start", params });
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   transport.take();
   const { newest } = system;
   newest.kill = () => newest.finish(137);
@@ -60,7 +61,7 @@ Deno.test("a shutdown waits until clients have what was sent to them", async () 
   let over = false;
   const shutDown = executor.shutDown(0).finally(() => over = true);
   await eventually(() => transport.closeReason?.kind === "shutdown", "the connection's end");
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   assertEquals(over, false);
   flushing.resolve();
   await shutDown;

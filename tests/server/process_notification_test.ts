@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import type { ProcessEvent } from "../../src/process/event_log.ts";
+import type { LogEvent } from "../../src/process/event_log.ts";
 import { encodeProcessEvent } from "../../src/server/session.ts";
 
 Deno.test("every event is encoded as its notification, whatever the process is called", () => {
-  const cases: [event: ProcessEvent, method: string, params: object][] = [
+  const cases: [event: LogEvent, method: string, params: object][] = [
     [
       { kind: "output", seq: 1, stream: "pty", bytes: new TextEncoder().encode("hi") },
       "process/output",

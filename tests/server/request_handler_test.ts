@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
-import { HttpTraffic } from "../../src/server/connection.ts";
+import { HttpTraffic } from "../../src/server/http_traffic.ts";
 import { Turns } from "../../src/server/turns.ts";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
@@ -9,10 +9,10 @@ import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
+import { FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
 
 const start = methods["process/start"].params;
 const right = { processId: "p", argv: ["a"], cwd: "file:///", env: {}, tty: false };
@@ -80,7 +80,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     keeper: new FakeKeeper(),
     retainedBytes: 0,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(1000),
+    processSlots: new Quota(1000),
     telemetry: NO_TELEMETRY,
     closedProcesses: new ClosedProcesses(1000, 0),
   });

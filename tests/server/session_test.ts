@@ -4,12 +4,12 @@ import { RetentionPool } from "../../src/process/event_log.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeSink } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 interface Setting {
   readonly session: Session;
@@ -26,7 +26,7 @@ function setUp(closedRetentionMs = 60_000): Setting {
     keeper,
     retainedBytes: 1024,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(1000),
+    processSlots: new Quota(1000),
     telemetry: NO_TELEMETRY,
     closedProcesses: new ClosedProcesses(1000, closedRetentionMs),
   });

@@ -4,12 +4,12 @@ import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/process/slots.ts";
+import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { FakeKeeper } from "./fake_keeper.ts";
-import { FakeSink } from "./fake_transport.ts";
+import { eventually } from "../support/patience.ts";
+import { fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink } from "../support/fake_transport.ts";
 
 const LONG_MS = 3_600_000;
 
@@ -26,7 +26,7 @@ function setUp(detachedLifeMs = LONG_MS, graceMs = 0): Setting {
     keeper,
     retainedBytes: 1024,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(1000),
+    processSlots: new Quota(1000),
     telemetry: NO_TELEMETRY,
     closedProcesses: new ClosedProcesses(1000, LONG_MS),
     detachedLifeMs,

@@ -3,13 +3,13 @@ import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/event_log.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
-import { Slots } from "../../src/process/slots.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { type FakeChild, fakeCommand, FakeSystem } from "../process/fake_child.ts";
-import { pick, seededRandom } from "../protocol/seeded_random.ts";
-import { FakeKeeper } from "../server/fake_keeper.ts";
-import { FakeSink, FakeTransport } from "../server/fake_transport.ts";
-import { RecordedTelemetry } from "./recorded_telemetry.ts";
+import { Quota } from "../../src/process/quota.ts";
+import { eventually } from "../support/patience.ts";
+import { type FakeChild, fakeCommand, FakeSystem } from "../support/fake_child.ts";
+import { pick, seededRandom } from "../support/seeded_random.ts";
+import { FakeKeeper } from "../support/fake_keeper.ts";
+import { FakeSink, FakeTransport } from "../support/fake_transport.ts";
+import { RecordedTelemetry } from "../support/recorded_telemetry.ts";
 
 function setUp(detachedLifeMs: number) {
   const [system, telemetry] = [new FakeSystem(), new RecordedTelemetry()];
@@ -18,7 +18,7 @@ function setUp(detachedLifeMs: number) {
     keeper: new FakeKeeper(),
     retainedBytes: 1024,
     retentionPool: new RetentionPool(),
-    processSlots: new Slots(100_000),
+    processSlots: new Quota(100_000),
     closedProcesses: new ClosedProcesses(1000, 0),
     detachedLifeMs,
     graceMs: 0,
@@ -122,7 +122,7 @@ Deno.test("a process whose start fails was never there", async () => {
 Deno.test("active counts and requests are those of the moment", async () => {
   const [system, telemetry] = [new FakeSystem(), new RecordedTelemetry()];
   const options = { startChild: system.start, keeper: new FakeKeeper(), telemetry };
-  const executor = new Executor({ ...options, detachedLifeMs: 0 });
+  const executor = new Executor({ ...options, detachedLifeMs: 0, graceMs: 0 });
   const active = () => {
     const { connections, sessions, processes } = telemetry.counts ?? {};
     return [connections?.("stdio"), connections?.("unix"), sessions?.(), processes?.()];
@@ -141,7 +141,7 @@ Deno.test("active counts and requests are those of the moment", async () => {
   transport.vanish();
   await served;
   assertEquals(active()[0], 0);
-  await eventually(() => active()[2] === 0, "the session's end");
+  await eventually(() => active()[2] === 0 && active()[3] === 0, "the session's end");
   assertEquals(active(), [0, 0, 0, 0]);
   assertEquals(telemetry.outcomes, ["shutdown"]);
   assertEquals(telemetry.connections, ["stdio"]);

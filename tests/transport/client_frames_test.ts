@@ -6,7 +6,7 @@ import {
   FrameDecoder,
   FrameError,
 } from "../../src/transport/client_frames.ts";
-import { seededRandom } from "../protocol/seeded_random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 
 /** A frame as a server sends it. */
 function frame(first: number, payload: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { signedTokenCheck, type SignedTokenRules } from "../../src/transport/signed_token.ts";
-import { inSeconds, jsonWebToken, unsigned } from "./json_web_token.ts";
+import { inSeconds, jsonWebToken, unsigned } from "../support/json_web_token.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const SOON = inSeconds(3600);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { StdioTransport } from "../../src/transport/stdio_transport.ts";
 import { SATURATED_BYTES } from "../../src/transport/transport.ts";
-import { RecordedObserver } from "./recorded_observer.ts";
+import { RecordedObserver } from "../support/recorded_observer.ts";
 
 const SHUTDOWN = { kind: "shutdown", message: "" } as const;
 

@@ -1,7 +1,7 @@
 import { type Transport } from "../../src/transport/transport.ts";
 import { serveWebSocket, type WebSocketServer } from "../../src/transport/websocket_server.ts";
-import { eventually } from "../e2e/support/patience.ts";
-import { RecordedObserver } from "./recorded_observer.ts";
+import { eventually } from "../support/patience.ts";
+import { RecordedObserver } from "../support/recorded_observer.ts";
 
 /** A connection that a test server has accepted. */
 export interface Accepted {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ListenError, serveWebSocket } from "../../src/transport/websocket_server.ts";
-import { inDirectory } from "../process/behaviour/recorded_child.ts";
+import { inDirectory } from "../support/recorded_child.ts";
 import { closing, openSocket, TestServer } from "./test_server.ts";
 import { socketsOn } from "./socket_facts.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { SATURATED_BYTES } from "../../src/transport/transport.ts";
-import { eventually, settled } from "../e2e/support/patience.ts";
+import { eventually, settled } from "../support/patience.ts";
 import { closing, openSocket, TestServer } from "./test_server.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -1,34 +1,27 @@
 import type { Params } from "../../protocol/methods.ts";
+import { PathUri } from "../../protocol/path_uri.ts";
 import type { DeniedGlob } from "../../sandbox/policy/bound_policy.ts";
-import type { GrantedFiles } from "./judge.ts";
+import type { FileMethod } from "../operations.ts";
+import type { GrantedFiles } from "./access_policy.ts";
 
-/** Something to be done with files, in a form that goes from thread to thread. Paths are URIs. */
-export type Job =
-  | {
-    readonly method: "fs/readFile" | "fs/getMetadata" | "fs/canonicalize" | "fs/readDirectory";
-    readonly path: string;
-  }
-  /** Answered with a descriptor, which is then the asker's. */
-  | { readonly method: "fs/open"; readonly path: string }
-  | { readonly method: "fs/writeFile"; readonly path: string; readonly dataBase64: string }
-  | { readonly method: "fs/createDirectory"; readonly path: string; readonly recursive: boolean }
-  | {
-    readonly method: "fs/walk";
-    readonly path: string;
-    readonly options: Params<"fs/walk">["options"];
-  }
-  | {
-    readonly method: "fs/remove";
-    readonly path: string;
-    readonly recursive: boolean;
-    readonly force: boolean;
-  }
-  | {
-    readonly method: "fs/copy";
-    readonly sourcePath: string;
-    readonly destinationPath: string;
-    readonly recursive: boolean;
+/** Something to be done with files, in a form that goes from thread to thread. */
+export interface Job {
+  /** `fs/open` gives a descriptor, which is then the asker's. */
+  readonly method: FileMethod | "fs/open";
+  /** The parameters as they come over the wire, to be parsed again. */
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** The job of doing a request. What is granted goes beside it, and not as the client asked for it. */
+export function jobOf<M extends Job["method"]>(method: M, params: Params<M>): Job {
+  const members = Object.entries(params).filter(([name]) => name !== "sandbox");
+  return {
+    method,
+    params: Object.fromEntries(
+      members.map(([name, value]) => [name, value instanceof PathUri ? value.toString() : value]),
+    ),
   };
+}
 
 /** What is granted, without functions. */
 export type JobFiles = Pick<GrantedFiles, "grants" | "globMaxDepth"> & {

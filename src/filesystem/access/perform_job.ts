@@ -1,52 +1,49 @@
 import type { Descriptor } from "../../os/descriptor.ts";
-import { PathUri } from "../../protocol/path_uri.ts";
-import { toRpcError } from "../io_error.ts";
 import { Open, openAt } from "../../os/open_at.ts";
+import { methods, type Params } from "../../protocol/methods.ts";
+import { deniedGlob } from "../../sandbox/policy/denied_glob.ts";
+import { toRpcError } from "../io_error.ts";
 import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
-import { operationsOn } from "../operations.ts";
+import { performFileMethod } from "../operations.ts";
 import type { Paths } from "../paths.ts";
-import { AnchoredPaths } from "./anchored_paths.ts";
-import type { Job } from "./job.ts";
-import type { Judge } from "./judge.ts";
+import { PolicyPaths } from "./policy_paths.ts";
+import type { Job, JobFiles } from "./job.ts";
+import { AccessPolicy } from "./access_policy.ts";
 
-/**
- * Does a job as a judge allows.
- *
- * @throws {RpcError}
- */
-export function performJob(job: Job, judge: Judge, signal: AbortSignal): Promise<unknown> {
-  const paths = new AnchoredPaths(judge);
-  const operations = operationsOn(paths);
-  const sandbox = undefined;
-  switch (job.method) {
-    case "fs/open":
-      return openDescriptor(job.path, paths);
-    case "fs/copy": {
-      const [sourcePath, destinationPath] = [uri(job.sourcePath), uri(job.destinationPath)];
-      return operations[job.method]({ ...job, sourcePath, destinationPath, sandbox }, signal);
-    }
-    case "fs/writeFile":
-      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
-    case "fs/createDirectory":
-      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
-    case "fs/walk":
-      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
-    case "fs/remove":
-      return operations[job.method]({ ...job, path: uri(job.path), sandbox }, signal);
-    default:
-      return operations[job.method]({ path: uri(job.path), sandbox }, signal);
+/** Does jobs within what is granted for each. */
+export class JobPerformer {
+  /** The last one is kept, for most jobs are granted the same. */
+  #last: { readonly files: string; readonly policy: AccessPolicy } | undefined;
+
+  /**
+   * Does a job. Gives what its method gives.
+   *
+   * @param files what is granted, {@linkcode JobFiles} as JSON
+   * @throws {RpcError}
+   */
+  perform({ method, params }: Job, files: string, signal: AbortSignal): Promise<unknown> {
+    const paths = new PolicyPaths(this.#policyFor(files));
+    if (method === "fs/open") return openDescriptor(methods[method].params.parse(params), paths);
+    return performFileMethod(method, methods[method].params.parse(params), signal, paths);
+  }
+
+  #policyFor(files: string): AccessPolicy {
+    if (this.#last?.files === files) return this.#last.policy;
+    const granted: JobFiles = JSON.parse(files);
+    const deniedGlobs = granted.deniedGlobs.map(({ pattern, base, names }) =>
+      deniedGlob(pattern, base, names)
+    );
+    const policy = new AccessPolicy({ kind: "granted", ...granted, deniedGlobs });
+    this.#last = { files, policy };
+    return policy;
   }
 }
 
-function uri(text: string): PathUri {
-  return PathUri.parse(text);
-}
-
 /** Opens a regular file for reading. */
-async function openDescriptor(path: string, paths: Paths): Promise<Descriptor> {
+async function openDescriptor({ path }: Params<"fs/open">, paths: Paths): Promise<Descriptor> {
   try {
-    const native = hostPath(uri(path));
+    const native = hostPath(path);
     using place = paths.object(native, "read");
     if (!(await place.stat()).isFile) throw notRegular(native);
     return openAt(-1, place.path, Open.NonBlocking);

@@ -2,12 +2,12 @@
 import { dropCapabilities } from "../../os/capabilities.ts";
 import { ErrorCode, RpcError } from "../../protocol/errors.ts";
 import { type Answer, type FromWorker, JobState, type ToWorker } from "./job.ts";
-import { judgeFor } from "./judge.ts";
-import { performJob } from "./perform_job.ts";
+import { JobPerformer } from "./perform_job.ts";
 
-// The thread on which sandboxed file requests are done; see file_thread.ts.
+// The thread on which sandboxed file requests are done; see file_worker.ts.
 const powerless = dropCapabilities();
 
+const performer = new JobPerformer();
 const running = new Map<number, AbortController>();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
@@ -28,7 +28,7 @@ async function work({ id, job, files }: Extract<ToWorker, { kind: "job" }>): Pro
     return {
       kind: "result",
       id,
-      result: await performJob(job, judgeFor(files), controller.signal),
+      result: await performer.perform(job, files, controller.signal),
     };
   } catch (error) {
     const code = error instanceof RpcError ? error.code : ErrorCode.Internal;

@@ -4,7 +4,7 @@ import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
-import { type Poller, Ready } from "../../os/poller.ts";
+import { type Poller, Ready } from "../../os/epoll.ts";
 import { killTree } from "../../os/procfs.ts";
 import { resizePseudoTerminal } from "../../os/pseudo_terminal.ts";
 import { onChildEnd, reap, Signal, signalGroup } from "../../os/signals.ts";

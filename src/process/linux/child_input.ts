@@ -1,8 +1,7 @@
-import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor, writeDescriptor } from "../../os/descriptor.ts";
 import type { WriteOutcome } from "../child.ts";
 import { setNonBlocking } from "../../os/pipes.ts";
-import { libc } from "../../os/process_libc.ts";
-import { type Poller, Ready } from "../../os/poller.ts";
+import { type Poller, Ready } from "../../os/epoll.ts";
 
 interface PendingWrite {
   rest: Uint8Array<ArrayBuffer>;
@@ -51,9 +50,9 @@ export class ChildInput {
   #flush(): "done" | "full" {
     for (let write = this.#pending[0]; write !== undefined; write = this.#pending[0]) {
       while (write.rest.length > 0) {
-        const count = libc().write(this.#descriptor, write.rest, BigInt(write.rest.length));
+        const count = writeDescriptor(this.#descriptor, write.rest);
         if (count <= 0) return "full";
-        write.rest = write.rest.subarray(Number(count));
+        write.rest = write.rest.subarray(count);
       }
       this.#pending.shift();
       write.settle("written");

@@ -1,7 +1,6 @@
-import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor, readDescriptor } from "../../os/descriptor.ts";
 import { setNonBlocking } from "../../os/pipes.ts";
-import { libc } from "../../os/process_libc.ts";
-import { type Poller, Ready } from "../../os/poller.ts";
+import { type Poller, Ready } from "../../os/epoll.ts";
 
 /** Bytes in one event at the most: large enough for throughput, small beside the retention. */
 const READ_BYTES = 128 * 1024;
@@ -90,7 +89,7 @@ export class ChildOutput {
   }
 
   #read(): number {
-    const count = Number(libc().read(this.#descriptor, buffer, BigInt(READ_BYTES)));
+    const count = readDescriptor(this.#descriptor, buffer);
     if (count > 0) this.#observer.bytes(buffer.subarray(0, count));
     return count;
   }

@@ -1,5 +1,4 @@
-import { InheritedMark } from "../../os/inherited_mark.ts";
-import { libc } from "../../os/process_libc.ts";
+import { InheritedMark } from "../../os/coredump_filter.ts";
 import {
   childrenOf,
   childrenOfMainThread,
@@ -10,8 +9,8 @@ import {
   readProcLink,
 } from "../../os/procfs.ts";
 import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
+import { becomeSubreaper } from "../../os/subreaper.ts";
 
-const PR_SET_CHILD_SUBREAPER = 36;
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
 /** The kernel tells when a child ends, but not when one is adopted: how often to look for those. */
@@ -72,7 +71,7 @@ export class Orphans {
   constructor(observer: SessionObserver) {
     this.#observer = observer;
     this.#strangers = new Set(childrenOf(Deno.pid).filter((pid) => !ownChildren.has(pid)));
-    libc().prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+    becomeSubreaper();
     Deno.addSignalListener("SIGCHLD", () => this.#planSweep());
   }
 

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { fileModeAt } from "../../os/file_mode.ts";
+import { fileModeAt } from "../../os/file_status.ts";
 import {
   type Child,
   type ChildCommand,
@@ -13,7 +13,7 @@ import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openForReading, openPipe } from "../../os/pipes.ts";
 import { sealedNullDevice } from "../../os/null_device.ts";
 import { oomScore } from "../../os/oom_score.ts";
-import { sharedPoller } from "../../os/poller.ts";
+import { sharedPoller } from "../../os/epoll.ts";
 import { openPseudoTerminal, openTerminal } from "../../os/pseudo_terminal.ts";
 import {
   type DescriptorSetup,

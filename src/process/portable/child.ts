@@ -3,29 +3,56 @@ import type { OutputStream } from "../../protocol/process.ts";
 import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
 import { killGroup, signalGroup } from "./signals.ts";
-import type { ChildInput, ChildOutput, OutputOpener } from "./streams.ts";
 
-/** More than pipes, terminals and the runtime hold between them. */
+/** More bytes than a pipe, a terminal and the runtime can buffer together. */
 const HELD_BYTES = 512 * 1024;
-/** How long outputs have to be silent after the exit to be taken for empty, in milliseconds. */
+/** Silence after the exit that counts as the end of output, in milliseconds. */
 const QUIET_MS = 50;
 
-/** A process that has just been started, in parts. */
+/** Gets the bytes of an output. */
+export interface OutputObserver {
+  bytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** All writers have closed it. Called once, and not after `close`. */
+  ended(): void;
+}
+
+/** The reading end of a child's output. Reading begins at the first `resume`. */
+export interface ChildOutput {
+  pause(): void;
+  resume(): void;
+  /** Stops reading for good. */
+  close(): void;
+}
+
+/** Opens an output for an observer. */
+export type OutputOpener = (observer: OutputObserver) => ChildOutput;
+
+/** The writing end of a child's input. */
+export interface ChildInput {
+  /** Writes in the order of the calls. Settles with `closed` when the child no longer reads. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
+  /** Ends the input after the writes that wait. */
+  end(): void;
+  /** Closes the input; writes that wait settle with `closed`. */
+  close(): void;
+}
+
+/** The parts of a process that has just been started. */
 export interface StartedProcess {
   readonly pid: number;
   /** Settles with the exit code, 128 + n for signal n. */
   readonly exit: Promise<number>;
   readonly input: ChildInput | undefined;
   readonly outputs: readonly { readonly stream: OutputStream; readonly open: OutputOpener }[];
-  /** Nobody writes any more once the process has exited, though the system may fail to tell. */
+  /** Whether output ends with the process, though the system may not report its end. */
   readonly outputsEndWithExit?: boolean;
   /** Sets the size of the terminal, if there is one. */
   readonly resize?: (size: TerminalSize) => void;
-  /** Interrupts the command where process groups cannot be signalled. */
+  /** Interrupts the command on a system without signals. */
   readonly interrupt?: () => void;
 }
 
-/** A running command by the means of the runtime alone. */
+/** A running command on macOS and Windows, started through the runtime. */
 export class PortableChild implements Child {
   readonly pid: number;
   readonly #process: StartedProcess;
@@ -51,7 +78,7 @@ export class PortableChild implements Child {
       })
     );
     process.exit.then((exitCode) => this.#exited(exitCode));
-    // In a later turn of the event loop, when whoever awaits the caller has gone on.
+    // In a later turn of the event loop, when whoever awaits the start has the child.
     setImmediate(() => this.#begin());
   }
 
@@ -130,9 +157,9 @@ export class PortableChild implements Child {
   }
 
   /**
-   * Tells the exit once what was written before it has been told: when the outputs have ended, or
-   * else, where a descendant holds one open, when they have been silent for a moment or have
-   * brought more than could have been in them.
+   * Reports the exit after all output that was written before it: when the outputs have ended or, if a
+   * descendant keeps one open, when they have been silent for a moment or have given more bytes than they
+   * could have buffered.
    */
   #awaitSilence(): void {
     clearTimeout(this.#silence);

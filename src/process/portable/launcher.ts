@@ -3,14 +3,13 @@ import { executableCandidates } from "../executable.ts";
 import { isAbsolute, join } from "@std/path/posix";
 
 /**
- * A program that prepares what Deno.Command cannot, and then becomes the command.
- *
- * Perl is part of macOS and of most Linux systems. Unlike a shell it hands the environment on as
- * it got it.
+ * The program that sets what Deno.Command cannot, argv[0] and a controlling terminal, and then becomes the
+ * command. Perl is part of macOS and of most Linux systems, and unlike a shell passes the environment on
+ * unchanged.
  */
 const PERL = "/usr/bin/perl";
 
-/** Keeps perl from complaining about locales; withdrawn before the command starts. */
+/** The variable that suppresses perl's warnings about locales; removed before the command starts. */
 const QUIET = "PERL_BADLANG";
 
 /** TIOCSWINSZ (tty(4), tty_ioctl(2)): four unsigned shorts, of which the last two are unused. */
@@ -18,7 +17,7 @@ const SET_SIZE = Deno.build.os === "darwin" ? 0x80087467 : 0x5414;
 
 const SET_NAME = "my $file = shift; exec {$file} @ARGV or exit 127;";
 
-/** A session leader gets the first terminal it opens as its controlling terminal. */
+/** The first terminal that a session leader opens becomes its controlling terminal. */
 const OPEN_TERMINAL = `
   my ($terminal, $rows, $cols) = splice @ARGV, 0, 3;
   open STDIN, "+<", $terminal or exit 126;
@@ -34,26 +33,26 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A pseudo-terminal to become the controlling terminal of a command. */
+/** A pseudo-terminal that becomes the controlling terminal of a command. */
 export interface LaunchTerminal {
   readonly path: string;
   readonly rows: number;
   readonly cols: number;
 }
 
-/** Runs a file under a name of choice. */
+/** Runs a file with another argv[0]. */
 export function launchNamed(launch: Launch, name: string): Launch {
   return throughPerl(SET_NAME, [launch.file, name, ...launch.args], launch.env);
 }
 
-/** Runs a file under a name of choice on a terminal. Its process must lead a new session. */
+/** Runs a file with another argv[0] on a terminal. Its process must lead a new session. */
 export function launchOnTerminal(launch: Launch, name: string, terminal: LaunchTerminal): Launch {
   const { path, rows, cols } = terminal;
   const args = [path, String(rows), String(cols), launch.file, name, ...launch.args];
   return throughPerl(OPEN_TERMINAL + SET_NAME, args, launch.env);
 }
 
-/** Sets the size of a terminal; the system tells the foreground process group with SIGWINCH. */
+/** Sets the size of a terminal; the system sends SIGWINCH to the foreground process group. */
 export function launchResize(terminal: LaunchTerminal): Launch {
   const { path, rows, cols } = terminal;
   const script = `open my $terminal, "+<", shift or exit 1;
@@ -79,10 +78,8 @@ const ENOTDIR = 20;
 const ANY_EXECUTE_BIT = 0o111;
 
 /**
- * The file that a command's name stands for on Unix, looked up as execvp(3) does; a relative one is
- * relative to the command's working directory.
- *
- * Starting fails for the same reasons later, but then the words for them are lost.
+ * Finds the file of a command on Unix, as execvp(3) does; a relative path starts from the command's
+ * working directory. A start that fails later gives no reason.
  *
  * @throws {StartError}
  */

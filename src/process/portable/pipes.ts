@@ -1,10 +1,9 @@
 import type { ChildCommand, WriteOutcome } from "../child.ts";
-import type { StartedProcess } from "./child.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 import { type Launch, launchNamed, locateExecutable } from "./launcher.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 import { isAbsolute } from "@std/path/posix";
 
-/** Starts a command with pipes on its output and, if asked for, on its input. @throws {Error} */
+/** Starts a command with pipes for its output and, if asked for, its input. @throws {Error} */
 export function startOnPipes(command: ChildCommand, stdin: "pipe" | "empty"): StartedProcess {
   const { file, args, env } = launchOf(command);
   const child = new Deno.Command(file, {
@@ -28,7 +27,7 @@ export function startOnPipes(command: ChildCommand, stdin: "pipe" | "empty"): St
   };
 }
 
-/** The runtime names a command by its absolute file, so any other name takes a detour. */
+/** The launch of a command; the runtime sets argv[0] to the file, so another one needs perl. */
 function launchOf(command: ChildCommand): Launch {
   const { argv: [name = "", ...args], arg0 = name, env } = command;
   if (Deno.build.os === "windows") return { file: name, args, env };
@@ -66,7 +65,7 @@ class PipeInput implements ChildInput {
     this.#writer.abort().catch(() => {});
   }
 
-  /** The runtime reports a write that failed as done, and its stream as being in error. */
+  /** A write to the runtime's stream that fails still resolves; the stream is then in error. */
   async #write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
     try {
       await this.#writer.write(bytes);
@@ -77,7 +76,7 @@ class PipeInput implements ChildInput {
   }
 }
 
-/** Reads a pipe, a piece at a time and none ahead of a pause but the one on its way. */
+/** Reads a pipe, one piece at a time; after a pause at most one more piece is read. */
 class PipeOutput implements ChildOutput {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #observer: OutputObserver;
@@ -122,7 +121,7 @@ class PipeOutput implements ChildOutput {
     this.#observer.ended();
   }
 
-  /** A pipe that cannot be read any more has nothing left to say. */
+  /** The next piece; undefined at the end or when the pipe cannot be read any more. */
   async #next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     while (this.#paused) await this.#resumed.promise;
     return await this.#reader.read().then(({ value }) => value, () => undefined);

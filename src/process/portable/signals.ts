@@ -1,14 +1,13 @@
-/** Sends a signal to a process group; nothing happens when it is gone. */
+/** Sends a signal to a process group, if it still exists. */
 export function signalGroup(leader: number, signal: Deno.Signal): void {
   signalProcess(-leader, signal);
 }
 
 /**
- * Kills a process group and all descendants of its leader, also those that left it.
+ * Kills a process group and all descendants of its leader, also those that left the group.
  *
- * They are stopped first, one generation after the other: a process that runs could start another
- * one between the look at the list and its death. Windows knows no groups and lists no strays; what
- * it still knows as descendants ends there.
+ * Processes are stopped first, one generation after the other, so that none starts another between
+ * listing and killing. On Windows, which has no groups, the descendants that it still lists are killed.
  */
 export function killGroup(leader: number): void {
   if (Deno.build.os === "windows") return killWindowsTree(leader);
@@ -24,7 +23,7 @@ export function killGroup(leader: number): void {
   signalGroup(leader, "SIGKILL");
 }
 
-/** A process may be gone, or another user's. */
+/** Sends a signal to a process, unless it is gone or another user's. */
 function signalProcess(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(pid, signal);

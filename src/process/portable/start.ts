@@ -2,10 +2,8 @@ import { type Child, type ChildCommand, type ChildObserver, StartError } from ".
 import { PortableChild, type StartedProcess } from "./child.ts";
 
 /**
- * Starts a command by the means of the runtime, on macOS and Windows.
- *
- * Windows has no signals: there an interrupt reaches only commands on a terminal, as Ctrl-C, and a
- * request to end reaches none; `arg0` is ignored.
+ * Starts a command through the runtime, on macOS and Windows. Windows has no signals: an interrupt reaches
+ * only commands on a terminal, as Ctrl-C, and a request to end none. `arg0` is ignored there.
  *
  * @throws {StartError}
  */

@@ -1,13 +1,13 @@
 import type { ChildCommand, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
-import type { StartedProcess } from "./child.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 import { type Launch, launchOnTerminal, launchResize, locateExecutable } from "./launcher.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
 import { closeDescriptor, openPseudoTerminal, writeSome } from "../../os/unix_pseudo_terminal.ts";
 import type { Duplex } from "node:stream";
 import { ReadStream } from "node:tty";
+import { delay } from "@std/async/delay";
 
-/** Starts a command on a pseudo-terminal of macOS or Linux. @throws {Error} */
+/** Starts a command on a pseudo-terminal of a Unix system. @throws {Error} */
 export function startOnTerminal(command: ChildCommand, size: TerminalSize): StartedProcess {
   const { argv: [name = "", ...args], arg0 = name, env } = command;
   const file = locateExecutable(command);
@@ -25,7 +25,7 @@ export function startOnTerminal(command: ChildCommand, size: TerminalSize): Star
       exit,
       input: new TerminalInput(terminal, master),
       outputs: [{ stream: "pty", open: (observer) => new TerminalOutput(terminal, observer) }],
-      // BSD systems take a terminal away from all who have it when its session's leader exits.
+      // BSD systems revoke the terminal from all processes when the session leader exits.
       outputsEndWithExit: Deno.build.os === "darwin",
       resize: (size) => void spawn(launchResize({ path, ...size }), "/"),
     };
@@ -49,12 +49,12 @@ function spawn({ file, args, env }: Launch, cwd: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** How often a full terminal is tried again, in milliseconds. */
+/** Interval of writing again to a full terminal, in milliseconds. */
 const RETRY_MS = 5;
 
 /**
- * Writes to a terminal. The runtime's own way loses sight of a terminal that was full once and goes
- * on only when something else happens.
+ * Writes to a terminal, by polling: after a terminal was full, the runtime's stream continues only when
+ * some other event occurs.
  */
 class TerminalInput implements ChildInput {
   readonly #terminal: Duplex;
@@ -62,7 +62,7 @@ class TerminalInput implements ChildInput {
   #last: Promise<WriteOutcome> = Promise.resolve("written");
   #open = true;
 
-  /** @param terminal whoever closes the descriptor */
+  /** @param terminal the stream that owns the descriptor */
   constructor(terminal: Duplex, descriptor: number) {
     this.#terminal = terminal;
     this.#descriptor = descriptor;
@@ -85,12 +85,12 @@ class TerminalInput implements ChildInput {
       if (!this.#open || this.#terminal.destroyed) return "closed";
       rest = rest.subarray(writeSome(this.#descriptor, rest));
       if (rest.length === 0) return "written";
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
 }
 
-/** Reads a terminal. Its hang-up, an error to Node.js, is the end. */
+/** Reads a terminal. Its hang-up, which the stream reports as an error, is the end. */
 class TerminalOutput implements ChildOutput {
   readonly #stream: Duplex;
   readonly #observer: OutputObserver;

@@ -1,17 +1,14 @@
 import type { IPty } from "@lydell/node-pty";
 import type { ChildCommand } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
-import type { StartedProcess } from "./child.ts";
-import type { ChildInput, ChildOutput, OutputObserver } from "./streams.ts";
+import type { ChildInput, ChildOutput, OutputObserver, StartedProcess } from "./child.ts";
 
 /** Ctrl-C, as typed. */
 const INTERRUPT = "\x03";
 
 /**
- * Starts a command on a pseudo-console (ConPTY), whose output ends with the command.
- *
- * The package that does it keeps its native library as a file in the temporary directory, which
- * Windows does not let go of while it is in use.
+ * Starts a command on a pseudo-console (ConPTY), whose output ends with the command. The native library of
+ * the package stays as a file in the temporary directory, as Windows does not remove files in use.
  *
  * @throws {Error}
  */
@@ -34,7 +31,7 @@ export async function startOnConsole(
   };
 }
 
-/** A console takes text and reports nothing back. */
+/** Writes to a console, which takes text and does not report failures. */
 class ConsoleInput implements ChildInput {
   readonly #terminal: IPty;
   readonly #decoder = new TextDecoder();
@@ -57,7 +54,7 @@ class ConsoleInput implements ChildInput {
   }
 }
 
-/** A console gives text. */
+/** Reads a console, which gives text. */
 class ConsoleOutput implements ChildOutput {
   readonly #terminal: IPty;
   readonly #listeners: readonly { dispose(): void }[];

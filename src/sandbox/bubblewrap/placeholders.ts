@@ -44,7 +44,7 @@ interface Held {
  * mounted over it as well (since Linux 3.18). So a placeholder stays on the disk for as long as any
  * command needs it. Executors that share a directory tell each other by a lock on it (flock(2)):
  * the last to let go removes it, if it is still as it was made. Its time of change marks one that
- * was left by an executor that got killed together with its guardian; the next to need it takes it
+ * was left by an executor that got killed together with its watchdog; the next to need it takes it
  * over, and removes it.
  */
 export class Placeholders {

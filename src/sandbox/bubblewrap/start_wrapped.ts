@@ -1,6 +1,6 @@
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { openTimer, setTimer } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { isWithin } from "../../os/native_path.ts";
 import type { NamespaceEntry } from "../linux/abilities.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";

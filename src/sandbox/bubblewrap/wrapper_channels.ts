@@ -1,7 +1,11 @@
-import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import {
+  closeDescriptor,
+  type Descriptor,
+  readDescriptor,
+  writeDescriptor,
+} from "../../os/descriptor.ts";
 import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
-import { libc } from "../../os/process_libc.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
 import type { WrappedDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";
@@ -71,7 +75,7 @@ export class WrapperChannels implements Disposable {
 
   /** Lets the wrapper go on to start the command, if its gate was shut. */
   openGate(): void {
-    if (this.#gate !== undefined) libc().write(this.#gate, new Uint8Array(1), 1n);
+    if (this.#gate !== undefined) writeDescriptor(this.#gate, new Uint8Array(1));
   }
 
   /** What the wrapper has reported. */
@@ -89,7 +93,7 @@ export class WrapperChannels implements Disposable {
   /** Returns whether anything has come. */
   #receiveStatus(status: Descriptor): boolean {
     const buffer = new Uint8Array(STATUS_BYTES);
-    const count = Number(libc().read(status, buffer, BigInt(buffer.length)));
+    const count = readDescriptor(status, buffer);
     this.#statusText += new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
     return count > 0;
   }

@@ -1,4 +1,4 @@
-import { internalError } from "../../protocol/errors.ts";
+import { cannotEnforce } from "../cannot_enforce.ts";
 import { isWithin } from "../../os/native_path.ts";
 
 /**
@@ -24,16 +24,12 @@ export function ownProgram(): readonly [string, ...string[]] {
 export function refuseWritableProgram(outside: readonly string[]): void {
   const [program] = ownProgram();
   const path = orUndefined(() => Deno.realPathSync(program));
-  if (path === undefined) throw cannotStart(`'${program}', which sets it up, is gone`);
+  if (path === undefined) throw cannotEnforce(`'${program}', which sets it up, is gone`);
   const tree = outside.find((tree) => isWithin(path, tree));
   if (tree === undefined) return;
-  throw cannotStart(
+  throw cannotEnforce(
     `'${path}', which sets it up, lies in '${tree}', where commands may have changed it`,
   );
-}
-
-function cannotStart(reason: string) {
-  return internalError(`the sandbox cannot be enforced here: ${reason}; nothing was started`);
 }
 
 function orUndefined<T>(action: () => T): T | undefined {

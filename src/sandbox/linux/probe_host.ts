@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { addressOf } from "../../os/address.ts";
 import { readMemory } from "../../os/notifications.ts";
-import { canCopyDescriptors } from "../../os/processes.ts";
+import { canCopyDescriptors } from "../../os/pidfd.ts";
 import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";

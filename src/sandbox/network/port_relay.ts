@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { DescriptorStream } from "../../os/descriptor_stream.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { acceptConnection, listenOnLoopback, resetConnection } from "../../os/sockets.ts";
 import type { PortAccess } from "../bubblewrap/prepare.ts";
 import { EGRESS_PORT } from "../policy/bound_policy.ts";

@@ -1,5 +1,5 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { Ready, sharedPoller } from "../../os/poller.ts";
+import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { SocketFlow } from "../../os/socket_flow.ts";
 import { beginConnecting, isConnected, resetConnection } from "../../os/sockets.ts";
 

@@ -1,7 +1,7 @@
 import { internalError } from "../../protocol/errors.ts";
 import type { Disk, PathKind } from "../disk.ts";
 import type { BoundFiles, DeniedGlob, Grant } from "./bound_policy.ts";
-import { compareDepth } from "../../os/native_path.ts";
+import { compareDepth, isWithin } from "../../os/native_path.ts";
 import { resolvePath } from "./resolve_path.ts";
 import { join } from "@std/path/posix";
 
@@ -31,7 +31,13 @@ export function findDenied(
   let names = 0;
   const look = (directory: string, globs: readonly DeniedGlob[], depth: number) => {
     if (depth === 0 || globs.length === 0) return;
-    for (const { name, kind, foreign } of disk.list(directory)) {
+    // What cannot be looked into is denied as a whole, but for other users' processes.
+    const refused = () => {
+      if (!isWithin(directory, "/proc")) {
+        found.set(directory, { path: directory, kind: "directory" });
+      }
+    };
+    for (const { name, kind, foreign } of disk.list(directory, refused)) {
       if (++names > MAX_NAMES) throw tooMuch(globs, `there are more than ${MAX_NAMES} names`);
       const path = join(directory, name);
       if (foreign) {

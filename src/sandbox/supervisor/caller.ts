@@ -1,3 +1,4 @@
+import { AT_FDCWD } from "../../os/constants.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { openAt, OpenFlag, readFrom } from "../../os/path_calls.ts";
@@ -8,7 +9,6 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 const PATH_BYTES = 4096;
 /** Enough for a status with the groups of a user who is in many. */
 const STATUS_BYTES = 16_384;
-const AT_FDCWD = -100;
 
 const path = new Uint8Array(new ArrayBuffer(PATH_BYTES));
 const status = new Uint8Array(new ArrayBuffer(STATUS_BYTES));

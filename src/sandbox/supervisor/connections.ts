@@ -1,6 +1,7 @@
+import { AF_INET, AF_INET6 } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { OpenFlag, setStatusFlags, statusFlags } from "../../os/path_calls.ts";
-import { copyDescriptor, openProcess } from "../../os/processes.ts";
+import { copyDescriptor, openProcessDescriptor } from "../../os/pidfd.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
@@ -10,8 +11,6 @@ import type { Performer } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 
 /** linux/socket.h. */
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** Where `struct sockaddr_in` and `struct sockaddr_in6` have the port and the address. */
 const PORT_OFFSET = 2;
 const ADDRESS_OFFSET = 4;
@@ -46,7 +45,7 @@ export class Connections {
    */
   connect(caller: Caller, number: number, address: Uint8Array): Answer {
     if (!this.#isAllowed(address)) throw new CallError(Errno.EPERM);
-    const process = openProcess(caller.process);
+    const process = openProcessDescriptor(caller.process);
     if (process === undefined) throw new CallError(Errno.EPERM);
     try {
       const socket = copyDescriptor(process, number);

@@ -1,3 +1,10 @@
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+} from "../../os/constants.ts";
 import { OpenFlag } from "../../os/path_calls.ts";
 import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
@@ -16,12 +23,6 @@ export interface AllOperations {
 
 /** Copies the arguments of a call: what the command writes to its memory afterwards has no effect. */
 type Reader = (caller: Caller, args: readonly bigint[]) => Operation;
-
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_REMOVEDIR = 0x200;
-const AT_SYMLINK_FOLLOW = 0x400;
-const AT_EMPTY_PATH = 0x1000;
 
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of linux/limits.h. */
 const LONGEST_ATTRIBUTE_NAME = 255;

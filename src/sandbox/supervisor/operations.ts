@@ -1,3 +1,11 @@
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  RESOLVE_NO_SYMLINKS,
+  SYS_OPENAT2,
+} from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import {
   duplicate,
@@ -48,15 +56,8 @@ export type Subject =
 
 type Entry = Extract<Place, { kind: "entry" }>;
 
-/** The same number on all architectures. */
-const SYS_OPENAT2 = 437;
 const OPEN_HOW_BYTES = 24;
-const RESOLVE_NO_SYMLINKS = 4n;
 
-const AT_FDCWD = -100;
-const AT_REMOVEDIR = 0x200;
-const AT_SYMLINK_FOLLOW = 0x400;
-const AT_EMPTY_PATH = 0x1000;
 const RENAME_WHITEOUT = 4;
 
 const PATH_BYTES = 4096;
@@ -325,7 +326,7 @@ export class Operations {
     ));
     const args = [directory, this.#name.text(name), how, OPEN_HOW_BYTES];
     const mask = creates ? caller.mask : undefined;
-    const result = this.#performer.call(SYS_OPENAT2, args, mask);
+    const result = this.#performer.call(Number(SYS_OPENAT2), args, mask);
     if (result === -Errno.ELOOP) return undefined;
     if (result === -Errno.ENOENT && object !== undefined) return undefined;
     if (hasToWait(result, object, flags)) return LATER;

@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { FileType, type ObjectStatus, openAt, readFrom, statusOf } from "../../os/path_calls.ts";
-import { copyDescriptor, openProcess } from "../../os/processes.ts";
+import { copyDescriptor, openProcessDescriptor } from "../../os/pidfd.ts";
 import { fromByteString, toByteString } from "./byte_strings.ts";
 import type { Caller } from "./caller.ts";
 import { type FoundObject, isType } from "./resolver.ts";
@@ -45,7 +45,7 @@ interface Device {
 }
 
 function findTerminal(process: number, terminal: Device): Descriptor | undefined {
-  const held = openProcess(process);
+  const held = openProcessDescriptor(process);
   if (held === undefined) return undefined;
   try {
     for (const number of LIKELY_DESCRIPTORS) {

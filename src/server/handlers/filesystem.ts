@@ -1,10 +1,7 @@
-import type { SandboxedFiles } from "../../filesystem/access/operations.ts";
-import {
-  answerDirectly,
-  type DirectMethod,
-  learnDirectory,
-} from "../../filesystem/direct_requests.ts";
-import { type FileMethod, fileOperations } from "../../filesystem/operations.ts";
+import type { FileWorker } from "../../filesystem/access/file_worker.ts";
+import type { SandboxedFiles } from "../../filesystem/access/sandboxed_files.ts";
+import { answerDirectly, learnDirectory } from "../../filesystem/fast_path.ts";
+import { type FileMethod, fileMethods, performFileMethod } from "../../filesystem/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
@@ -14,63 +11,27 @@ import { requiresSandbox } from "../../sandbox/policy/requires_sandbox.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 
-/** Handlers of all fs/* requests. Those that move contents wait for their turn. */
+/** Requests that move contents: they wait for their turn. */
+const HEAVY: ReadonlySet<FileMethod> = new Set([
+  "fs/readFile",
+  "fs/writeFile",
+  "fs/copy",
+  "fs/walk",
+]);
+
+/** Handlers of all fs/* requests. */
 export function fileHandlers(
   bounds?: SandboxBounds,
   reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
-  const demanded: Demands = { bounds: fileBounds(bounds), reserved };
-  const perform = <M extends FileMethod>(method: M, params: Params<M>, signal: AbortSignal) =>
-    performWithin(demanded, method, params, signal);
-  const direct = <M extends DirectMethod>(method: M, params: Params<M>) =>
-    isSandboxed(params, demanded) ? undefined : answerDirectly(method, params);
+  const files = new FileAccess(fileBounds(bounds), reserved);
   return {
-    "fs/readFile": handler(methods["fs/readFile"], (params, { turns, signal }) => {
-      const answer = turns.idle ? direct("fs/readFile", params) : undefined;
-      if (answer !== undefined) return fileText(answer);
-      return turns.run(() => perform("fs/readFile", params, signal)).then(fileText);
-    }),
-    "fs/writeFile": handler(
-      methods["fs/writeFile"],
-      (params, { turns, signal }) =>
-        (turns.idle ? direct("fs/writeFile", params) : undefined) ??
-          turns.run(() => perform("fs/writeFile", params, signal)),
-    ),
-    "fs/copy": handler(
-      methods["fs/copy"],
-      (params, { turns, signal }) => turns.run(() => perform("fs/copy", params, signal)),
-    ),
-    "fs/walk": handler(
-      methods["fs/walk"],
-      (params, { turns, signal }) => turns.run(() => perform("fs/walk", params, signal)),
-    ),
-    "fs/createDirectory": handler(
-      methods["fs/createDirectory"],
-      (params, { signal }) => perform("fs/createDirectory", params, signal),
-    ),
-    "fs/getMetadata": handler(
-      methods["fs/getMetadata"],
-      (params, { signal }) =>
-        direct("fs/getMetadata", params) ?? perform("fs/getMetadata", params, signal),
-    ),
-    "fs/canonicalize": handler(
-      methods["fs/canonicalize"],
-      (params, { signal }) => perform("fs/canonicalize", params, signal),
-    ),
-    "fs/readDirectory": handler(
-      methods["fs/readDirectory"],
-      (params, { signal }) =>
-        direct("fs/readDirectory", params) ?? perform("fs/readDirectory", params, signal),
-    ),
-    "fs/remove": handler(
-      methods["fs/remove"],
-      (params, { signal }) => perform("fs/remove", params, signal),
-    ),
-    "fs/open": handler(methods["fs/open"], (params, { files }) => {
-      if (!isSandboxed(params, demanded)) return files.open(params);
-      return files.open(
+    ...Object.fromEntries(fileMethods.map((method) => [method, fileHandler(method, files)])),
+    "fs/open": handler(methods["fs/open"], (params, context) => {
+      if (!files.isSandboxed(params)) return context.files.open(params);
+      return context.files.open(
         params,
-        async (path) => await (await enclosed(params, demanded)).open(path),
+        async () => await (await files.within(params)).open(params),
       );
     }),
     "fs/readBlock": handler(
@@ -81,56 +42,87 @@ export function fileHandlers(
   };
 }
 
-/** What is demanded of sandboxes, whatever a client asks for. */
-interface Demands {
-  readonly bounds: SandboxBounds | undefined;
-  readonly reserved: (() => ReservedResources) | undefined;
-}
+type FileParams = typeof methods[FileMethod]["params"];
+type FileResult = typeof methods[FileMethod]["result"];
 
-/** Base64 needs no escaping; looking for what does takes longer than reading the file. */
-function fileText({ dataBase64 }: ResultInput<"fs/readFile">): JsonText {
-  return new JsonText(`{"dataBase64":"${dataBase64}"}`);
-}
-
-/** What is demanded of file requests, which use no network. */
-function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
-  return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
-}
-
-/** Does what a request asks for, within the sandbox that it asks for. */
-async function performWithin<M extends FileMethod>(
-  demands: Demands,
-  method: M,
-  params: Params<M>,
-  signal: AbortSignal,
-): Promise<ResultInput<M>> {
-  if (isSandboxed(params, demands)) {
-    return await (await enclosed(params, demands)).operations[method](params, signal);
-  }
-  const result = await fileOperations[method](params, signal);
-  if ("path" in params) learnDirectory(params);
-  return result;
+function fileHandler(method: FileMethod, files: FileAccess): RequestHandler {
+  const heavy = HEAVY.has(method);
+  return handler<FileParams, FileResult>(methods[method], (params, { turns, signal }) => {
+    const direct = heavy && !turns.idle ? undefined : files.answerDirectly(method, params);
+    if (direct !== undefined) return withoutEscaping(direct);
+    const perform = () => files.perform(method, params, signal);
+    return (heavy ? turns.run(perform) : perform()).then(withoutEscaping);
+  });
 }
 
 interface MaybeSandboxed {
   readonly sandbox: SandboxContext | undefined;
 }
 
-function isSandboxed({ sandbox }: MaybeSandboxed, { bounds }: Demands): boolean {
-  const noNetwork = { enforceManagedNetwork: false, managedNetwork: undefined };
-  return requiresSandbox({ sandbox, ...noNetwork, bounds });
+/** What clients' file requests may reach: everything, or what is granted to them. */
+class FileAccess {
+  /** What is demanded of sandboxes, whatever a client asks for. */
+  readonly #bounds: SandboxBounds | undefined;
+  readonly #reserved: (() => ReservedResources) | undefined;
+  #worker: FileWorker | undefined;
+
+  constructor(
+    bounds: SandboxBounds | undefined,
+    reserved: (() => ReservedResources) | undefined,
+  ) {
+    this.#bounds = bounds;
+    this.#reserved = reserved;
+  }
+
+  /** Whether a request is to be done within a sandbox. */
+  isSandboxed({ sandbox }: MaybeSandboxed): boolean {
+    const noNetwork = { enforceManagedNetwork: false, managedNetwork: undefined };
+    return requiresSandbox({ sandbox, ...noNetwork, bounds: this.#bounds });
+  }
+
+  /** Does a small request without a sandbox at once. Undefined: it has not been done. */
+  answerDirectly<M extends FileMethod>(
+    method: M,
+    params: Params<M>,
+  ): ResultInput<M> | undefined {
+    return this.isSandboxed(params) ? undefined : answerDirectly(method, params);
+  }
+
+  /** Does what a request asks for, within the sandbox that it asks for. @throws {RpcError} */
+  async perform<M extends FileMethod>(
+    method: M,
+    params: Params<M>,
+    signal: AbortSignal,
+  ): Promise<ResultInput<M>> {
+    if (this.isSandboxed(params)) {
+      return await (await this.within(params)).perform(method, params, signal);
+    }
+    const result = await performFileMethod(method, params, signal);
+    learnDirectory(params);
+    return result;
+  }
+
+  /** What was asked to be sandboxed is never done with the executor's own rights. */
+  async within({ sandbox }: MaybeSandboxed): Promise<SandboxedFiles> {
+    if (Deno.build.os !== "linux") {
+      throw internalError("file requests inside a sandbox need Linux; nothing was done");
+    }
+    const { FileWorker } = await import("../../filesystem/access/file_worker.ts");
+    const { filesInSandbox } = await import("../../filesystem/access/sandboxed_files.ts");
+    this.#worker ??= new FileWorker();
+    return await filesInSandbox(sandbox, this.#worker, this.#bounds, this.#reserved?.());
+  }
 }
 
-/** What was asked to be enclosed is never done with the executor's own rights. */
-async function enclosed(
-  { sandbox }: MaybeSandboxed,
-  { bounds, reserved }: Demands,
-): Promise<SandboxedFiles> {
-  if (Deno.build.os !== "linux") {
-    throw internalError("file requests inside a sandbox need Linux; nothing was done");
-  }
-  const { filesInSandbox } = await import("../../filesystem/access/operations.ts");
-  return await filesInSandbox(sandbox, undefined, bounds, reserved?.());
+/** Base64 needs no escaping; looking for what does takes longer than reading the file. */
+function withoutEscaping(result: ResultInput<FileMethod>): ResultInput<FileMethod> | JsonText {
+  if (!("dataBase64" in result)) return result;
+  return new JsonText(`{"dataBase64":"${result.dataBase64}"}`);
+}
+
+/** What is demanded of file requests, which use no network. */
+function fileBounds(bounds: SandboxBounds | undefined): SandboxBounds | undefined {
+  return bounds?.restrictedBy === undefined ? undefined : { ...bounds, network: "any" };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { HttpResponse } from "../../http/exchange.ts";
-import { type OutgoingBody, RequestEnd } from "../../http/http_bodies.ts";
+import { type OutgoingBody, RequestEnd } from "../../http/outgoing_bodies.ts";
 import type { Variables } from "../../http/proxy.ts";
 import { errorFields } from "../../log/fields.ts";
 import { log } from "../../log/log.ts";
@@ -33,7 +33,7 @@ async function buffered(
   environment: Variables,
 ): Promise<JsonText> {
   using end = new RequestEnd(signal, params.timeoutMs);
-  // Loaded when it is first needed.
+  // The HTTP client is loaded when a request first needs it.
   const { checkRequest, failedRequest, perform, wholeBody } = await import("../../http/perform.ts");
   const request = checkRequest(params);
   try {
@@ -42,18 +42,18 @@ async function buffered(
       return result(response, await wholeBody(response));
     }, end.signal);
   } catch (error) {
-    // Whose turn never came failed like one that got no answer.
+    // A request whose turn never came fails like one without an answer.
     throw error instanceof RpcError ? error : failedRequest(request, error);
   }
 }
 
-/** Answers when the head has come; the body follows the answer. */
+/** Answers with the head of the response; the body follows in notifications. */
 async function streamed(
   params: Params<"http/request">,
   { signal, http }: RequestContext,
   environment: Variables,
 ): Promise<JsonText> {
-  // Reserved before the first wait, so that requests are taken in the order in which they come.
+  // Reserved before the first wait, so that of two requests with one id the first gets it.
   using resources = new DisposableStack();
   const outgoing = resources.use(http.bodies.reserve(params.requestId));
   const end = resources.use(new RequestEnd(signal, params.timeoutMs));
@@ -62,12 +62,12 @@ async function streamed(
   const response = await perform(request, params.redirectPolicy, environment, end.signal);
   const kept = resources.move();
   kept.use(response);
-  // A turn of the event loop later the answer has been sent.
+  // By the next turn of the event loop the answer has been sent.
   setTimeout(() => void pump(response, outgoing, BODY_BROKEN).finally(() => kept.dispose()));
   return result(response, new Uint8Array());
 }
 
-/** Passes a body on as fast as the client reads it. */
+/** Streams a body as fast as the client reads it. */
 async function pump(
   { body }: HttpResponse,
   outgoing: OutgoingBody,
@@ -85,7 +85,7 @@ async function pump(
   outgoing.end(null);
 }
 
-/** Base64 needs no escaping; looking for what does takes longer than all the rest. */
+/** Encodes the result by hand: base64 needs no escaping, and looking for what does is slow. */
 function result({ status, headers }: HttpResponse, body: Uint8Array): JsonText {
   return new JsonText(
     `{"status":${status},"headers":${JSON.stringify(headers)},"bodyBase64":"${body.toBase64()}"}`,

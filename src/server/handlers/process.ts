@@ -17,7 +17,7 @@ import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
 import type { Session } from "../session.ts";
 
-/** The size of a pseudo-terminal whose client does not say. */
+/** The size of a pseudo-terminal unless the client gives one. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
 const NO_END_OF_INPUT = "a terminal has no end of input; write Ctrl-D (0x04) instead";
@@ -114,8 +114,8 @@ async function start(
   context: StartContext,
 ): Promise<ResultInput<"process/start">> {
   const { processId, networkProxy } = params;
-  const encloses = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
-  const starter = encloses ? enclosingStarter(params, context) : undefined;
+  const sandboxed = networkProxy !== undefined || requiresSandbox({ ...params, ...context });
+  const starter = sandboxed ? sandboxedStarter(params, context) : undefined;
   try {
     const command = commandOf(params, context.environment);
     const { sandboxType } = await context.session.start(processId, command, starter);
@@ -138,7 +138,7 @@ async function launch(
   return await launchEgress(networkProxy, { processId, ...context });
 }
 
-/** Answers at once if it can: answers that pile up unseen could not be held back. */
+/** Answers without a wait if it can, so that saturation of the connection is noticed in time. */
 function read(
   { processId, waitMs, ...range }: ReadParams,
   session: Session,
@@ -163,8 +163,8 @@ function write(
 }
 
 /**
- * Does something with a process, at once or when it has started: a client need not wait for the
- * answer to its start before it sends what comes next.
+ * Calls a function with a process, at once or when it has started: a client may send requests for a
+ * process before its start has been answered.
  */
 function whenStarted<R>(
   session: Session,
@@ -180,7 +180,7 @@ function known(process: Process | undefined, processId: string): Process {
   return process;
 }
 
-/** The operating system's terms for what the client asks. */
+/** The command that the client asks for, with native paths and its environment. */
 function commandOf(params: StartParams, environment: Environment): ChildCommand {
   return {
     argv: params.argv,
@@ -202,8 +202,8 @@ function nativePath(member: string, uri: PathUri): string {
   }
 }
 
-/** What is asked to be enclosed never runs bare, and what is to have a proxy never without. */
-function enclosingStarter(params: StartParams, context: StartContext): ChildStarter {
+/** Starts a command in its sandbox, and with its proxy, or not at all. */
+function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
     const { startEnclosed } = await import("../../sandbox/start_enclosed.ts");
     const { bounds, mechanism, reserved, environment } = context;

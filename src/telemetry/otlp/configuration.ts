@@ -21,10 +21,10 @@ const SAMPLERS = [
   "parentbased_traceidratio",
 ] as const;
 
-/** One of them. */
+/** The name of a sampler. */
 export type SamplerName = typeof SAMPLERS[number];
 
-/** How spans are chosen and sent. */
+/** How spans are sampled and sent. */
 export interface TracesConfiguration {
   readonly target: OtlpTarget;
   readonly sampler: SamplerName;
@@ -38,7 +38,7 @@ export interface TracesConfiguration {
   readonly maxExportBatchSize: number;
 }
 
-/** What is sent; what is not has no configuration. */
+/** The configuration of each signal; undefined for one that is not sent. */
 export interface OtlpConfiguration {
   readonly metrics: MetricsConfiguration | undefined;
   readonly traces: TracesConfiguration | undefined;

@@ -15,10 +15,10 @@ import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { OtlpSender } from "./sender.ts";
 import type { OtlpTarget } from "./target.ts";
 
-/** Which metrics are sent as what was added since they were last sent. */
+/** Which metrics are sent as deltas since the last export. */
 export type TemporalityPreference = "cumulative" | "delta" | "lowmemory";
 
-/** Hands what the SDK has collected to a sender. */
+/** Passes what the SDK has collected to a sender. */
 class OtlpExporter<T> {
   readonly #sender: OtlpSender;
   readonly #serialize: (items: T) => Uint8Array | undefined;
@@ -37,24 +37,24 @@ class OtlpExporter<T> {
     sent.finally(() => this.#pending.delete(sent));
   }
 
-  /** Waits for what is under way. */
+  /** Waits for the exports under way. */
   async forceFlush(): Promise<void> {
     await Promise.all(this.#pending);
   }
 
-  /** Waits for what is under way, but tries nothing again. */
+  /** Waits for the exports under way, without retries. */
   async shutdown(): Promise<void> {
     this.stop();
     await this.forceFlush();
     this.abandon();
   }
 
-  /** From now on nothing that fails is tried again. */
+  /** Ends retries. */
   stop(): void {
     this.#sender.stop();
   }
 
-  /** Gives up what is under way. */
+  /** Gives up the exports under way. */
   abandon(): void {
     this.#sender.abandon();
   }
@@ -87,8 +87,7 @@ export class OtlpMetricExporter extends OtlpExporter<ResourceMetrics>
   }
 
   /**
-   * The specification's table, for the kinds of instruments that there are here: counters and
-   * histograms; gauges have no temporality.
+   * The specification's table, for counters and histograms; gauges have no temporality.
    */
   selectAggregationTemporality(instrument: InstrumentType): AggregationTemporality {
     const sums = instrument === InstrumentType.COUNTER || instrument === InstrumentType.HISTOGRAM;

@@ -78,7 +78,7 @@ export class OtlpMetrics {
     await this.#provider.shutdown();
   }
 
-  /** Gives up what is under way. */
+  /** Gives up the exports under way. */
   abandon(): void {
     this.#exporter.abandon();
   }

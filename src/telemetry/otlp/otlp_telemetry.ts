@@ -3,7 +3,7 @@ import type { EgressProtocol } from "../../egress/policy.ts";
 import type { ProcessOutcome } from "../../process/process.ts";
 import type { Method } from "../../protocol/methods.ts";
 import type { SandboxType } from "../../protocol/sandbox.ts";
-import { atMost } from "../../transport/at_most.ts";
+import { deadline } from "@std/async/deadline";
 import type { TransportKind } from "../../transport/transport.ts";
 import { VERSION } from "../../version.ts";
 import {
@@ -25,7 +25,7 @@ import {
   serviceNameEnvDetector,
 } from "@opentelemetry/resources";
 
-/** Sends what an executor does to a collector. */
+/** Sends metrics and spans of an executor to a collector. */
 export class OtlpTelemetry implements RunningTelemetry {
   readonly #metrics: OtlpMetrics | undefined;
   readonly #spans: OtlpSpans | undefined;
@@ -67,16 +67,16 @@ export class OtlpTelemetry implements RunningTelemetry {
 
   async stop(patienceMs: number): Promise<void> {
     const stopped = Promise.allSettled([this.#metrics?.stop(), this.#spans?.stop()]);
-    await atMost(patienceMs, stopped);
+    await deadline(stopped, patienceMs).catch(() => {});
     this.#metrics?.abandon();
     this.#spans?.abandon();
   }
 }
 
 /**
- * What all that is sent is about: this program, and what OTEL_RESOURCE_ATTRIBUTES and
- * OTEL_SERVICE_NAME say. Nothing is found out about the machine. The random id keeps the metrics of
- * executors apart that send to the same collector.
+ * The resource of all metrics and spans: this program, with what OTEL_RESOURCE_ATTRIBUTES and
+ * OTEL_SERVICE_NAME say, and nothing about the machine. The random id distinguishes executors that send
+ * to the same collector.
  */
 function executorResource(): Resource {
   return resourceFromAttributes({
@@ -88,7 +88,7 @@ function executorResource(): Resource {
   );
 }
 
-/** Starts what the environment asks for. What is wrong with it is logged and left out. */
+/** Starts the telemetry that the environment configures. Invalid variables are logged and ignored. */
 export function startOtlp(environment: Readonly<Record<string, string>>): RunningTelemetry {
   const variables = new OtelVariables(environment);
   const configuration = otlpConfiguration(variables);

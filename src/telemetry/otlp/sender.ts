@@ -3,11 +3,11 @@ import { VERSION } from "../../version.ts";
 import { log } from "../../log/log.ts";
 import type { OtlpTarget } from "./target.ts";
 
-/** The pause before the first repetition, in milliseconds; each next one is twice as long. */
+/** The pause before the first retry, in milliseconds; each further pause is twice as long. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 5000;
 
-/** Statuses that ask to try again (OTLP specification, section "Retryable Response Codes"). */
+/** Statuses that ask for a retry (OTLP specification, section "Retryable Response Codes"). */
 const PASSING_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 const CONTENT_TYPES: Readonly<Record<OtlpTarget["encoding"], string>> = {
@@ -15,31 +15,31 @@ const CONTENT_TYPES: Readonly<Record<OtlpTarget["encoding"], string>> = {
   json: "application/json",
 };
 
-/** How one attempt ended. */
+/** The outcome of one attempt. */
 type Attempt =
   | { readonly kind: "sent" }
   | {
     readonly kind: "failed";
-    /** For logs: no URL, as it may tell a secret, and nothing of what the other side says. */
+    /** For logs: without the URL, which may hold a secret, and without the collector's answer. */
     readonly reason: string;
     readonly passing: boolean;
-    /** After how many milliseconds the other side wants to be asked again. */
+    /** The pause that the collector asks for, in milliseconds. */
     readonly pauseMs?: number | undefined;
   };
 
 /**
  * Sends requests of OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
  *
- * The SDK's own exporters go through `node:http`, which in Deno loses exports for ever, and lets an
- * error escape that nobody can catch, when an answer breaks off.
+ * The SDK's own exporters use `node:http`. In Deno, when an answer breaks off, that never settles the
+ * export, and throws an error that nobody can catch.
  */
 export class OtlpSender {
   readonly #target: OtlpTarget;
   readonly #headers: Headers;
   readonly #client: Deno.HttpClient;
-  /** Aborted when failed attempts are not repeated any more. */
+  /** Aborted when there are no more retries. */
   readonly #stopping = new AbortController();
-  /** Aborted when nothing is waited for any more. */
+  /** Aborted when requests under way are given up. */
   readonly #abandoned = new AbortController();
   #failing = false;
 
@@ -52,7 +52,7 @@ export class OtlpSender {
     if (target.gzip) this.#headers.set("content-encoding", "gzip");
   }
 
-  /** Sends one request, repeatedly if need be. Returns whether it arrived; never throws. */
+  /** Sends one request, with retries. Returns whether it arrived; never throws. */
   async send(request: Uint8Array): Promise<boolean> {
     const body = await this.#encoded(new Uint8Array(request));
     const deadline = performance.now() + this.#target.timeoutMs;
@@ -66,12 +66,12 @@ export class OtlpSender {
     }
   }
 
-  /** From now on nothing that fails is tried again. */
+  /** Ends retries. */
   stop(): void {
     this.#stopping.abort();
   }
 
-  /** Gives up what is under way. */
+  /** Gives up the requests under way. */
   abandon(): void {
     if (this.#abandoned.signal.aborted) return;
     this.stop();
@@ -113,14 +113,14 @@ export class OtlpSender {
     }
   }
 
-  /** Waits, unless nothing is repeated any more. Returns whether to go on. */
+  /** Waits before a retry. Returns false if there are no more retries. */
   async #waited(milliseconds: number): Promise<boolean> {
     const { signal } = this.#stopping;
     await delay(milliseconds, { signal }).catch(() => {});
     return !signal.aborted;
   }
 
-  /** One line when it begins to fail, one when that is over. */
+  /** Logs one line when sending begins to fail, and one when it works again. */
   #tell(attempt: Attempt): void {
     const failing = attempt.kind === "failed";
     if (failing === this.#failing) return;
@@ -131,14 +131,17 @@ export class OtlpSender {
   }
 }
 
-/** What Deno's words for a failed connection contain, and what is said instead of them. */
+/** Parts of Deno's messages for failed connections, and what the log says instead. */
 const UNREACHABLE = [
   ["peer certificate", "its certificate is not trusted"],
   ["dns error", "no such host"],
   ["Connection refused", "connection refused"],
 ] as const;
 
-/** Deno's own words name the URL, which may tell a secret. */
+/**
+ * The reason of a failed connection, for the log alone: `fetch` gives no code, and its message has the
+ * URL, which may hold a secret.
+ */
 function whyUnreachable(error: unknown): string {
   const words = String(error);
   return UNREACHABLE.find(([sign]) => words.includes(sign))?.[1] ?? "no connection";

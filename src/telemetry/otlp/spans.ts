@@ -55,15 +55,15 @@ export class OtlpSpans {
     await this.#provider.shutdown();
   }
 
-  /** Gives up what is under way. */
+  /** Gives up the exports under way. */
   abandon(): void {
     this.#exporter.abandon();
   }
 }
 
 /**
- * The client's span, if the request names one (https://www.w3.org/TR/trace-context/). Its
- * `tracestate` is left alone: it is free text.
+ * The context of the client's span, if the request names one (https://www.w3.org/TR/trace-context/). Its
+ * `tracestate` is ignored, as it is free text.
  */
 function contextOf(trace: unknown): Context {
   if (typeof trace !== "object" || trace === null) return ROOT_CONTEXT;

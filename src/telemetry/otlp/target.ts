@@ -1,28 +1,28 @@
 import { parseKeyPairsIntoRecord } from "@opentelemetry/core";
 import type { OtelVariables } from "./variables.ts";
 
-/** What is sent. */
+/** A kind of telemetry. */
 export type Signal = "metrics" | "traces";
 
-/** Where a signal is sent to, and how. */
+/** Where and how a signal is sent. */
 export interface OtlpTarget {
   readonly signal: Signal;
   /** Holds no credentials. */
   readonly url: string;
   readonly encoding: "protobuf" | "json";
   readonly headers: Headers;
-  /** How long an export may take, attempts to repeat it included, in milliseconds. */
+  /** How long an export may take, retries included, in milliseconds. */
   readonly timeoutMs: number;
   readonly gzip: boolean;
-  /** PEM texts, where TLS needs others than the usual. */
+  /** Certificates and key in PEM format, if the environment names some. */
   readonly tls: { readonly caCerts?: string[]; readonly cert?: string; readonly key?: string };
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /**
- * Where the environment says that a signal goes; undefined where it says nothing, or none, or what
- * cannot be done (https://opentelemetry.io/docs/specs/otel/protocol/exporter/).
+ * The target that the environment configures for a signal; undefined if it configures none, or one that
+ * is not supported (https://opentelemetry.io/docs/specs/otel/protocol/exporter/).
  */
 export function otlpTarget(signal: Signal, variables: OtelVariables): OtlpTarget | undefined {
   const both = (name: string) => [
@@ -46,7 +46,7 @@ export function otlpTarget(signal: Signal, variables: OtelVariables): OtlpTarget
   };
 }
 
-/** The signal's own endpoint as it is, or the one of all signals with the signal's path. */
+/** The signal's own endpoint, or the common endpoint with the signal's path appended. */
 function endpoint(signal: Signal, variables: OtelVariables): URL | undefined {
   const own = variables.first(`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`);
   const given = own ?? variables.first("OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -64,11 +64,11 @@ function isExported(signal: Signal, variables: OtelVariables): boolean {
   const name = `OTEL_${signal.toUpperCase()}_EXPORTER`;
   const wanted = (variables.text(name) ?? "otlp").split(",").map((exporter) => exporter.trim());
   const foreign = wanted.some((exporter) => !["otlp", "none"].includes(exporter));
-  if (foreign) variables.problem(name, "there are only otlp and none");
+  if (foreign) variables.problem(name, "it can be otlp or none");
   return wanted.includes("otlp");
 }
 
-/** Another protocol at the same port would not be understood, so nothing is sent then. */
+/** The encoding; undefined for an unsupported protocol, which another one must not replace. */
 function encodingOf(
   names: readonly string[],
   variables: OtelVariables,
@@ -90,7 +90,7 @@ function encodingOf(
   }
 }
 
-/** Of all signals and of this one, which counts more. */
+/** The headers of all signals and of this one, which outrank them. */
 function headersOf(
   [own = "", shared = ""]: readonly string[],
   url: URL,
@@ -123,8 +123,8 @@ function withoutCredentials(url: URL): string {
 }
 
 /**
- * What cannot be read or used means that the other side could not be trusted as wanted, or would not
- * trust this one.
+ * The certificates and the key; undefined if a file cannot be read or used, as the connection would then
+ * not be authenticated as configured.
  */
 function tlsOf(
   both: (name: string) => readonly string[],

@@ -1,13 +1,13 @@
-/** A setting that is not used, and why, for whoever set it. */
+/** A variable that is ignored, and why. */
 export interface SettingProblem {
   readonly variable: string;
-  /** Does not repeat the value: it may hold a secret. */
+  /** Without the value, which may be a secret. */
   readonly reason: string;
 }
 
 /**
- * Reads variables of the OpenTelemetry specification. One that is empty counts as not set; one that
- * makes no sense is noted as a problem, and the default used, as the specification asks
+ * Reads variables of the OpenTelemetry specification. An empty one counts as not set; an invalid one is
+ * noted as a problem and replaced by its default, as the specification asks
  * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
  */
 export class OtelVariables {
@@ -41,7 +41,7 @@ export class OtelVariables {
     return this.text(name)?.toLowerCase() === "true";
   }
 
-  /** The first of some variables that is set, if it is one of some words. */
+  /** The value of the first variable that is set, if it is one of some words. */
   choice<const T extends string>(
     names: readonly string[],
     words: readonly T[],
@@ -55,7 +55,7 @@ export class OtelVariables {
     return fallback;
   }
 
-  /** The first of some variables that is set, if it is a whole number above zero. */
+  /** The value of the first variable that is set, if it is a whole number above zero. */
   count(names: readonly string[], fallback: number): number {
     const given = this.first(...names);
     if (given === undefined) return fallback;

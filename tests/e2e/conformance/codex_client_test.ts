@@ -5,7 +5,7 @@ import { testBoth } from "../support/both_transports.ts";
 import { run, start, waitForOutput } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /**
  * What the Codex CLI 0.169.0 sends in a run with its default sandbox, request by request, with the

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ended, ListeningExecutor, remex, runToEnd } from "../support/executor.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** Command lines that are refused, and what the message has to say. */
 const REFUSED: readonly (readonly [args: string[], says: string])[] = [

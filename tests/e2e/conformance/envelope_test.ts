@@ -123,9 +123,9 @@ testBoth("deep nesting does no harm", async ({ open }) => {
   await using client = await open();
   const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
   client.send(`{"id":1,"method":"environment/info","params":${deep}}`);
-  await client.answer(1);
+  assertObjectMatch(await client.answer(1), { error: { code: -32600 } });
   client.send(`{"id":2,"method":"process/start","params":{"processId":"p","argv":${deep}}}`);
-  assertObjectMatch(await client.answer(2), { error: { code: -32602 } });
+  assertObjectMatch(await client.answer(2), { error: { code: -32600 } });
   client.send(`{"id":9007199254740993,"method":"environment/info","params":${deep}}`);
   assertObjectMatch(await client.answer(-1), { error: { code: -32600 } });
   assertObjectMatch(await client.request("environment/info"), { result: {} });

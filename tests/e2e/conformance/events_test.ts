@@ -3,7 +3,7 @@ import { base64 } from "../support/base64.ts";
 import { testBoth } from "../support/both_transports.ts";
 import { outputOf, run, shell, start, waitForOutput } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 function output(seq: number, stream: string, text: string): Message {
   return { method: "process/output", params: { processId: "p", seq, stream, chunk: base64(text) } };

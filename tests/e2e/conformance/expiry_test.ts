@@ -3,7 +3,7 @@ import { type Connector, testWebSocket } from "../support/both_transports.ts";
 import { run, shell, start } from "../support/commands.ts";
 import { isAlive } from "../support/files.ts";
 import { isRecord } from "../support/inbox.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import type { RawClient } from "../support/raw_client.ts";
 
 /** Everything here happens after 30 seconds. */

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { testBoth } from "../support/both_transports.ts";
 import { command, run, shell, stdoutOf } from "../support/commands.ts";
 import type { Message } from "../support/inbox.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** Programs that cannot be started. */
 const UNSTARTABLE: Readonly<Record<string, Message>> = {

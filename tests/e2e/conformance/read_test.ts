@@ -4,7 +4,7 @@ import { testBoth } from "../support/both_transports.ts";
 import { command, run, shell, start, waitForOutput } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** Says `a`, `bb` and `ccc` in chunks of their own, each once it is told to, and exits with 7. */
 const THREE_CHUNKS = "for chunk in a bb ccc; do read line; printf $chunk; done; read line; exit 7";

@@ -4,9 +4,9 @@ import { type Connector, testWebSocket } from "../support/both_transports.ts";
 import { command, run, shell, start, waitForOutput } from "../support/commands.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 testWebSocket("a dropped session is resumed with its processes", async ({ connect }) => {
   await using client = await connect();

@@ -3,8 +3,8 @@ import { base64 } from "../support/base64.ts";
 import { testBoth } from "../support/both_transports.ts";
 import { outputOf, run, shell, start, waitForOutput } from "../support/commands.ts";
 import { exists, isAlive } from "../support/files.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const INTERRUPT = { processId: "p", signal: "interrupt" };
 const P = { processId: "p" };

@@ -3,7 +3,7 @@ import { runToEnd } from "../support/executor.ts";
 import { shell, start, waitForOutput } from "../support/commands.ts";
 import { isAlive } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 
 const INITIALIZE = '{"id":1,"method":"initialize","params":{"clientName":"x"}}';

@@ -1,7 +1,7 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { testBoth } from "../support/both_transports.ts";
 import { command, stdoutOf } from "../support/commands.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** Path URIs that are malformed, or no path of this host. */
 const REFUSED = [

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { serveLoopback, writeAll } from "../sandbox/support/http_proxy.ts";
 import { execToEnd } from "../support/exec_run.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const SANDBOX = ["--stdio", "--sandbox", "workspace-write"];
 

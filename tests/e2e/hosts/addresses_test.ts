@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/asser
 import { execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, runToEnd } from "../support/executor.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { REMEX_BIN } from "../support/executor.ts";
 
 /** With a file of names of its own, in a mount namespace. */
@@ -12,7 +12,7 @@ function withHosts(directory: TemporaryDirectory, lines: string[]): string[] {
   return ["unshare", "-rm", "sh", "-c", script, "sh"];
 }
 
-const BOTH = ["::1 localhost two.test", "127.0.0.1 localhost two.test"];
+const BOTH = ["::1 localhost two.localhost", "127.0.0.1 localhost two.localhost"];
 
 function namespacesAndIpv6(): boolean {
   try {
@@ -46,7 +46,7 @@ for (const listening of ["127.0.0.1", "::1"]) {
       const { port } = new URL(executor.url);
       for (const lines of [BOTH, BOTH.toReversed()]) {
         const run = await execIn(withHosts(directory, lines), [
-          ...["--url", `ws://two.test:${port}`, "--", "echo", "there"],
+          ...["--url", `ws://two.localhost:${port}`, "--", "echo", "there"],
         ]);
         assertEquals(run, { code: 0, stdout: "there\n", stderr: "" });
       }
@@ -70,7 +70,7 @@ for (const listening of ["127.0.0.1", "::1"]) {
         const answer = await client.request("http/request", {
           requestId: "r",
           method: "GET",
-          url: `http://two.test:${web.addr.port}/`,
+          url: `http://two.localhost:${web.addr.port}/`,
           headers: [],
         });
         assertObjectMatch(answer, { result: { status: 200 } });
@@ -100,7 +100,7 @@ for (const listening of ["127.0.0.1", "::1"]) {
         const launcher = withHosts(directory, lines);
         const env = {
           PATH: "/usr/bin:/bin",
-          OTEL_EXPORTER_OTLP_ENDPOINT: `http://two.test:${collector.addr.port}`,
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://two.localhost:${collector.addr.port}`,
         };
         await using executor = await ListeningExecutor.start({ launcher, env });
         await executor.endBy("SIGTERM");

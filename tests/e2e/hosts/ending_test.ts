@@ -2,9 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { command, shell, start, waitForOutput } from "../support/commands.ts";
 import { ExecRun, execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, remex } from "../support/executor.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
 
 const DEAF = "trap 'echo deaf' TERM HUP; echo ready; while :; do sleep 0.05; done";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, REMEX_BIN, runToEnd } from "../support/executor.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const OPERATIONS = pageOf("operations");
 const LIBRARY = pageOf("library");

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ExecRun } from "../support/exec_run.ts";
 import { ListeningExecutor, REMEX_BIN } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { Opcode, RawSocket, UPGRADE } from "../support/raw_socket.ts";
 
 Deno.test("a silent client is sent pings, and stays as long as it answers", async () => {

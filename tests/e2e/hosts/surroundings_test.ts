@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { execToEnd } from "../support/exec_run.ts";
 import { ListeningExecutor, remex, runToEnd } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const LINUX = { ignore: Deno.build.os !== "linux" };
 const ENV = { PATH: "/usr/bin:/bin", HOME: "/", REMEX_LOG: "error" };

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { base64 } from "../support/base64.ts";
 import { command, shell } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { LoadClient } from "./support/load_client.ts";
 import { resourcesOf } from "./support/resources.ts";
 
@@ -50,7 +50,7 @@ Deno.test("two hundred connections work at the same time", async () => {
   const open = () => LoadClient.open(executor.url);
   using first = await open();
   await work(first, 0, directory.path);
-  await eventually(() => resourcesOf(executor.pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(executor.pid).children === 1, "the watchdog alone");
   const before = resourcesOf(executor.pid);
 
   using clients = new DisposableStack();

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { command, shell } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { LoadClient } from "./support/load_client.ts";
 import { resourcesOf } from "./support/resources.ts";
 
@@ -21,7 +21,7 @@ Deno.test("a thousand processes wait for input at the same time, and all end", a
   using client = await LoadClient.open(executor.url);
   await client.start(command("first", ["/bin/true"]));
   await client.closed("first");
-  await eventually(() => resourcesOf(executor.pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(executor.pid).children === 1, "the watchdog alone");
   const before = resourcesOf(executor.pid);
 
   const ids = Array.from({ length: PROCESSES }, (_, index) => `cat ${index}`);
@@ -39,7 +39,7 @@ Deno.test("a thousand processes wait for input at the same time, and all end", a
     const { exitCode, output } = client.ledger.account(id);
     assertEquals([output, exitCode], [`this is ${id}\n`, 0]);
   }
-  await eventually(() => resourcesOf(executor.pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(executor.pid).children === 1, "the watchdog alone");
   assertEquals(resourcesOf(executor.pid), before);
 });
 
@@ -64,7 +64,7 @@ Deno.test("an executor without descriptors to spare says so, and goes on when it
   using client = await LoadClient.open(executor.url);
   await client.start(command("first", ["/bin/true"]));
   await client.closed("first");
-  await eventually(() => resourcesOf(executor.pid).children === 1, "the guardian alone");
+  await eventually(() => resourcesOf(executor.pid).children === 1, "the watchdog alone");
   const before = resourcesOf(executor.pid);
 
   for (let round = 0; round < 3; round++) {

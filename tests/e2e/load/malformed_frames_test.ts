@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { type Random, seededRandom } from "../../protocol/seeded_random.ts";
+import { type Random, seededRandom } from "../../support/seeded_random.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { Opcode, RawSocket } from "../support/raw_socket.ts";
 import { LoadClient } from "./support/load_client.ts";
 import { concatenated, type MalformedFrame, malformedFrame } from "./support/malformed_frames.ts";

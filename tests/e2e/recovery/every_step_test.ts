@@ -1,9 +1,14 @@
 import { assert, assertInstanceOf } from "@std/assert";
 import { ConnectionError, ExecServerClient } from "../../../src/client/mod.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
-import { eventually, settled } from "../support/patience.ts";
-import { type Carriage, type Direction, type Fault, FaultyPath } from "./support/faulty_path.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
+import { eventually, settled } from "../../support/patience.ts";
+import {
+  type Carriage,
+  type Direction,
+  type Fault,
+  FaultyPath,
+} from "../../support/faulty_path.ts";
 import { inParallel } from "./support/in_parallel.ts";
 import {
   assertDone,

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ExecRun } from "../support/exec_run.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
-import { eventually } from "../support/patience.ts";
-import { FaultyPath } from "./support/faulty_path.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
+import { eventually } from "../../support/patience.ts";
+import { FaultyPath } from "../../support/faulty_path.ts";
 import { numbered } from "./support/work.ts";
 
 const LINES = 20_000;

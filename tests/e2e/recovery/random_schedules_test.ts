@@ -1,9 +1,9 @@
 import { ConnectionError, ExecServerClient } from "../../../src/client/mod.ts";
-import { pick, type Random, seededRandom } from "../../protocol/seeded_random.ts";
+import { pick, type Random, seededRandom } from "../../support/seeded_random.ts";
 import { ListeningExecutor } from "../support/executor.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
-import { eventually, settled } from "../support/patience.ts";
-import { type Carriage, type Fault, FaultyPath } from "./support/faulty_path.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
+import { eventually, settled } from "../../support/patience.ts";
+import { type Carriage, type Fault, FaultyPath } from "../../support/faulty_path.ts";
 import { inParallel } from "./support/in_parallel.ts";
 import {
   assertDone,

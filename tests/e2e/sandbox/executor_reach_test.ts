@@ -8,7 +8,7 @@ import { exists } from "../support/files.ts";
 import { Inbox, isRecord, type Message } from "../support/inbox.ts";
 import { Opcode, RawSocket, UPGRADE } from "../support/raw_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { managed } from "./support/managed.ts";
 import { launchAs } from "./support/sandboxed.ts";
 

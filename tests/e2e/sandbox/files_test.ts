@@ -5,8 +5,8 @@ import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { enclosedIn, testSandboxed } from "./support/sandboxed.ts";
 
 const ignore = Deno.build.os !== "linux";

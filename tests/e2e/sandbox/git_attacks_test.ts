@@ -6,7 +6,7 @@ import { shell } from "../support/commands.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { enclosedIn, launchAs, testSandboxed } from "./support/sandboxed.ts";
 
 const GIT = "/usr/bin/git -c user.name=n -c user.email=e -c protocol.file.allow=always";

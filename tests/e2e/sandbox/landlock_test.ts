@@ -7,7 +7,7 @@ import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { serveLoopback, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
 import { python } from "./support/python.ts";

@@ -5,10 +5,10 @@ import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { shell, start } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
-import { eventually } from "../support/patience.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
+import { eventually } from "../../support/patience.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
 import { serveLoopback, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
@@ -50,7 +50,7 @@ function openDescriptors(pid: number): number {
   return Array.from(Deno.readDirSync(`/proc/${pid}/fd`)).length;
 }
 
-/** Waits until a program has no child but its guardian, zombies included. */
+/** Waits until a program has no child but its watchdog, zombies included. */
 async function alone(pid: number): Promise<void> {
   await eventually(() => childrenOf(pid).length === 1, "the executor's children to end");
 }

@@ -3,7 +3,7 @@ import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { command, run } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
 import { serveLoopback } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { command, outputOf, start } from "../support/commands.ts";
-import { eventually } from "../support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { received, serveLoopback, unusedPort, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
 import { python } from "./support/python.ts";

@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
-import { LoggingExecutor } from "../../telemetry/support/logging_executor.ts";
+import { LoggingExecutor } from "../../support/logging_executor.ts";
 import { shell } from "../support/commands.ts";
 import { isRecord } from "../support/inbox.ts";
-import { eventually } from "../support/patience.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
 import { enclosedIn } from "./support/sandboxed.ts";
 

@@ -6,7 +6,7 @@ import type { LaunchOptions } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
 import type { Message } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { managed as managedNetwork } from "./support/managed.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
 

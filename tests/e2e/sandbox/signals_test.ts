@@ -4,10 +4,10 @@ import { base64 } from "../support/base64.ts";
 import { outputOf, shell, start, waitForOutput } from "../support/commands.ts";
 import { ListeningExecutor } from "../support/executor.ts";
 import type { Message } from "../support/inbox.ts";
-import { MarkedProcesses } from "../support/marked_processes.ts";
+import { MarkedProcesses } from "../../support/marked_processes.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
-import { eventually } from "../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
 import { connectWebSocket } from "../support/websocket_client.ts";
 import { enclosedIn, testSandboxed } from "./support/sandboxed.ts";
 

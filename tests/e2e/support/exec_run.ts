@@ -1,5 +1,5 @@
 import { ended, REMEX_BIN } from "./executor.ts";
-import { eventually } from "./patience.ts";
+import { eventually } from "../../support/patience.ts";
 
 /** A running `remex exec`, its output kept. Disposing of it kills it. */
 export class ExecRun implements AsyncDisposable {

@@ -1,6 +1,6 @@
-import "./default_signals.ts";
+import "../../support/default_signals.ts";
 import { fileURLToPath } from "node:url";
-import { settled } from "./patience.ts";
+import { settled } from "../../support/patience.ts";
 
 /** The compiled program under test. */
 export const REMEX_BIN: string = Deno.env.get("REMEX_BIN") ??

@@ -1,4 +1,4 @@
-import { settled } from "./patience.ts";
+import { settled } from "../../support/patience.ts";
 
 /** One message of the executor, as parsed JSON. */
 export type Message = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import type { LaunchOptions } from "./executor.ts";
-import { TemporaryDirectory } from "./temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** What programs need of /etc to run as they do outside. */
 const KEPT = ["passwd", "group", "ld.so.cache", "nsswitch.conf", "alternatives", "ssl", "hosts"];

@@ -1,5 +1,5 @@
 import { type Ending, Inbox, isRecord, type Message } from "./inbox.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../../support/patience.ts";
 
 /** How messages leave, and how the connection is given up. */
 export interface Link {

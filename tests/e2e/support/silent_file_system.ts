@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { LaunchOptions } from "./executor.ts";
-import { TemporaryDirectory } from "./temporary_directory.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /**
  * Mounts a FUSE file system at argv[1], whose server takes part in the first exchange and then says

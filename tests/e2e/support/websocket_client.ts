@@ -1,5 +1,5 @@
 import { Inbox } from "./inbox.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../../support/patience.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** Connects over a WebSocket. */

@@ -1,21 +1,26 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
+import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { PathUri } from "../../../src/protocol/path_uri.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import { context, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, performBy } from "../perform.ts";
-import { TestDirectory } from "../test_directory.ts";
+import { TestDirectory } from "../../support/test_directory.ts";
 import "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";
-const JOB = { method: "fs/getMetadata", path: "file:///" } as const;
+const JOB = { method: "fs/getMetadata", params: { path: "file:///" } } as const;
 const NOTHING = JSON.stringify({ grants: [], deniedGlobs: [] });
 
 function inWorkspace(directory: TestDirectory, worker: FileWorker) {
   const roots = { cwd: directory.path, workspaceRoots: [directory.path] };
   return filesInSandbox(context({ entries: workspaceWrite, ...roots }), worker);
+}
+
+/** The parameters of `fs/open`. */
+function opening(uri: string) {
+  return { handleId: "file", path: PathUri.parse(uri), sandbox: undefined };
 }
 
 function capabilities(status: string): string[] {
@@ -37,16 +42,16 @@ Deno.test({
     await Deno.chmod(directory.at("closed"), 0);
     await Deno.chmod(directory.at("d"), 0);
     using worker = new FileWorker();
-    const { operations, open } = await inWorkspace(directory, worker);
+    const { perform, open } = await inWorkspace(directory, worker);
     const denied = { code: -32600, message: "Permission denied (os error 13)" };
     for (const name of ["closed", "d/f"]) {
       const path = { path: directory.uri(name) };
-      assertEquals(await performBy(operations, "fs/readFile", path), denied);
+      assertEquals(await performBy(perform, "fs/readFile", path), denied);
       const write = { ...path, dataBase64: base64("x") };
-      assertEquals(await performBy(operations, "fs/writeFile", write), denied);
-      await assertRejects(() => open(PathUri.parse(path.path)), RpcError, "Permission denied");
+      assertEquals(await performBy(perform, "fs/writeFile", write), denied);
+      await assertRejects(() => open(opening(path.path)), RpcError, "Permission denied");
     }
-    const listing = await performBy(operations, "fs/readDirectory", { path: directory.uri("d") });
+    const listing = await performBy(perform, "fs/readDirectory", { path: directory.uri("d") });
     assertEquals(listing, denied);
     // The rest of the program keeps what it can do.
     if (Deno.uid() === 0) assertEquals(await directory.text("closed"), "x");
@@ -86,24 +91,24 @@ Deno.test({
     await using directory = await TestDirectory.create();
     await directory.fill({ "f": "content", "d/f": "x" });
     using worker = new FileWorker();
-    const { operations, open } = await inWorkspace(directory, worker);
+    const { perform, open } = await inWorkspace(directory, worker);
     const descriptors = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
-    await performBy(operations, "fs/readFile", { path: directory.uri("f") });
+    await performBy(perform, "fs/readFile", { path: directory.uri("f") });
     const before = descriptors();
     for (let round = 0; round < 20; round++) {
-      const file = await open(PathUri.parse(directory.uri("f")));
+      const file = await open(opening(directory.uri("f")));
       await Deno.writeTextFile(directory.at("f"), `content ${round}`);
       assertEquals(await file.readFile("utf8"), `content ${round}`);
       await file.close();
-      await performBy(operations, "fs/writeFile", {
+      await performBy(perform, "fs/writeFile", {
         path: directory.uri("g"),
         dataBase64: base64("x"),
       });
-      await performBy(operations, "fs/readFile", { path: directory.uri("missing") });
-      await performBy(operations, "fs/createDirectory", { path: directory.uri("new/deep") });
-      await performBy(operations, "fs/remove", { path: directory.uri("new") });
+      await performBy(perform, "fs/readFile", { path: directory.uri("missing") });
+      await performBy(perform, "fs/createDirectory", { path: directory.uri("new/deep") });
+      await performBy(perform, "fs/remove", { path: directory.uri("new") });
     }
-    await assertRejects(() => open(PathUri.parse(directory.uri("d"))), RpcError, "is not a file");
+    await assertRejects(() => open(opening(directory.uri("d"))), RpcError, "is not a file");
     assertEquals(descriptors(), before);
     assertEquals(await directory.names(), ["d", "f", "g"]);
   },
@@ -117,14 +122,14 @@ Deno.test({
     await directory.fill({ "f": "content" });
     await directory.makeFifo("fifo");
     using worker = new FileWorker();
-    const { operations } = await inWorkspace(directory, worker);
+    const { perform } = await inWorkspace(directory, worker);
     const gone = new AbortController();
-    const waiting = operations["fs/writeFile"]({
+    const waiting = perform("fs/writeFile", {
       path: PathUri.parse(directory.uri("fifo")),
       dataBase64: base64("x"),
       sandbox: undefined,
     }, gone.signal);
-    const read = await performBy(operations, "fs/readFile", { path: directory.uri("f") });
+    const read = await performBy(perform, "fs/readFile", { path: directory.uri("f") });
     assertEquals(read, { result: { dataBase64: base64("content") } });
     gone.abort();
     await assertRejects(() => waiting, RpcError);
@@ -181,8 +186,8 @@ Deno.test({
       { type: "managed", file_system: { type: "unrestricted" }, network: "restricted" },
     ];
     for (const granted of permissions) {
-      const { operations } = await filesInSandbox(context({ permissions: granted }), worker);
-      const read = await performBy(operations, "fs/readFile", { path: directory.uri("f") });
+      const { perform } = await filesInSandbox(context({ permissions: granted }), worker);
+      const read = await performBy(perform, "fs/readFile", { path: directory.uri("f") });
       assertEquals(read, { result: { dataBase64: base64("content") } });
     }
   },
@@ -194,8 +199,8 @@ const WAITING = `
     if (Atomics.compareExchange(new Int32Array(state), 0, 0, 1) !== 0) return;
     const pause = new Int32Array(new SharedArrayBuffer(4));
     const isThere = (path) => { try { return Deno.statSync(path).isFile } catch { return false } };
-    while (job.path.startsWith("/") && !isThere(job.path)) Atomics.wait(pause, 0, 0, 5);
-    postMessage({ kind: "result", id, result: job.path });
+    while (job.params.path.startsWith("/") && !isThere(job.params.path)) Atomics.wait(pause, 0, 0, 5);
+    postMessage({ kind: "result", id, result: job.params.path });
   };
   postMessage({ kind: "ready" });
 `;
@@ -206,8 +211,8 @@ Deno.test({
   fn: async () => {
     await using directory = await TestDirectory.create();
     using worker = workerThat(WAITING);
-    const silent = worker.run({ ...JOB, path: directory.at("f") }, NOTHING);
-    const others = ["a", "b", "c"].map((path) => worker.run({ ...JOB, path }, NOTHING));
+    const silent = worker.run({ ...JOB, params: { path: directory.at("f") } }, NOTHING);
+    const others = ["a", "b", "c"].map((path) => worker.run({ ...JOB, params: { path } }, NOTHING));
     assertEquals(await Promise.all(others), ["a", "b", "c"]);
     assertEquals(worker.threads, 2);
     await directory.fill({ f: "" });
@@ -224,14 +229,14 @@ Deno.test({
     using worker = workerThat(WAITING);
     const silent = Array.from(
       { length: 8 },
-      () => worker.run({ ...JOB, path: directory.at("f") }, NOTHING),
+      () => worker.run({ ...JOB, params: { path: directory.at("f") } }, NOTHING),
     );
     const refused = await assertRejects(() => worker.run(JOB, NOTHING), RpcError);
     assertEquals(refused.code, -32603);
     assertEquals(worker.threads, 8);
     await directory.fill({ f: "" });
     await Promise.all(silent);
-    assertEquals(await worker.run({ ...JOB, path: "a" }, NOTHING), "a");
+    assertEquals(await worker.run({ ...JOB, params: { path: "a" } }, NOTHING), "a");
     assertEquals(worker.threads, 1);
   },
 });

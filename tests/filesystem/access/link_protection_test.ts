@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isForeignLink } from "../../../src/filesystem/access/route.ts";
+import { isForeignLink } from "../../../src/filesystem/access/resolve_beneath.ts";
 
 const [ME, OWNER, OTHER] = [1000, 0, 65534];
 

@@ -1,23 +1,18 @@
 import {
   type FileMethod,
-  type FileOperations,
-  operationsOn,
+  type PerformFileMethod,
+  performFileMethod,
 } from "../../../src/filesystem/operations.ts";
-import { Open, openAt } from "../../../src/os/open_at.ts";
-import { AnchoredPaths } from "../../../src/filesystem/access/anchored_paths.ts";
+import { PolicyPaths } from "../../../src/filesystem/access/policy_paths.ts";
 import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
-import { type GrantedFiles, Judge } from "../../../src/filesystem/access/judge.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/operations.ts";
-import { closeDescriptor } from "../../../src/os/descriptor.ts";
+import { AccessPolicy, type GrantedFiles } from "../../../src/filesystem/access/access_policy.ts";
+import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindIntent } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
-import { TestDirectory } from "../test_directory.ts";
-
-// Opens the C library, which stays open for good, where no single test is blamed for it.
-if (Deno.build.os === "linux") closeDescriptor(openAt(-1, "/", Open.PathOnly));
+import { TestDirectory } from "../../support/test_directory.ts";
 
 /** What entries grant to whoever works in a directory. */
 export function grantedIn(workspace: string, entries: readonly WireEntry[]): GrantedFiles {
@@ -33,9 +28,10 @@ function contextIn(workspace: string, entries: readonly WireEntry[]): SandboxCon
   return context({ entries, cwd: workspace, workspaceRoots: [workspace] });
 }
 
-/** Operations that may do what entries grant. */
-export function operationsIn(workspace: string, entries: readonly WireEntry[]): FileOperations {
-  return operationsOn(new AnchoredPaths(new Judge(grantedIn(workspace, entries))));
+/** Does requests that may do what entries grant. */
+export function performIn(workspace: string, entries: readonly WireEntry[]): PerformFileMethod {
+  const paths = new PolicyPaths(new AccessPolicy(grantedIn(workspace, entries)));
+  return (method, params, signal) => performFileMethod(method, params, signal, paths);
 }
 
 /** A workspace `ws`, and `outside` beside it with a file `secret`. */
@@ -72,10 +68,10 @@ export class Scene implements AsyncDisposable {
 
   async perform(method: FileMethod, params: unknown): Promise<Outcome> {
     const workspace = this.directory.at("ws");
-    const operations = this.worker === undefined
-      ? operationsIn(workspace, this.entries)
-      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).operations;
-    return await performBy(operations, method, params);
+    const perform = this.worker === undefined
+      ? performIn(workspace, this.entries)
+      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).perform;
+    return await performBy(perform, method, params);
   }
 
   copy(from: string, to: string, recursive = false): Promise<Outcome> {

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { bash, inDirectory, PLAIN_ENV, runToEnd, type StartChild } from "./recorded_child.ts";
+import {
+  bash,
+  inDirectory,
+  PLAIN_ENV,
+  runToEnd,
+  type StartChild,
+} from "../../support/recorded_child.ts";
 
 const ODD_TEXTS = [
   "",

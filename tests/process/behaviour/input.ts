@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { settled } from "../../e2e/support/patience.ts";
+import { settled } from "../../support/patience.ts";
 import {
   bash,
   inDirectory,
@@ -9,7 +9,7 @@ import {
   type StartChild,
   touch,
   untilExists,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 const MIB = 1024 * 1024;
 

@@ -7,7 +7,7 @@ import {
   type StartChild,
   touch,
   untilExists,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 const MIB = 1024 * 1024;
 

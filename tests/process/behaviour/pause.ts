@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import {
   bash,
   EMPTY,
@@ -12,7 +12,7 @@ import {
   TERMINAL,
   touch,
   untilExists,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 const MIB = 1024 * 1024;
 /** More than pipes and buffers on the way hold. */

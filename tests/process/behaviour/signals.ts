@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import {
   bash,
   isAlive,
@@ -7,7 +7,7 @@ import {
   runToEnd,
   type StartChild,
   TERMINAL,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 /** What reaches the command's process group, and who dies with it. */
 export function signalBehaviour(name: string, start: StartChild): void {

@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { StartError } from "../../../src/process/child.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 import {
   EMPTY,
   PIPED,
@@ -9,7 +9,7 @@ import {
   runToEnd,
   type StartChild,
   TERMINAL,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 /** Commands that cannot be started, and what many commands leave behind. */
 export function startErrorBehaviour(name: string, start: StartChild): void {

@@ -8,7 +8,7 @@ import {
   type StartChild,
   TERMINAL,
   touch,
-} from "./recorded_child.ts";
+} from "../../support/recorded_child.ts";
 
 /** Commands on a pseudo-terminal. */
 export function terminalBehaviour(name: string, start: StartChild): void {

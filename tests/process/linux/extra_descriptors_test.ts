@@ -1,13 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { closeDescriptor } from "../../../src/os/descriptor.ts";
+import { closeDescriptor, writeDescriptor } from "../../../src/os/descriptor.ts";
 import type { ChildCommand } from "../../../src/process/child.ts";
 import { openMemoryFile, openPipe, unreadBytes } from "../../../src/os/pipes.ts";
-import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
-import { bash, runToEnd, type StartChild } from "../behaviour/recorded_child.ts";
-
-// Opened before the first test, which would be taken to leak it.
-libc();
+import { bash, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 /** Starts every command with something more than its recipe says. */
 function startWith(more: Partial<ChildCommand>): StartChild {
@@ -51,7 +47,7 @@ Deno.test("linux: a terminal can be left for a descendant to take", async () => 
 
 Deno.test("linux: a pipe tells how much nobody has read", () => {
   const { readEnd, writeEnd } = openPipe();
-  libc().write(writeEnd, new Uint8Array(3), 3n);
+  writeDescriptor(writeEnd, new Uint8Array(3));
   assertEquals([unreadBytes(readEnd), unreadBytes(writeEnd)], [3, 3]);
   closeDescriptor(readEnd);
   assertEquals(unreadBytes(writeEnd), 3);

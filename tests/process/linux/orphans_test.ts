@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { eventually } from "../../e2e/support/patience.ts";
-import { inDirectory } from "../behaviour/recorded_child.ts";
+import { eventually } from "../../support/patience.ts";
+import { inDirectory } from "../../support/recorded_child.ts";
 import { WatchedExecutor } from "../watched_executor.ts";
 
 // Each test has an executor of its own: the one that these tests run in must adopt nobody.

@@ -1,5 +1,5 @@
 import { startPortableChild } from "../../../src/process/portable/start.ts";
-import { runToEnd, TERMINAL } from "../behaviour/recorded_child.ts";
+import { runToEnd, TERMINAL } from "../../support/recorded_child.ts";
 import { childBehaviour } from "../child_behaviour.ts";
 
 // Opens the C library, which the first test to do it would be taken to leak.

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type ChildObserver } from "../../../src/process/child.ts";
 import { PortableChild } from "../../../src/process/portable/child.ts";
-import type { OutputObserver } from "../../../src/process/portable/streams.ts";
+import type { OutputObserver } from "../../../src/process/portable/child.ts";
 
 Deno.test("portable: where outputs end with the exit, the end is not waited for", async () => {
   const exit = Promise.withResolvers<number>();

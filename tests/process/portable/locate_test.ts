@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { StartError } from "../../../src/process/child.ts";
 import { locateExecutable } from "../../../src/process/portable/launcher.ts";
-import { EMPTY, inDirectory } from "../behaviour/recorded_child.ts";
+import { EMPTY, inDirectory } from "../../support/recorded_child.ts";
 
 Deno.test("locate: the first executable file in the command's PATH", () =>
   inDirectory(async (cwd) => {

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { ChildCommand, ChildObserver } from "../../../src/process/child.ts";
 import { PortableChild } from "../../../src/process/portable/child.ts";
 import { startOnConsole } from "../../../src/process/portable/windows_console.ts";
-import { bash, PLAIN_ENV, RecordedChild, TERMINAL } from "../behaviour/recorded_child.ts";
+import { bash, PLAIN_ENV, RecordedChild, TERMINAL } from "../../support/recorded_child.ts";
 
 // The package offers the same on Unix; so what does not depend on Windows can be tried there.
 const start = async (command: ChildCommand, observer: ChildObserver) =>

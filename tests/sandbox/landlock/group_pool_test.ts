@@ -9,7 +9,7 @@ import { GroupPool } from "../../../src/sandbox/landlock/group_pool.ts";
 import type { GroupPlan } from "../../../src/sandbox/landlock/restricted_group.ts";
 import { governed, pathRule } from "../../../src/sandbox/landlock/rights.ts";
 import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
-import { eventually } from "../../e2e/support/patience.ts";
+import { eventually } from "../../support/patience.ts";
 
 const version = Deno.build.os === "linux" ? landlockVersion() : 0;
 const ignore = version < 6;

@@ -1,15 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { libc } from "../../../src/os/process_libc.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { commandSignals } from "../../../src/sandbox/bubblewrap/start_wrapped.ts";
-import {
-  RecordedChild,
-  runToEnd,
-  type StartChild,
-} from "../../process/behaviour/recorded_child.ts";
-
-// Opened before the first test, which would be taken to leak it.
-libc();
+import { RecordedChild, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
 const start: StartChild = (command, observer) =>
   Promise.resolve(startLinuxChild(command, observer));

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
 import { OtelVariables } from "../../../src/telemetry/otlp/variables.ts";
-import { selfSigned } from "../../e2e/support/self_signed.ts";
-import { TemporaryDirectory } from "../../e2e/support/temporary_directory.ts";
+import { selfSigned } from "../../support/self_signed.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
 import { OtlpTelemetry } from "../../../src/telemetry/otlp/otlp_telemetry.ts";
 import { OtelVariables } from "../../../src/telemetry/otlp/variables.ts";
-import { TRACEPARENT } from "../support/busy_day.ts";
-import { OtlpReceiver } from "../support/otlp_receiver.ts";
+import { TRACEPARENT } from "../../support/busy_day.ts";
+import { OtlpReceiver } from "../../support/otlp_receiver.ts";
 
 const LONG_MS = 3_600_000;
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { OtlpSender } from "../../../src/telemetry/otlp/sender.ts";
-import { eventually } from "../../e2e/support/patience.ts";
-import { selfSigned } from "../../e2e/support/self_signed.ts";
-import { TemporaryDirectory } from "../../e2e/support/temporary_directory.ts";
+import { eventually } from "../../support/patience.ts";
+import { selfSigned } from "../../support/self_signed.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 
 /** A collector that answers one after the other, and the last for ever. */
 class Collector implements AsyncDisposable {

@@ -5,7 +5,7 @@ import { command, type Outcome, run } from "../../support/commands.ts";
 import { isRecord, type Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
-import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 import { enclosedIn } from "../../sandbox/support/sandboxed.ts";
 
 /** Names that stand in the executor's /etc/hosts. */

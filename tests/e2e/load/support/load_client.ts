@@ -1,5 +1,5 @@
 import { isRecord, type Message, parseMessage } from "../../support/inbox.ts";
-import { settled } from "../../support/patience.ts";
+import { settled } from "../../../support/patience.ts";
 import { Opcode, RawSocket } from "../../support/raw_socket.ts";
 import { Ledger } from "./ledger.ts";
 

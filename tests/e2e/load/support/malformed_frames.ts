@@ -1,5 +1,5 @@
 import { methods } from "../../../../src/protocol/methods.ts";
-import { pick, type Random } from "../../../protocol/seeded_random.ts";
+import { pick, type Random } from "../../../support/seeded_random.ts";
 import { Opcode } from "../../support/raw_socket.ts";
 
 /** Bytes that no client should send. */

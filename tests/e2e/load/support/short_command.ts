@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { pick, type Random } from "../../../protocol/seeded_random.ts";
+import { pick, type Random } from "../../../support/seeded_random.ts";
 import { command, shell } from "../../support/commands.ts";
 import type { Message } from "../../support/inbox.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Random, seededRandom } from "../../../protocol/seeded_random.ts";
+import { type Random, seededRandom } from "../../../support/seeded_random.ts";
 import { command } from "../../support/commands.ts";
 import { LoadClient, Refused } from "./load_client.ts";
 import { assertOutcome, shortCommand } from "./short_command.ts";

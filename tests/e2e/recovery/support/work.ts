@@ -4,7 +4,7 @@ import {
   type ExecProcess,
   type ExecServerClient,
 } from "../../../../src/client/mod.ts";
-import { settled } from "../../support/patience.ts";
+import { settled } from "../../../support/patience.ts";
 
 /** Something for a process to do whose outcome is known to the byte. */
 export interface Work {

@@ -5,7 +5,7 @@ import type { LaunchOptions } from "../../support/executor.ts";
 import type { Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
-import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 
 /** A workspace, something beside it that is none of its business, and an executor. */
 export interface SandboxedScene {

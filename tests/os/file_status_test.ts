@@ -1,0 +1,28 @@
+import { assertEquals } from "@std/assert";
+import { constants } from "node:os";
+import { fileModeAt } from "../../src/os/file_status.ts";
+
+Deno.test({
+  name: "the type of a file is told, and why it cannot be told",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${directory}/file`, "");
+      await Deno.symlink("nowhere", `${directory}/link`);
+      const type = (name: string) => {
+        const found = fileModeAt(`${directory}/${name}`);
+        return found.kind === "found" ? (found.mode & 0o170000).toString(8) : -found.errno;
+      };
+      assertEquals(type(""), "40000");
+      assertEquals(type("file"), "100000");
+      assertEquals(type("link"), "120000");
+      assertEquals(type("none"), -constants.errno.ENOENT);
+      assertEquals(type("file/below"), -constants.errno.ENOTDIR);
+      assertEquals(type("n".repeat(300)), -constants.errno.ENAMETOOLONG);
+      assertEquals(fileModeAt("/dev/null").kind, "found");
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
