@@ -6,8 +6,8 @@ export type ToSupervisorThread =
   | { readonly kind: "supervise"; readonly supervision: Supervision }
   | {
     readonly kind: "perform";
-    /** Landlock's rules for what it does, which are then in force for it. @default none */
-    readonly ruleset: Descriptor | undefined;
+    /** Landlock's rules for what it does, which are then in force for it. */
+    readonly ruleset: Descriptor;
     readonly channel: SharedArrayBuffer;
   };
 

@@ -23,7 +23,7 @@ import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
-import type { Performer } from "./performer.ts";
+import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
 import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
@@ -80,13 +80,13 @@ const LATER: Answer = { kind: "later" };
 /** Does on behalf of a command what it has asked the kernel for, if it may. All throw `CallError`. */
 export class Operations {
   readonly #judge: PathJudge;
-  readonly #performer: Performer;
+  readonly #performer: CallMaker;
   readonly #architecture: Architecture;
   readonly #name = new Pinned(PATH_BYTES);
   readonly #otherName = new Pinned(PATH_BYTES);
   readonly #value = new Pinned(VALUE_BYTES);
 
-  constructor(judge: PathJudge, performer: Performer, architecture: Architecture) {
+  constructor(judge: PathJudge, performer: CallMaker, architecture: Architecture) {
     this.#judge = judge;
     this.#performer = performer;
     this.#architecture = architecture;

@@ -7,7 +7,9 @@ import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
-import { Performer } from "./performer.ts";
+import { OwnCalls, Performer } from "./performer.ts";
+import { rawCall, setMask } from "../../os/raw_call.ts";
+import { ownFileSystemState } from "../../os/thread_restrictions.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
 
 /** Everything that can be handed over. */
@@ -26,8 +28,8 @@ export interface Supervision {
   /** Readable when the supervisor is to end. */
   readonly alarm: Descriptor;
   readonly policy: SupervisorPolicy;
-  /** Leads to the thread that makes the calls (see `performerChannel`). */
-  readonly performer: SharedArrayBuffer;
+  /** Leads to the thread that makes the calls (see `performerChannel`); undefined: this one does. */
+  readonly performer: SharedArrayBuffer | undefined;
   readonly architecture: Architecture;
 }
 
@@ -75,7 +77,7 @@ class Supervisor {
     { policy, performer, architecture }: Supervision,
   ) {
     this.#listener = listener;
-    const performs = new Performer(performer);
+    const performs = performer === undefined ? ownCalls() : new Performer(performer);
     this.#operations = {
       files: new Operations(new PathJudge(policy), performs, architecture),
       connections: new Connections(policy.ports, performs, architecture),
@@ -156,6 +158,11 @@ class Supervisor {
     closeDescriptor(descriptor);
     if (writable || result < 0) this.#listener.answer(id, result);
   }
+}
+
+function ownCalls(): OwnCalls {
+  ownFileSystemState();
+  return new OwnCalls(rawCall, setMask);
 }
 
 function outcomeOf(action: () => Answer): Answer {

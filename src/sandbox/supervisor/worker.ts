@@ -20,7 +20,7 @@ self.onmessage = ({ data }: MessageEvent<ToSupervisorThread>) => {
     supervise(data.supervision);
   } else {
     ownFileSystemState();
-    if (data.ruleset !== undefined) enforceRuleset(data.ruleset);
+    enforceRuleset(data.ruleset);
     tell({ kind: "begun" });
     performCalls(data.channel, rawCall, setMask);
   }
