@@ -47,6 +47,17 @@ export const connectedMeasurements: readonly Measurement[] = [
     unit: "ms",
     measure: async (client) => latency(await sandboxed(client, { tty: false, landlock: true })),
   },
+  {
+    name: "connecting, to a session",
+    unit: "ms",
+    measure: async (_, url) => latency(await connecting(url)),
+  },
+  {
+    name: "the same while 50 commands run",
+    unit: "ms",
+    measure: (client, url) =>
+      whileCommandsRun(client, 50, async () => latency(await connecting(url))),
+  },
   { name: "200 commands at once", unit: "/s", measure: (client) => atOnce(client, 200) },
   {
     name: "60 sandboxed commands at once",
@@ -144,6 +155,38 @@ async function atOnce(client: BenchmarkClient, count: number, sandbox?: unknown)
     Promise.all(Array.from({ length: count }, () => client.run(["/usr/bin/true"], options)));
   await all();
   return rate(count, await once(all));
+}
+
+/** Times from a connection's first packet to the answer that names its session. */
+function connecting(url: string): Promise<number[]> {
+  return time(100, async () => {
+    using _connection = await RawConnection.open(url);
+  });
+}
+
+/** Does something while so many commands wait for input. */
+async function whileCommandsRun<R>(
+  client: BenchmarkClient,
+  count: number,
+  action: () => Promise<R>,
+): Promise<R> {
+  const ids: string[] = [];
+  const started = Promise.withResolvers<void>();
+  const ended = Array.from({ length: count }, () =>
+    client.run(["/usr/bin/cat"], {
+      pipeStdin: true,
+      onStarted: (id) => {
+        ids.push(id);
+        if (ids.length === count) started.resolve();
+      },
+    }));
+  await started.promise;
+  try {
+    return await action();
+  } finally {
+    for (const processId of ids) client.call("process/terminate", { processId });
+    await Promise.all(ended);
+  }
 }
 
 /** Output of one process, to a reader that counts bytes and decodes nothing. */

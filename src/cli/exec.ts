@@ -72,13 +72,15 @@ async function run(
     const connected = () => client.state === "connected";
     signals.forwardTo({ process, connected, graceMs: options.graceMs });
     if (options.tty) terminal.follow(process, size);
+    const say = (text: string) => terminal.say(text);
     if (options.stdin) {
       const { tty, escape } = options;
-      const say = (text: string) => terminal.say(text);
       const giveUp = (reason: GivenUp) => signals.giveUp(reason);
       forwardInput(process, { tty, escape, say, connected, giveUp });
     }
-    const exitCode = await signals.orGivenUp(forwardOutput(process, signals, options.until));
+    const exitCode = await signals.orGivenUp(
+      forwardOutput(process, signals, options.until, say),
+    );
     if (options.reportNetwork) {
       const completion = await signals.orGivenUp(process.completion);
       for (const line of describeNetwork(completion)) terminal.say(line);

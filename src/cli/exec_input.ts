@@ -89,6 +89,7 @@ export type EndOfCommand = "exit" | "output";
  * everything has been written.
  *
  * @param until whether to wait for the output of background processes
+ * @param say tells the user something
  * @throws {OutputClosed} when nobody reads it
  * @throws {OutputError} when it cannot be written
  * @throws {Error} when the process is lost
@@ -97,6 +98,7 @@ export async function forwardOutput(
   process: ExecProcess,
   signals: ForwardedSignals,
   until: EndOfCommand,
+  say: (message: string) => void,
 ): Promise<number> {
   let exitCode = 0;
   for await (const event of process) {
@@ -107,6 +109,9 @@ export async function forwardOutput(
       case "exited":
         exitCode = event.exitCode;
         signals.exited(exitCode);
+        if (event.limitExceeded !== undefined) {
+          say(`the command was ended: the executor's limit of ${event.limitExceeded} was reached`);
+        }
         if (until === "exit") return exitCode;
         break;
       case "failed":

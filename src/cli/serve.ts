@@ -1,3 +1,4 @@
+import type { Configuration } from "../config/configuration.ts";
 import { loadForExecutor } from "../config/load.ts";
 import { errorFields } from "../log/fields.ts";
 import { configureLog, log } from "../log/log.ts";
@@ -11,6 +12,7 @@ import { memoryLimit } from "../os/memory_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
 import { surviveFileSizeLimit } from "../os/signals.ts";
 import { reserveThread } from "../os/thread_reserve.ts";
+import type { CommandLimiter } from "../process/command_limits.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import { observePlaceholders, releaseAllHeld } from "../sandbox/bubblewrap/hold_in_place.ts";
@@ -55,19 +57,35 @@ export async function serve(args: string[]): Promise<number> {
   hideEnvironmentFromRuntime();
   configureLog(options.log);
   const { listen } = options;
+  using limiter = await limiterFor(options, configuration);
   if (listen.kind === "stdio") {
-    await serveStdio(options, environment);
+    await serveStdio(options, environment, limiter);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options, environment).catch((error) => {
+  await serveSocket(listen, options, environment, limiter).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
   });
   return 0;
+}
+
+/** What keeps commands within limits, where there are some. @throws {ConfigurationError} */
+async function limiterFor(
+  { commandLimits }: ServeOptions,
+  configuration: Configuration,
+): Promise<CommandLimiter | undefined> {
+  if (commandLimits === undefined) return undefined;
+  const { CommandLimiter } = await import("../process/command_limits.ts");
+  try {
+    return new CommandLimiter(commandLimits);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw configuration.wrong("commandLimits", `: ${reason}`);
+  }
 }
 
 /** An executor and what belongs to it. */
@@ -83,6 +101,7 @@ function startService(
   { retainedBytes, limits, memory, bounds, sandboxMechanism, graceMs }: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
+  limiter: CommandLimiter | undefined,
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
@@ -94,9 +113,11 @@ function startService(
   }
   const keeper = keepProcesses();
   observePlaceholders(keeper.directories);
+  limiter?.keepGroups(keeper.directories);
   const executor = new Executor({
     startChild,
     keeper,
+    limited: limiter && ((start) => limiter.limited(start, { keeper, graceMs })),
     retainedBytes,
     graceMs,
     environment: withoutTelemetrySecrets(environment),
@@ -140,9 +161,13 @@ async function stopService(
 }
 
 /** Serves one client over standard input and output. */
-async function serveStdio(options: ServeOptions, environment: Environment): Promise<void> {
+async function serveStdio(
+  options: ServeOptions,
+  environment: Environment,
+  limiter: CommandLimiter | undefined,
+): Promise<void> {
   const shutdown = shutdownSignal();
-  const service = startService(options, environment, await startTelemetry(environment));
+  const service = startService(options, environment, await startTelemetry(environment), limiter);
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
     standardOutput(),
@@ -159,6 +184,7 @@ async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
   environment: Environment,
+  limiter: CommandLimiter | undefined,
 ): Promise<void> {
   const shutdown = shutdownSignal();
   const access = await accessOf(options);
@@ -168,7 +194,8 @@ async function serveSocket(
   const ports: number[] = [];
   const own = reservedBy(options);
   const reserved = () => ({ ...own, ports });
-  const running = () => service ??= startService(options, environment, telemetry, reserved);
+  const running = () =>
+    service ??= startService(options, environment, telemetry, limiter, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,

@@ -1,7 +1,9 @@
+import { parseCommandLimits } from "../config/command_limits.ts";
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { LinuxMechanism } from "../sandbox/plan.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
+import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
@@ -29,6 +31,8 @@ export interface ServeOptions {
   readonly authentication: AuthenticationOptions;
   readonly tls: TlsOptions | undefined;
   readonly limits: Limits;
+  /** What commands may take. @default as much as they want */
+  readonly commandLimits?: CommandLimits | undefined;
   /** What encloses commands on Linux. */
   readonly sandboxMechanism: LinuxMechanism;
   readonly memory: Omit<MemoryLimits, "totalBytes">;
@@ -98,6 +102,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       endedProcesses: configuration.get("maxEndedProcesses"),
       concurrentRequests: configuration.get("concurrentRequests"),
     },
+    commandLimits: parseCommandLimits(configuration.get("commandLimits") ?? ""),
     memory: {
       budgetBytes: configuration.get("memoryBudget"),
       messageBytes: configuration.get("maxMessageBytes"),

@@ -1,9 +1,22 @@
 import type { NetworkReport, TerminalSize } from "../protocol/process.ts";
 import type { Result } from "../protocol/methods.ts";
-import type { OutputStream, ProcessSignal, WriteStatus } from "../protocol/process.ts";
+import type {
+  ExceededLimit,
+  OutputStream,
+  ProcessSignal,
+  WriteStatus,
+} from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 
-export type { NetworkReport, OutputStream, ProcessSignal, SandboxType, TerminalSize, WriteStatus };
+export type {
+  ExceededLimit,
+  NetworkReport,
+  OutputStream,
+  ProcessSignal,
+  SandboxType,
+  TerminalSize,
+  WriteStatus,
+};
 
 /** An event of a process. Events are numbered from 1 without gaps. */
 export type ProcessEvent =
@@ -19,6 +32,8 @@ export type ProcessEvent =
     readonly seq: number;
     readonly exitCode: number;
     readonly sandboxDenied: boolean;
+    /** Which limit of the executor ended it, if one did and the executor tells. */
+    readonly limitExceeded?: ExceededLimit;
     /** What the executor's proxy reached for it and denied it. Missing where there is no proxy. */
     readonly network?: NetworkReport | undefined;
   }
@@ -37,6 +52,8 @@ export interface Completion {
   readonly exitCode: number;
   /** Whether its sandbox denied it something, as far as the executor can tell. */
   readonly sandboxDenied: boolean;
+  /** Which limit of the executor ended it, if one did and the executor tells. */
+  readonly limitExceeded?: ExceededLimit;
   /** What the executor's proxy reached for it and denied it; undefined where it was asked nothing. */
   readonly network?: NetworkReport | undefined;
 }

@@ -14,6 +14,7 @@ export type { ClientOptions, StartParams, StreamedResponse } from "./client_opti
 export type { Endpoint, ExecutorCommand } from "./connector.ts";
 export type {
   Completion,
+  ExceededLimit,
   ExecEvent,
   ExecProcess,
   NetworkReport,

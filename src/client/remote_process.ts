@@ -141,11 +141,17 @@ export class RemoteProcess implements ExecProcess {
         });
         break;
       case "process/exited": {
-        const { seq, exitCode, sandboxDenied } = params;
+        const { seq, exitCode, sandboxDenied, limitExceeded } = params;
         if (sandboxDenied === undefined) this.#settleExit(seq, exitCode);
         else {
-          const network = networkOf(params);
-          this.#sequence.accept({ kind: "exited", seq, exitCode, sandboxDenied, ...network });
+          this.#sequence.accept({
+            kind: "exited",
+            seq,
+            exitCode,
+            sandboxDenied,
+            ...limitExceeded !== undefined && { limitExceeded },
+            ...networkOf(params),
+          });
         }
         break;
       }
@@ -212,10 +218,11 @@ export class RemoteProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind !== "closed") return;
-    const { exitCode = 0, sandboxDenied = false, network } = this.#exit ?? {};
+    const { exitCode = 0, sandboxDenied = false, limitExceeded, network } = this.#exit ?? {};
     this.#completion.resolve({
       exitCode,
       sandboxDenied,
+      ...limitExceeded !== undefined && { limitExceeded },
       ...network === undefined ? {} : { network },
     });
     this.#finish();

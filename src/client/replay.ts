@@ -82,6 +82,7 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       seq: exitSeq,
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
+      ...answer.limitExceeded !== undefined && { limitExceeded: answer.limitExceeded },
       ...networkOf(answer),
     });
     return;

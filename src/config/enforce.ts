@@ -5,6 +5,7 @@ import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { resolvePath } from "../sandbox/policy/resolve_path.ts";
 import { isLoopback, parseListenAddress } from "../transport/listen_address.ts";
 import type { Configuration, Given } from "./configuration.ts";
+import { commandLimitsText, LIMIT_NAMES, parseCommandLimits } from "./command_limits.ts";
 import { allowsListening } from "./listen_pattern.ts";
 import { ConfigurationError, positionText } from "./origin.ts";
 import { MAXIMUM, type RequirementName, type Requirements } from "./requirements.ts";
@@ -25,7 +26,8 @@ export function enforceRequirements(
   enforceListening(configuration, requirements);
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
-  return enforceMechanism(enforceMaximum(configuration, requirements), requirements);
+  const limited = enforceCommandLimits(configuration, requirements);
+  return enforceMechanism(enforceMaximum(limited, requirements), requirements);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -82,6 +84,33 @@ function enforceMaximum(configuration: Configuration, requirements: Requirements
     lowered.set(name, { value: most, origin: { layer: "requirements", ...position } });
   }
   return configuration.withDefaults(lowered);
+}
+
+function enforceCommandLimits(
+  configuration: Configuration,
+  requirements: Requirements,
+): Configuration {
+  const demanded = requirements.get("commandLimits");
+  const position = requirements.position("commandLimits");
+  if (demanded === undefined || position === undefined) return configuration;
+  const most = parseCommandLimits(demanded) ?? {};
+  const set = parseCommandLimits(configuration.get("commandLimits") ?? "") ?? {};
+  const more = LIMIT_NAMES.some((name) => (set[name] ?? 0) > (most[name] ?? Infinity));
+  if (more) {
+    throw violated(
+      requirements,
+      "commandLimits",
+      `allows ${demanded}`,
+      configuration,
+      "commandLimits",
+    );
+  }
+  const value = commandLimitsText({ ...most, ...set });
+  const { layer } = configuration.origin("commandLimits");
+  const origin = layer === "built in"
+    ? { layer: "requirements", ...position } as const
+    : configuration.origin("commandLimits");
+  return configuration.withOverrides(new Map([["commandLimits", { value, origin }]]));
 }
 
 function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {

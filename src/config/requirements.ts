@@ -1,6 +1,7 @@
 import { unknownKey } from "./file_layer.ts";
 import { domainPattern } from "./domain_pattern.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
+import { commandLimits } from "./command_limits.ts";
 import { listenPattern } from "./listen_pattern.ts";
 import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
 import {
@@ -60,6 +61,10 @@ const table = {
     type: listOf<string>(listenPattern()),
     meaning: "addresses that an executor may listen on: stdio, unix, unix:PATH, loopback, " +
       "ws://HOST:PORT or ws://HOST:*",
+  },
+  commandLimits: {
+    type: commandLimits(),
+    meaning: "the most that `commandLimits` may allow; each limit that nobody set is set to it",
   },
   requireAuthentication: {
     type: choice("WHERE", ["remote", "always"]),

@@ -2,6 +2,7 @@ import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY } from "../server/limits.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/transport.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log/log.ts";
+import { commandLimits } from "./command_limits.ts";
 import {
   choice,
   inWords,
@@ -144,6 +145,13 @@ const table = {
   concurrentRequests: limit(
     DEFAULT_LIMITS.concurrentRequests,
     "requests of a connection handled at the same time",
+  ),
+  commandLimits: optional(
+    serve,
+    commandLimits(),
+    "what a command and all that it starts may take: memory (bytes, or 512MiB), processes (threads " +
+      "count), time (seconds, or 10m); and what all commands may take together: totalMemory, " +
+      "totalProcesses. Memory and processes need control groups",
   ),
   grace: setting(
     [...serve, ...exec],

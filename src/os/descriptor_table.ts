@@ -1,6 +1,6 @@
 import { SYS_KCMP } from "./constants.ts";
 import { libraryTable } from "./libc.ts";
-import { readProc } from "./procfs.ts";
+import { readProc, threadsOf } from "./procfs.ts";
 
 const libc = libraryTable({
   kcmp: {
@@ -27,13 +27,12 @@ export function lookForSocket(pid: number, inode: number): OpenFiles {
   const name = `socket:[${inode}]`;
   let [socket, descriptorsUnderWay, hidden] = [false, false, false];
   for (const table of descriptorTables(pid)) {
-    const descriptors = namesIn(`${table}/fd`);
+    const descriptors = openDescriptors(table);
     if (descriptors === undefined) {
       hidden = isAlive(pid) || hidden;
       continue;
     }
-    for (const descriptor of descriptors) {
-      const target = linkOf(`/proc/${table}/fd/${descriptor}`);
+    for (const [descriptor, target] of descriptors) {
       if (target === "hidden") hidden = true;
       if (target === name) socket = true;
       if (target?.startsWith("socket:") && !descriptorsUnderWay) {
@@ -42,6 +41,43 @@ export function lookForSocket(pid: number, inode: number): OpenFiles {
     }
   }
   return { socket, descriptorsUnderWay, hidden };
+}
+
+/** What links have to say; undefined for one that is gone meanwhile. */
+type Target = string | "hidden" | undefined;
+
+/** More are listed rather than tried one after the other. */
+const MANY = 8;
+
+/**
+ * The descriptors of a table and what they lead to; undefined if they may not be looked at.
+ *
+ * Since Linux 6.2 the size of the directory is their number. A few are as a rule the first ones, and to
+ * try those is cheaper than to list them.
+ */
+function openDescriptors(table: string): (readonly [descriptor: number, Target])[] | undefined {
+  const count = sizeOf(`/proc/${table}/fd`);
+  if (count > 0 && count <= MANY) {
+    const first = targetsOf(table, Array.from({ length: count }, (_, descriptor) => descriptor));
+    if (first.every(([, target]) => target !== undefined && target !== "hidden")) return first;
+  }
+  const listed = namesIn(`${table}/fd`);
+  return listed && targetsOf(table, listed.map(Number));
+}
+
+function targetsOf(table: string, descriptors: readonly number[]) {
+  return descriptors.map((descriptor): readonly [number, Target] => [
+    descriptor,
+    linkOf(`/proc/${table}/fd/${descriptor}`),
+  ]);
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
+  }
 }
 
 /** Whether a process has given up all ways to get more rights (no_new_privs, prctl(2)). */
@@ -57,8 +93,10 @@ export function isAlive(pid: number): boolean {
 
 /** Threads have one table together as a rule (CLONE_FILES, clone(2)). */
 function descriptorTables(pid: number): string[] {
-  const threads = namesIn(`${pid}/task`) ?? [];
-  const [first, ...others] = threads.map(Number).filter((id) => isAlive(id));
+  const threads = threadsOf(pid);
+  // What there is to be seen of the only one tells whether it is alive.
+  if (threads.length === 1) return threads.map((thread) => `${pid}/task/${thread}`);
+  const [first, ...others] = threads.filter((id) => isAlive(id));
   if (first === undefined) return [];
   return [first, ...others.filter((thread) => !shareFiles(first, thread))]
     .map((thread) => `${pid}/task/${thread}`);
@@ -77,7 +115,7 @@ function shareFiles(one: number, other: number): boolean {
   return answer === 0n;
 }
 
-function linkOf(path: string): string | "hidden" | undefined {
+function linkOf(path: string): Target {
   try {
     return Deno.readLinkSync(path);
   } catch (error) {

@@ -1,4 +1,6 @@
+import type { ControlGroup } from "../os/control_groups.ts";
 import type {
+  ExceededLimit,
   NetworkReport,
   OutputStream,
   StartFailure,
@@ -48,14 +50,20 @@ export interface ChildCommand {
    * @default false
    */
   readonly sealed?: boolean;
+  /** Where it is started, so that it is kept within limits. Linux only. @default where this is */
+  readonly group?: ControlGroup | undefined;
 }
 
 /** What happens to a child, told in this order: output …, exit, output …, end. */
 export interface ChildObserver {
   /** Bytes that the child or a descendant wrote. Valid only during the call. */
   output(stream: OutputStream, bytes: Uint8Array<ArrayBuffer>): void;
-  /** The child has ended, and what it wrote before has been told. 128 + n for signal n. */
-  exited(exitCode: number): void;
+  /**
+   * The child has ended, and what it wrote before has been told. 128 + n for signal n.
+   *
+   * @param limit which limit ended it, if one did
+   */
+  exited(exitCode: number, limit?: ExceededLimit): void;
   /** After the exit, nothing holds the output open any more. Last. */
   ended(): void;
 }

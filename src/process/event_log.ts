@@ -1,4 +1,4 @@
-import type { OutputStream, ReadAnswer } from "../protocol/process.ts";
+import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
 import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 
@@ -19,6 +19,8 @@ export interface ExitedEvent {
   readonly seq: number;
   readonly exitCode: number;
   readonly sandboxDenied: boolean;
+  /** Missing unless a limit ended the process. */
+  readonly limitExceeded?: ExceededLimit;
   readonly network?: NetworkReport | undefined;
 }
 
@@ -83,13 +85,18 @@ export class EventLog implements Retainer {
     return event;
   }
 
-  appendExited(exitCode: number, sandboxDenied: boolean, network?: NetworkReport): ExitedEvent {
-    const seq = ++this.#lastSeq;
+  /** @param more what else there is to tell of it */
+  appendExited(
+    exitCode: number,
+    sandboxDenied: boolean,
+    { limitExceeded, network }: Pick<ExitedEvent, "limitExceeded" | "network"> = {},
+  ): ExitedEvent {
     this.#exited = {
       kind: "exited",
-      seq,
+      seq: ++this.#lastSeq,
       exitCode,
       sandboxDenied,
+      ...limitExceeded === undefined ? {} : { limitExceeded },
       ...network === undefined ? {} : { network },
     };
     this.#wake();
@@ -119,6 +126,9 @@ export class EventLog implements Retainer {
       closed: this.closed,
       failure: null,
       sandboxDenied: this.#exited?.sandboxDenied ?? false,
+      ...this.#exited?.limitExceeded === undefined
+        ? {}
+        : { limitExceeded: this.#exited.limitExceeded },
       ...networkMembers(this.#exited?.network),
     };
   }

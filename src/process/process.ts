@@ -1,5 +1,5 @@
 import { invalidRequest } from "../protocol/errors.ts";
-import type { ProcessSignal, WriteStatus } from "../protocol/process.ts";
+import type { ExceededLimit, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver } from "./child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
@@ -24,6 +24,13 @@ export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => P
 /** Told of everything that happens to a process, in order. */
 export type ProcessObserver = (event: LogEvent) => void;
 
+/** How a command has ended. */
+interface Exit {
+  readonly exitCode: number;
+  /** What it had too much of. */
+  readonly limit: ExceededLimit | undefined;
+}
+
 /** A command being run, from its start until its last output has been read, and after that. */
 export class Process {
   readonly log: EventLog;
@@ -39,7 +46,7 @@ export class Process {
   #unwrittenBytes = 0;
   #paused = false;
   /** The exit while it is not told yet. */
-  #unsettledExit: { readonly exitCode: number; readonly timer: number } | undefined;
+  #unsettledExit: Exit & { readonly timer: number } | undefined;
 
   private constructor(
     command: ChildCommand,
@@ -70,7 +77,7 @@ export class Process {
     const process = new Process(command, log, observer, inputBytes);
     process.#child = await start(command, {
       output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
-      exited: (exitCode) => process.#exited(exitCode),
+      exited: (exitCode, limit) => process.#exited(exitCode, limit),
       ended: () => {
         process.#settleExit();
         observer(log.appendClosed());
@@ -193,31 +200,33 @@ export class Process {
    * Tells the exit, with whether it came of a denial. As long as that does not show and descendants
    * may still say so, it waits for them a little.
    */
-  #exited(exitCode: number): void {
+  #exited(exitCode: number, limit: ExceededLimit | undefined): void {
     this.#outcome ??= "exited";
     const settled = exitCode === 0 || this.#child?.enclosure === undefined;
     const denied = !settled && this.#isDenial(exitCode);
-    if (settled || denied) return this.#tellExit(exitCode, denied);
+    if (settled || denied) return this.#tellExit({ exitCode, limit }, denied);
     const timer = setTimeout(() => this.#settleExit(), DENIAL_GRACE_MS);
-    this.#unsettledExit = { exitCode, timer };
+    this.#unsettledExit = { exitCode, limit, timer };
   }
 
   #settleExit(): void {
     if (this.#unsettledExit === undefined) return;
-    const { exitCode, timer } = this.#unsettledExit;
+    const { exitCode, limit, timer } = this.#unsettledExit;
     clearTimeout(timer);
     this.#unsettledExit = undefined;
-    this.#tellExit(exitCode, this.#isDenial(exitCode));
+    this.#tellExit({ exitCode, limit }, this.#isDenial(exitCode));
   }
 
   #isDenial(exitCode: number): boolean {
     return this.#child?.enclosure?.isDenial(exitCode, this.log.retainedText()) ?? false;
   }
 
-  #tellExit(exitCode: number, denied: boolean): void {
-    this.#observer(
-      this.log.appendExited(exitCode, denied, this.#child?.enclosure?.network),
-    );
+  #tellExit({ exitCode, limit }: Exit, denied: boolean): void {
+    const network = this.#child?.enclosure?.network;
+    this.#observer(this.log.appendExited(exitCode, denied, {
+      ...limit === undefined ? {} : { limitExceeded: limit },
+      network,
+    }));
   }
 
   /** Answers once the system has the bytes, or at once while no more than the limit are waiting. */

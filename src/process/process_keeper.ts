@@ -29,7 +29,7 @@ export interface ProcessKeeper {
 
 /** Tells which processes this program and its commands have started. Linux only. */
 export interface StartedProcesses {
-  /** All of them that have not been reaped. */
+  /** All of them that have not been reaped, but for the guardian. */
   processes(): number[];
   /** Whether a process is one of them. */
   isOurs(pid: number): boolean;
@@ -70,7 +70,11 @@ class LinuxKeeper implements ProcessKeeper {
   constructor(watchdog: Watchdog) {
     this.directories = watchdog;
     this.#watchdog = watchdog;
-    this.startedHere = this.#orphans = new Orphans(watchdog);
+    const orphans = this.#orphans = new Orphans(watchdog);
+    this.startedHere = {
+      processes: () => orphans.processes(watchdog.pid),
+      isOurs: (pid) => orphans.isOurs(pid),
+    };
   }
 
   started(pid: number, owner: object): void {

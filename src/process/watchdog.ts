@@ -18,7 +18,8 @@ const DIRECTORY_MS = 1000;
  * tells what it descends from; and stopped when found, so that it starts no others meanwhile.
  *
  * Then it removes the directories named by `>PATH` and not withdrawn by `<PATH`, unless something is
- * in them or another executor has a lock on them; where there is no flock(1) they stay.
+ * in them or another executor has a lock on them, the last named first; where there is no flock(1)
+ * they stay.
  *
  * But for that only what every sh has built in: it may run when the machine has no room for another
  * process.
@@ -36,7 +37,7 @@ while IFS= read -r line; do
   case $line in
     +*) sessions="$sessions$id " ;;
     -*) case $sessions in *" $id "*) sessions="\${sessions%% $id *} \${sessions#* $id }" ;; esac ;;
-    '>'*) directories=$directories$id$newline ;;
+    '>'*) directories=$newline$id$directories ;;
     '<'*) case $directories in *"$newline$id$newline"*)
       directories=\${directories%%"$newline$id$newline"*}$newline\${directories#*"$newline$id$newline"} ;;
     esac ;;

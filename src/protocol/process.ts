@@ -77,6 +77,9 @@ export type StartFailure = z.output<typeof startFailure>;
 /** Where a chunk of output came from; a pseudo-terminal has one stream for both. */
 export const outputStream = z.enum(["stdout", "stderr", "pty"]);
 
+/** Which limit of the executor ended a process, an addition: see `commandLimits` of its settings. */
+export const exceededLimit = z.enum(["time", "memory", "processes"]);
+
 /** Parameters of `process/read`. */
 export const readParams = lazy(() =>
   z.object({
@@ -109,6 +112,8 @@ export const readResult = lazy(() =>
     closed: z.boolean(),
     failure: z.nullable(z.string()),
     sandboxDenied: optional(z.boolean()),
+    /** Absent unless a limit ended it. */
+    limitExceeded: optional(exceededLimit),
     ...networkReport,
   })
 );
@@ -176,6 +181,8 @@ export const exitedNotification = lazy(() =>
     exitCode: z.int(),
     /** Absent from servers older than the member; then `process/read` tells. */
     sandboxDenied: optional(z.boolean()),
+    /** Absent unless a limit ended it. */
+    limitExceeded: optional(exceededLimit),
     ...networkReport,
   })
 );
@@ -185,6 +192,8 @@ export const closedNotification = lazy(() => z.object({ processId, seq: unsigned
 
 export type StartParams = z.output<typeof startParams>;
 export type EnvironmentPolicy = z.output<typeof environmentPolicy>;
+/** What {@linkcode exceededLimit} describes. */
+export type ExceededLimit = z.output<typeof exceededLimit>;
 /** The output that a process wrote to. */
 export type OutputStream = "stdout" | "stderr" | "pty";
 export type ReadParams = z.output<typeof readParams>;

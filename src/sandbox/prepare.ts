@@ -98,7 +98,10 @@ export async function prepareSandbox(
       const { prepareBubblewrap } = await import("./bubblewrap/prepare.ts");
       const { keepNames } = await import("./bubblewrap/keep_names.ts");
       const wrapped = prepareBubblewrap(
-        await keepNames(plan.view, bound.files, abilities),
+        // The threads that keep names are not in a group of limits, and may not enter it.
+        command.group === undefined
+          ? await keepNames(plan.view, bound.files, abilities)
+          : { view: plan.view, starter: undefined },
         { ...plan, egress: intent.egress },
         command,
         bound,

@@ -1,9 +1,13 @@
 import type { Child, ChildCommand, ChildObserver, Enclosure } from "../process/child.ts";
 import { refuseInexpressible, startChild } from "../process/start_child.ts";
+import { internalError } from "../protocol/errors.ts";
 import { isSandboxDenial } from "./denial.ts";
 import { EnclosedChild } from "./enclosed_child.ts";
 import { prepareSandbox, type WrappedCommand } from "./prepare.ts";
 import type { Egress, SandboxIntent } from "./policy/requires_sandbox.ts";
+
+const UNLIMITED = "commands that Landlock encloses cannot be limited in memory and processes " +
+  "(commandLimits), nothing was started; bubblewrap can (sandboxMechanism)";
 
 /**
  * Starts a command enclosed as a client intends, or not at all.
@@ -24,12 +28,14 @@ export async function startEnclosed(
   if (prepared.kind === "none") return await startChild(command, observer);
   const enclosure = enclosureOf(prepared, intent.egress);
   if (prepared.kind === "restricted") {
+    // The thread that it would be born on is not in the group, and may not enter it.
+    if (command.group !== undefined) throw internalError(UNLIMITED);
     const { startRestricted } = await import("./landlock/start.ts");
     return await startRestricted(prepared.command, enclosure, command.stdio, observer);
   }
   if (Deno.build.os === "linux") {
     const { startWrapped } = await import("./bubblewrap/start_wrapped.ts");
-    return await startWrapped(prepared, enclosure, command.stdio, observer);
+    return await startWrapped(prepared, enclosure, command, observer);
   }
   const { argv, cwd, env } = prepared;
   return new EnclosedChild(

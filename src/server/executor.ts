@@ -30,6 +30,8 @@ import { Sessions } from "./sessions.ts";
 export interface ExecutorOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. @default 1 MiB */
   readonly retainedBytes?: number;
   /** How long a process is remembered once closed, in milliseconds. @default 30 s */
@@ -89,6 +91,7 @@ export class Executor {
       processSlots: new Quota(limits.processes),
       startChild: options.startChild,
       keeper: options.keeper,
+      limited: options.limited,
       inputBytes: new Quota(memory.budgetBytes / 4),
       retainedBytes: options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       retentionPool: new RetentionPool(memory.budgetBytes / 4),

@@ -26,6 +26,8 @@ export interface NotificationSink {
 export interface SessionOptions {
   readonly startChild: ChildStarter;
   readonly keeper: ProcessKeeper;
+  /** Has what is started kept within limits. @default within none */
+  readonly limited?: ((start: ChildStarter) => ChildStarter) | undefined;
   /** Output retained per process, in bytes. */
   readonly retainedBytes: number;
   /** Limits what all processes together retain. */
@@ -191,7 +193,7 @@ export class Session {
   ): Promise<Process> {
     const process = await Process.start(
       command,
-      startChild,
+      this.#options.limited?.(startChild) ?? startChild,
       new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
@@ -265,12 +267,13 @@ export function encodeProcessEvent(processId: string, event: LogEvent): string {
       },"seq":` +
         `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
     case "exited": {
-      const { seq, exitCode, sandboxDenied, network } = event;
+      const { seq, exitCode, sandboxDenied, limitExceeded, network } = event;
       return encodeNotification("process/exited", {
         processId,
         seq,
         exitCode,
         sandboxDenied,
+        ...limitExceeded === undefined ? {} : { limitExceeded },
         ...networkMembers(network),
       });
     }

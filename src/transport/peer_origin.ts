@@ -88,7 +88,15 @@ async function holderRefusal(
   // A command may have the socket unseen, unless another process is found to have it.
   const all = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
     .filter(Number.isInteger);
-  const elsewhere = await lookThrough(all, inode, (_, files) => files.socket ? "has" : "go on");
+  let elsewhere = false;
+  const takenBack = await lookThrough(all, inode, (pid, files) => {
+    if (!files.socket) return "go on";
+    // It may have been under way between two of our own commands' processes until now.
+    if (started.isOurs(pid)) return "has";
+    elsewhere = true;
+    return "go on";
+  });
+  if (takenBack) return OWN_COMMAND;
   return elsewhere ? undefined : VANISHED;
 }
 

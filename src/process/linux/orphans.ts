@@ -90,10 +90,16 @@ export class Orphans {
     return this.#orphans.size;
   }
 
-  /** All processes that this program or commands have started and that have not been reaped. */
-  processes(): number[] {
+  /**
+   * All processes that this program or commands have started and that have not been reaped.
+   *
+   * @param spared one that is not a command's
+   */
+  processes(spared: number | undefined): number[] {
     this.#sweep();
-    return this.#roots().flatMap((pid) => [pid, ...descendantsOf(pid)]);
+    // Those of all threads: one that was born on another is not taken over at once.
+    return this.#roots().filter((pid) => pid !== spared)
+      .flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
   /** Whether a process is one of those. */

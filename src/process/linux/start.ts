@@ -39,7 +39,8 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   try {
     const poller = sharedPoller();
     const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
-    const process = oomScore().raisedFor(() => spawnProgram(launch));
+    const spawn = () => oomScore().raisedFor(() => spawnProgram(launch));
+    const process = command.group === undefined ? spawn() : command.group.during(spawn);
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);

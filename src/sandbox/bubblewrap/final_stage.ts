@@ -1,5 +1,8 @@
+import type { ControlGroup } from "../../os/control_groups.ts";
 /** A command to run inside a sandbox, in the operating system's terms. */
 export interface CommandToWrap {
+  /** Where it is started, so that it is kept within limits. @default where this program is */
+  readonly group?: ControlGroup | undefined;
   readonly argv: readonly string[];
   /** What the command sees as its name instead of `argv[0]`. */
   readonly arg0?: string | undefined;

@@ -7,7 +7,6 @@ import {
   type Child,
   type ChildCommand,
   type ChildObserver,
-  type ChildStdio,
   type Enclosure,
   StartError,
 } from "../../process/child.ts";
@@ -32,11 +31,11 @@ import { setImmediate } from "node:timers";
 export async function startWrapped(
   wrapped: WrappedCommand,
   enclosure: Enclosure,
-  stdio: ChildStdio,
+  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = await startWrapper(wrapped, stdio, listener);
+  const { wrapper, channels } = await startWrapper(wrapped, { stdio, group }, listener);
   const atGate = await whileGateShut(wrapped, channels);
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
@@ -84,7 +83,7 @@ interface StartedWrapper {
 
 async function startWrapper(
   wrapped: WrappedCommand,
-  stdio: ChildStdio,
+  { stdio, group }: Pick<ChildCommand, "stdio" | "group">,
   listener: Listener,
 ): Promise<StartedWrapper> {
   let channels: WrapperChannels | undefined;
@@ -97,6 +96,7 @@ async function startWrapper(
       stdio: stdio.kind === "pty" ? { ...stdio, controlling: !wrapped.takesTerminal } : stdio,
       descriptors: channels.forWrapper,
       sealed: true,
+      group,
     };
     const { starter } = wrapped;
     const wrapper = starter === undefined

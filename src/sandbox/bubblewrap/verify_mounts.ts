@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { openTimer, setTimer } from "../../os/pipes.ts";
@@ -15,7 +14,9 @@ import { sealDevices } from "./seal_devices.ts";
  * each command half of one.
  */
 const CHECK_US = 200;
-const CHECK_PART = 0.1;
+const CHECK_PART = 0.25;
+/** Longer than any status; read at once, since each read has the kernel put it together anew. */
+const STATUS_BYTES = 8192;
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
 const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
 
@@ -81,14 +82,15 @@ function mountsOf(pid: number): MountEntry[] {
 
 /** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
 async function untilMounted(pid: number): Promise<void> {
-  if (isPowerless(pid)) return;
+  using status = openStatus(pid);
+  if (isPowerless(status)) return;
   const begin = performance.now();
   const timer = openTimer();
   try {
     await new Promise<void>((resolve, reject) => {
       sharedPoller().watch(timer, Ready.Input, () => {
         try {
-          if (isPowerless(pid)) return resolve();
+          if (isPowerless(status)) return resolve();
           setTimer(timer, Math.max(CHECK_US, (performance.now() - begin) * 1000 * CHECK_PART));
         } catch (error) {
           reject(error);
@@ -102,9 +104,21 @@ async function untilMounted(pid: number): Promise<void> {
   }
 }
 
-function isPowerless(pid: number): boolean {
+function openStatus(pid: number): Deno.FsFile {
   try {
-    return POWERLESS.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+    return Deno.openSync(`/proc/${pid}/status`);
+  } catch {
+    throw new MountError("it cannot be looked at");
+  }
+}
+
+/** @throws {MountError} if the process is gone */
+function isPowerless(status: Deno.FsFile): boolean {
+  const bytes = new Uint8Array(STATUS_BYTES);
+  try {
+    status.seekSync(0, Deno.SeekMode.Start);
+    const length = status.readSync(bytes) ?? 0;
+    return POWERLESS.test(new TextDecoder("latin1").decode(bytes.subarray(0, length)));
   } catch {
     throw new MountError("it cannot be looked at");
   }

@@ -59,7 +59,7 @@ def answers():
     yield os.read(reading, 99).decode()
     # Handed to another program.
     client = connect()
-    code = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); print(c.recv(12).decode())"
+    code = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); c.settimeout(20); print(c.recv(12).decode())"
     child = subprocess.Popen([sys.executable, "-c", code, str(client.fileno())],
         pass_fds=[client.fileno()], stdout=subprocess.PIPE, text=True)
     send(client); client.close()

@@ -1,0 +1,412 @@
+import { Signal, signalProcess } from "./signals.ts";
+
+/** What control groups can limit here (cgroups(7)). */
+export type GroupController = "memory" | "pids";
+
+/** The most that the processes of a group may have together; undefined for no limit. */
+export interface GroupLimits {
+  /** In bytes, swap included. */
+  readonly memory?: number | undefined;
+  /** Processes and threads. */
+  readonly pids?: number | undefined;
+}
+
+/** Why there can be no control groups; the message names the controller and the group. */
+export class ControlGroupError extends Error {
+  override readonly name = "ControlGroupError";
+}
+
+/** Told of the directories that control groups are. */
+export interface GroupObserver {
+  made(directory: string): void;
+  removed(directory: string): void;
+}
+
+/** Where the second version is mounted, alone or beside the first. */
+const UNIFIED_ROOTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+/** Where the first version is mounted, a directory a controller. */
+const FIRST_ROOT = "/sys/fs/cgroup";
+/** The group that an executor withdraws to, as one with groups below it may have no process itself. */
+const WITHDRAWN = "remex-executor";
+/** Rounds of killing, in case of processes that start others faster than they are found. */
+const MAX_ROUNDS = 50;
+
+/** A hierarchy of groups, and this program's place in it. */
+interface Hierarchy {
+  readonly version: 1 | 2;
+  readonly controllers: readonly GroupController[];
+  /** The group that this program is in, also after it has made others. */
+  readonly home: string;
+  /** The group in which it may make others. */
+  readonly place: string;
+}
+
+/**
+ * Control groups for what this program starts, one inside of the other: all, and each.
+ *
+ * Where the first version has a controller its hierarchy is used, and otherwise the second, in which
+ * this program's group has to be delegated to it. Linux only.
+ */
+export class ControlGroups implements Disposable {
+  readonly #all: ControlGroup;
+  readonly #observer: GroupObserver;
+  readonly #lingering = new Set<ControlGroup>();
+  #made = 0;
+
+  /**
+   * @param controllers what the groups are to limit
+   * @param limits of everything together
+   * @param observer told of every directory that is made or removed
+   * @throws {ControlGroupError} when some of it cannot be limited
+   */
+  constructor(
+    controllers: readonly GroupController[],
+    limits: GroupLimits,
+    observer: GroupObserver,
+  ) {
+    this.#observer = observer;
+    const hierarchies = hierarchiesOf(controllers);
+    const name = `remex-${crypto.randomUUID()}`;
+    this.#all = ControlGroup.make(hierarchies, ({ place }) => `${place}/${name}`, {});
+    try {
+      this.#all.setLimits(limits);
+      this.#all.passOn();
+    } catch (error) {
+      this.#all.remove();
+      throw groupError(`limits cannot be set in ${this.#all.name}`, error);
+    }
+    this.#all.directories.forEach((directory) => observer.made(directory));
+  }
+
+  /** Makes a group. @throws {ControlGroupError} when the system refuses */
+  make(limits: GroupLimits): ControlGroup {
+    this.#removeLingering();
+    const group = this.#all.makeBelow(`${++this.#made}`, limits);
+    group.directories.forEach((directory) => this.#observer.made(directory));
+    return group;
+  }
+
+  /** A group is to be removed, at once or when the last process has left it. */
+  release(group: ControlGroup): void {
+    if (!this.#remove(group)) this.#lingering.add(group);
+  }
+
+  /** Removes what is empty by now. */
+  [Symbol.dispose](): void {
+    this.#removeLingering();
+    this.#remove(this.#all);
+  }
+
+  #removeLingering(): void {
+    for (const group of this.#lingering) {
+      if (this.#remove(group)) this.#lingering.delete(group);
+    }
+  }
+
+  #remove(group: ControlGroup): boolean {
+    if (!group.remove()) return false;
+    group.directories.forEach((directory) => this.#observer.removed(directory));
+    return true;
+  }
+}
+
+/** A group in which programs are started. */
+export class ControlGroup {
+  /** Where it is, in each hierarchy. */
+  readonly directories: readonly string[];
+  readonly #directories: readonly (readonly [Hierarchy, string])[];
+  readonly #limits: GroupLimits;
+
+  private constructor(
+    directories: readonly (readonly [Hierarchy, string])[],
+    limits: GroupLimits,
+  ) {
+    this.#directories = directories;
+    this.directories = directories.map(([, directory]) => directory);
+    this.#limits = limits;
+  }
+
+  /** Makes a group in each hierarchy, or none. @throws {ControlGroupError} when the system refuses */
+  static make(
+    hierarchies: readonly Hierarchy[],
+    directoryIn: (hierarchy: Hierarchy) => string,
+    limits: GroupLimits,
+  ): ControlGroup {
+    const made: [Hierarchy, string][] = [];
+    for (const hierarchy of hierarchies) {
+      const directory = directoryIn(hierarchy);
+      try {
+        Deno.mkdirSync(directory);
+      } catch (error) {
+        new ControlGroup(made, limits).remove();
+        throw groupError(`${inWords(hierarchy)} cannot be limited: no group ${directory}`, error);
+      }
+      made.push([hierarchy, directory]);
+    }
+    return new ControlGroup(made, limits);
+  }
+
+  /** What to call it in messages. */
+  get name(): string {
+    return this.directories.join(" and ");
+  }
+
+  /** Makes a group inside of this one. @throws {ControlGroupError} when the system refuses */
+  makeBelow(name: string, limits: GroupLimits): ControlGroup {
+    const directories = new Map(this.#directories);
+    return ControlGroup.make(
+      [...directories.keys()],
+      (hierarchy) => `${directories.get(hierarchy)}/${name}`,
+      limits,
+    );
+  }
+
+  /** Lets groups inside of this one have limits of their own. */
+  passOn(): void {
+    for (const [{ version, controllers }, directory] of this.#directories) {
+      if (version === 2) enable(directory, controllers);
+    }
+  }
+
+  /**
+   * Does something that starts programs: they are born in the group, so that nothing which they start
+   * is outside of it. Its limits hold as soon as this program, which has to be in it for the moment,
+   * has left again.
+   *
+   * @throws {ControlGroupError} when the group cannot be entered; nothing is started then
+   */
+  during<T>(start: () => T): T {
+    let entered = 0;
+    try {
+      for (const [{ version }, directory] of this.#directories) {
+        moveHere(version, directory);
+        entered++;
+      }
+      return start();
+    } catch (error) {
+      throw entered < this.#directories.length
+        ? groupError(`the group ${this.name} cannot be entered`, error)
+        : error;
+    } finally {
+      for (const [{ version, home }] of this.#directories.slice(0, entered)) {
+        moveHere(version, home);
+      }
+      this.#enforce();
+    }
+  }
+
+  /** Which limits have been run into: a process was killed for it, or one could not be started. */
+  exceeded(): Set<GroupController> {
+    const found = new Set<GroupController>();
+    for (const [{ version, controllers }, directory] of this.#directories) {
+      for (const controller of controllers) {
+        const [file, counter] = controller === "pids"
+          ? ["pids.events", "max"]
+          : version === 2
+          ? ["memory.events", "oom_kill"]
+          : ["memory.oom_control", "oom_kill"];
+        const count = new RegExp(`^${counter} (\\d+)$`, "m").exec(read(`${directory}/${file}`))
+          ?.[1];
+        if (Number(count ?? 0) > 0) found.add(controller);
+      }
+    }
+    return found;
+  }
+
+  /** Kills all that is in the group. */
+  kill(): void {
+    for (const [, directory] of this.#directories) {
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        const members = read(`${directory}/cgroup.procs`).split("\n").map(Number)
+          .filter((pid) => pid > 0 && pid !== Deno.pid);
+        if (members.length === 0) break;
+        for (const pid of members) signalProcess(pid, Signal.Kill);
+      }
+    }
+  }
+
+  /** Removes the group. Returns whether it is gone: one with processes in it stays. */
+  remove(): boolean {
+    let gone = true;
+    for (const [, directory] of this.#directories) {
+      try {
+        Deno.removeSync(directory);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) gone = false;
+      }
+    }
+    return gone;
+  }
+
+  /** @throws {Error} when the kernel refuses */
+  setLimits({ memory, pids }: GroupLimits): void {
+    for (const [{ version, controllers }, directory] of this.#directories) {
+      if (pids !== undefined && controllers.includes("pids")) {
+        Deno.writeTextFileSync(`${directory}/pids.max`, String(pids));
+      }
+      if (memory === undefined || !controllers.includes("memory")) continue;
+      if (version === 2) {
+        Deno.writeTextFileSync(`${directory}/memory.max`, String(memory));
+        writeIfThere(`${directory}/memory.swap.max`, "0");
+      } else {
+        Deno.writeTextFileSync(`${directory}/memory.limit_in_bytes`, String(memory));
+        writeIfThere(`${directory}/memory.memsw.limit_in_bytes`, String(memory));
+      }
+    }
+  }
+
+  /** What has more already than it may have, as the kernel says by a refusal, does not go on. */
+  #enforce(): void {
+    try {
+      this.setLimits(this.#limits);
+    } catch {
+      this.kill();
+    }
+  }
+}
+
+function hierarchiesOf(controllers: readonly GroupController[]): Hierarchy[] {
+  const found: Hierarchy[] = [];
+  const unified: GroupController[] = [];
+  for (const controller of controllers) {
+    const place = firstVersionGroup(controller);
+    if (place === undefined) unified.push(controller);
+    else found.push({ version: 1, controllers: [controller], home: place, place });
+  }
+  if (unified.length > 0) found.push(unifiedHierarchy(unified));
+  return found;
+}
+
+/** This program's group in the hierarchy that the first version has for a controller. */
+function firstVersionGroup(controller: GroupController): string | undefined {
+  for (const [, controllers, path] of ownGroups()) {
+    if (!controllers.split(",").includes(controller)) continue;
+    return ownDirectory(`${FIRST_ROOT}/${controller}`, path, "tasks");
+  }
+  return undefined;
+}
+
+/** @throws {ControlGroupError} when controllers have not been delegated to this program's group */
+function unifiedHierarchy(controllers: readonly GroupController[]): Hierarchy {
+  const [, , path = "/"] = ownGroups().find(([id]) => id === "0") ?? [];
+  const own = UNIFIED_ROOTS.map((root) => ownDirectory(root, path, "cgroup.controllers"))
+    .find((directory) => directory !== undefined);
+  if (own === undefined) {
+    throw new ControlGroupError(
+      `${controllers.join(" and ")} cannot be limited: there are no control groups`,
+    );
+  }
+  const had = words(`${own}/cgroup.controllers`);
+  const missing = controllers.filter((controller) => !had.includes(controller));
+  if (missing.length > 0) {
+    throw new ControlGroupError(
+      `${missing.join(" and ")} cannot be limited: not delegated to this program's group ${own}`,
+    );
+  }
+  const base = { version: 2, controllers } as const;
+  // One that was started before in the same place has withdrawn already.
+  if (own.endsWith(`/${WITHDRAWN}`)) {
+    const place = own.slice(0, -WITHDRAWN.length - 1);
+    enableDelegated(place, controllers);
+    return { ...base, home: own, place };
+  }
+  const passedOn = words(`${own}/cgroup.subtree_control`);
+  if (controllers.every((controller) => passedOn.includes(controller))) {
+    return { ...base, home: own, place: own };
+  }
+  return { ...base, home: withdrawTo(own, controllers), place: own };
+}
+
+/** Makes room for groups that have limits: the group that they are in may have no process itself. */
+function withdrawTo(own: string, controllers: readonly GroupController[]): string {
+  const home = `${own}/${WITHDRAWN}`;
+  try {
+    Deno.mkdirSync(home, { recursive: true });
+    moveHere(2, home);
+  } catch (error) {
+    throw groupError(`${controllers.join(" and ")} cannot be limited: ${own} is not ours`, error);
+  }
+  try {
+    enableDelegated(own, controllers);
+    return home;
+  } catch (error) {
+    moveHere(2, own);
+    Deno.removeSync(home);
+    throw error;
+  }
+}
+
+function enableDelegated(directory: string, controllers: readonly GroupController[]): void {
+  try {
+    enable(directory, controllers);
+  } catch (error) {
+    throw groupError(
+      `${controllers.join(" and ")} cannot be limited: groups in ${directory} can have no ` +
+        "limits, as when it has other processes than this one",
+      error,
+    );
+  }
+}
+
+function enable(directory: string, controllers: readonly GroupController[]): void {
+  const text = controllers.map((controller) => `+${controller}`).join(" ");
+  Deno.writeTextFileSync(`${directory}/cgroup.subtree_control`, text);
+}
+
+/** The first version moves a thread by itself, the second all of a program. */
+function moveHere(version: 1 | 2, directory: string): void {
+  Deno.writeTextFileSync(`${directory}/${version === 1 ? "tasks" : "cgroup.procs"}`, "0");
+}
+
+/** The groups that this program is in: id, controllers and path of each (cgroups(7)). */
+function ownGroups(): (readonly [id: string, controllers: string, path: string])[] {
+  return read("/proc/self/cgroup").split("\n").filter((line) => line !== "").map((line) => {
+    const [id = "", controllers = "", ...path] = line.split(":");
+    return [id, controllers, path.join(":")];
+  });
+}
+
+/**
+ * The directory of a group. In a container the path may be the one outside, which is not there, while
+ * the container's own group is at the root.
+ */
+function ownDirectory(root: string, path: string, file: string): string | undefined {
+  const directories = path === "/" ? [root] : [root + path, root];
+  return directories.find((directory) => isThere(`${directory}/${file}`));
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function words(file: string): string[] {
+  return read(file).split(/\s+/);
+}
+
+/** The text of a file, empty if it cannot be read. */
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** Kernels without accounts of swap do not have the file. */
+function writeIfThere(path: string, text: string): void {
+  if (isThere(path)) Deno.writeTextFileSync(path, text);
+}
+
+function inWords({ controllers }: Hierarchy): string {
+  return controllers.join(" and ");
+}
+
+function groupError(message: string, cause: unknown): ControlGroupError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ControlGroupError(`${message}: ${reason}`, { cause });
+}
