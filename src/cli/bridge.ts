@@ -48,8 +48,9 @@ const OPTIONS = {
 function bridgeUsage(): string {
   return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)
 
-Connects standard input and output, with a message a line, to an executor that listens on a socket or
-is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the executor.
+Connects standard input and output, with a message a line, to an executor that listens on a socket
+or is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the
+executor.
 
 ${helpText(optionsHelp(OPTIONS))}
 The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was lost.

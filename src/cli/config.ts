@@ -10,12 +10,19 @@ import {
   type Requirements,
 } from "../config/requirements.ts";
 import { settingNames, variableOf } from "../config/settings.ts";
-import { helpText, type OptionHelp, optionsHelp } from "./option_help.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  helpText,
+  type OptionHelp,
+  optionsHelp,
+  paragraph,
+} from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -24,8 +31,9 @@ import { print } from "./standard_output.ts";
 /** `remex config`: prints the settings and the requirements. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {
   const values = parse(args);
-  if (values.help) {
-    await print(configUsage());
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) {
+    await print(configUsage(extent));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor({
@@ -52,19 +60,15 @@ export async function config(args: string[]): Promise<number> {
 const OPTIONS = {
   json: { type: "boolean", default: false, meaning: "print the report as JSON" },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
 function parse(args: string[]) {
   return parseOptions("config", args, { ...settingOptions(), ...OPTIONS });
 }
 
-function configUsage(): string {
+function configUsage(extent: HelpExtent): string {
   const { system, requirements } = hostPlaces({});
-  const demands = requirementNames().map((name): OptionHelp => ({
-    label: name,
-    meaning: REQUIREMENTS[name].meaning,
-  }));
   return `usage: remex config [--json] [options of serve and exec]
 
 Prints every setting with its value and where it was set, and the administrator's requirements. The
@@ -79,10 +83,24 @@ Settings come from these places; a later one outranks an earlier one:
   5. environment variables: ${variableOf("maxSessions")} sets maxSessions
   6. the command line: --max-sessions sets maxSessions
 A file is one JSON object, with comments allowed; relative paths in it start from its directory.
-\`remex serve --help\` and \`remex exec --help\` tell what each setting means.
+\`remex serve --help-all\` and \`remex exec --help-all\` tell what each setting means.
 
 The administrator's requirements are in ${requirements}; no setting loosens them:
-${helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING }])}`;
+${requirementsHelp(extent)}`;
+}
+
+/** The requirements, by name alone where all has to fit on one screen. */
+function requirementsHelp(extent: HelpExtent): string {
+  const names = [...requirementNames(), MAXIMUM].join(", ");
+  if (extent === "help") {
+    return `${paragraph(`${names}; \`remex config --help-all\` tells what each demands`)}\n`;
+  }
+  const demands = requirementNames().map((name): OptionHelp => ({
+    label: name,
+    meaning: REQUIREMENTS[name].meaning,
+    rare: false,
+  }));
+  return helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING, rare: false }]);
 }
 
 function settingsReport(configuration: Configuration) {

@@ -43,8 +43,8 @@ const EXECUTOR_END_MS = 5000;
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(execUsage(given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);

@@ -12,14 +12,27 @@ export interface OptionHelp {
   /** How it is written: `--listen ADDRESS`. */
   readonly label: string;
   readonly meaning: string;
+  /** Whether `--help` leaves it to `--help-all`. */
+  readonly rare: boolean;
 }
+
+/** Which help is asked for: what most people need, on one screen, or all there is. */
+export type HelpExtent = "help" | "help-all";
 
 const WIDTH = 100;
 const MEANING_COLUMN = 32;
 
+/** The help that a command line asks for, if it does. */
+export function helpAskedFor(
+  values: { readonly help: boolean; readonly "help-all"?: boolean },
+): HelpExtent | undefined {
+  if (values["help-all"] === true) return "help-all";
+  return values.help ? "help" : undefined;
+}
+
 /** The lines of help on options: their labels in one column, their meanings in another. */
-export function helpText(options: readonly OptionHelp[]): string {
-  return options.map(optionText).join("");
+export function helpText(options: readonly OptionHelp[], extent: HelpExtent = "help-all"): string {
+  return options.filter(({ rare }) => extent === "help-all" || !rare).map(optionText).join("");
 }
 
 /** The help on a command's settings. */
@@ -35,6 +48,7 @@ export function optionsHelp(options: Readonly<Record<string, CommandOption>>): O
     return {
       label: `--${option.default === true ? "no-" : ""}${name}${value}`,
       meaning: option.meaning,
+      rare: option.rare === true,
     };
   });
 }
@@ -45,10 +59,11 @@ export const LAYERS_HELP =
 
 /** The help on a setting. */
 export function optionHelp(name: SettingName): OptionHelp {
-  const { type: { placeholder }, fallback, meaning } = SETTINGS[name];
+  const { type: { placeholder }, fallback, meaning, rare = false } = SETTINGS[name];
   const option = `--${optionOf(name)}`;
-  if (placeholder === undefined) return { label: option, meaning };
+  if (placeholder === undefined) return { label: option, meaning, rare };
   return {
+    rare,
     label: `${option} ${placeholder}`,
     meaning: fallback === undefined || fallback === "none"
       ? meaning
@@ -63,6 +78,11 @@ function optionText({ label, meaning }: OptionHelp): string {
     ? `  ${label}`.padEnd(MEANING_COLUMN) + first
     : `  ${label}\n${indent}${first}`;
   return [start, ...rest.map((line) => indent + line)].join("\n") + "\n";
+}
+
+/** A text in lines that are no wider than all help is. */
+export function paragraph(text: string): string {
+  return wrapped(text, WIDTH).join("\n");
 }
 
 function wrapped(text: string, width: number): string[] {

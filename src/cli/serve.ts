@@ -46,8 +46,8 @@ import { resolve } from "@std/path";
 /** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
   const given = parseServeArguments(args);
-  if (given === "help") {
-    await print(serveUsage());
+  if (typeof given === "string") {
+    await print(serveUsage(given));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);

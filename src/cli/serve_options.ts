@@ -7,11 +7,18 @@ import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  helpText,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -52,15 +59,15 @@ export interface ServeArguments {
 }
 
 /** The options of `remex serve` that are no settings. */
-const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTION } as const;
+const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTIONS } as const;
 
-/** What `remex serve --help` prints. */
-export function serveUsage(): string {
+/** What `remex serve --help` and `--help-all` print. */
+export function serveUsage(extent: HelpExtent): string {
   return `usage: remex serve [options]
 
 Runs commands for a client that speaks the exec-server protocol.
 
-${helpText([...settingsHelp("serve"), ...optionsHelp(OPTIONS)])}
+${helpText([...settingsHelp("serve"), ...optionsHelp(OPTIONS)], extent)}
 ${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
 
 The first line on standard output is the URL to connect to; logs go to standard error.
@@ -72,9 +79,10 @@ The first line on standard output is the URL to connect to; logs go to standard 
  *
  * @throws {UsageError | ConfigurationError} naming the culprit and the fix
  */
-export function parseServeArguments(args: string[]): ServeArguments | "help" {
+export function parseServeArguments(args: string[]): ServeArguments | HelpExtent {
   const values = parse(args);
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   return {
     commandLine: commandLineLayer(values),
     configFile: values.config,
