@@ -50,6 +50,8 @@ export interface ServeOptions {
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
+  /** Where starts and ends of commands are written; undefined for nowhere. */
+  readonly auditLog: string | undefined;
 }
 
 /** What the command line of `remex serve` says. */
@@ -122,6 +124,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       messageBytes: configuration.get("maxMessageBytes"),
     },
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+    auditLog: configuration.get("auditLog"),
   };
 }
 

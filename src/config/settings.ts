@@ -206,6 +206,11 @@ const table = {
     "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
       "starts faster, or auto",
   ),
+  auditLog: optional(
+    serve,
+    path(),
+    "file that gets a line of JSON when a command starts and when it ends",
+  ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   exitWhenIdle: setting(
     serve,

@@ -47,6 +47,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
+    auditLog: undefined,
   });
 });
 
@@ -66,6 +67,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
+    auditLog: undefined,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
   assertEquals(
