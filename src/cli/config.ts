@@ -10,11 +10,11 @@ import {
   type Requirements,
 } from "../config/requirements.ts";
 import { settingNames, variableOf } from "../config/settings.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
 import {
   helpAskedFor,
   type HelpExtent,
-  helpText,
-  type OptionHelp,
+  optionHelp,
   optionsHelp,
   paragraph,
 } from "./option_help.ts";
@@ -33,7 +33,7 @@ export async function config(args: string[]): Promise<number> {
   const values = parse(args);
   const extent = helpAskedFor(values);
   if (extent !== undefined) {
-    await print(configUsage(extent));
+    await print(usageText(CONFIG_MANUAL, extent));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor({
@@ -67,15 +67,24 @@ function parse(args: string[]) {
   return parseOptions("config", args, { ...settingOptions(), ...OPTIONS });
 }
 
-function configUsage(extent: HelpExtent): string {
+/** What is told of `remex config`. */
+export const CONFIG_MANUAL: CommandManual = {
+  synopsis: "config [--json] [options of serve and exec]",
+  description:
+    `Prints every setting with its value and where it was set, and the administrator's requirements. The
+exit code is 2 if an executor would not start with them; the files that they name are not read.`,
+  options: optionsHelp(OPTIONS),
+  otherOptions: settingNames().map(optionHelp),
+  notes: settingsNotes,
+  reference: [
+    ...requirementNames().map((name) => ({ label: name, meaning: REQUIREMENTS[name].meaning })),
+    { label: MAXIMUM, meaning: MAXIMUM_MEANING },
+  ].map((row) => ({ ...row, rare: true })),
+};
+
+function settingsNotes(extent: HelpExtent): string {
   const { system, requirements } = hostPlaces({});
-  return `usage: remex config [--json] [options of serve and exec]
-
-Prints every setting with its value and where it was set, and the administrator's requirements. The
-exit code is 2 if an executor would not start with them; the files that they name are not read.
-
-${helpText(optionsHelp(OPTIONS))}
-Settings come from these places; a later one outranks an earlier one:
+  return `Settings come from these places; a later one outranks an earlier one:
   1. the built-in defaults
   2. ${system}
   3. $XDG_CONFIG_HOME/remex/config.jsonc, by default ~/.config/remex/config.jsonc
@@ -86,21 +95,13 @@ A file is one JSON object, with comments allowed; relative paths in it start fro
 \`remex serve --help-all\` and \`remex exec --help-all\` tell what each setting means.
 
 The administrator's requirements are in ${requirements}; no setting loosens them:
-${requirementsHelp(extent)}`;
+${extent === "help" ? requirementsInBrief() : ""}`;
 }
 
-/** The requirements, by name alone where all has to fit on one screen. */
-function requirementsHelp(extent: HelpExtent): string {
+/** All has to fit on one screen. */
+function requirementsInBrief(): string {
   const names = [...requirementNames(), MAXIMUM].join(", ");
-  if (extent === "help") {
-    return `${paragraph(`${names}; \`remex config --help-all\` tells what each demands`)}\n`;
-  }
-  const demands = requirementNames().map((name): OptionHelp => ({
-    label: name,
-    meaning: REQUIREMENTS[name].meaning,
-    rare: false,
-  }));
-  return helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING, rare: false }]);
+  return `${paragraph(`${names}; \`remex config --help-all\` tells what each demands`)}\n`;
 }
 
 function settingsReport(configuration: Configuration) {

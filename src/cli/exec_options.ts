@@ -9,10 +9,10 @@ import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { NamedFile } from "./named_file.ts";
+import type { CommandManual } from "./command_manual.ts";
 import {
   helpAskedFor,
   type HelpExtent,
-  helpText,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
@@ -136,6 +136,7 @@ const OPTIONS = {
     type: "string",
     default: "output",
     placeholder: "END",
+    words: ["output", "exit"],
     meaning: "exit: end when the command ends; output: end when its background processes have " +
       "closed its output too, as ssh(1) does (default output)",
     rare: true,
@@ -156,20 +157,21 @@ const OPTIONS = {
   ...HELP_OPTIONS,
 } as const;
 
-/** What `remex exec --help` and `--help-all` print. */
-export function execUsage(extent: HelpExtent): string {
-  return `usage: remex exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARG]...
-
-Runs a command on an executor as if it ran here: with its input, output, signals and exit code.
-
-${helpText([...settingsHelp("exec"), ...optionsHelp(OPTIONS)], extent)}
-${LAYERS_HELP}
+/** What is told of `remex exec`. */
+export const EXEC_MANUAL: CommandManual = {
+  synopsis: "exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARG]...",
+  description:
+    "Runs a command on an executor as if it ran here: with its input, output, signals and exit code.",
+  options: [...settingsHelp("exec"), ...optionsHelp(OPTIONS)],
+  operands: { kind: "command" },
+  notes: () =>
+    `${LAYERS_HELP}
 The exit code is the command's, or 128 + n if signal n ended it; 255 if the executor cannot be
 reached or was lost; 127 if the program was not found, 126 if it could not be started; 125 if its
 output cannot be written here. SIGTERM and SIGHUP are passed on to the command, which is killed
 after the grace; a second Ctrl-C kills it at once.
-`;
-}
+`,
+};
 
 /** What the command line of `remex exec` says. */
 export interface ExecArguments {

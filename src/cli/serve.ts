@@ -35,10 +35,11 @@ import {
 } from "../transport/websocket_server.ts";
 import {
   parseServeArguments,
+  SERVE_MANUAL,
   type ServeOptions,
   serveOptions,
-  serveUsage,
 } from "./serve_options.ts";
+import { usageText } from "./command_manual.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { shutdownSignal } from "./shutdown_signal.ts";
@@ -48,7 +49,7 @@ import { resolve } from "@std/path";
 export async function serve(args: string[]): Promise<number> {
   const given = parseServeArguments(args);
   if (typeof given === "string") {
-    await print(serveUsage(given));
+    await print(usageText(SERVE_MANUAL, given));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);

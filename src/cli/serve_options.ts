@@ -7,10 +7,10 @@ import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
+import type { CommandManual } from "./command_manual.ts";
 import {
   helpAskedFor,
   type HelpExtent,
-  helpText,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
@@ -63,18 +63,17 @@ export interface ServeArguments {
 /** The options of `remex serve` that are no settings. */
 const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTIONS } as const;
 
-/** What `remex serve --help` and `--help-all` print. */
-export function serveUsage(extent: HelpExtent): string {
-  return `usage: remex serve [options]
-
-Runs commands for a client that speaks the exec-server protocol.
-
-${helpText([...settingsHelp("serve"), ...optionsHelp(OPTIONS)], extent)}
-${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
+/** What is told of `remex serve`. */
+export const SERVE_MANUAL: CommandManual = {
+  synopsis: "serve [options]",
+  description: "Runs commands for a client that speaks the exec-server protocol.",
+  options: [...settingsHelp("serve"), ...optionsHelp(OPTIONS)],
+  notes: () =>
+    `${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
 
 The first line on standard output is the URL to connect to; logs go to standard error.
-`;
-}
+`,
+};
 
 /**
  * Reads the command line of `remex serve`.

@@ -22,6 +22,8 @@ export interface OptionSpec {
 export interface CommandOption extends OptionSpec {
   /** What the help calls the option's value. */
   readonly placeholder?: string;
+  /** All values that it can have. @default too many to say */
+  readonly words?: readonly string[];
   readonly meaning: string;
   /** Whether `--help` leaves it to `--help-all`. */
   readonly rare?: true;

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { AuthenticationOptions } from "../../src/cli/authentication_options.ts";
+import { usageText } from "../../src/cli/command_manual.ts";
 import {
   parseServeArguments,
+  SERVE_MANUAL,
   type ServeOptions,
   serveOptions,
-  serveUsage,
 } from "../../src/cli/serve_options.ts";
 import { Configuration, type Layer } from "../../src/config/configuration.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
@@ -89,7 +90,7 @@ Deno.test("help comes before anything that is wrong", () => {
 });
 
 Deno.test("the usage text knows every option", () => {
-  const usage = serveUsage("help-all");
+  const usage = usageText(SERVE_MANUAL, "help-all");
   for (const name of settingNames("serve")) {
     assertMatch(usage, new RegExp(`^  --${optionOf(name)}[ \n]`, "m"));
   }
