@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import manifest from "../../deno.json" with { type: "json" };
+import { npmCache, packageDirectory } from "../npm_cache.ts";
 import { type ArchivedFile, archiveOf } from "./archive.ts";
 import { billOfMaterials } from "./sbom.ts";
 
@@ -29,20 +30,11 @@ function parsedOutputOf(program: string, args: readonly string[]): unknown {
   return JSON.parse(new TextDecoder().decode(outputOf(program, args)));
 }
 
-/** The manifest of a package in Deno's cache, which has a directory for each registry. */
-function manifestOf(npmCache: string, name: string, packageVersion: string): unknown {
-  for (const { name: registry } of Deno.readDirSync(npmCache)) {
-    try {
-      const path = `${npmCache}/${registry}/${name}/${packageVersion}/package.json`;
-      return JSON.parse(Deno.readTextFileSync(path));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
-        throw error;
-      }
-    }
-  }
-  // A package for another platform need not be there.
-  return {};
+/** The manifest of a package in Deno's cache. One for another platform need not be there. */
+function manifestOf(cache: string, name: string, packageVersion: string): unknown {
+  const directory = packageDirectory(cache, name, packageVersion);
+  if (directory === undefined) return {};
+  return JSON.parse(Deno.readTextFileSync(`${directory}/package.json`));
 }
 
 /** What every archive has beside its binary. */
@@ -66,20 +58,13 @@ const sources = {
   graph: parsedOutputOf(Deno.execPath(), ["info", "--json", "main.ts"]),
   lock: JSON.parse(Deno.readTextFileSync(`${root}deno.lock`)),
 };
-const { npmCache } = parsedCache(parsedOutputOf(Deno.execPath(), ["info", "--json"]));
+const cache = npmCache();
 const shared = companions(remex);
 const sums: string[] = [];
 
 function publish(name: string, content: Uint8Array): void {
   Deno.writeFileSync(`${out}/${name}`, content);
   sums.push(`${createHash("sha256").update(content).digest("hex")}  ${name}\n`);
-}
-
-function parsedCache(info: unknown): { readonly npmCache: string } {
-  if (typeof info === "object" && info !== null && "npmCache" in info) {
-    if (typeof info.npmCache === "string") return { npmCache: info.npmCache };
-  }
-  throw new Error("deno info does not tell where packages are");
 }
 
 for (const argument of targets) {
@@ -92,7 +77,7 @@ for (const argument of targets) {
   const sha256 = createHash("sha256").update(content).digest("hex");
   const bill = billOfMaterials(
     { version, denoVersion: Deno.version.deno, target, sha256, changed },
-    { ...sources, manifest: (name, version) => manifestOf(npmCache, name, version) },
+    { ...sources, manifest: (name, version) => manifestOf(cache, name, version) },
   );
   publish(`${name}.cdx.json`, new TextEncoder().encode(bill));
 }
