@@ -91,13 +91,8 @@ export class SshHost implements AsyncDisposable {
     const directory = `${this.home}/.cache/remex`;
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
     const path = `${directory}/remex-${VERSION}-${digest.slice(0, 16)}`;
-    // As one more name of the same file, where that is possible: it is large.
-    try {
-      Deno.linkSync(REMEX_BIN, path);
-    } catch {
-      Deno.copyFileSync(REMEX_BIN, path);
-      Deno.chmodSync(path, 0o700);
-    }
+    Deno.copyFileSync(REMEX_BIN, path);
+    Deno.chmodSync(path, 0o700);
   }
 
   /** The options of `remex exec` that lead to it. */
