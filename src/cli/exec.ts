@@ -18,7 +18,7 @@ import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { ownCommand } from "./own_command.ts";
+import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
