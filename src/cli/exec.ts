@@ -12,8 +12,9 @@ import { startingEnvironment } from "../os/environment.ts";
 import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
+import { usageText } from "./command_manual.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
-import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
+import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
@@ -43,8 +44,8 @@ const EXECUTOR_END_MS = 5000;
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(usageText(EXEC_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);
