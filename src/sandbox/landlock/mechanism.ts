@@ -66,7 +66,10 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");
     if (landlock === 0) return unusable("this kernel has no Landlock");
     if (landlock < OLDEST_LANDLOCK) {
-      return unusable("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
+      return unusable(
+        "this kernel's Landlock does not let files be moved between directories (Linux 5.19 does)",
+        "Linux 5.19 or newer",
+      );
     }
     const { network } = policy;
     if (network.kind === "loopback" && network.localBinding) {

@@ -68,7 +68,13 @@ testOnMachines("every system call is answered as the list says", async (scene) =
     architecture,
     network: "restricted",
     sharedHost: isLandlock,
-    supervised: { names: isLandlock, metadata: isLandlock, reads: false, connections: false },
+    supervised: {
+      names: isLandlock,
+      metadata: isLandlock,
+      reads: false,
+      connections: false,
+      signals: false,
+    },
   });
   const wrong = Array.from(Array.isArray(answers) ? answers : [], (answer: unknown, number) => {
     const refused = answer === "EPERM" || answer === "ENOSYS";

@@ -15,7 +15,13 @@ const version = Deno.build.os === "linux" ? landlockVersion() : 0;
 const ignore = version < 6;
 
 const OWNER = {};
-const SUPERVISED = { names: true, metadata: true, reads: false, connections: false };
+const SUPERVISED = {
+  names: true,
+  metadata: true,
+  reads: false,
+  connections: false,
+  signals: false,
+};
 
 function plan(granted = "/"): GroupPlan {
   const options = { architecture: Deno.build.arch, network: "restricted" } as const;
