@@ -72,8 +72,9 @@ class Supervisor {
   ) {
     this.#listener = listener;
     const performs = new Performer(performer);
+    const { mask: ownMask } = new Caller(Deno.pid);
     this.#operations = {
-      files: new Operations(new PathJudge(policy), performs, architecture),
+      files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
       connections: new Connections(policy.ports, performs, architecture),
     };
     const calls = supervisedCalls(ALL, architecture);
