@@ -62,6 +62,7 @@ const callNumbers = {
   removexattr: [197, 14],
   lremovexattr: [198, 15],
   fremovexattr: [199, 16],
+  socket: [41, 198],
   connect: [42, 203],
 } as const satisfies Record<string, readonly [number | null, number | null]>;
 
@@ -124,7 +125,7 @@ export function supervisedCalls(
   const others: CallName[] = [
     ...names ? NAMES : [],
     ...metadata ? METADATA : [],
-    ...connections ? ["connect"] as const : [],
+    ...connections ? ["socket", "connect"] as const : [],
   ];
   const calls = [...opens, ...others.map((call): [CallName, SeccompCondition[]] => [call, []])];
   return calls.flatMap(([call, when]) => {

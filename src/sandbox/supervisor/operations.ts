@@ -28,7 +28,7 @@ import type { Performer } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
 import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
-import { isTerminal, ownTerminal } from "./terminal.ts";
+import { isTerminal, openOwnTerminal } from "./terminal.ts";
 
 /** What a call returns. */
 export type Answer =
@@ -305,8 +305,9 @@ export class Operations {
     if (exclusive) throw new CallError(Errno.EEXIST);
     if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
     if (isTerminal(object)) {
-      const terminal = ownTerminal(caller, object);
-      if (terminal !== undefined) return copied(terminal, flags);
+      const kept = withoutWaiting(flags & OpenFlag.AccessMode);
+      const terminal = openOwnTerminal(caller, object, kept);
+      if (terminal !== undefined) return opened(terminal, flags);
     }
     if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
       return this.#openOwnProcess(place, flags);

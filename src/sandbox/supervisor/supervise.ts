@@ -45,7 +45,7 @@ interface WaitingCall {
  */
 export function supervise(supervision: Supervision): void {
   const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  const supervisor = new Supervisor(listener, supervision);
+  using supervisor = new Supervisor(listener, supervision);
   for (;;) {
     switch (listener.wait(supervisor.patienceMs)) {
       case "notification":
@@ -59,7 +59,7 @@ export function supervise(supervision: Supervision): void {
   }
 }
 
-class Supervisor {
+class Supervisor implements Disposable {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
@@ -116,6 +116,10 @@ class Supervisor {
     });
     const now = performance.now();
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
+  }
+
+  [Symbol.dispose](): void {
+    this.#operations.connections[Symbol.dispose]();
   }
 
   #read({ id, thread, number, arguments: args }: Notification): Operation {
