@@ -1,6 +1,9 @@
+import { Errno } from "./call_error.ts";
+
+/** The other thread waits for a request, the first one or after the last result. */
+const IDLE = 0;
 const REQUESTED = 1;
-const DONE = 2;
-const ENDED = 3;
+const ENDED = 2;
 
 /** The state, then the number of a call with its arguments, then its result. */
 const ARGUMENTS_OFFSET = 8;
@@ -46,7 +49,8 @@ export class Performer {
     const { state, arguments: shared, result } = this.#channel;
     shared[0] = BigInt(number);
     for (let index = 1; index < ARGUMENTS; index++) shared[index] = BigInt(args[index - 1] ?? 0);
-    Atomics.store(state, 0, REQUESTED);
+    // Nobody makes calls any more after the end, nor would anybody wake this thread.
+    if (Atomics.compareExchange(state, 0, IDLE, REQUESTED) === ENDED) return -Errno.EINTR;
     Atomics.notify(state, 0);
     while (Atomics.load(state, 0) === REQUESTED) Atomics.wait(state, 0, REQUESTED);
     return Number(result[0] ?? 0n);
@@ -74,7 +78,7 @@ export function performCalls(
     }
     result[0] = BigInt(make(args));
     // Whoever ends this thread meanwhile is heard.
-    Atomics.compareExchange(state, 0, REQUESTED, DONE);
+    Atomics.compareExchange(state, 0, REQUESTED, IDLE);
     Atomics.notify(state, 0);
   }
 }
