@@ -12,13 +12,14 @@ import { startingEnvironment } from "../os/environment.ts";
 import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
+import { usageText } from "./command_manual.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
-import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
+import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { ownCommand } from "./own_command.ts";
+import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
@@ -43,8 +44,8 @@ const EXECUTOR_END_MS = 5000;
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(usageText(EXEC_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);
