@@ -98,7 +98,8 @@ Deno.test("Landlock is missed most where nothing else is there", () => {
   assertEquals(check("landlock", { landlock: 0 })?.status, "warning");
   const bubblewrap = { kind: "unusable", ...NOT_INSTALLED } as const;
   assertEquals(check("landlock", { landlock: 0, bubblewrap })?.status, "failed");
-  assertStringIncludes(check("landlock", { landlock: 5, bubblewrap })?.detail ?? "", "signals");
+  assertEquals(check("landlock", { landlock: 1, bubblewrap })?.status, "failed");
+  assertEquals(check("landlock", { landlock: 2, bubblewrap })?.status, "ok");
 });
 
 Deno.test("what keeps calls from being handed over is named, with what helps", () => {
@@ -125,6 +126,9 @@ Deno.test("the mechanism is the best that works", () => {
   const bubblewrap = { kind: "unusable", ...NOT_INSTALLED } as const;
   assertEquals(linuxMechanism(ABLE), "bubblewrap");
   assertEquals(linuxMechanism({ ...ABLE, bubblewrap }), "landlock");
-  assertEquals(linuxMechanism({ ...ABLE, bubblewrap, landlock: 5 }), undefined);
+  assertEquals(linuxMechanism({ ...ABLE, bubblewrap, landlock: 2 }), "landlock");
+  assertEquals(linuxMechanism({ ...ABLE, bubblewrap, landlock: 1 }), undefined);
+  const supervision = { kind: "unusable", reason: "why", fix: "how" } as const;
+  assertEquals(linuxMechanism({ ...ABLE, bubblewrap, landlock: 5, supervision }), undefined);
   assertEquals(linuxMechanism({ ...ABLE, seccomp: false }), undefined);
 });

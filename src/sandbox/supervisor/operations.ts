@@ -40,6 +40,8 @@ export type Answer =
     readonly closeOnExec: boolean;
     readonly writable: boolean;
   }
+  /** The kernel makes the call itself. */
+  | { readonly kind: "goOn" }
   /** Nothing yet: the call has to wait, and can be tried again. */
   | { readonly kind: "later" };
 

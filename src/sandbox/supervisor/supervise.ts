@@ -9,9 +9,10 @@ import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
 import { Performer } from "./performer.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
+import { Signals } from "./signals.ts";
 
 /** Everything that can be handed over. */
-const ALL = { names: true, metadata: true, reads: true, connections: true };
+const ALL = { names: true, metadata: true, reads: true, connections: true, signals: true };
 /** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
 const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
@@ -76,6 +77,7 @@ class Supervisor implements Disposable {
     this.#operations = {
       files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
       connections: new Connections(policy.ports, performs, architecture),
+      signals: new Signals(),
     };
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
@@ -133,6 +135,7 @@ class Supervisor implements Disposable {
 
   #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
     if (answer.kind === "result") return this.#listener.answer(id, answer.result);
+    if (answer.kind === "goOn") return this.#listener.letGoOn(id);
     const { descriptor, closeOnExec, writable } = answer;
     // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
     const result = writable
