@@ -2,6 +2,7 @@ import type { ExecEvent, ProcessEvent } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
 type OutputEvent = Extract<ExecEvent, { kind: "output" }>;
+type ExitedEvent = Extract<ProcessEvent, { kind: "exited" }>;
 
 /** A range of dropped output, both ends included, to be fetched again when its turn comes. */
 interface Skipped {
@@ -160,12 +161,16 @@ function position(item: ExecEvent | Skipped): number {
 export class EventSequence {
   readonly #publish: (event: ProcessEvent) => void;
   readonly #ahead = new Map<number, ProcessEvent>();
-  #next = 1;
+  #next: number;
   #exitKnown = false;
 
-  /** @param publish called with every event, in order */
-  constructor(publish: (event: ProcessEvent) => void) {
+  /**
+   * @param publish called with every event, in order
+   * @param afterSeq the number before the first event that is published
+   */
+  constructor(publish: (event: ProcessEvent) => void, afterSeq = 0) {
     this.#publish = publish;
+    this.#next = afterSeq + 1;
   }
 
   /** The sequence number of the last event that was published, 0 before the first. */
@@ -189,6 +194,12 @@ export class EventSequence {
     this.#exitKnown ||= event.kind === "exited";
     this.#ahead.set(event.seq, event);
     for (let next = this.#take(); next !== undefined; next = this.#take()) this.#publish(next);
+  }
+
+  /** Publishes an exit that came before the first event. */
+  acceptEarlierExit(exit: ExitedEvent): void {
+    this.#exitKnown = true;
+    this.#publish(exit);
   }
 
   /** The sequence numbers below `end` whose events have not arrived. */
