@@ -11,6 +11,11 @@ Runs commands on this machine for remote clients.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for programs that start \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  jobs         list the commands that \`exec --detach\` has left to themselves
+  attach       follow such a job, as its terminal if it has one
+  logs         print what a job has written
+  kill         send a signal to a job
+  rm           forget jobs that have ended
   bridge       connect standard input and output to an executor's socket
   config       print the settings with their origins, and the requirements
   doctor       check which sandbox this machine can enforce, and how to fix it
@@ -46,6 +51,26 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec": {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
+    }
+    case "jobs": {
+      const { jobs } = await import("./jobs.ts");
+      return await jobs(rest);
+    }
+    case "attach": {
+      const { attach } = await import("./attach.ts");
+      return await attach(rest);
+    }
+    case "logs": {
+      const { logs } = await import("./logs.ts");
+      return await logs(rest);
+    }
+    case "kill": {
+      const { kill } = await import("./kill.ts");
+      return await kill(rest);
+    }
+    case "rm": {
+      const { rm } = await import("./rm.ts");
+      return await rm(rest);
     }
     case "bridge": {
       const { bridge } = await import("./bridge.ts");
