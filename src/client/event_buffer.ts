@@ -2,7 +2,6 @@ import type { ExecEvent, ProcessEvent } from "./exec_process.ts";
 import { ProcessError } from "./process_error.ts";
 
 type OutputEvent = Extract<ExecEvent, { kind: "output" }>;
-type ExitedEvent = Extract<ProcessEvent, { kind: "exited" }>;
 
 /** A range of dropped output, both ends included, to be fetched again when its turn comes. */
 interface Skipped {
@@ -161,6 +160,8 @@ function position(item: ExecEvent | Skipped): number {
 export class EventSequence {
   readonly #publish: (event: ProcessEvent) => void;
   readonly #ahead = new Map<number, ProcessEvent>();
+  /** The number before the first event that is published. */
+  readonly start: number;
   #next: number;
   #exitKnown = false;
 
@@ -170,6 +171,7 @@ export class EventSequence {
    */
   constructor(publish: (event: ProcessEvent) => void, afterSeq = 0) {
     this.#publish = publish;
+    this.start = afterSeq;
     this.#next = afterSeq + 1;
   }
 
@@ -196,10 +198,10 @@ export class EventSequence {
     for (let next = this.#take(); next !== undefined; next = this.#take()) this.#publish(next);
   }
 
-  /** Publishes an exit that came before the first event. */
-  acceptEarlierExit(exit: ExitedEvent): void {
+  /** Publishes an end that came before the first event, as whoever follows from then on must learn it. */
+  acceptEarlier(end: Exclude<ProcessEvent, { kind: "output" }>): void {
     this.#exitKnown = true;
-    this.#publish(exit);
+    this.#publish(end);
   }
 
   /** The sequence numbers below `end` whose events have not arrived. */

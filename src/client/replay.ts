@@ -86,7 +86,7 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       timedOut: answer.timedOut,
       ...networkOf(answer),
     } as const;
-    if (seq === undefined) sequence.acceptEarlierExit(exit);
+    if (seq === undefined) sequence.acceptEarlier(exit);
     else sequence.accept(exit);
   } else if (missing.length > 0) {
     throw new ProcessError(
@@ -94,5 +94,8 @@ function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
       "output was lost: more was produced during an outage than the executor retains",
     );
   }
-  if (answer.closed) sequence.accept({ kind: "closed", seq: end });
+  if (!answer.closed) return;
+  const closed = { kind: "closed", seq: end } as const;
+  if (end <= sequence.start) sequence.acceptEarlier(closed);
+  else sequence.accept(closed);
 }
