@@ -3,9 +3,11 @@ import { DEFAULT_DETACH_KEYS, DetachKeys } from "./detach_keys.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { JOB_OPTIONS, jobSettings, jobUsage, oneJob } from "./job_command.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
 import { exitCodeOf, explainJob, isUnknown, reachJobExecutor, sayGone } from "./job_executor.ts";
 import { type JobHandle, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 import { deadline } from "@std/async/deadline";
@@ -22,11 +24,18 @@ const OPTIONS = {
   ...JOB_OPTIONS,
 } as const;
 
-const PURPOSE =
-  `Follows a job: its output from now on comes here, and with it the exit code. A job that was started
+/** What is told of `remex attach`. */
+export const ATTACH_MANUAL: CommandManual = {
+  synopsis: "attach [options] NAME",
+  description:
+    `Follows a job: its output from now on comes here, and with it the exit code. A job that was started
 with --tty gets the keys that are typed, and this terminal's size. It is taken over from another
 client that was attached. The job runs on when this program ends: by Ctrl-C, by the detach keys of a
-job with --tty, or otherwise.`;
+job with --tty, or otherwise.`,
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "anything" },
+  notes: () => "",
+};
 
 /** How long closing may take after the user has stopped waiting, in milliseconds. */
 const FAREWELL_MS = 1000;
@@ -35,7 +44,7 @@ const FAREWELL_MS = 1000;
 export async function attach(args: string[]): Promise<number> {
   const { values, positionals } = parseOptionsAndNames("attach", args, OPTIONS);
   if (values.help) {
-    await print(jobUsage("attach [options] NAME", PURPOSE, OPTIONS));
+    await print(usageText(ATTACH_MANUAL));
     return 0;
   }
   const name = oneJob(positionals);

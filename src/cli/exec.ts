@@ -10,9 +10,10 @@ import { configureLog } from "../log/log.ts";
 import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
+import { usageText } from "./command_manual.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { EscapeKeys } from "./escape_keys.ts";
-import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
+import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
@@ -37,8 +38,8 @@ const FAREWELL_MS = 1000;
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(usageText(EXEC_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);

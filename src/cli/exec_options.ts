@@ -10,13 +10,20 @@ import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { JobOptions } from "./exec_detach.ts";
 import { isJobName } from "./job_store.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import type { CommandManual } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -95,11 +102,13 @@ const OPTIONS = {
     multiple: true,
     placeholder: "PATTERN",
     meaning: "hosts that --allow-domain does not allow; may be repeated",
+    rare: true,
   },
   "report-network": {
     type: "boolean",
     default: false,
     meaning: "at the end report on standard error which hosts were reached and refused",
+    rare: true,
   },
   tty: {
     type: "boolean",
@@ -110,6 +119,7 @@ const OPTIONS = {
     type: "boolean",
     default: true,
     meaning: "with --tty: pass `~.` on like any other keys",
+    rare: true,
   },
   timeout: {
     type: "string",
@@ -121,8 +131,10 @@ const OPTIONS = {
     type: "string",
     default: "output",
     placeholder: "END",
+    words: ["output", "exit"],
     meaning: "exit: end when the command ends; output: end when its background processes have " +
       "closed its output too, as ssh(1) does (default output)",
+    rare: true,
   },
   detach: {
     type: "boolean",
@@ -142,6 +154,7 @@ const OPTIONS = {
     meaning:
       `with --detach: how long the executor keeps it and its output while nobody is attached, ` +
       `if it grants that (default ${DEFAULT_RETENTION_SECONDS}, a week)`,
+    rare: true,
   },
   stdin: {
     type: "boolean",
@@ -156,23 +169,24 @@ const OPTIONS = {
       "be repeated",
   },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
-/** What `remex exec --help` prints. */
-export function execUsage(): string {
-  return `usage: remex exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
-
-Runs a command on an executor as if it ran here: with its input, output, signals and exit code.
-
-${helpText([...settingsHelp("exec"), ...optionsHelp(OPTIONS)])}
-${LAYERS_HELP}
+/** What is told of `remex exec`. */
+export const EXEC_MANUAL: CommandManual = {
+  synopsis: "exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARG]...",
+  description:
+    "Runs a command on an executor as if it ran here: with its input, output, signals and exit code.",
+  options: [...settingsHelp("exec"), ...optionsHelp(OPTIONS)],
+  operands: { kind: "command" },
+  notes: () =>
+    `${LAYERS_HELP}
 The exit code is the command's, or 128 + n if signal n ended it; 255 if the executor cannot be
 reached or was lost; 127 if the program was not found, 126 if it could not be started; 125 if its
 output cannot be written here. SIGTERM and SIGHUP are passed on to the command, which is killed
 after the grace; a second Ctrl-C kills it at once.
-`;
-}
+`,
+};
 
 /** What the command line of `remex exec` says. */
 export interface ExecArguments {
@@ -183,10 +197,11 @@ export interface ExecArguments {
 }
 
 /** Reads the command line of `remex exec`. @throws {UsageError} naming the culprit and the fix */
-export function parseExecArguments(args: string[]): ExecArguments | "help" {
+export function parseExecArguments(args: string[]): ExecArguments | HelpExtent {
   const separator = args.indexOf("--");
   const values = parse(separator < 0 ? args : args.slice(0, separator));
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   const [program, ...rest] = separator < 0 ? [] : args.slice(separator + 1);
   if (program === undefined) throw new UsageError("no command given; it comes after `--`");
   return {

@@ -1,21 +1,11 @@
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
-import { helpText, optionsHelp } from "./option_help.ts";
-import { type CommandOption, CONFIG_OPTION, HELP_OPTION } from "./setting_options.ts";
+import { CONFIG_OPTION, HELP_OPTION } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { JobReachOptions } from "./job_executor.ts";
 
 /** The options of every command on jobs. */
 export const JOB_OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTION } as const;
-
-/** The help of a command on jobs. */
-export function jobUsage(
-  usage: string,
-  purpose: string,
-  options: Readonly<Record<string, CommandOption>>,
-): string {
-  return `usage: remex ${usage}\n\n${purpose}\n\n${helpText(optionsHelp(options))}`;
-}
 
 /** The names of jobs on a command line. @throws {UsageError} when there are none */
 export function someJobs(names: readonly string[]): readonly string[] {

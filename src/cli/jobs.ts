@@ -1,7 +1,8 @@
 import type { ExecServerClient } from "../client/mod.ts";
 import { ConnectionError } from "../client/mod.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
-import { JOB_OPTIONS, jobSettings, jobUsage } from "./job_command.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings } from "./job_command.ts";
 import {
   hostOf,
   type JobReachOptions,
@@ -10,6 +11,7 @@ import {
   stateOf,
 } from "./job_executor.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
 import { parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
@@ -22,10 +24,16 @@ const OPTIONS = {
   ...JOB_OPTIONS,
 } as const;
 
-const PURPOSE =
-  `Lists the jobs that \`remex exec --detach\` has started from this machine. Their state is running,
+/** What is told of `remex jobs`. */
+export const JOBS_MANUAL: CommandManual = {
+  synopsis: "jobs [options]",
+  description:
+    `Lists the jobs that \`remex exec --detach\` has started from this machine. Their state is running,
 ended, gone (the executor was restarted, or has kept the job as long as it had to), unreachable or
-damaged.`;
+damaged.`,
+  options: optionsHelp(OPTIONS),
+  notes: () => "",
+};
 
 /** A job in the list. */
 interface Row {
@@ -42,7 +50,7 @@ interface Row {
 export async function jobs(args: string[]): Promise<number> {
   const values = parseOptions("jobs", args, OPTIONS);
   if (values.help) {
-    await print(jobUsage("jobs [options]", PURPOSE, OPTIONS));
+    await print(usageText(JOBS_MANUAL));
     return 0;
   }
   const settings = await jobSettings(values.config, say);

@@ -1,8 +1,10 @@
 import type { ProcessSignal } from "../client/mod.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
-import { JOB_OPTIONS, jobSettings, jobUsage, oneJob } from "./job_command.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
 import { explainJob, isUnknown, reachJobExecutor, sayGone, stateOf } from "./job_executor.ts";
 import { JobError, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
@@ -13,14 +15,22 @@ const OPTIONS = {
     short: "s",
     default: "TERM",
     placeholder: "SIGNAL",
+    words: ["INT", "TERM", "HUP", "KILL"],
     meaning:
       "signal for the job and all that it has started in its group: INT, TERM, HUP or KILL, " +
-      "or its number (short: -s; default TERM)",
+      "or its number (default TERM; short: -s)",
   },
   ...JOB_OPTIONS,
 } as const;
 
-const PURPOSE = "Sends a signal to a job.";
+/** What is told of `remex kill`. */
+export const KILL_MANUAL: CommandManual = {
+  synopsis: "kill [options] NAME",
+  description: "Sends a signal to a job.",
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "anything" },
+  notes: () => "",
+};
 
 /** What the executor is asked for, by the names and numbers of signals. */
 const SIGNALS: Readonly<Record<string, ProcessSignal | "kill">> = {
@@ -38,7 +48,7 @@ const SIGNALS: Readonly<Record<string, ProcessSignal | "kill">> = {
 export async function kill(args: string[]): Promise<number> {
   const { values, positionals } = parseOptionsAndNames("kill", args, OPTIONS);
   if (values.help) {
-    await print(jobUsage("kill [options] NAME", PURPOSE, OPTIONS));
+    await print(usageText(KILL_MANUAL));
     return 0;
   }
   const name = oneJob(positionals);

@@ -7,9 +7,11 @@ import {
 import { writeOutput } from "./exec_input.ts";
 import { ForwardedSignals } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { JOB_OPTIONS, jobSettings, jobUsage, oneJob } from "./job_command.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
 import { explainJob, isUnknown, reachJobExecutor, sayGone } from "./job_executor.ts";
 import { type JobHandle, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
@@ -23,9 +25,16 @@ const OPTIONS = {
   ...JOB_OPTIONS,
 } as const;
 
-const PURPOSE =
-  `Prints what a job has written, as far as its executor keeps it: to standard output, and to standard
-error what it wrote there. Whoever is attached to the job stays so.`;
+/** What is told of `remex logs`. */
+export const LOGS_MANUAL: CommandManual = {
+  synopsis: "logs [options] NAME",
+  description:
+    `Prints what a job has written, as far as its executor keeps it: to standard output, and to standard
+error what it wrote there. Whoever is attached to the job stays so.`,
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "anything" },
+  notes: () => "",
+};
 
 /** Output asked for in one read, in bytes. */
 const READ_BYTES = 1024 * 1024;
@@ -36,7 +45,7 @@ const WAIT_MS = 20_000;
 export async function logs(args: string[]): Promise<number> {
   const { values, positionals } = parseOptionsAndNames("logs", args, OPTIONS);
   if (values.help) {
-    await print(jobUsage("logs [options] NAME", PURPOSE, OPTIONS));
+    await print(usageText(LOGS_MANUAL));
     return 0;
   }
   const name = oneJob(positionals);

@@ -3,7 +3,7 @@ import type { Endpoint } from "../client/mod.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
-import { ownCommand } from "./own_command.ts";
+import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 

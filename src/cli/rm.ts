@@ -1,6 +1,7 @@
 import { ConnectionError, type ExecServerClient } from "../client/mod.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
-import { JOB_OPTIONS, jobSettings, jobUsage, someJobs } from "./job_command.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, someJobs } from "./job_command.ts";
 import {
   isUnknown,
   type JobReachOptions,
@@ -9,6 +10,7 @@ import {
   stateOf,
 } from "./job_executor.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
@@ -22,7 +24,14 @@ const OPTIONS = {
   ...JOB_OPTIONS,
 } as const;
 
-const PURPOSE = `Forgets jobs that have ended, here and on their executors, with their output.`;
+/** What is told of `remex rm`. */
+export const RM_MANUAL: CommandManual = {
+  synopsis: "rm [options] NAME...",
+  description: `Forgets jobs that have ended, here and on their executors, with their output.`,
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "anything" },
+  notes: () => "",
+};
 
 const FAILED = 1;
 
@@ -30,7 +39,7 @@ const FAILED = 1;
 export async function rm(args: string[]): Promise<number> {
   const { values, positionals } = parseOptionsAndNames("rm", args, OPTIONS);
   if (values.help) {
-    await print(jobUsage("rm [options] NAME...", PURPOSE, OPTIONS));
+    await print(usageText(RM_MANUAL));
     return 0;
   }
   const names = someJobs(positionals);

@@ -281,8 +281,8 @@ export class ExecServerClient implements AsyncDisposable {
   async #replay(connection: RpcConnection): Promise<void> {
     await Promise.allSettled(this.#starts);
     await Promise.all([
-      ...this.#lostStarts.values().map((processId) => this.#clearAway(processId, connection)),
-      ...this.#processes.values().map((process) => process.replay(connection)),
+      ...[...this.#lostStarts].map((processId) => this.#clearAway(processId, connection)),
+      ...[...this.#processes.values()].map((process) => process.replay(connection)),
     ]);
   }
 

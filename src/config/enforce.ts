@@ -27,7 +27,8 @@ export function enforceRequirements(
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
   const limited = enforceCommandLimits(configuration, requirements);
-  return enforceMechanism(enforceMaximum(limited, requirements), requirements);
+  const bounded = enforceMaximum(limited, requirements);
+  return FIXED.reduce((settled, name) => enforceFixed(settled, requirements, name), bounded);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -119,8 +120,14 @@ function enforceCommandLimits(
   return configuration.withOverrides(new Map([["commandLimits", { value, origin }]]));
 }
 
-function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
-  const name = "sandboxMechanism";
+/** The settings that a requirement of the same name decides. */
+const FIXED = ["sandboxMechanism", "auditLog"] as const;
+
+function enforceFixed(
+  configuration: Configuration,
+  requirements: Requirements,
+  name: typeof FIXED[number],
+): Configuration {
   const demanded = requirements.get(name);
   const position = requirements.position(name);
   if (demanded === undefined || position === undefined) return configuration;

@@ -13,6 +13,7 @@ import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
 import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
+import type { AuditLog } from "./audit_log.ts";
 import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
@@ -65,6 +66,8 @@ export interface ExecutorOptions {
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
+  /** Takes down starts and ends of commands; whoever opened it disposes of it. @default nothing does */
+  readonly audit?: AuditLog | undefined;
 }
 
 /** Where and how much output is kept on disk. */
@@ -120,6 +123,7 @@ export class Executor {
         new SpoolDirectory(spool.places, new RetentionPool(spool.limitBytes), spool.limitBytes),
       graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
+      audit: options.audit,
     });
     this.#trimmer = new MemoryTrimmer(memory.budgetBytes / 2);
     this.#unfinished = new UnfinishedMessages(

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { EventLog, type LogEvent, networkMembers } from "../process/event_log.ts";
+import { EventLog, type ExitedEvent, type LogEvent, networkMembers } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Quota } from "../process/quota.ts";
@@ -10,8 +10,10 @@ import { ShellSnapshots } from "../process/shell_snapshot.ts";
 import type { Spool, SpoolDirectory } from "../process/spool.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
+import type { SandboxContext } from "../protocol/sandbox.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { CloseReason } from "../transport/transport.ts";
+import type { CloseReason, TransportKind } from "../transport/transport.ts";
+import type { AuditLog, EndRecorder } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
@@ -22,6 +24,9 @@ export interface NotificationSink {
   readonly saturated: boolean;
   /** Ends the connection. */
   close(reason: CloseReason): void;
+  readonly kind?: TransportKind;
+  /** The client's address; missing where it has none. */
+  readonly peer?: string | undefined;
 }
 
 /** What the executor gives each session. */
@@ -43,6 +48,8 @@ export interface SessionOptions {
   /** The processes that all sessions together may run. */
   readonly processSlots: Quota;
   readonly telemetry: Telemetry;
+  /** Takes down starts and ends. @default nothing does */
+  readonly audit?: AuditLog | undefined;
 }
 
 /** How a command is run that no client is told of. */
@@ -73,9 +80,13 @@ export class Session {
   readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
+  /** What takes down the ends of processes that have not ended. */
+  readonly #endRecorders = new Map<Process, EndRecorder>();
   /** Asks the client about its commands' network. */
   readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
   #sink: NotificationSink | undefined;
+  /** Where its client is, or was last. */
+  #client: Pick<NotificationSink, "kind" | "peer"> = {};
   #paused = false;
   #ended = false;
 
@@ -100,6 +111,8 @@ export class Session {
   /** Sends notifications to this sink from now on. */
   attach(sink: NotificationSink): void {
     this.#sink = sink;
+    const { kind, peer } = sink;
+    this.#client = { ...kind === undefined ? {} : { kind }, peer };
     for (const memory of this.#memories) memory.startForgetting();
   }
 
@@ -142,6 +155,7 @@ export class Session {
   /**
    * Starts a process under an id that the client chose.
    *
+   * @param sandbox what the client asked for, to be taken down
    * @throws {RpcError} -32600 when the name is taken, -32603 when too many processes run
    * @throws {StartError} when the operating system refuses; the name is free again
    */
@@ -149,12 +163,13 @@ export class Session {
     processId: string,
     command: ChildCommand,
     startChild: ChildStarter = this.#options.startChild,
+    sandbox?: SandboxContext,
   ): Promise<Process> {
     if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
     this.#takeSlot(processId);
-    const started = this.#launch(processId, command, startChild);
+    const started = this.#launchAudited(processId, command, startChild, sandbox);
     this.#starting.set(processId, started.catch(() => undefined));
     try {
       return await started;
@@ -263,10 +278,34 @@ export class Session {
     return [...this.#processes.values()];
   }
 
+  async #launchAudited(
+    processId: string,
+    command: ChildCommand,
+    startChild: ChildStarter,
+    sandbox: SandboxContext | undefined,
+  ): Promise<Process> {
+    const { argv, arg0, cwd, stdio } = command;
+    const client = {
+      sessionId: this.id,
+      transport: this.#client.kind,
+      peer: this.#client.peer,
+    };
+    const audited = { processId, argv, arg0, cwd, tty: stdio.kind === "pty", sandbox };
+    const record = await this.#options.audit?.starting(client, audited);
+    try {
+      return await this.#launch(processId, command, startChild, record);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      record?.({ kind: "failed", reason });
+      throw error;
+    }
+  }
+
   async #launch(
     processId: string,
     command: ChildCommand,
     startChild: ChildStarter,
+    record: EndRecorder | undefined,
   ): Promise<Process> {
     const process = await Process.start(
       command,
@@ -275,6 +314,7 @@ export class Session {
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
     );
+    if (record !== undefined) this.#endRecorders.set(process, record);
     this.#started(processId, process);
     return process;
   }
@@ -291,19 +331,19 @@ export class Session {
   }
 
   #tell(processId: string, event: LogEvent): void {
-    if (event.kind === "exited") this.#exited(processId);
+    if (event.kind === "exited") this.#exited(processId, event);
     if (event.kind === "closed") this.#planEviction(processId);
     if (this.#sink === undefined) return;
     this.#sink.send(encodeProcessEvent(processId, event));
     if (this.#sink.saturated) this.#pause();
   }
 
-  #exited(processId: string): void {
+  #exited(processId: string, event: ExitedEvent): void {
     this.#giveSlot(processId);
     this.questions.giveUp(processId);
     const process = this.#processes.get(processId);
     if (process === undefined) return;
-    this.#finished(process);
+    this.#finished(process, event);
     if (process.pid !== undefined) this.#options.keeper.exited(process.pid);
   }
 
@@ -316,9 +356,11 @@ export class Session {
   }
 
   /** Records the end of a process, once: at its exit, or when it is abandoned before. */
-  #finished(process: Process): void {
+  #finished(process: Process, exit?: ExitedEvent): void {
     const { outcome = "exited", sandboxType, age } = process;
     this.#options.telemetry.processFinished(outcome, sandboxType, age);
+    this.#endRecorders.get(process)?.({ kind: "ended", exit, outcome, sandboxType, age });
+    this.#endRecorders.delete(process);
   }
 
   #pause(): void {

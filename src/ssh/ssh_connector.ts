@@ -4,6 +4,7 @@ import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { CommandTransport } from "../transport/client_command.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
+import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
@@ -97,7 +98,7 @@ export class SshConnector implements Connector {
       throw new ConnectionError("unreachable", "only the compiled program can be put onto a host");
     }
     try {
-      return await programFile(binary ?? Deno.execPath());
+      return await programFile(binary ?? ownPath());
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new ConnectionError("unreachable", `the program for the host: ${reason}`);

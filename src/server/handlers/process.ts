@@ -135,7 +135,7 @@ async function start(
   const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
-    const process = await context.session.start(processId, command, starter);
+    const process = await context.session.start(processId, command, starter, params.sandbox);
     if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
     return { processId, sandboxType: process.sandboxType };
   } catch (error) {
