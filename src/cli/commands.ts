@@ -37,6 +37,31 @@ export const COMMANDS: Readonly<Record<string, PublicCommand>> = {
     run: async (args) => await (await import("./exec.ts")).exec(args),
     manual: async () => (await import("./exec_options.ts")).EXEC_MANUAL,
   },
+  jobs: {
+    summary: "list the commands that `exec --detach` has left to themselves",
+    run: async (args) => await (await import("./jobs.ts")).jobs(args),
+    manual: async () => (await import("./jobs.ts")).JOBS_MANUAL,
+  },
+  attach: {
+    summary: "follow such a job, on its terminal if it has one",
+    run: async (args) => await (await import("./attach.ts")).attach(args),
+    manual: async () => (await import("./attach.ts")).ATTACH_MANUAL,
+  },
+  logs: {
+    summary: "print what a job has written",
+    run: async (args) => await (await import("./logs.ts")).logs(args),
+    manual: async () => (await import("./logs.ts")).LOGS_MANUAL,
+  },
+  kill: {
+    summary: "send a signal to a job",
+    run: async (args) => await (await import("./kill.ts")).kill(args),
+    manual: async () => (await import("./kill.ts")).KILL_MANUAL,
+  },
+  rm: {
+    summary: "forget jobs that have ended",
+    run: async (args) => await (await import("./rm.ts")).rm(args),
+    manual: async () => (await import("./rm.ts")).RM_MANUAL,
+  },
   bridge: {
     summary: "connect standard input and output to an executor's socket",
     run: async (args) => await (await import("./bridge.ts")).bridge(args),

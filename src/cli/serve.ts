@@ -43,7 +43,7 @@ import { usageText } from "./command_manual.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { shutdownSignal } from "./shutdown_signal.ts";
-import { resolve } from "@std/path";
+import { isAbsolute, resolve } from "@std/path";
 
 /** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -135,7 +135,7 @@ function startService(
 ): Service {
   surviveStrayRejections();
   const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
-  const { graceMs, sessionRetentionMs } = options;
+  const { graceMs, sessionRetentionMs, maxSessionRetentionMs, retainOnDiskBytes } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
@@ -155,6 +155,10 @@ function startService(
     retainedBytes,
     graceMs,
     detachedLifeMs: sessionRetentionMs,
+    maxDetachedLifeMs: maxSessionRetentionMs,
+    spool: retainOnDiskBytes === 0
+      ? undefined
+      : { places: spoolPlaces(environment), limitBytes: retainOnDiskBytes },
     environment: withoutTelemetrySecrets(environment),
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
@@ -166,6 +170,21 @@ function startService(
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
   return { keeper, executor, sandbox, telemetry, checkPeer };
+}
+
+/**
+ * Where output may be kept on disk. /tmp comes last, as it may be memory.
+ *
+ * @param environment this program's
+ */
+function spoolPlaces({ XDG_CACHE_HOME, HOME, TMPDIR }: Environment): string[] {
+  const own = `remex-${Deno.uid() ?? "output"}/output`;
+  return [
+    XDG_CACHE_HOME && `${XDG_CACHE_HOME}/remex/output`,
+    HOME && `${HOME}/.cache/remex/output`,
+    `/var/tmp/${own}`,
+    `${TMPDIR || "/tmp"}/${own}`,
+  ].filter((path) => path !== undefined && isAbsolute(path)).map(String);
 }
 
 /**

@@ -32,6 +32,10 @@ export interface ServeOptions {
   readonly graceMs: number;
   /** How long a session without a connection lives, in milliseconds. */
   readonly sessionRetentionMs: number;
+  /** The same, the most that clients may ask for, in milliseconds. */
+  readonly maxSessionRetentionMs: number;
+  /** Output of all processes kept on disk for clients that ask for it, in bytes. */
+  readonly retainOnDiskBytes: number;
   readonly exitOnStdinClose: boolean;
   /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
   readonly exitWhenIdleMs: number;
@@ -103,6 +107,8 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     sessionRetentionMs: configuration.get("sessionRetention") * 1000,
+    maxSessionRetentionMs: configuration.get("maxSessionRetention") * 1000,
+    retainOnDiskBytes: configuration.get("retainOnDisk"),
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
     exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,

@@ -74,7 +74,13 @@ function isRemote(configuration: Configuration): boolean {
 
 function enforceMaximum(configuration: Configuration, requirements: Requirements): Configuration {
   const lowered = new Map<SettingName, Given>();
-  for (const [name, { most, position }] of requirements.maximum) {
+  const bounds = new Map(requirements.maximum);
+  const { sessionRetention } = Object.fromEntries(bounds);
+  // Clients do not get longer than the settings may give them.
+  if (sessionRetention !== undefined && !bounds.has("maxSessionRetention")) {
+    bounds.set("maxSessionRetention", sessionRetention);
+  }
+  for (const [name, { most, position }] of bounds) {
     const value = configuration.get(name);
     if (typeof value !== "number" || value <= most) continue;
     if (configuration.isGiven(name)) {

@@ -197,7 +197,19 @@ const table = {
     serve,
     seconds("above zero"),
     30,
-    "how long a session waits for a client that lost its connection",
+    "seconds that a session waits for a client that lost its connection",
+  ),
+  maxSessionRetention: setting(
+    serve,
+    seconds("zero"),
+    7 * 86_400,
+    "the most seconds that a session with processes waits if its client asks for it, as a job's does",
+  ),
+  retainOnDisk: setting(
+    serve,
+    wholeNumber(0, MAX_MEMORY_BUDGET),
+    2 ** 30,
+    "bytes of output that all processes together keep on disk for clients that ask for it; 0: none",
   ),
   sandboxMechanism: setting(
     serve,

@@ -1,22 +1,18 @@
 import { Buffer } from "node:buffer";
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import {
-  EventLog,
-  type ExitedEvent,
-  type LogEvent,
-  networkMembers,
-  type RetentionPool,
-} from "../process/event_log.ts";
+import { EventLog, type ExitedEvent, type LogEvent, networkMembers } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Quota } from "../process/quota.ts";
+import type { RetentionPool } from "../process/retention_pool.ts";
 import { ShellSnapshots } from "../process/shell_snapshot.ts";
+import type { Spool, SpoolDirectory } from "../process/spool.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { SandboxContext } from "../protocol/sandbox.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { TransportKind } from "../transport/transport.ts";
+import type { CloseReason, TransportKind } from "../transport/transport.ts";
 import type { AuditLog, EndRecorder } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
@@ -26,6 +22,8 @@ export interface NotificationSink {
   send(notification: string): void;
   /** Whether so much is unsent that processes should wait. */
   readonly saturated: boolean;
+  /** Ends the connection. */
+  close(reason: CloseReason): void;
   readonly kind?: TransportKind;
   /** The client's address; missing where it has none. */
   readonly peer?: string | undefined;
@@ -41,6 +39,8 @@ export interface SessionOptions {
   readonly retainedBytes: number;
   /** Limits what all processes together retain. */
   readonly retentionPool: RetentionPool;
+  /** Where output is kept on disk for clients that ask for it. @default nowhere */
+  readonly spoolDirectory?: SpoolDirectory | undefined;
   /** Remembers closed processes. */
   readonly closedProcesses: ClosedProcesses;
   /** Bytes of input that may wait for all processes together. @default a limit for each process */
@@ -66,6 +66,13 @@ export class Session {
   readonly shells: ShellSnapshots = new ShellSnapshots();
   /** Whether the client has said that it will not come back. */
   endsWithConnection = false;
+  /**
+   * How long it waits for its client while it has processes, in milliseconds. Undefined unless the
+   * client has asked for a time.
+   */
+  retentionMs: number | undefined;
+  /** Whether output of processes that are started from now on is kept on disk. */
+  retainsOnDisk = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
   /** Processes being started; a promise gives undefined if the start fails. */
@@ -96,11 +103,26 @@ export class Session {
     return this.#all().filter((process) => process.running).length;
   }
 
+  /** Whether it has no process, none that has ended either. */
+  get empty(): boolean {
+    return this.#processes.size + this.#starting.size === 0;
+  }
+
   /** Sends notifications to this sink from now on. */
   attach(sink: NotificationSink): void {
     this.#sink = sink;
     const { kind, peer } = sink;
     this.#client = { ...kind === undefined ? {} : { kind }, peer };
+    for (const memory of this.#memories) memory.startForgetting();
+  }
+
+  /** The same, and tells the client that it is sent to now, whose connection ends. */
+  takeOver(sink: NotificationSink): void {
+    const before = this.#sink;
+    if (before !== undefined) this.detach(before);
+    this.attach(sink);
+    before?.send(encodeNotification("session/takenOver", { sessionId: this.id }));
+    before?.close({ kind: "shutdown", message: "another client has the session now" });
   }
 
   /** Tells the client something that it need not know if it is not there. Returns whether it is. */
@@ -113,6 +135,8 @@ export class Session {
   detach(sink: NotificationSink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
+    // Nobody is there to learn how they ended.
+    for (const memory of this.#memories) memory.stopForgetting();
     this.questions.giveUp();
     this.resume();
   }
@@ -286,13 +310,17 @@ export class Session {
     const process = await Process.start(
       command,
       this.#options.limited?.(startChild) ?? startChild,
-      new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
+      new EventLog(this.#options.retainedBytes, this.#options.retentionPool, this.#spool()),
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
     );
     if (record !== undefined) this.#endRecorders.set(process, record);
     this.#started(processId, process);
     return process;
+  }
+
+  #spool(): Spool | undefined {
+    return this.retainsOnDisk ? this.#options.spoolDirectory?.open() : undefined;
   }
 
   #started(processId: string, process: Process): void {
@@ -346,8 +374,9 @@ export class Session {
       this.#memories.delete(memory);
       this.#processes.get(processId)?.log.clear();
       this.#processes.delete(processId);
-    });
+    }, { withoutEnd: this.retentionMs !== undefined });
     this.#memories.add(memory);
+    if (this.attached) memory.startForgetting();
   }
 }
 

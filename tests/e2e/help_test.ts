@@ -6,7 +6,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 /** A screen that is wide enough for two windows side by side, in characters. */
 const SCREEN = { columns: 100, lines: 50 };
 
-for (const command of ["serve", "exec", "bridge", "config", "doctor", "token"]) {
+const JOBS = ["jobs", "attach", "logs", "kill", "rm"];
+
+for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "token"]) {
   Deno.test(`help: that of ${command} fits on one screen`, async () => {
     const { code, stdout } = await runToEnd([command, "--help"]);
     assertEquals(code, 0);

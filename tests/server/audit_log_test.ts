@@ -1,5 +1,5 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { AuditLog } from "../../src/server/audit_log.ts";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
