@@ -10,7 +10,7 @@ import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { openWebSocket } from "../support/websocket_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
-import { serveLoopback, writeAll } from "./support/http_proxy.ts";
+import { serveLoopback, unusedPort, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
 import { python, pythonActions } from "./support/python.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
@@ -115,6 +115,44 @@ say(lambda: call(${Deno.build.arch === "aarch64" ? 203 : 42}, 0, ctypes.c_void_p
     ...Array(6).fill("EPERM"),
     "EFAULT",
   ]);
+});
+
+testLandlocked("sockets of a managed network are like others", async ({ client, workspace }) => {
+  await using server = serveLoopback(async (connection, requests) => {
+    for await (const bytes of connection.readable) requests.push(new TextDecoder().decode(bytes));
+  });
+  const free = unusedPort();
+  const script = python(`
+import asyncio
+address = ("127.0.0.1", ${server.port})
+client = socket.socket()
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+copy = client.dup()
+say(lambda: client.connect(("127.0.0.1", 1)))
+say(lambda: client.connect(("127.0.0.1", ${free})))
+say(lambda: client.connect(address))
+say(lambda: client.connect(address))
+print(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), copy.get_inheritable())
+client.close(); copy.sendall(b"copy"); copy.shutdown(socket.SHUT_WR); print(copy.recv(9)); copy.close()
+many = [socket.socket() for _ in range(300)]
+many[-1].connect(address); many[-1].sendall(b"last"); many[-1].shutdown(socket.SHUT_WR); print(many[-1].recv(9))
+async def talk():
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"later"); writer.write_eof(); print(await reader.read())
+asyncio.run(talk())
+raw = struct.pack("=H", socket.AF_INET) + struct.pack("!H", address[1]) + bytes([127, 0, 0, 1]) + bytes(8)
+for descriptor in (1, 999):
+    say(lambda: [][libc.connect(descriptor, raw, 16) + 1:] or (_ for _ in ()).throw(OSError(ctypes.get_errno(), "")))
+`);
+  const more = { ...enclosed(workspace), ...managed([server.port, free]) };
+  const { stdout, stderr } = await run(client, command("p", script, more));
+  assertEquals(stderr, "");
+  assertEquals(stdout.split("\n").slice(0, -1), [
+    ...["EPERM", "ECONNREFUSED", "ok", "EISCONN", "1 False", "b''", "b''", "b''"],
+    ...["ENOTSOCK", "EBADF"],
+  ]);
+  // What is read ends when nobody has the socket any more: the supervisor keeps none of these.
+  assertEquals(server.requests, ["copy", "last", "later"]);
 });
 
 testLandlocked("a race for another port is not won", async ({ client, workspace }) => {
