@@ -129,16 +129,7 @@ function supervisionCheck(
   if (supervision.kind === "unusable") {
     return { name, status, detail: supervision.reason, fix: supervision.fix };
   }
-  if (supervision.copiesDescriptors) {
-    return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
-  }
-  return {
-    name,
-    status: "warning",
-    detail: "system calls can be handed over, but descriptors not copied (pidfd_getfd): Landlock " +
-      "has no managed networks, and a command opens its terminal as /dev/tty only to read",
-    fix: "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
-  };
+  return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
 }
 
 function seccompCheck(seccomp: boolean): DoctorCheck {

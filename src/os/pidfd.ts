@@ -1,4 +1,4 @@
-import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { SYS_PIDFD_OPEN } from "./constants.ts";
 import { lastErrno } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
@@ -13,7 +13,6 @@ const libc = libraryTable({
 });
 
 const SYS_PIDFD_SEND_SIGNAL = 424n;
-const SYS_PIDFD_GETFD = 438n;
 const SYS_TGKILL = Deno.build.arch === "aarch64" ? 131n : 234n;
 
 /**
@@ -23,24 +22,6 @@ const SYS_TGKILL = Deno.build.arch === "aarch64" ? 131n : 234n;
 export function openProcessDescriptor(pid: number): Descriptor | undefined {
   const descriptor = Number(libc().syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
   return descriptor < 0 ? undefined : descriptor;
-}
-
-/** Whether {@linkcode copyDescriptor} is allowed here: containers often refuse it. */
-export function canCopyDescriptors(): boolean {
-  const held = openProcessDescriptor(Deno.pid);
-  if (held === undefined) return false;
-  // Of this program itself it may copy any.
-  const copy = copyDescriptor(held, held);
-  closeDescriptor(held);
-  if (copy === undefined) return false;
-  closeDescriptor(copy);
-  return true;
-}
-
-/** A copy of one of a process's descriptors (pidfd_getfd(2)). Undefined if there is none to be had. */
-export function copyDescriptor(process: Descriptor, number: number): Descriptor | undefined {
-  const copy = Number(libc().syscall(SYS_PIDFD_GETFD, BigInt(process), BigInt(number), 0n));
-  return copy < 0 ? undefined : copy;
 }
 
 /**

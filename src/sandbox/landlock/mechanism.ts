@@ -83,15 +83,6 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     if (supervision.kind === "unusable" && isSupervised(files)) {
       return unenforceable(supervision.reason, supervision.fix);
     }
-    if (
-      supervision.kind === "usable" && !supervision.copiesDescriptors &&
-      files.supervised.connections
-    ) {
-      return unenforceable(
-        "sockets of commands cannot be copied to connect them (pidfd_getfd is refused)",
-        "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
-      );
-    }
     return { kind: "landlock", policy, files, abilities };
   }
 

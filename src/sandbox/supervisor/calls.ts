@@ -64,6 +64,7 @@ const callNumbers = {
   removexattr: [197, 14],
   lremovexattr: [198, 15],
   fremovexattr: [199, 16],
+  socket: [41, 198],
   connect: [42, 203],
   kill: [62, 129],
   tkill: [200, 130],
@@ -141,7 +142,7 @@ export function supervisedCalls(
   const others: CallName[] = [
     ...names ? NAMES : [],
     ...metadata ? METADATA : [],
-    ...connections ? ["connect"] as const : [],
+    ...connections ? ["socket", "connect"] as const : [],
     ...signals ? SIGNALS : [],
   ];
   const calls = [...opens, ...others.map((call): [CallName, SeccompCondition[]] => [call, []])];

@@ -121,6 +121,8 @@ const readers: Record<CallName, Reader> = {
   fremovexattr: (caller, [descriptor, name]) =>
     removeAttribute(caller, descriptorAt(descriptor), name),
 
+  socket: (_, [family, type, protocol]) => ({ connections }) =>
+    connections.open(int(family), int(type), int(protocol)),
   connect: (caller, [socket, address = 0n, length]) => {
     if (int(length) < 0 || int(length) > LONGEST_ADDRESS) throw new CallError(Errno.EINVAL);
     const bytes = caller.bytes(address, int(length));

@@ -46,7 +46,7 @@ interface WaitingCall {
  */
 export function supervise(supervision: Supervision): void {
   const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  const supervisor = new Supervisor(listener, supervision);
+  using supervisor = new Supervisor(listener, supervision);
   for (;;) {
     switch (listener.wait(supervisor.patienceMs)) {
       case "notification":
@@ -60,7 +60,7 @@ export function supervise(supervision: Supervision): void {
   }
 }
 
-class Supervisor {
+class Supervisor implements Disposable {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
@@ -73,8 +73,9 @@ class Supervisor {
   ) {
     this.#listener = listener;
     const performs = new Performer(performer);
+    const { mask: ownMask } = new Caller(Deno.pid);
     this.#operations = {
-      files: new Operations(new PathJudge(policy), performs, architecture),
+      files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
       connections: new Connections(policy.ports, performs, architecture),
       signals: new Signals(),
     };
@@ -117,6 +118,10 @@ class Supervisor {
     });
     const now = performance.now();
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
+  }
+
+  [Symbol.dispose](): void {
+    this.#operations.connections[Symbol.dispose]();
   }
 
   #read({ id, thread, number, arguments: args }: Notification): Operation {
