@@ -35,6 +35,7 @@ const calls = libraryTable({
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
 
+const F_DUPFD_CLOEXEC = 1030;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 
 const ARM = Deno.build.arch === "aarch64";
@@ -173,4 +174,10 @@ export function setStatusFlags(file: Descriptor, flags: number): void {
 export function statusFlags(file: Descriptor): number {
   const flags = calls().fcntl(file, F_GETFL, 0);
   return flags < 0 ? -lastErrno() : flags;
+}
+
+/** A second descriptor of the same open file. Returns the negative error number if it fails. */
+export function duplicate(descriptor: Descriptor): Descriptor | number {
+  const copy = calls().fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? -lastErrno() : copy;
 }
