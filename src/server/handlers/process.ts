@@ -249,8 +249,8 @@ function shellStarter(
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
 function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
-    const { sandbox, bounds, reserved, environment } = context;
-    const policy: Policy = { ...params, bounds, reserved };
+    const { sandbox, session, bounds, reserved, environment } = context;
+    const policy: Policy = { ...params, owner: session, bounds, reserved };
     const { HOME } = environment;
     if (params.networkProxy === undefined) {
       return await sandbox.start(policy, HOME, command, observer);

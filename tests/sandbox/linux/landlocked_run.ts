@@ -8,7 +8,7 @@ import { type SharedExecutor, shareExecutor } from "../../e2e/support/shared_exe
 import { contextMessage, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
-/** Whether this machine has Landlock with all that the tests are about (Linux 6.12). */
+/** Whether this machine has a Landlock that commands are sandboxed by. */
 export const canRunLandlock = Deno.build.os === "linux" && landlockVersion() >= OLDEST_LANDLOCK;
 
 /** Where a command runs: as which user, and whether the host lets it have user namespaces. */
