@@ -4,6 +4,7 @@ import { REMEX_BIN } from "./support/executor.ts";
 import { JobScene } from "./support/job_scene.ts";
 import { Terminal } from "./support/terminal.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
+import { FaultyPath } from "../support/faulty_path.ts";
 import { eventually } from "../support/patience.ts";
 
 /** Beats for as long as there is no file `go`. */
@@ -85,26 +86,26 @@ Deno.test("of more output than may be kept the newest is, and what is missing is
   assert(stdout.length > 1_000_000 && stdout.length < 2_400_000, `${stdout.length} bytes`);
 });
 
-Deno.test("an attached client gets the exit code, and a job is attached and read at once", async () => {
+Deno.test("who is attached and who reads get all of a job, over connections that break", async () => {
   await using scene = await JobScene.start();
-  await scene.detach("build", `${BEATING}; echo out; echo err >&2; exit 9`);
+  await using path = new FaultyPath(scene.executor.url, () => ({}));
+  const script = `${BEATING}; echo out; echo err >&2; exit 9`;
+  await scene.detach("build", script, "--url", path.url);
   const attached = scene.run("attach", "build");
-  await eventually(
-    async () => (await connectedSessions(scene)) === true,
-    "the job to be attached",
-  );
+  // Each has a handshake and a session first.
+  await eventually(() => (path.traffic[1]?.toClient ?? 0) >= 4, "the job to be followed");
+  const followed = scene.run("logs", "-f", "build");
+  await eventually(() => (path.traffic[2]?.toServer ?? 0) >= 4, "a read that waits");
+  path.cutAll();
   assertEquals(await scene.listed(), ["build running"]);
   Deno.writeTextFileSync(`${scene.directory.path}/go`, "");
-  assertEquals(await attached, { code: 9, stdout: "out\n", stderr: "err\n" });
+  const [attachedRun, followedRun] = [await attached, await followed];
+  assertEquals([attachedRun.code, attachedRun.stdout], [9, "out\n"]);
+  assertEquals([followedRun.code, followedRun.stdout], [0, "out\n"]);
+  for (const { stderr } of [attachedRun, followedRun]) {
+    assertMatch(stderr, /^(remex: .*; reconnecting\n)+err\n$/);
+  }
 });
-
-/** Whether the session of the only job is attached to a connection. */
-async function connectedSessions(scene: JobScene): Promise<boolean> {
-  await using client = await connectWebSocket(scene.executor.url);
-  const { sessionId: resumeSessionId } = handle(scene, "build");
-  const { error } = await client.request("initialize", { clientName: "test", resumeSessionId });
-  return JSON.stringify(error ?? "").includes("-32010");
-}
 
 function handle(scene: JobScene, name: string): Record<string, unknown> {
   return JSON.parse(Deno.readTextFileSync(`${scene.handles}/${name}.json`));
