@@ -104,6 +104,14 @@ export const methods = {
   },
   "fs/writeBlock": { family: "filesystem", params: filesystem.writeBlockParams, result: empty },
   "fs/close": { family: "filesystem", params: filesystem.closeParams, result: empty },
+  "fs/stat": { family: "filesystem", params: filesystem.statParams, result: filesystem.statResult },
+  "fs/list": { family: "filesystem", params: filesystem.listParams, result: filesystem.listResult },
+  "fs/setAttributes": {
+    family: "filesystem",
+    params: filesystem.setAttributesParams,
+    result: empty,
+  },
+  "fs/symlink": { family: "filesystem", params: filesystem.symlinkParams, result: empty },
   "fs/watchMissing": {
     family: "filesystem",
     params: filesystem.watchMissingParams,
