@@ -8,10 +8,9 @@ import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
-import type { NamedFile } from "./named_file.ts";
 import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
-import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
-import type { SshOptions } from "../ssh/ssh_connector.ts";
+import { SSH_OPTIONS, sshOptions, type SshValues } from "./ssh_options.ts";
+import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
@@ -23,18 +22,7 @@ import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` is to do. */
 export interface ExecOptions {
-  readonly executor:
-    | {
-      readonly kind: "url";
-      readonly url: string;
-      /** What messages call the URL. */
-      readonly setting: string;
-      readonly tokenFile: NamedFile | undefined;
-    }
-    | { readonly kind: "stdio" }
-    /** A command for the shell, which leads to an executor. */
-    | { readonly kind: "via"; readonly command: string }
-    | { readonly kind: "ssh"; readonly options: SshOptions };
+  readonly executor: ExecutorChoice;
   /** The file of settings that `--config` names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
@@ -63,9 +51,8 @@ export interface ExecOptions {
   readonly command: readonly [string, ...string[]];
 }
 
-/** The options of `remex exec` that are no settings. */
-const OPTIONS = {
-  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+/** The option of every command that reaches an executor through any other command. */
+export const VIA_OPTION = {
   via: {
     type: "string",
     placeholder: "COMMAND",
@@ -73,6 +60,12 @@ const OPTIONS = {
       "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
       "`… remex bridge unix:PATH` does; it is run again when it breaks",
   },
+} as const;
+
+/** The options of `remex exec` that are no settings. */
+const OPTIONS = {
+  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+  ...VIA_OPTION,
   ...SSH_OPTIONS,
   cwd: {
     type: "string",
@@ -226,18 +219,29 @@ function parse(args: string[]) {
   return parseOptions("exec", args, options, "; the command comes after `--`");
 }
 
-/** The command line outranks the settings, but must not name two executors. */
-function executorOf(
-  values: ReturnType<typeof parse>,
+/** The options by which command lines name an executor, besides the setting `url`. */
+export interface ExecutorValues extends SshValues {
+  readonly stdio?: boolean;
+  readonly via?: string | undefined;
+}
+
+/**
+ * The executor that a command line or the settings name. The command line outranks the settings, but
+ * must not name two.
+ *
+ * @throws {UsageError} if there is none, or more than one
+ */
+export function executorOf(
+  values: ExecutorValues,
   configuration: Configuration,
-): ExecOptions["executor"] {
+): ExecutorChoice {
   const { stdio, via } = values;
   const ssh = sshOptions(values);
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
-  const others: ExecOptions["executor"][] = [];
-  if (stdio) others.push({ kind: "stdio" });
+  const others: ExecutorChoice[] = [];
+  if (stdio === true) others.push({ kind: "stdio" });
   if (via !== undefined) others.push({ kind: "via", command: via });
   if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
   const [other] = others;
@@ -245,7 +249,7 @@ function executorOf(
     others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
   ) {
     throw new UsageError(
-      "say where to run the command: one of --url URL, --stdio or --via COMMAND",
+      "say where the executor is: one of --url URL, --stdio, --ssh HOST or --via COMMAND",
     );
   }
   if (other !== undefined || url === undefined) {
@@ -261,7 +265,7 @@ function executorOf(
 /** An executor that this program starts has its working directory. */
 function commandDirectory(
   path: string | undefined,
-  executor: ExecOptions["executor"],
+  executor: ExecutorChoice,
 ): PathUri | undefined {
   if (path !== undefined) return directory("--cwd", path, executor);
   return executor.kind === "stdio" ? ownDirectory() : undefined;
@@ -275,7 +279,7 @@ function ownDirectory(): PathUri {
 }
 
 /** A directory on the executor's machine, whatever system that has. */
-function directory(option: string, path: string, executor: ExecOptions["executor"]): PathUri {
+function directory(option: string, path: string, executor: ExecutorChoice): PathUri {
   try {
     if (path.startsWith("file:")) return PathUri.parse(path);
     if (path.startsWith("/")) return PathUri.fromNativePath(path, "posix");

@@ -56,6 +56,20 @@ export function parseOptions<const Options extends Record<string, OptionSpec>>(
   return parseArgs({ args, allowNegative: true, options }).values;
 }
 
+/**
+ * Reads a command line with names besides the options.
+ *
+ * @throws {UsageError} naming the culprit and the fix
+ */
+export function parseOptionsAndNames<const Options extends Record<string, OptionSpec>>(
+  command: string,
+  args: string[],
+  options: Options,
+) {
+  checkOptions(command, args, options, false);
+  return parseArgs({ args, allowNegative: true, allowPositionals: true, options });
+}
+
 /** The options that were given, by their names. */
 export type OptionValues = Readonly<
   Record<string, string | boolean | readonly (string | boolean)[] | undefined>
@@ -93,14 +107,14 @@ export function commandLineLayer(values: OptionValues): Layer {
  * Checks a command line before `parseArgs` reads it: the errors of `parseArgs` suggest no fix.
  *
  * @param command whose help lists the options
- * @param positionalHint what to say of an argument that is no option
+ * @param positionalHint what to say of an argument that is no option; false if it may be given
  * @throws {UsageError} naming the culprit and the fix
  */
 export function checkOptions(
   command: string,
   args: string[],
   specs: Readonly<Record<string, OptionSpec>>,
-  positionalHint = "",
+  positionalHint: string | false = "",
 ): void {
   const allowNegative = true;
   const { tokens } = parseArgs({
@@ -113,6 +127,7 @@ export function checkOptions(
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
+      if (positionalHint === false) continue;
       throw new UsageError(`unexpected argument \`${token.value}\`${positionalHint}`);
     }
     const { rawName, inlineValue, value } = token;

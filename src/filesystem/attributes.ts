@@ -79,7 +79,7 @@ export async function stat(
 }
 
 /** Entries that are looked at together: in a sandbox each takes a descriptor meanwhile. */
-const AT_ONCE = 32;
+const CONCURRENT_LOOKS = 32;
 
 /** `fs/list`: what is in a directory, in the order of the names as URIs have them; links are not followed. */
 export async function list(
@@ -96,9 +96,9 @@ export async function list(
   found.sort((a, b) => a.segment < b.segment ? -1 : 1);
   const page = found.slice(0, MAX_LISTED);
   const entries: ResultInput<"fs/list">["entries"] = [];
-  for (let at = 0; at < page.length; at += AT_ONCE) {
+  for (let at = 0; at < page.length; at += CONCURRENT_LOOKS) {
     signal?.throwIfAborted();
-    const some = page.slice(at, at + AT_ONCE);
+    const some = page.slice(at, at + CONCURRENT_LOOKS);
     const listed = await Promise.all(some.map(({ entry }) => listedEntry(directory, entry)));
     listed.forEach((attributes, index) => {
       const name = some[index]?.segment;
