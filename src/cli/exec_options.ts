@@ -182,9 +182,7 @@ function execOptions(
 ): ExecOptions {
   const executor = executorOf(values, configuration);
   const sandbox = configuration.get("sandbox");
-  const workspaces = (values.workspace ?? []).map((path) =>
-    directory("--workspace", path, executor)
-  );
+  const workspaces = workspaceDirectories(values.workspace, executor);
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
@@ -276,6 +274,14 @@ function ownDirectory(): PathUri {
   const path = workingDirectory();
   if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");
   return PathUri.fromNativePath(path);
+}
+
+/** The directories that `--workspace` names. @throws {UsageError} */
+export function workspaceDirectories(
+  paths: readonly string[] | undefined,
+  executor: ExecutorChoice,
+): PathUri[] {
+  return (paths ?? []).map((path) => directory("--workspace", path, executor));
 }
 
 /** A directory on the executor's machine, whatever system that has. */

@@ -11,6 +11,8 @@ Runs commands on this machine for remote clients.
   serve        serve clients over a WebSocket, a unix socket or standard input and output
   exec-server  the same as serve, for programs that start \`codex exec-server\`
   exec         run a command on an executor as if it ran here
+  cp           copy files and directories to and from an executor's machine
+  forward      reach a port of an executor's machine at one of this machine
   bridge       connect standard input and output to an executor's socket
   config       print the settings with their origins, and the requirements
   doctor       check which sandbox this machine can enforce, and how to fix it
@@ -46,6 +48,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
     case "exec": {
       const { exec } = await import("./exec.ts");
       return await exec(rest);
+    }
+    case "cp": {
+      const { cp } = await import("./cp.ts");
+      return await cp(rest);
     }
     case "bridge": {
       const { bridge } = await import("./bridge.ts");
