@@ -53,6 +53,10 @@ async function run([command, ...rest]: string[]): Promise<number> {
       const { cp } = await import("./cp.ts");
       return await cp(rest);
     }
+    case "forward": {
+      const { forward } = await import("./forward.ts");
+      return await forward(rest);
+    }
     case "bridge": {
       const { bridge } = await import("./bridge.ts");
       return await bridge(rest);

@@ -47,7 +47,10 @@ export const LAYERS_HELP =
 export function optionHelp(name: SettingName): OptionHelp {
   const { type: { placeholder }, fallback, meaning } = SETTINGS[name];
   const option = `--${optionOf(name)}`;
-  if (placeholder === undefined) return { label: option, meaning };
+  if (placeholder === undefined) {
+    // What is on by default is there to be switched off.
+    return { label: fallback === true ? `--[no-]${optionOf(name)}` : option, meaning };
+  }
   return {
     label: `${option} ${placeholder}`,
     meaning: fallback === undefined || fallback === "none"

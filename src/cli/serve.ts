@@ -107,7 +107,7 @@ function startService(
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
-  const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
+  const { retainedBytes, limits, memory, bounds, sandboxMechanism, portForwarding } = options;
   const { graceMs, sessionRetentionMs } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
@@ -135,6 +135,7 @@ function startService(
     sandbox,
     telemetry,
     reserved,
+    portForwarding,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
   return { keeper, executor, sandbox, telemetry, checkPeer };

@@ -12,6 +12,7 @@ import {
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
 import { IncomingBodies } from "./incoming_bodies.ts";
+import { RemoteTcpConnection } from "./remote_tcp.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
@@ -152,6 +153,16 @@ export class ExecServerClient implements AsyncDisposable {
     });
   }
 
+  /**
+   * Connects to a port of the loopback address of the executor's machine.
+   *
+   * @throws {RpcError} when nothing listens there, or the executor does not allow it
+   * @throws {ConnectionError} when the executor is lost; connections end with the client's own
+   */
+  connectTcp(port: number): Promise<RemoteTcpConnection> {
+    return this.#link.use((connection) => RemoteTcpConnection.connect(connection, port));
+  }
+
   /** Terminates all processes and ends the session. Settles when the requests have been sent. */
   async close(): Promise<void> {
     for (const { processId } of this.#processes.values()) {
@@ -255,6 +266,7 @@ export class ExecServerClient implements AsyncDisposable {
   #ended(reason: ConnectionError): void {
     for (const process of [...this.#processes.values()]) process.fail(reason);
     this.#bodies.fail(reason);
+    this.#options.onEnded?.(reason);
   }
 }
 

@@ -27,7 +27,8 @@ export function enforceRequirements(
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
   const limited = enforceCommandLimits(configuration, requirements);
-  return enforceMechanism(enforceMaximum(limited, requirements), requirements);
+  const bounded = enforceMechanism(enforceMaximum(limited, requirements), requirements);
+  return enforceForwarding(bounded, requirements);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -124,6 +125,30 @@ function enforceMechanism(configuration: Configuration, requirements: Requiremen
   }
   const origin = { layer: "requirements", ...position } as const;
   return configuration.withDefaults(new Map([[name, { value: demanded, origin }]]));
+}
+
+function enforceForwarding(
+  configuration: Configuration,
+  requirements: Requirements,
+): Configuration {
+  const forbidden = forbidsForwarding(requirements);
+  const position = forbidden && requirements.position(forbidden);
+  if (forbidden === undefined || position === undefined) return configuration;
+  const name = "portForwarding";
+  if (!configuration.get(name)) return configuration;
+  if (configuration.isGiven(name)) {
+    throw violated(requirements, forbidden, "forbids it", configuration, name);
+  }
+  const origin = { layer: "requirements", ...position } as const;
+  return configuration.withDefaults(new Map([[name, { value: false, origin }]]));
+}
+
+/** The requirement that forbids clients to connect to ports of this machine. */
+function forbidsForwarding(requirements: Requirements): RequirementName | undefined {
+  if (requirements.get("allowPortForwarding") === false) return "allowPortForwarding";
+  if (allowedNetwork(requirements) === "any") return undefined;
+  const restricting = ["allowedNetwork", "allowedDomains", "deniedDomains"] as const;
+  return restricting.find((name) => requirements.position(name) !== undefined);
 }
 
 function violated(

@@ -53,6 +53,12 @@ const table = {
     meaning: "false: the executor's proxy connects directly, never through a proxy of HTTP_PROXY " +
       "and similar variables",
   },
+  allowPortForwarding: {
+    type: toggle(),
+    meaning:
+      "false: clients cannot connect to ports of this machine's loopback address. So it is " +
+      "also unless `allowedNetwork` is `any`",
+  },
   sandboxMechanism: {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
     meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",

@@ -201,6 +201,12 @@ const table = {
     "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
       "starts faster, or auto",
   ),
+  portForwarding: setting(
+    serve,
+    toggle(),
+    true,
+    "let clients connect to ports of this machine's loopback address, as `remex forward` does",
+  ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   exitWhenIdle: setting(
     serve,

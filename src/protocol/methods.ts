@@ -4,6 +4,7 @@ import * as filesystem from "./filesystem.ts";
 import * as http from "./http.ts";
 import * as lifecycle from "./lifecycle.ts";
 import * as process from "./process.ts";
+import * as tcp from "./tcp.ts";
 
 /** The families of methods, as errors name them to a client that is not initialized. */
 export type MethodFamily =
@@ -13,7 +14,8 @@ export type MethodFamily =
   | "environment status"
   | "environment config"
   | "filesystem"
-  | "http";
+  | "http"
+  | "tcp";
 
 interface MethodContract {
   readonly family: MethodFamily;
@@ -122,6 +124,11 @@ export const methods = {
     params: http.httpRequestParams,
     result: http.httpRequestResult,
   },
+  "tcp/connect": { family: "tcp", params: tcp.tcpConnectParams, result: empty },
+  "tcp/read": { family: "tcp", params: tcp.tcpConnectionParams, result: tcp.tcpReadResult },
+  "tcp/write": { family: "tcp", params: tcp.tcpWriteParams, result: empty },
+  "tcp/closeWrite": { family: "tcp", params: tcp.tcpConnectionParams, result: empty },
+  "tcp/close": { family: "tcp", params: tcp.tcpConnectionParams, result: empty },
 } as const satisfies Record<string, MethodContract>;
 
 /** The notifications that the executor sends. */

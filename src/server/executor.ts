@@ -21,6 +21,7 @@ import {
 } from "./handlers/filesystem.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
+import { tcpHandlers } from "./handlers/tcp.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
@@ -57,6 +58,8 @@ export interface ExecutorOptions {
   readonly sandbox?: Sandbox | undefined;
   /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
+  /** Whether clients may connect to ports of this machine's loopback address. @default false */
+  readonly portForwarding?: boolean;
   /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
 }
@@ -114,12 +117,17 @@ export class Executor {
     });
     const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
-    const environmentInfo = describeEnvironment(
+    const portForwarding = options.portForwarding ?? false;
+    const description = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       environment,
       memory.messageBytes,
       options.bounds?.restrictedBy !== undefined,
     );
+    const environmentInfo = {
+      ...description,
+      capabilities: { ...description.capabilities, tcpForwarding: portForwarding },
+    };
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -147,6 +155,10 @@ export class Executor {
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(sandbox, options.bounds, options.reserved),
         ...httpHandlers(() => environment, options.bounds),
+        ...tcpHandlers({
+          allowed: portForwarding,
+          ownPorts: () => options.reserved?.().ports ?? [],
+        }),
       })),
     };
   }

@@ -149,6 +149,27 @@ Deno.test("demands on sandboxes are told to those who make them", () =>
     });
   }));
 
+Deno.test("ports are forwarded unless that, or a network, is forbidden", async () => {
+  for (const demands of [{}, { allowPortForwarding: true }, { allowedNetwork: "any" }]) {
+    assertEquals((await enforced(demands, {})).get("portForwarding"), true);
+  }
+  const forbidding = {
+    allowPortForwarding: false,
+    allowedNetwork: "managed",
+    deniedDomains: ["example.com"],
+  };
+  for (const [name, value] of Object.entries(forbidding)) {
+    const demands = { [name]: value };
+    assertEquals((await enforced(demands, {})).get("portForwarding"), false);
+    await enforced(demands, { REMEX_PORT_FORWARDING: "false" });
+    await refused(
+      demands,
+      { REMEX_PORT_FORWARDING: "true" },
+      `${name} forbids it, but REMEX_PORT_FORWARDING is true (environment)`,
+    );
+  }
+});
+
 Deno.test("one mechanism of the sandbox is demanded", async () => {
   const demands = { sandboxMechanism: "landlock" };
   assertEquals((await enforced(demands, {})).get("sandboxMechanism"), "landlock");

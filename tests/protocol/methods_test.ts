@@ -191,6 +191,17 @@ const METHODS: Readonly<Record<Method, Members>> = {
       redirectPolicy: ["", "Follow"],
     },
   },
+  "tcp/connect": {
+    required: { connectionId: "", port: 65535 },
+    wrong: { port: [0, 65536, 1.5] },
+  },
+  "tcp/read": { required: { connectionId: "" } },
+  "tcp/write": {
+    required: { connectionId: "", chunk: "aGk=" },
+    wrong: { chunk: WRONG_BASE64 },
+  },
+  "tcp/closeWrite": { required: { connectionId: "" } },
+  "tcp/close": { required: { connectionId: "" } },
 };
 
 /** The members that what was parsed has something wrong with; undefined when all is right. */
