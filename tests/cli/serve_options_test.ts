@@ -90,7 +90,7 @@ Deno.test("help comes before anything that is wrong", () => {
 Deno.test("the usage text knows every option", () => {
   const usage = serveUsage();
   for (const name of settingNames("serve")) {
-    assertMatch(usage, new RegExp(`^  --${optionOf(name)}[ \n]`, "m"));
+    assertMatch(usage, new RegExp(`^  --(\\[no-\\])?${optionOf(name)}[ \n]`, "m"));
   }
   for (const limit of Object.values(DEFAULT_LIMITS)) {
     assertMatch(usage.replaceAll(/\s+/g, " "), new RegExp(`\\(default ${limit}\\)`));
