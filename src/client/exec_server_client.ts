@@ -1,3 +1,4 @@
+import type { JsonText } from "../protocol/envelope.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -109,12 +110,13 @@ export class ExecServerClient implements AsyncDisposable {
   /**
    * Makes any other request.
    *
+   * @param params also as the JSON that they are on the wire, which is not looked at
    * @throws {RpcError} what the executor answered
    * @throws {ConnectionError} when the connection is lost before the answer, or there is no session
    */
   call<M extends Exclude<Method, "initialize" | "process/start">>(
     method: M,
-    params: ParamsInput<M>,
+    params: ParamsInput<M> | JsonText,
   ): Promise<Result<M>> {
     return this.#link.use((connection) => connection.call(method, params));
   }
