@@ -26,6 +26,8 @@ const { values } = parseArgs({
     "large-mib": { type: "string", default: "2048" },
     /** Small files that are copied. */
     "small-files": { type: "string", default: "5000" },
+    /** How often each of both is. */
+    rounds: { type: "string", default: "3" },
     /** Where to write all figures, as JSON. */
     json: { type: "string" },
     /** Where to write the chart, as SVG. */
@@ -38,6 +40,7 @@ if (values.copying) {
   const sizes = {
     largeMiB: Number(values["large-mib"]),
     smallFiles: Number(values["small-files"]),
+    rounds: Number(values.rounds),
   };
   for await (const row of measureCopying(binary, sizes)) printRow(row);
   Deno.exit();

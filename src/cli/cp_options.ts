@@ -90,12 +90,12 @@ Copies a file, or a directory with all that is in it, with permissions and times
   :PATH                on the machine of the executor that --url, --ssh or --via names
   -                    standard input or output
 
-A relative PATH begins in the home directory of ssh, or where the executor runs; ~ is the home there.
-SOURCE/. is what is in the directory. A copy that broke off goes on when the same command is given.
+A relative PATH begins in the home directory of ssh, or where the executor runs; ~ is the home.
+SOURCE/. is what is in the directory. A copy that broke off goes on with the same command.
 
 ${helpText([...settingsHelp("cp"), ...optionsHelp(OPTIONS)])}
 ${LAYERS_HELP}
-The exit code is 0, 1 if something could not be copied, 255 if an executor cannot be reached or was lost.
+The exit code is 0, 1 if something could not be copied, 255 if an executor is out of reach or lost.
 `;
 }
 

@@ -51,14 +51,15 @@ const OPTIONS = {
 export function forwardUsage(): string {
   return `usage: remex forward (--url URL | --ssh HOST | --via COMMAND) [options] [LOCAL:]REMOTE...
 
-Reaches ports of the loopback address of an executor's machine at ports of this one, over the executor's
-own connection. LOCAL is a port here, 0 for any that is free (default: the same as there); REMOTE is a
-port there. Prints the address of each, one a line, when it is ready; ends at Ctrl-C or SIGTERM.
+Reaches ports of the loopback address of an executor's machine at ports of this one, over the
+executor's own connection. LOCAL is a port here, 0 for any that is free (default: the same as there);
+REMOTE is a port there. Prints the address of each, one a line, when it is ready; ends at Ctrl-C or
+SIGTERM.
 
 ${helpText([...settingsHelp("forward"), ...optionsHelp(OPTIONS)])}
 ${LAYERS_HELP}
-The exit code is 0 when it was told to end, 1 if a port cannot be forwarded, 255 if the executor cannot be
-reached or was lost. When its connection breaks, so do the forwarded ones; new ones wait for its return.
+The exit code is 0 when it was told to end, 1 if a port cannot be forwarded, 255 if the executor is
+out of reach or lost. When its connection breaks, so do the forwarded ones; new ones wait for it.
 `;
 }
 
