@@ -9,14 +9,15 @@ import { RemoteEnd } from "../copying/remote_end.ts";
 import { configureLog } from "../log/log.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import {
+  CP_MANUAL,
   type CpOptions,
   type CpSide,
-  cpUsage,
   cpWorkspaces,
   parseCpArguments,
   remotePath,
   type SpelledPath,
 } from "./cp_options.ts";
+import { usageText } from "./command_manual.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { ProgressLine } from "./progress_line.ts";
@@ -38,8 +39,8 @@ const FAREWELL_MS = 1000;
 /** `remex cp`: copies files between machines. Returns the exit code. */
 export async function cp(args: string[]): Promise<number> {
   const given = parseCpArguments(args);
-  if (given === "help") {
-    await print(cpUsage());
+  if (typeof given === "string") {
+    await print(usageText(CP_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);

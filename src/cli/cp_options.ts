@@ -4,12 +4,19 @@ import { workingDirectory } from "../os/working_directory.ts";
 import { hostConvention, PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { executorOf, VIA_OPTION, workspaceDirectories } from "./exec_options.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import type { CommandManual } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptionsAndNames,
   settingOptions,
 } from "./setting_options.ts";
@@ -75,29 +82,30 @@ const OPTIONS = {
       "directory); may be repeated",
   },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
-/** What `remex cp --help` prints. */
-export function cpUsage(): string {
-  return `usage: remex cp [options] SOURCE DESTINATION
-
-Copies a file, or a directory with all that is in it, with permissions and times. Either side is
+/** What is told of `remex cp`. */
+export const CP_MANUAL: CommandManual = {
+  synopsis: "cp [options] SOURCE DESTINATION",
+  description:
+    `Copies a file, or a directory with all that is in it, with permissions and times. Either side is
 
   PATH                 here; one with a colon before the first slash is written ./PATH
-  [USER@]HOST:PATH     on a host that ssh leads to, as with --ssh; ssh://HOST:PORT/PATH with a port
+  [USER@]HOST:PATH     on a host that ssh leads to; ssh://HOST:PORT/PATH with a port
   ws://HOST:PORT/PATH  on the machine of an executor, or wss://
   :PATH                on the machine of the executor that --url, --ssh or --via names
   -                    standard input or output
 
 A relative PATH begins in the home directory of ssh, or where the executor runs; ~ is the home.
-SOURCE/. is what is in the directory. A copy that broke off goes on with the same command.
-
-${helpText([...settingsHelp("cp"), ...optionsHelp(OPTIONS)])}
-${LAYERS_HELP}
+SOURCE/. is what is in the directory. A copy that broke off goes on with the same command.`,
+  options: [...settingsHelp("cp"), ...optionsHelp(OPTIONS)],
+  operands: { kind: "file" },
+  notes: () =>
+    `${LAYERS_HELP}
 The exit code is 0, 1 if something could not be copied, 255 if an executor is out of reach or lost.
-`;
-}
+`,
+};
 
 /** What the command line of `remex cp` says. */
 export interface CpArguments {
@@ -108,9 +116,10 @@ export interface CpArguments {
 }
 
 /** Reads the command line of `remex cp`. @throws {UsageError} naming the culprit and the fix */
-export function parseCpArguments(args: string[]): CpArguments | "help" {
+export function parseCpArguments(args: string[]): CpArguments | HelpExtent {
   const { values, positionals } = parse(args);
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   const [from, to, ...more] = positionals;
   if (from === undefined || to === undefined || more.length > 0) {
     throw new UsageError("give two: what is copied, and where to");

@@ -10,8 +10,10 @@ import { configureLog } from "../log/log.ts";
 import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
+import { usageText } from "./command_manual.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
-import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
+import { EscapeKeys } from "./escape_keys.ts";
+import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
@@ -36,8 +38,8 @@ const FAREWELL_MS = 1000;
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(usageText(EXEC_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);
@@ -61,17 +63,29 @@ async function run(
   signals: ForwardedSignals,
 ): Promise<number> {
   const say = (text: string) => terminal.say(text);
-  const { client } = await signals.orGivenUp(reachExecutor(options.executor, { ...options, say }));
+  const { job } = options;
+  const jobs = job && await import("./exec_detach.ts");
+  const asked = job && jobs?.jobRetention(job);
+  const reached = await signals.orGivenUp(
+    reachExecutor(options.executor, { ...options, say, ...asked && { client: asked } }),
+  );
+  const { client } = reached;
   try {
     const size = options.tty ? terminal.size : undefined;
+    if (job !== undefined && jobs !== undefined) {
+      const startAs = (processId: string) => start(client, options, terminal, size, processId);
+      await jobs.startJob({ reached, options: { ...options, job }, signals, say, start: startAs });
+      return 0;
+    }
     const process = await signals.orGivenUp(start(client, options, terminal, size));
     const connected = () => client.state === "connected";
     signals.forwardTo({ process, connected, graceMs: options.graceMs });
     if (options.tty) terminal.follow(process, size);
     if (options.stdin) {
-      const { tty, escape } = options;
+      const { tty } = options;
+      const keys = options.escape ? new EscapeKeys() : undefined;
       const giveUp = (reason: GivenUp) => signals.giveUp(reason);
-      forwardInput(process, { tty, escape, say, connected, giveUp });
+      forwardInput(process, { tty, keys, say, connected, giveUp });
     }
     const exitCode = await signals.orGivenUp(
       forwardOutput(process, signals, options.until, say),
@@ -95,6 +109,7 @@ async function start(
   options: ExecOptions,
   terminal: LocalTerminal,
   size: TerminalSize | undefined,
+  processId?: string,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
   const { sandbox, workspaces, network, tty, timeoutMs } = options;
@@ -114,6 +129,7 @@ async function start(
     },
     tty,
     pipeStdin: options.stdin && !tty,
+    ...processId === undefined ? {} : { processId },
     ...timeoutMs === undefined ? {} : { timeoutMs },
     ...size === undefined ? {} : { terminalSize: size },
     ...intent === undefined ? {} : { sandbox: intent },

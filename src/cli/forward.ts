@@ -3,10 +3,11 @@ import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
 import { closeQuietly, writeAll } from "../net/connection.ts";
+import { usageText } from "./command_manual.ts";
 import {
+  FORWARD_MANUAL,
   type ForwardedPort,
   type ForwardOptions,
-  forwardUsage,
   parseForwardArguments,
 } from "./forward_options.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
@@ -26,8 +27,8 @@ const FAREWELL_MS = 1000;
 /** `remex forward`: reaches ports of an executor's machine at ports here. Returns the exit code. */
 export async function forward(args: string[]): Promise<number> {
   const given = parseForwardArguments(args);
-  if (given === "help") {
-    await print(forwardUsage());
+  if (typeof given === "string") {
+    await print(usageText(FORWARD_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);

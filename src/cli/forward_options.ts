@@ -1,12 +1,19 @@
 import type { Configuration, Layer } from "../config/configuration.ts";
 import type { LogSettings } from "../log/log.ts";
 import { executorOf, VIA_OPTION } from "./exec_options.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import type { CommandManual } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptionsAndNames,
   settingOptions,
 } from "./setting_options.ts";
@@ -44,24 +51,25 @@ const OPTIONS = {
       "reaches)",
   },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
-/** What `remex forward --help` prints. */
-export function forwardUsage(): string {
-  return `usage: remex forward (--url URL | --ssh HOST | --via COMMAND) [options] [LOCAL:]REMOTE...
-
-Reaches ports of the loopback address of an executor's machine at ports of this one, over the
+/** What is told of `remex forward`. */
+export const FORWARD_MANUAL: CommandManual = {
+  synopsis: "forward (--url URL | --ssh HOST | --via COMMAND) [options] [LOCAL:]REMOTE...",
+  description:
+    `Reaches ports of the loopback address of an executor's machine at ports of this one, over the
 executor's own connection. LOCAL is a port here, 0 for any that is free (default: the same as there);
 REMOTE is a port there. Prints the address of each, one a line, when it is ready; ends at Ctrl-C or
-SIGTERM.
-
-${helpText([...settingsHelp("forward"), ...optionsHelp(OPTIONS)])}
-${LAYERS_HELP}
+SIGTERM.`,
+  options: [...settingsHelp("forward"), ...optionsHelp(OPTIONS)],
+  operands: { kind: "anything" },
+  notes: () =>
+    `${LAYERS_HELP}
 The exit code is 0 when it was told to end, 1 if a port cannot be forwarded, 255 if the executor is
 out of reach or lost. When its connection breaks, so do the forwarded ones; new ones wait for it.
-`;
-}
+`,
+};
 
 /** What the command line of `remex forward` says. */
 export interface ForwardArguments {
@@ -72,9 +80,10 @@ export interface ForwardArguments {
 }
 
 /** Reads the command line of `remex forward`. @throws {UsageError} naming the culprit and the fix */
-export function parseForwardArguments(args: string[]): ForwardArguments | "help" {
+export function parseForwardArguments(args: string[]): ForwardArguments | HelpExtent {
   const { values, positionals } = parse(args);
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   if (positionals.length === 0) throw new UsageError("give a port, as 8080:80");
   const ports = positionals.map((text) => forwardedPort(text, values.bind));
   return {

@@ -3,7 +3,7 @@ import type { Endpoint } from "../client/mod.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
-import { ownCommand } from "./own_command.ts";
+import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -37,6 +37,8 @@ export interface ReachOptions {
 /** An executor that has been reached. */
 export interface ReachedExecutor {
   readonly client: ExecServerClient;
+  /** What has reached it, if that was ssh. */
+  readonly ssh: SshConnector | undefined;
 }
 
 /** How long it may take to put this program onto a host, in milliseconds. */
@@ -56,14 +58,14 @@ export async function reachExecutor(
   options: ReachOptions,
 ): Promise<ReachedExecutor> {
   const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
-  const endpoint = executor.kind === "ssh"
-    ? await sshConnector(executor.options, options.connectTimeoutMs)
-    : endpointOf(executor, options);
+  const { endpoint, ssh } = executor.kind === "ssh"
+    ? await throughSsh(executor.options, options)
+    : { endpoint: endpointOf(executor, options), ssh: undefined };
   const caCerts = await trustedCertificates(endpoint);
   try {
     const client = await ExecServerClient.connect(endpoint, {
       pipelined: true,
-      connectTimeoutMs: executor.kind === "ssh" ? UPLOAD_TIMEOUT_MS : options.connectTimeoutMs,
+      connectTimeoutMs: ssh === undefined ? options.connectTimeoutMs : UPLOAD_TIMEOUT_MS,
       recoveryTimeoutMs: options.reconnectTimeoutMs,
       slowConsumer: "wait",
       onInterrupted: ({ message }) => options.say(`${message}; reconnecting`),
@@ -71,7 +73,7 @@ export async function reachExecutor(
       ...caCerts === undefined ? {} : { caCerts },
       ...options.client,
     });
-    return { client };
+    return { client, ssh };
   } catch (error) {
     if (error instanceof TypeError && executor.kind === "url") {
       throw new UsageError(`${executor.setting}: ${error.message}`);
@@ -84,9 +86,13 @@ export async function reachExecutor(
   }
 }
 
-async function sshConnector(options: SshOptions, connectTimeoutMs: number): Promise<SshConnector> {
+async function throughSsh(
+  options: SshOptions,
+  { connectTimeoutMs }: ReachOptions,
+): Promise<{ readonly endpoint: SshConnector; readonly ssh: SshConnector }> {
   const { SshConnector } = await import("../ssh/ssh_connector.ts");
-  return new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
+  const ssh = new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
+  return { endpoint: ssh, ssh };
 }
 
 function endpointOf(

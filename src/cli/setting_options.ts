@@ -22,12 +22,26 @@ export interface OptionSpec {
 export interface CommandOption extends OptionSpec {
   /** What the help calls the option's value. */
   readonly placeholder?: string;
+  /** All values that it can have. @default too many to say */
+  readonly words?: readonly string[];
   readonly meaning: string;
+  /** Whether `--help` leaves it to `--help-all`. */
+  readonly rare?: true;
 }
 
 /** The option that every command has. */
 export const HELP_OPTION = {
   help: { type: "boolean", short: "h", default: false, meaning: "print this text" },
+} as const;
+
+/** The options of a command that has rare options. */
+export const HELP_OPTIONS = {
+  ...HELP_OPTION,
+  "help-all": {
+    type: "boolean",
+    default: false,
+    meaning: "print this text with the rarer options, too",
+  },
 } as const;
 
 /** The option that every command with settings has. */

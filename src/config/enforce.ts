@@ -27,8 +27,8 @@ export function enforceRequirements(
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
   const limited = enforceCommandLimits(configuration, requirements);
-  const bounded = enforceMechanism(enforceMaximum(limited, requirements), requirements);
-  return enforceForwarding(bounded, requirements);
+  const bounded = enforceMaximum(limited, requirements);
+  return FIXED.reduce((settled, name) => enforceFixed(settled, requirements, name), bounded);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -74,7 +74,13 @@ function isRemote(configuration: Configuration): boolean {
 
 function enforceMaximum(configuration: Configuration, requirements: Requirements): Configuration {
   const lowered = new Map<SettingName, Given>();
-  for (const [name, { most, position }] of requirements.maximum) {
+  const bounds = new Map(requirements.maximum);
+  const { sessionRetention } = Object.fromEntries(bounds);
+  // Clients do not get longer than the settings may give them.
+  if (sessionRetention !== undefined && !bounds.has("maxSessionRetention")) {
+    bounds.set("maxSessionRetention", sessionRetention);
+  }
+  for (const [name, { most, position }] of bounds) {
     const value = configuration.get(name);
     if (typeof value !== "number" || value <= most) continue;
     if (configuration.isGiven(name)) {
@@ -114,8 +120,14 @@ function enforceCommandLimits(
   return configuration.withOverrides(new Map([["commandLimits", { value, origin }]]));
 }
 
-function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
-  const name = "sandboxMechanism";
+/** The settings that a requirement of the same name decides. */
+const FIXED = ["sandboxMechanism", "auditLog", "forbidPortForwarding"] as const;
+
+function enforceFixed(
+  configuration: Configuration,
+  requirements: Requirements,
+  name: typeof FIXED[number],
+): Configuration {
   const demanded = requirements.get(name);
   const position = requirements.position(name);
   if (demanded === undefined || position === undefined) return configuration;
@@ -125,30 +137,6 @@ function enforceMechanism(configuration: Configuration, requirements: Requiremen
   }
   const origin = { layer: "requirements", ...position } as const;
   return configuration.withDefaults(new Map([[name, { value: demanded, origin }]]));
-}
-
-function enforceForwarding(
-  configuration: Configuration,
-  requirements: Requirements,
-): Configuration {
-  const forbidden = forbidsForwarding(requirements);
-  const position = forbidden && requirements.position(forbidden);
-  if (forbidden === undefined || position === undefined) return configuration;
-  const name = "portForwarding";
-  if (!configuration.get(name)) return configuration;
-  if (configuration.isGiven(name)) {
-    throw violated(requirements, forbidden, "forbids it", configuration, name);
-  }
-  const origin = { layer: "requirements", ...position } as const;
-  return configuration.withDefaults(new Map([[name, { value: false, origin }]]));
-}
-
-/** The requirement that forbids clients to connect to ports of this machine. */
-function forbidsForwarding(requirements: Requirements): RequirementName | undefined {
-  if (requirements.get("allowPortForwarding") === false) return "allowPortForwarding";
-  if (allowedNetwork(requirements) === "any") return undefined;
-  const restricting = ["allowedNetwork", "allowedDomains", "deniedDomains"] as const;
-  return restricting.find((name) => requirements.position(name) !== undefined);
 }
 
 function violated(

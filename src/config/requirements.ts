@@ -53,15 +53,19 @@ const table = {
     meaning: "false: the executor's proxy connects directly, never through a proxy of HTTP_PROXY " +
       "and similar variables",
   },
-  allowPortForwarding: {
+  forbidPortForwarding: {
     type: toggle(),
     meaning:
-      "false: clients cannot connect to ports of this machine's loopback address. So it is " +
-      "also unless `allowedNetwork` is `any`",
+      "the `forbidPortForwarding` of every executor. Clients cannot connect to ports of this " +
+      "machine either unless `allowedNetwork` is `any`",
   },
   sandboxMechanism: {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
     meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",
+  },
+  auditLog: {
+    type: absolutePath("PATH"),
+    meaning: "the `auditLog` of every executor; commands are refused while it cannot be written",
   },
   allowedListen: {
     type: listOf<string>(listenPattern()),

@@ -20,6 +20,7 @@ const SECCOMP_IOCTL_NOTIF_ADDFD = 0x4018_2103n;
 /** Since Linux 6.6. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x4008_2104n;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1n;
+const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 /** Adding the descriptor and answering with its number are one step. Since Linux 5.14. */
 const SECCOMP_ADDFD_FLAG_SEND = 2;
 
@@ -104,6 +105,17 @@ export class NotificationListener {
     this.#answerView.setBigUint64(0, id, true);
     if (result < 0) this.#answerView.setInt32(16, result, true);
     else this.#answerView.setBigInt64(8, BigInt(result), true);
+    calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_SEND, this.#answer);
+  }
+
+  /**
+   * Has the kernel make the call. Only for one that depends on nothing but its registers, and on
+   * what cannot become something else while the thread that made it waits.
+   */
+  letGoOn(id: bigint): void {
+    this.#answer.fill(0);
+    this.#answerView.setBigUint64(0, id, true);
+    this.#answerView.setUint32(20, SECCOMP_USER_NOTIF_FLAG_CONTINUE, true);
     calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_SEND, this.#answer);
   }
 

@@ -1,9 +1,11 @@
 import { log } from "../log/log.ts";
 import { type Environment, startingEnvironment } from "../os/environment.ts";
-import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
+import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
+import { RetentionPool } from "../process/retention_pool.ts";
+import { SpoolDirectory } from "../process/spool.ts";
 import { methods } from "../protocol/methods.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -11,6 +13,7 @@ import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
 import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
+import type { AuditLog } from "./audit_log.ts";
 import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
@@ -39,6 +42,10 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /** The same, the most that clients may ask for, in milliseconds. @default what it is anyway */
+  readonly maxDetachedLifeMs?: number;
+  /** Output kept on disk for clients that ask for it. @default none */
+  readonly spool?: SpoolOptions | undefined;
   /**
    * How long the commands of an expired session may take to end before they are killed, in
    * milliseconds.
@@ -62,6 +69,16 @@ export interface ExecutorOptions {
   readonly portForwarding?: boolean;
   /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
+  /** Takes down starts and ends of commands; whoever opened it disposes of it. @default nothing does */
+  readonly audit?: AuditLog | undefined;
+}
+
+/** Where and how much output is kept on disk. */
+export interface SpoolOptions {
+  /** Directories of which the first is taken that can be had privately. */
+  readonly places: readonly string[];
+  /** For all processes together, in bytes. */
+  readonly limitBytes: number;
 }
 
 /** Share of the memory in use past which connections are closed to free some. */
@@ -88,6 +105,8 @@ export class Executor {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
+    const { spool, detachedLifeMs = THIRTY_SECONDS_MS, maxDetachedLifeMs = detachedLifeMs } =
+      options;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Quota(limits.processes),
@@ -101,9 +120,13 @@ export class Executor {
         limits.endedProcesses,
         options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       ),
-      detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      detachedLifeMs,
+      maxDetachedLifeMs,
+      spoolDirectory: spool &&
+        new SpoolDirectory(spool.places, new RetentionPool(spool.limitBytes), spool.limitBytes),
       graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
+      audit: options.audit,
     });
     this.#trimmer = new MemoryTrimmer(memory.budgetBytes / 2);
     this.#unfinished = new UnfinishedMessages(
@@ -117,7 +140,9 @@ export class Executor {
     });
     const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
-    const portForwarding = options.portForwarding ?? false;
+    const { bounds } = options;
+    const portForwarding = (options.portForwarding ?? false) &&
+      (bounds === undefined || bounds.network === "any");
     const description = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       environment,
@@ -126,7 +151,12 @@ export class Executor {
     );
     const environmentInfo = {
       ...description,
-      capabilities: { ...description.capabilities, tcpForwarding: portForwarding },
+      capabilities: {
+        ...description.capabilities,
+        maxSessionRetentionMs: maxDetachedLifeMs,
+        retainOnDisk: spool !== undefined,
+        tcpForwarding: portForwarding,
+      },
     };
     this.#connectionOptions = {
       sessions: this.#sessions,
@@ -136,10 +166,15 @@ export class Executor {
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
-        "session/end": handler(methods["session/end"], (_, { session }) => {
-          session.endsWithConnection = true;
-          return {};
-        }),
+        "session/end": handler(
+          methods["session/end"],
+          ({ sessionId }, { session, sessionOf }) => {
+            const other = sessionOf(sessionId);
+            if (other === session) session.endsWithConnection = true;
+            else this.#sessions.end(other);
+            return {};
+          },
+        ),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         "environment/status": handler(
           methods["environment/status"],

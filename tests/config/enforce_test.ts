@@ -104,6 +104,18 @@ Deno.test("numbers stay within their bounds, and what nobody decided is lowered"
   );
 });
 
+Deno.test("clients get sessions for no longer than a session may wait anyway, unless that is said", async () => {
+  const bounded = await enforced({ maximum: { sessionRetention: 60 } }, {});
+  assertEquals(bounded.get("maxSessionRetention"), 60);
+  const maximum = { sessionRetention: 60, maxSessionRetention: 3600 };
+  assertEquals((await enforced({ maximum }, {})).get("maxSessionRetention"), 3600);
+  await refused(
+    { maximum: { sessionRetention: 60 } },
+    { REMEX_MAX_SESSION_RETENTION: "61" },
+    "maximum allows 60, but REMEX_MAX_SESSION_RETENTION is 61 (environment)",
+  );
+});
+
 Deno.test("a file that cannot be understood demands nothing and starts nothing", async () => {
   const cases: [demands: unknown, message: string][] = [
     [{ requireSandboxes: true }, "unknown key `requireSandboxes`; was `requireSandbox` meant?"],
@@ -149,25 +161,15 @@ Deno.test("demands on sandboxes are told to those who make them", () =>
     });
   }));
 
-Deno.test("ports are forwarded unless that, or a network, is forbidden", async () => {
-  for (const demands of [{}, { allowPortForwarding: true }, { allowedNetwork: "any" }]) {
-    assertEquals((await enforced(demands, {})).get("portForwarding"), true);
-  }
-  const forbidding = {
-    allowPortForwarding: false,
-    allowedNetwork: "managed",
-    deniedDomains: ["example.com"],
-  };
-  for (const [name, value] of Object.entries(forbidding)) {
-    const demands = { [name]: value };
-    assertEquals((await enforced(demands, {})).get("portForwarding"), false);
-    await enforced(demands, { REMEX_PORT_FORWARDING: "false" });
-    await refused(
-      demands,
-      { REMEX_PORT_FORWARDING: "true" },
-      `${name} forbids it, but REMEX_PORT_FORWARDING is true (environment)`,
-    );
-  }
+Deno.test("ports are not forwarded where that is forbidden", async () => {
+  const demands = { forbidPortForwarding: true };
+  assertEquals((await enforced({}, {})).get("forbidPortForwarding"), false);
+  assertEquals((await enforced(demands, {})).get("forbidPortForwarding"), true);
+  await refused(
+    demands,
+    { REMEX_FORBID_PORT_FORWARDING: "false" },
+    "forbidPortForwarding is true, but REMEX_FORBID_PORT_FORWARDING is false (environment)",
+  );
 });
 
 Deno.test("one mechanism of the sandbox is demanded", async () => {

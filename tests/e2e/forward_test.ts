@@ -177,7 +177,7 @@ Deno.test("forward: an executor that is lost, a port that is taken, and one that
     await executor.endBy("SIGTERM");
     assertEquals(await forward.end(), 255);
   }
-  await using closed = await ListeningExecutor.start({}, ["--no-port-forwarding"]);
+  await using closed = await ListeningExecutor.start({}, ["--forbid-port-forwarding"]);
   const run = await runToEnd(["forward", "--url", closed.url, "0:9"]);
   assertEquals({ code: run.code, stdout: run.stdout }, { code: 1, stdout: "" });
   assertMatch(run.stderr, /^remex: this executor does not forward ports: .*\n$/);

@@ -4,7 +4,7 @@ import { checkCommand } from "../check_command.ts";
 import { hostDisk } from "../disk.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
 import type { BubblewrapAbility, LinuxAbilities, LinuxHost } from "../linux/host.ts";
-import { refuseWritableProgram } from "../linux/own_program.ts";
+import { refuseWritableProgram } from "../linux/writable_program.ts";
 import {
   type CommandToSandbox,
   type Mechanism,

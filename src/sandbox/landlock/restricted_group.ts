@@ -85,6 +85,8 @@ interface PendingStart {
 export class RestrictedGroup implements Disposable {
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
   readonly #starts = new Map<number, PendingStart>();
+  /** Commands that have been started and have not ended. */
+  readonly #running = new Set<number>();
   /** Each command's session, with a way to kill the command while it runs. */
   readonly #sessions = new Map<number, (() => void) | undefined>();
   readonly #ended = Promise.withResolvers<void>();
@@ -134,9 +136,9 @@ export class RestrictedGroup implements Disposable {
     return this.#failure === undefined && !this.#retired;
   }
 
-  /** Whether a command is being started. */
-  get starting(): boolean {
-    return this.#starts.size > 0;
+  /** Whether a command runs. What ended ones have left behind is not asked for. */
+  get running(): boolean {
+    return this.#running.size > 0;
   }
 
   /** Settles when none of its threads is left. */
@@ -159,7 +161,10 @@ export class RestrictedGroup implements Disposable {
     try {
       this.#spawner.tell({ kind: "spawn", id, launch });
       const outcome = await promise;
-      if (outcome.kind === "started") return outcome.pid;
+      if (outcome.kind === "started") {
+        this.#running.add(outcome.pid);
+        return outcome.pid;
+      }
       throw new SpawnError(outcome.errno);
     } finally {
       this.#starts.delete(id);
@@ -174,6 +179,7 @@ export class RestrictedGroup implements Disposable {
 
   /** A command has ended. What it left behind is still the group's. */
   exited(pid: number): void {
+    this.#running.delete(pid);
     if (this.#sessions.has(pid)) this.#sessions.set(pid, undefined);
   }
 

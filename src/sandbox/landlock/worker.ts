@@ -5,7 +5,6 @@ import {
   enforceFilterWithListener,
   enforceRuleset,
   giveUpCapabilities,
-  ownFileSystemState,
   RestrictionError,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
@@ -55,7 +54,6 @@ function restrict(
   const ruleset = createRuleset(governed, rules, ports);
   setNoNewPrivileges();
   giveUpCapabilities();
-  ownFileSystemState();
   enforceRuleset(ruleset);
   if (executable !== undefined) {
     const second = createRuleset(EXECUTION, executable);

@@ -2,6 +2,7 @@ import { AT_FDCWD } from "../../os/constants.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { openAt, OpenFlag, readFrom } from "../../os/path_calls.ts";
+import { readProc } from "../../os/procfs.ts";
 import { type ByteString, fromByteString, toByteString } from "./byte_strings.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 
@@ -62,6 +63,15 @@ export class Caller {
     const held = openAt(-1, name, OpenFlag.PathOnly);
     if (held === -Errno.ENOENT) throw new CallError(Errno.EBADF);
     return succeeded(held);
+  }
+
+  /** The process that one of its descriptors stands for (pidfd_open(2)). @throws {CallError} */
+  processOf(descriptor: number): number {
+    const text = readProc(`${this.thread}/fdinfo/${descriptor}`);
+    const [, process] = /^Pid:\t(-?\d+)$/m.exec(text) ?? [];
+    if (process === undefined) throw new CallError(Errno.EBADF);
+    if (Number(process) <= 0) throw new CallError(Errno.ESRCH);
+    return Number(process);
   }
 
   #readStatus(): ThreadStatus {

@@ -9,9 +9,10 @@ import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
 import { Performer } from "./performer.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
+import { Signals } from "./signals.ts";
 
 /** Everything that can be handed over. */
-const ALL = { names: true, metadata: true, reads: true, connections: true };
+const ALL = { names: true, metadata: true, reads: true, connections: true, signals: true };
 /** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
 const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
@@ -45,7 +46,7 @@ interface WaitingCall {
  */
 export function supervise(supervision: Supervision): void {
   const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  const supervisor = new Supervisor(listener, supervision);
+  using supervisor = new Supervisor(listener, supervision);
   for (;;) {
     switch (listener.wait(supervisor.patienceMs)) {
       case "notification":
@@ -59,7 +60,7 @@ export function supervise(supervision: Supervision): void {
   }
 }
 
-class Supervisor {
+class Supervisor implements Disposable {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
@@ -72,9 +73,11 @@ class Supervisor {
   ) {
     this.#listener = listener;
     const performs = new Performer(performer);
+    const { mask: ownMask } = new Caller(Deno.pid);
     this.#operations = {
-      files: new Operations(new PathJudge(policy), performs, architecture),
+      files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
       connections: new Connections(policy.ports, performs, architecture),
+      signals: new Signals(),
     };
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
@@ -117,6 +120,10 @@ class Supervisor {
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
   }
 
+  [Symbol.dispose](): void {
+    this.#operations.connections[Symbol.dispose]();
+  }
+
   #read({ id, thread, number, arguments: args }: Notification): Operation {
     const call = this.#calls.get(number);
     if (call === undefined) throw new CallError(Errno.EPERM);
@@ -128,6 +135,7 @@ class Supervisor {
 
   #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
     if (answer.kind === "result") return this.#listener.answer(id, answer.result);
+    if (answer.kind === "goOn") return this.#listener.letGoOn(id);
     const { descriptor, closeOnExec, writable } = answer;
     // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
     const result = writable

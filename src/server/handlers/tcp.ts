@@ -18,7 +18,11 @@ export function tcpHandlers(
 ): Record<string, RequestHandler> {
   return {
     "tcp/connect": handler(methods["tcp/connect"], (params, { tcp }) => {
-      if (!allowed) throw internalError("this executor allows no port forwarding (portForwarding)");
+      if (!allowed) {
+        throw internalError(
+          "this executor allows no port forwarding (forbidPortForwarding, allowedNetwork)",
+        );
+      }
       if (ownPorts().includes(params.port)) {
         throw invalidRequest(`port ${params.port} is the executor's own`);
       }

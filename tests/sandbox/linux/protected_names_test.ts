@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../context.ts";
 import { type Scene, testScene } from "./scene.ts";
 import { runScript, startWrapped, wrap } from "./sandboxed_run.ts";
+import { eventually } from "../../support/patience.ts";
 
 const REPOSITORY =
   "mkdir -p ws/.git/hooks && echo ref > ws/.git/HEAD && mkdir ws/src && touch ws/src/a";
@@ -172,6 +174,18 @@ testScene("a process that outlives the command cannot use the gap", "", async (s
     assertEquals(await scene.host("ls -A ws"), "");
   }
 }, ["bubblewrap"]);
+
+testScene("a process that outlives the command is still supervised", "", async (scene) => {
+  const { exitCode } = await scene.script(
+    "(touch begun; until [ -e end ]; do mkdir .git; done; mkdir .git .codex; touch ended) " +
+      ">/dev/null 2>&1 & until [ -e begun ]; do :; done",
+    { entries: workspaceWrite },
+  );
+  assertEquals(exitCode, 0);
+  await scene.host("touch ws/end");
+  await eventually(() => existsSync(`${scene.workspace}/ended`), "the end of what was left behind");
+  assertEquals(await scene.host("ls -A ws"), "begun\nend\nended\n");
+}, ["landlock"]);
 
 testScene("a directory that the user made meanwhile is kept", "", async (scene) => {
   const wrapped = await wrap(["/bin/true"], { cwd: scene.workspace, entries: workspaceWrite });

@@ -1,4 +1,4 @@
-import { canRunLandlock, LandlockRunner } from "./landlocked_run.ts";
+import { canRunLandlock, executorIn, LandlockRunner } from "./landlocked_run.ts";
 import {
   canRunBubblewrap,
   run,
@@ -52,36 +52,49 @@ function testOne(
   mechanism: TestMechanism,
   user: TestUser,
 ): void {
-  Deno.test({
-    name: `${name}, ${mechanism}, as ${user.name}`,
-    ignore: mechanism === "bubblewrap" ? !canRunBubblewrap : !canRunLandlock,
-    fn: async () => {
-      const base = await Deno.makeTempDir();
-      await Deno.chmod(base, 0o755);
-      await using landlock = new LandlockRunner({ name: user.name, user, namespaces: true });
-      try {
-        const scene = makeScene(base, user, mechanism, landlock);
+  const full = `${name}, ${mechanism}, as ${user.name}`;
+  const canRun = mechanism === "bubblewrap" ? canRunBubblewrap : canRunLandlock;
+  if (!canRun) return Deno.test.ignore(full, () => {});
+  const withRunner = mechanism === "bubblewrap" ? withBubblewrap : withLandlock(user);
+  Deno.test(full, async () => {
+    const base = await Deno.makeTempDir();
+    await Deno.chmod(base, 0o755);
+    try {
+      await withRunner(async (runner) => {
+        const scene = makeScene(base, user, mechanism, runner);
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
         await body(scene);
-      } finally {
-        await Deno.remove(base, { recursive: true });
-      }
-    },
+      });
+    } finally {
+      await Deno.remove(base, { recursive: true });
+    }
   });
+}
+
+type Runner = (argv: readonly string[], options: RunOptions) => Promise<SceneResult>;
+
+function withBubblewrap(body: (runner: Runner) => Promise<void>): Promise<void> {
+  return body(run);
+}
+
+function withLandlock(user: TestUser): typeof withBubblewrap {
+  const executor = executorIn({ name: user.name, user, namespaces: true });
+  return (body) =>
+    executor.withClient((client) => {
+      const runner = new LandlockRunner(client);
+      return body((argv, options) => runner.run(argv, options));
+    });
 }
 
 function makeScene(
   base: string,
   user: TestUser,
   mechanism: TestMechanism,
-  landlock: LandlockRunner,
+  runner: Runner,
 ): Scene {
   const workspace = `${base}/ws`;
-  const runs: Scene["run"] = (argv, options) => {
-    const whole = { cwd: workspace, user, ...options };
-    return mechanism === "bubblewrap" ? run(argv, whole) : landlock.run(argv, whole);
-  };
+  const runs: Scene["run"] = (argv, options) => runner(argv, { cwd: workspace, user, ...options });
   return {
     base,
     workspace,
