@@ -59,9 +59,9 @@ export const FORWARD_MANUAL: CommandManual = {
   synopsis: "forward (--url URL | --ssh HOST | --via COMMAND) [options] [LOCAL:]REMOTE...",
   description:
     `Reaches ports of the loopback address of an executor's machine at ports of this one, over the
-executor's own connection. LOCAL is a port here, 0 for any that is free (default: the same as there);
-REMOTE is a port there. Prints the address of each, one a line, when it is ready; ends at Ctrl-C or
-SIGTERM.`,
+executor's own connection. LOCAL is a port here, 0 for any that is free (default: the same as
+there); REMOTE is a port there. Prints the address of each, one a line, when it is ready; ends at
+Ctrl-C or SIGTERM.`,
   options: [...settingsHelp("forward"), ...optionsHelp(OPTIONS)],
   operands: { kind: "anything" },
   notes: () =>

@@ -8,7 +8,19 @@ const SCREEN = { columns: 100, lines: 50 };
 
 const JOBS = ["jobs", "attach", "logs", "kill", "rm"];
 
-for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "token"]) {
+for (
+  const command of [
+    "serve",
+    "exec",
+    ...JOBS,
+    "cp",
+    "forward",
+    "bridge",
+    "config",
+    "doctor",
+    "token",
+  ]
+) {
   Deno.test(`help: that of ${command} fits on one screen`, async () => {
     const { code, stdout } = await runToEnd([command, "--help"]);
     assertEquals(code, 0);
@@ -19,7 +31,7 @@ for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "
 }
 
 Deno.test("help: --help-all has every setting, --help all but the rare ones and says where they are", async () => {
-  for (const command of ["serve", "exec"] as const) {
+  for (const command of ["serve", "exec", "cp", "forward"] as const) {
     const { stdout: all } = await runToEnd([command, "--help-all"]);
     const { stdout: common } = await runToEnd([command, "--help"]);
     assertStringIncludes(common, "--help-all");

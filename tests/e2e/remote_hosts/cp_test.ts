@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ended, remex, runToEnd } from "../support/executor.ts";
+import { ended, remex, REMEX_BIN, runToEnd } from "../support/executor.ts";
 import { eventually } from "../../support/patience.ts";
 import { processesWith, SshHost, testWithSsh } from "./support/ssh_host.ts";
 
@@ -95,6 +95,37 @@ testWithSsh(
     }
   },
 );
+
+/** The session on a terminal that the documentation shows about files. */
+function documentedSession(): { readonly command: string; readonly output: string }[] {
+  const page = Deno.readTextFileSync(new URL("../../../docs/remote-hosts.md", import.meta.url));
+  const [, session = ""] = /\n## Files\n.*?```console\n(.*?)```/s.exec(page) ?? [];
+  return session.split(/^\$ /m).slice(1).map((text) => {
+    const end = text.indexOf("\n");
+    return { command: text.slice(0, end), output: text.slice(end + 1) };
+  });
+}
+
+testWithSsh("cp: what the documentation shows", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  const { directory } = host;
+  directory.write("bin/ssh", `#!/bin/sh\nexec /usr/bin/${host.sshCommand} "$@"\n`, 0o755);
+  Deno.symlinkSync(REMEX_BIN, `${directory.path}/bin/remex`);
+  directory.write("work/notes.txt", "remember the milk\n");
+  directory.write("work/project/readme", "made of small parts\n");
+  const session = documentedSession();
+  assert(session.length >= 8);
+  for (const { command, output } of session) {
+    const { stdout, stderr, code } = await new Deno.Command("/bin/sh", {
+      args: ["-c", command],
+      clearEnv: true,
+      env: { PATH: `${directory.path}/bin:/usr/bin:/bin`, HOME: directory.path },
+      cwd: `${directory.path}/work`,
+    }).output();
+    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assertEquals({ code, said }, { code: 0, said: output }, command);
+  }
+});
 
 testWithSsh("cp: what ssh says of a host that cannot be reached", async () => {
   await using host = await SshHost.start({ prepared: true });
