@@ -1,7 +1,8 @@
 /**
  * Writes what documentation says of settings and requirements from the program's own tables: the
- * tables of docs/configuration.md, and the JSON Schemas that editors can use. With --check it writes
- * nothing, and fails when something is out of date.
+ * tables of docs/configuration.md, and the JSON Schemas that editors can use; and the table of hosts in
+ * docs/sandbox.md from what scripts/test-hosts expects of them. With --check it writes nothing, and
+ * fails when something is out of date.
  */
 import * as z from "zod/mini";
 import {
@@ -11,6 +12,7 @@ import {
   REQUIREMENTS,
 } from "../src/config/requirements.ts";
 import { settingNames, SETTINGS } from "../src/config/settings.ts";
+import { type Host, HOSTS } from "../tests/hosts/hosts.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -26,7 +28,7 @@ function withTable(page: string, name: string, rows: readonly (readonly string[]
   const end = "<!-- end -->";
   const from = page.indexOf(begin);
   const to = page.indexOf(end, from);
-  if (from < 0 || to < 0) throw new Error(`docs/configuration.md has no marks for ${name}`);
+  if (from < 0 || to < 0) throw new Error(`a page has no marks for ${name}`);
   return page.slice(0, from + begin.length) + `\n\n${table(rows)}\n\n` + page.slice(to);
 }
 
@@ -56,6 +58,17 @@ function settingRows(): string[][] {
 function requirementRows(): string[][] {
   const rows = requirementNames().map((name) => [`\`${name}\``, REQUIREMENTS[name].meaning]);
   return [...rows, [`\`${MAXIMUM}\``, MAXIMUM_MEANING]];
+}
+
+function hostRows(): string[][] {
+  return HOSTS.map((host) => [host.name, host.user, MEANS[host.mechanism], enforcementOf(host)]);
+}
+
+const MEANS = { bubblewrap: "bubblewrap", landlock: "Landlock" };
+
+function enforcementOf({ refused }: Host): string {
+  const exceptions = Object.entries(refused).map(([intent, reason]) => `${intent} (${reason})`);
+  return exceptions.length === 0 ? "all" : `all; refused: ${exceptions.join(", ")}`;
 }
 
 /** A JSON Schema for a file whose members are these. */
@@ -101,6 +114,11 @@ function requirementsSchema(): string {
 }
 
 function documents(): Document[] {
+  const sandboxPage = withTable(
+    Deno.readTextFileSync(new URL("docs/sandbox.md", root)),
+    "hosts",
+    [["on", "as", "by", "enforced"], ...hostRows()],
+  );
   let page = Deno.readTextFileSync(new URL("docs/configuration.md", root));
   page = withTable(page, "settings", [
     ["setting", "of", "built in", "what it is"],
@@ -112,6 +130,7 @@ function documents(): Document[] {
   ]);
   return [
     { path: "docs/configuration.md", content: page },
+    { path: "docs/sandbox.md", content: sandboxPage },
     { path: "docs/config.schema.json", content: settingsSchema() },
     { path: "docs/requirements.schema.json", content: requirementsSchema() },
   ];

@@ -185,7 +185,7 @@ function spoolPlaces({ XDG_CACHE_HOME, HOME, TMPDIR }: Environment): string[] {
     HOME && `${HOME}/.cache/remex/output`,
     `/var/tmp/${own}`,
     `${TMPDIR || "/tmp"}/${own}`,
-  ].filter((path) => path !== undefined && isAbsolute(path)).map(String);
+  ].filter((path): path is string => path !== undefined && isAbsolute(path));
 }
 
 /**

@@ -35,8 +35,8 @@ const calls = libraryTable({
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
 
-const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 const F_DUPFD_CLOEXEC = 1030;
+const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 
 const ARM = Deno.build.arch === "aarch64";
 

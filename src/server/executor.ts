@@ -105,8 +105,8 @@ export class Executor {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
-    const { spool, detachedLifeMs = THIRTY_SECONDS_MS, maxDetachedLifeMs = detachedLifeMs } =
-      options;
+    const { spool, detachedLifeMs = THIRTY_SECONDS_MS } = options;
+    const maxDetachedLifeMs = Math.max(detachedLifeMs, options.maxDetachedLifeMs ?? 0);
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Quota(limits.processes),

@@ -125,7 +125,8 @@ try {
   const hosts = HOSTS.filter(({ name, place }) => has[place.kind] && name.includes(options.filter));
   for (const host of hosts) {
     say(`\n== ${host.name}, as ${host.user}`);
-    const faults = await connect(host, boot).then((client) => examine(host, client));
+    const faults = await connect(host, boot).then((client) => examine(host, client))
+      .catch((error) => [Deno.inspect(error)]);
     for (const fault of faults) say(`   ${fault}`);
     if (faults.length === 0) passed++;
     else failed++;

@@ -8,7 +8,6 @@ import {
 } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import {
-  duplicate,
   FileType,
   isOnProc,
   openAt,
@@ -292,10 +291,6 @@ export class Operations {
     const exclusive = (flags & OpenFlag.Create) !== 0 && (flags & OpenFlag.Exclusive) !== 0;
     const follow = (flags & OpenFlag.NoFollow) === 0 && !exclusive;
     const place = resolver.resolve(base, path, follow || "ifDirectory");
-    if (flags & OpenFlag.PathOnly) {
-      allow(this.#judgeRead(place));
-      return this.#reopen(requireObject(place), flags);
-    }
     if (flags & OpenFlag.Temporary) return this.#openTemporary(place, caller, flags, mode);
     if (place.kind === "entry" && place.object === undefined) {
       if ((flags & OpenFlag.Create) === 0) throw new CallError(Errno.ENOENT);
@@ -348,17 +343,9 @@ export class Operations {
   #reopen(object: FoundObject, flags: number): Answer {
     const path = this.#pathTo(object);
     const kept = withoutWaiting(flags) & ~(OpenFlag.Create | OpenFlag.NoFollow);
-    if (flags & OpenFlag.PathOnly && isType(object, FileType.Link)) {
-      return this.#reopenLink(object, flags);
-    }
     const result = this.#perform("openat", [AT_FDCWD, path, kept, 0]);
     if (hasToWait(result, object, flags)) return LATER;
     return opened(succeeded(result), flags);
-  }
-
-  /** A link itself can be held, and no more. */
-  #reopenLink({ descriptor }: FoundObject, flags: number): Answer {
-    return copied(succeeded(duplicate(descriptor)), flags);
   }
 
   /**
@@ -506,7 +493,7 @@ function withoutWaiting(flags: number): number {
 }
 
 function opened(descriptor: Descriptor, flags: number): Answer {
-  if ((flags & (OpenFlag.NonBlocking | OpenFlag.PathOnly)) === 0) {
+  if ((flags & OpenFlag.NonBlocking) === 0) {
     setStatusFlags(descriptor, flags & SETTABLE);
   }
   return copied(descriptor, flags);

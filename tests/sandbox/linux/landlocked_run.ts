@@ -1,3 +1,5 @@
+import { assembleBpf } from "../../../src/sandbox/seccomp/bpf.ts";
+import { shippedSeccompProfile } from "../../../src/sandbox/seccomp/profile.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
 import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
@@ -40,9 +42,38 @@ export interface LandlockedResult {
   readonly stderr: string;
 }
 
-/** What makes a host without user namespaces of the program that follows. */
+/** What containers refuse with Docker's defaults (see tests/hosts/docker_seccomp.jsonc). */
+const REFUSED_IN_CONTAINERS = ["unshare", "setns", "mount", "umount2", "pivot_root", "pidfd_getfd"];
+
+/** A filter of system calls by which a program is refused what containers refuse. */
+function containerFilter(): Uint8Array {
+  const rules = Object.values(shippedSeccompProfile().sections).flat();
+  const numbers = rules.filter(({ call }) => REFUSED_IN_CONTAINERS.includes(call))
+    .flatMap((rule) => rule[Deno.build.arch] ?? []);
+  return assembleBpf([
+    { op: "load", offset: 0 },
+    ...new Set(numbers).values().map((value) =>
+      ({ op: "branch", test: "equal", value, outcome: true, to: "refused" }) as const
+    ),
+    { op: "return", value: 0x7fff_0000 },
+    { op: "label", name: "refused" },
+    { op: "return", value: 0x0005_0001 },
+  ]);
+}
+
+/** Bytes for printf(1). */
+function octal(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+}
+
+/** What makes a host without user namespaces, as most containers are, of the program that follows. */
 export const WITHOUT_NAMESPACES: readonly string[] = [
-  ...["/usr/bin/bwrap", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
+  ...[
+    "/bin/bash",
+    "-c",
+    `exec /usr/bin/bwrap --seccomp 9 "$@" 9< <(printf '${octal(containerFilter())}')`,
+  ],
+  ...["bwrap", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
   ...["--dev-bind", "/", "/", "--"],
 ];
 

@@ -13,7 +13,8 @@ if (Deno.build.os === "linux") closeDescriptor(openWithoutLinks("/"));
 /** Whether this machine can run the tests at all. */
 export const canRunBubblewrap = Deno.build.os === "linux" && await isUsable();
 
-const sandbox = new Sandbox();
+// Landlock would stand in for it where it refuses.
+const sandbox = new Sandbox({ mechanism: "bubblewrap" });
 
 /** A user without any privileges, whom root can become. */
 const NOBODY = 65534;
