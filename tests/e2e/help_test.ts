@@ -18,7 +18,7 @@ for (const command of Object.keys(COMMANDS)) {
 }
 
 Deno.test("help: --help-all has every setting, --help all but the rare ones and says where they are", async () => {
-  for (const command of ["serve", "exec"] as const) {
+  for (const command of ["serve", "exec", "cp", "forward"] as const) {
     const { stdout: all } = await runToEnd([command, "--help-all"]);
     const { stdout: common } = await runToEnd([command, "--help"]);
     assertStringIncludes(common, "--help-all");
