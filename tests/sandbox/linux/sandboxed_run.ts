@@ -13,7 +13,7 @@ if (Deno.build.os === "linux") closeDescriptor(openWithoutLinks("/"));
 /** Whether this machine can run the tests at all. */
 export const canRunBubblewrap = Deno.build.os === "linux" && await isUsable();
 
-const sandbox = new Sandbox();
+const sandbox = new Sandbox({ mechanism: "bubblewrap" });
 
 /** A user without any privileges, whom root can become. */
 const NOBODY = 65534;
