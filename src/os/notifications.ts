@@ -22,6 +22,8 @@ const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x4008_2104n;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1n;
 /** Adding the descriptor and answering with its number are one step. Since Linux 5.14. */
 const SECCOMP_ADDFD_FLAG_SEND = 2;
+/** Whoever made the call makes it, as if there were no filter. Since Linux 5.5. */
+const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 
 /** `struct seccomp_notif`: id, pid, flags, and `struct seccomp_data`. */
 const NOTIFICATION_BYTES = 80;
@@ -104,6 +106,17 @@ export class NotificationListener {
     this.#answerView.setBigUint64(0, id, true);
     if (result < 0) this.#answerView.setInt32(16, result, true);
     else this.#answerView.setBigInt64(8, BigInt(result), true);
+    calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_SEND, this.#answer);
+  }
+
+  /**
+   * Has the call made by whoever made it. Only for those that are trusted: their arguments can be
+   * other ones by then.
+   */
+  letContinue(id: bigint): void {
+    this.#answer.fill(0);
+    this.#answerView.setBigUint64(0, id, true);
+    this.#answerView.setUint32(20, SECCOMP_USER_NOTIF_FLAG_CONTINUE, true);
     calls().ioctl(this.#listener, SECCOMP_IOCTL_NOTIF_SEND, this.#answer);
   }
 

@@ -81,7 +81,7 @@ export interface Mechanism<Abilities = unknown, Plan extends MechanismPlan = Mec
    *
    * @throws {RpcError} -32603 if the command could not be started in full accordance with the plan
    */
-  wrap(plan: Plan, command: CommandToSandbox): SandboxedCommand;
+  wrap(plan: Plan, command: CommandToSandbox): SandboxedCommand | Promise<SandboxedCommand>;
 }
 
 /** Says what is missing where a mechanism does not work at all. */

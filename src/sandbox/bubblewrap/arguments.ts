@@ -49,6 +49,9 @@ const SECCOMP = 4;
 const STATUS = 5;
 /** What the wrapper waits at before it starts the command. */
 export const GATE = 6;
+const FIRST_EMPTY_FILE = 7;
+/** Each takes a descriptor; further ones are a device that cannot be opened. */
+const MAX_EMPTY_FILES = 100;
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;
@@ -91,6 +94,10 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
       { number: GATE, purpose: { kind: "gate", shut: true } },
+      ...emptyFiles(options.view).map((_, index) => ({
+        number: FIRST_EMPTY_FILE + index,
+        purpose: { kind: "data", bytes: new Uint8Array() } as const,
+      })),
     ],
   };
 }
@@ -117,11 +124,16 @@ function environment(env: Readonly<Record<string, string>>): string[] {
   });
 }
 
+function emptyFiles({ mounts }: FileView): Mount[] {
+  return mounts.filter(({ kind }) => kind === "emptyFile").slice(0, MAX_EMPTY_FILES);
+}
+
 function files({ view, freshProc }: BubblewrapOptions): string[] {
+  const empty = emptyFiles(view);
   return [
     ...root(view.root),
     ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
-    ...view.mounts.flatMap(mountArguments),
+    ...view.mounts.flatMap((mount) => mountArguments(mount, empty.indexOf(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
@@ -150,13 +162,18 @@ function root(root: FileView["root"]): string[] {
   }
 }
 
-function mountArguments(mount: Mount): string[] {
+/** @param index which empty file it is; -1 if it is none that has a descriptor */
+function mountArguments(mount: Mount, index: number): string[] {
   switch (mount.kind) {
     case "bind":
       return [mount.writable ? "--bind" : "--ro-bind", mount.path, mount.path];
     case "emptyDirectory":
       return ["--perms", mount.passable ? "0111" : "0000", "--tmpfs", mount.path];
     case "emptyFile":
+      if (index !== -1) {
+        const data = `${FIRST_EMPTY_FILE + index}`;
+        return ["--perms", "0000", "--ro-bind-data", data, mount.path];
+      }
       // Every mount but /dev is without devices, so that opening this one fails (EACCES).
       return ["--ro-bind", "/dev/null", mount.path];
     case "link":

@@ -22,11 +22,14 @@ import {
   untrustedTrees,
 } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
+import { GroupPool } from "../restricted_threads/group_pool.ts";
+import type { RestrictedGroup } from "../restricted_threads/restricted_group.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { finalStage, type HelperTools } from "./final_stage.ts";
 import { holdInPlace } from "./hold_in_place.ts";
+import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { startInWrapper } from "./start.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
@@ -52,16 +55,19 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   readonly name = "bubblewrap";
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
+  readonly #groups: GroupPool;
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
+    groups: GroupPool = new GroupPool(),
     observer?: PlaceholderObserver,
   ) {
     this.#host = host;
     this.#filters = filters;
+    this.#groups = groups;
     this.#placeholders = new Placeholders();
     this.#placeholders.observer = observer;
   }
@@ -87,7 +93,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   }
 
   /** Makes ready what the view needs on the disk, which is held until the command is released. */
-  wrap(plan: BubblewrapPlan, command: CommandToSandbox): BubblewrapCommand {
+  async wrap(plan: BubblewrapPlan, command: CommandToSandbox): Promise<BubblewrapCommand> {
     const { policy, program, abilities } = plan;
     const { network } = policy;
     const { path, canSetArg0, freshProc } = program;
@@ -97,7 +103,13 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const held = holdInPlace(plan.view, this.#placeholders);
+    const { view, starter } = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    const held = holdInPlace(view, this.#placeholders);
+    const endLease = starter?.lease();
+    const release = () => {
+      endLease?.();
+      held.release();
+    };
     try {
       const takesTerminal = command.terminal && tools.setsid !== undefined;
       const call = bubblewrapCall({
@@ -108,6 +120,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         seccompProgram: this.#filters.get({
           architecture: abilities.architecture,
           network: filterMode(network),
+          handsOverElsewhere: starter !== undefined,
         }),
         cwd,
         env: command.env,
@@ -115,15 +128,17 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         stage,
       });
       const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
-      return new BubblewrapCommand({ ...call, takesTerminal, portAccess, mounts }, held.release);
+      const setup = { ...call, takesTerminal, portAccess, starter, mounts };
+      return new BubblewrapCommand(setup, release);
     } catch (error) {
-      held.release();
+      release();
       if (error instanceof UnwrappableError) throw internalError(error.message, error);
       throw error;
     }
   }
 
   [Symbol.dispose](): void {
+    this.#groups[Symbol.dispose]();
     this.#placeholders.releaseAll();
   }
 }
@@ -135,6 +150,8 @@ export interface WrapperSetup {
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
+  /** The threads that start it, if they keep names from coming into being. */
+  readonly starter: RestrictedGroup | undefined;
   /** What may be writable when the sandbox stands. */
   readonly mounts: ExpectedMounts;
 }

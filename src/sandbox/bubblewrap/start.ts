@@ -5,11 +5,12 @@ import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
+  type ChildCommand,
   type ChildObserver,
   type ChildSandbox,
   StartError,
 } from "../../process/child.ts";
-import { startLinuxChild } from "../../process/linux/start.ts";
+import { startLinuxChild, startLinuxChildElsewhere } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { PortAccess, PortRelay } from "../network/port_relay.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
@@ -36,7 +37,7 @@ export async function startInWrapper(
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = startWrapper(setup, release, birth, listener);
+  const { wrapper, channels } = await startWrapper(setup, release, birth, listener);
   const atGate = await whileGateShut(setup, channels);
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
@@ -66,6 +67,7 @@ export async function startInWrapper(
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
       channels[Symbol.dispose]();
+      setup.starter?.exited(wrapper.pid);
       observer.exited(exitCode);
     },
     ended: () => void released.then(() => observer.ended()),
@@ -81,16 +83,16 @@ interface StartedWrapper {
   readonly channels: WrapperChannels;
 }
 
-function startWrapper(
-  { argv, descriptors, takesTerminal }: WrapperSetup,
+async function startWrapper(
+  { argv, descriptors, takesTerminal, starter }: WrapperSetup,
   release: () => void,
   { stdio, group }: SandboxedBirth,
   listener: Listener,
-): StartedWrapper {
+): Promise<StartedWrapper> {
   let channels: WrapperChannels | undefined;
   try {
     channels = new WrapperChannels(descriptors);
-    const wrapper = startLinuxChild({
+    const command: ChildCommand = {
       argv,
       cwd: "/",
       // The command's own is among what the wrapper is told.
@@ -99,8 +101,12 @@ function startWrapper(
       descriptors: channels.forWrapper,
       sealed: true,
       group,
-    }, listener);
+    };
+    const wrapper = starter === undefined
+      ? startLinuxChild(command, listener)
+      : await startLinuxChildElsewhere((launch) => starter.spawn(launch), command, listener);
     wrapper.pause();
+    starter?.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();

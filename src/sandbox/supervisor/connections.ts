@@ -7,7 +7,7 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { callNumber } from "./calls.ts";
 import type { Answer } from "./operations.ts";
-import type { Performer } from "./performer.ts";
+import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 
 /** linux/socket.h. */
@@ -25,12 +25,12 @@ const MAPPED_LOOPBACK = [...Array(10).fill(0), 0xff, 0xff, ...LOOPBACK];
 /** Makes connections on behalf of a command, on a copy of its socket. */
 export class Connections {
   readonly #ports: ReadonlySet<number>;
-  readonly #performer: Performer;
+  readonly #performer: CallMaker;
   readonly #number: number | null;
   readonly #address = new Pinned(ADDRESS_BYTES);
 
   /** @param ports those of this machine's loopback that may be connected to */
-  constructor(ports: readonly number[], performer: Performer, architecture: Architecture) {
+  constructor(ports: readonly number[], performer: CallMaker, architecture: Architecture) {
     this.#ports = new Set(ports);
     this.#performer = performer;
     this.#number = callNumber("connect", architecture);

@@ -2,12 +2,14 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
-import { Caller } from "./caller.ts";
+import { Caller, ownFilters, type OwnNamespaces } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
-import { Performer } from "./performer.ts";
+import { OwnCalls, Performer } from "./performer.ts";
+import { rawCall, setMask } from "../../os/raw_call.ts";
+import { ownFileSystemState } from "../../os/thread_restrictions.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
 
 /** Everything that can be handed over. */
@@ -17,6 +19,7 @@ const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
 const RETRY_SHARE = 0.1;
 const FOREVER = -1;
+const SHARED: OwnNamespaces = { mounts: false, processes: false };
 
 /** What a supervisor works with. */
 export interface Supervision {
@@ -25,8 +28,8 @@ export interface Supervision {
   /** Readable when the supervisor is to end. */
   readonly alarm: Descriptor;
   readonly policy: SupervisorPolicy;
-  /** Leads to the thread that makes the calls (see `performerChannel`). */
-  readonly performer: SharedArrayBuffer;
+  /** Leads to the thread that makes the calls (see `performerChannel`); undefined: this one does. */
+  readonly performer: SharedArrayBuffer | undefined;
   readonly architecture: Architecture;
 }
 
@@ -63,6 +66,9 @@ class Supervisor {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
+  readonly #own: OwnNamespaces;
+  /** What has no more filters than this is no command yet, but what encloses it. */
+  readonly #trustedFilters: number;
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
 
@@ -71,11 +77,14 @@ class Supervisor {
     { policy, performer, architecture }: Supervision,
   ) {
     this.#listener = listener;
-    const performs = new Performer(performer);
+    const performs = performer === undefined ? ownCalls() : new Performer(performer);
     this.#operations = {
       files: new Operations(new PathJudge(policy), performs, architecture),
       connections: new Connections(policy.ports, performs, architecture),
     };
+    this.#own = policy.own ?? SHARED;
+    // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
+    this.#trustedFilters = this.#own.mounts ? ownFilters() + 1 : 0;
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
   }
@@ -89,10 +98,12 @@ class Supervisor {
   serveNext(): void {
     const notification = this.#listener.receive();
     if (notification === undefined) return;
-    const { id } = notification;
+    const { id, thread } = notification;
+    const caller = new Caller(thread, this.#own, () => this.#listener.isWaiting(id));
+    if (this.#isTrusted(caller)) return this.#listener.letContinue(id);
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
-      operation = this.#read(notification);
+      operation = this.#read(notification, caller);
       return operation(this.#operations);
     });
     if (answer.kind !== "later") return this.#answer(id, answer);
@@ -117,10 +128,21 @@ class Supervisor {
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
   }
 
-  #read({ id, thread, number, arguments: args }: Notification): Operation {
+  #isTrusted(caller: Caller): boolean {
+    if (!this.#own.mounts) return false;
+    try {
+      return caller.filters <= this.#trustedFilters;
+    } catch (error) {
+      // It has ended meanwhile.
+      if (error instanceof CallError) return false;
+      throw error;
+    }
+  }
+
+  #read({ id, number, arguments: args }: Notification, caller: Caller): Operation {
     const call = this.#calls.get(number);
     if (call === undefined) throw new CallError(Errno.EPERM);
-    const operation = readCall(call, new Caller(thread), args);
+    const operation = readCall(call, caller, args);
     // What has been read is of whoever made the call, and not of one with the same number.
     if (!this.#listener.isWaiting(id)) throw new CallError(Errno.EINTR);
     return operation;
@@ -136,6 +158,11 @@ class Supervisor {
     closeDescriptor(descriptor);
     if (writable || result < 0) this.#listener.answer(id, result);
   }
+}
+
+function ownCalls(): OwnCalls {
+  ownFileSystemState();
+  return new OwnCalls(rawCall, setMask);
 }
 
 function outcomeOf(action: () => Answer): Answer {

@@ -33,7 +33,7 @@ export function ownTerminal(caller: Caller, wanted: FoundObject): Descriptor | u
   const { status } = wanted;
   if (!isOwnTerminal(status) && !isSame(status, session.terminal)) return undefined;
   for (const process of new Set([caller.process, session.leader])) {
-    const found = findTerminal(process, session.terminal);
+    const found = findTerminal(process, session.terminal, wanted);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -44,7 +44,11 @@ interface Device {
   readonly minor: number;
 }
 
-function findTerminal(process: number, terminal: Device): Descriptor | undefined {
+function findTerminal(
+  process: number,
+  terminal: Device,
+  wanted: FoundObject,
+): Descriptor | undefined {
   const held = openProcessDescriptor(process);
   if (held === undefined) return undefined;
   try {
@@ -52,7 +56,9 @@ function findTerminal(process: number, terminal: Device): Descriptor | undefined
       const copy = copyDescriptor(held, number);
       if (copy === undefined) continue;
       const status = statusOf(copy);
-      if (typeof status !== "number" && isSame(status, terminal)) return copy;
+      if (typeof status !== "number" && isSame(status, terminal) && isOn(status, wanted)) {
+        return copy;
+      }
       closeDescriptor(copy);
     }
     return undefined;
@@ -81,6 +87,11 @@ function sessionOf(
       minor: number & 0xff | number >> 12 & 0xfff00,
     },
   };
+}
+
+/** Every devpts numbers its terminals from 0: a sandbox may have one of its own. */
+function isOn({ fileSystem }: ObjectStatus, { status }: FoundObject): boolean {
+  return isOwnTerminal(status) || fileSystem === status.fileSystem;
 }
 
 function isOwnTerminal(status: ObjectStatus): boolean {

@@ -103,7 +103,7 @@ export class GroupPool implements Disposable {
   async #makeRoom(): Promise<void> {
     if (this.#all.size < this.#options.maxGroups) return;
     const idle = [...this.#groups.values()]
-      .filter(({ made }) => made?.works && !made.starting)
+      .filter(({ made }) => made?.works && !made.inUse)
       .sort((left, right) => left.usedAt - right.usedAt);
     for (const { made } of idle) {
       made?.retire();
@@ -138,7 +138,7 @@ export class GroupPool implements Disposable {
   #endIdle(): void {
     const limit = performance.now() - this.#options.idleMs;
     for (const [key, { made, usedAt }] of this.#groups) {
-      if (made === undefined || usedAt > limit || made.starting) continue;
+      if (made === undefined || usedAt > limit || made.inUse) continue;
       made.retire();
       this.#groups.delete(key);
     }

@@ -13,7 +13,7 @@ import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from ".
 /** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
   ? new URL("./worker.ts", import.meta.url)
-  : new URL("./src/sandbox/landlock/worker.js", import.meta.url);
+  : new URL("./src/sandbox/restricted_threads/worker.js", import.meta.url);
 
 /**
  * Threads for whatever plan comes next. Each is made when it is first needed, for that holds this
@@ -92,6 +92,7 @@ export class RestrictedGroup implements Disposable {
   #supervisor: Promise<Supervisor> | undefined;
   #failure: Error | undefined;
   #retired = false;
+  #leases = 0;
   #lastId = 0;
 
   private constructor(spawner: WorkerThread<ToSpawner, FromSpawner>) {
@@ -134,9 +135,9 @@ export class RestrictedGroup implements Disposable {
     return this.#failure === undefined && !this.#retired;
   }
 
-  /** Whether a command is being started. */
-  get starting(): boolean {
-    return this.#starts.size > 0;
+  /** Whether a command is being started, or needs the thread that has started it. */
+  get inUse(): boolean {
+    return this.#starts.size > 0 || this.#leases > 0;
   }
 
   /** Settles when none of its threads is left. */
@@ -164,6 +165,19 @@ export class RestrictedGroup implements Disposable {
     } finally {
       this.#starts.delete(id);
     }
+  }
+
+  /**
+   * Keeps the group from being retired until what is returned is called: what has asked for it is
+   * killed when the thread that started it ends (PR_SET_PDEATHSIG).
+   */
+  lease(): () => void {
+    this.#leases++;
+    let leased = true;
+    return () => {
+      if (leased) this.#leases--;
+      leased = false;
+    };
   }
 
   /** Kills a command if the group fails, until it has {@linkcode exited}. */
@@ -198,12 +212,13 @@ export class RestrictedGroup implements Disposable {
   #superviseSoon(
     threads: SpareThreads,
     { policy, architecture }: GroupPlan,
-    ruleset: Descriptor,
+    ruleset: Descriptor | undefined,
     listener: Descriptor | undefined,
   ): void {
     if (policy === undefined || listener === undefined) {
       threads.endSupervisor();
-      return closeDescriptor(ruleset);
+      if (ruleset !== undefined) closeDescriptor(ruleset);
+      return;
     }
     const begin = async () => {
       try {
@@ -211,7 +226,7 @@ export class RestrictedGroup implements Disposable {
         const options = { listener, ruleset, policy, architecture };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {
-        closeDescriptor(ruleset);
+        if (ruleset !== undefined) closeDescriptor(ruleset);
       }
     };
     this.#supervisor = begin();
