@@ -178,6 +178,7 @@ async function planBy<Abilities, Plan extends MechanismPlan>(
   mechanism: Mechanism<Abilities, Plan>,
   policy: BoundPolicy,
 ): Promise<PlannedSandbox | RefusedPlan> {
+  mechanism.anticipate?.(policy);
   const plan = mechanism.plan(policy, await mechanism.probe(untrustedTrees(policy)));
   if (isRefused(plan)) return plan;
   return { kind: plan.kind, wrap: (command) => mechanism.wrap(plan, command) };

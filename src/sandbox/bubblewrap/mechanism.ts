@@ -76,6 +76,14 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
     return this.#host.probe(untrusted);
   }
 
+  /** Threads are needed where something is missing that must not be made. */
+  anticipate({ files }: BoundPolicy): void {
+    if (files.kind === "all") return;
+    if (files.grants.some(({ kind, access }) => kind === "missing" && access !== "write")) {
+      this.#groups.prepareFirst();
+    }
+  }
+
   plan(policy: BoundPolicy, abilities: LinuxAbilities): BubblewrapPlan | RefusedPlan {
     const { bubblewrap, namespaceEntry, kernelTrees, seccomp } = abilities;
     if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");

@@ -61,6 +61,11 @@ export class GroupPool implements Disposable {
     return await this.#make(key, plan());
   }
 
+  /** Has threads made for the first plan, which comes soon. Later ones find some that are made. */
+  prepareFirst(): void {
+    if (this.#groups.size === 0) this.prepare();
+  }
+
   /** Has threads made for a plan that comes later. */
   prepare(): void {
     if (this.#spare !== undefined || this.#disposed) return;

@@ -22,7 +22,7 @@ const MODULE = import.meta.url.endsWith(".ts")
 export class SpareThreads implements Disposable {
   #spawner: WorkerThread<ToSpawner, FromSpawner> | undefined;
   #supervisor: SupervisorThreads | undefined;
-  #disposed = false;
+  #taken = false;
 
   get spawner(): WorkerThread<ToSpawner, FromSpawner> {
     return this.#spawner ??= new WorkerThread(MODULE, "sandboxed commands");
@@ -45,14 +45,19 @@ export class SpareThreads implements Disposable {
       () => this.supervisor.performer.ready,
     ];
     for (const make of makers) {
-      if (this.#disposed) return;
+      if (this.#taken) return;
       await make();
     }
   }
 
+  /** Makes no more ahead, for somebody has taken them, who asks for those that are needed. */
+  take(): void {
+    this.#taken = true;
+  }
+
   /** Ends those of a supervisor, for there is nothing to supervise. */
   endSupervisor(): void {
-    this.#disposed = true;
+    this.#taken = true;
     this.#supervisor?.[Symbol.dispose]();
   }
 
@@ -113,8 +118,13 @@ export class RestrictedGroup implements Disposable {
   static async make(threads: SpareThreads, plan: GroupPlan): Promise<RestrictedGroup> {
     const { spawner } = threads;
     const group = new RestrictedGroup(spawner);
+    threads.take();
+    // Programs that sandbox commands by other means make calls at once, which wait for an answer.
+    const needed = plan.restrictions.landlock === undefined
+      ? [spawner.ready, threads.supervisor.decider.ready]
+      : [spawner.ready];
     try {
-      await spawner.ready;
+      await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
       spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });

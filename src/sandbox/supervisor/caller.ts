@@ -12,21 +12,47 @@ const STATUS_BYTES = 16_384;
 
 const path = new Uint8Array(new ArrayBuffer(PATH_BYTES));
 const status = new Uint8Array(new ArrayBuffer(STATUS_BYTES));
-
-/** What the kernel says of a thread. */
-interface ThreadStatus {
-  readonly process: number;
-  readonly mask: number;
-  /** The numbers in the innermost PID namespace. */
-  readonly inside: ProcessNumbers;
-  /** How many filters of system calls it has. */
-  readonly filters: number;
-}
+const text = new TextDecoder();
 
 /** What a thread and its process are called. */
 export interface ProcessNumbers {
   readonly process: number;
   readonly thread: number;
+}
+
+/** What the kernel says of a thread (proc_pid_status(5)). */
+class ThreadStatus {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get process(): number {
+    return Number(this.#last("Tgid"));
+  }
+
+  get mask(): number {
+    return parseInt(this.#last("Umask"), 8);
+  }
+
+  /** The numbers in the innermost PID namespace. */
+  get inside(): ProcessNumbers {
+    return { process: Number(this.#last("NStgid")), thread: Number(this.#last("NSpid")) };
+  }
+
+  /** How many filters of system calls it has. Since Linux 5.9. */
+  get filters(): number {
+    return Number(this.#last("Seccomp_filters"));
+  }
+
+  /** The last value on the line of a field. The line of the name has no line ends within it. */
+  #last(field: string): string {
+    const begin = this.#text.indexOf(`\n${field}:`);
+    if (begin === -1) throw new CallError(Errno.EPERM);
+    const end = this.#text.indexOf("\n", begin + 1);
+    return this.#text.slice(this.#text.lastIndexOf("\t", end) + 1, end);
+  }
 }
 
 /** What commands have of their own, where they do not share it with this program. */
@@ -124,19 +150,7 @@ export class Caller {
 function readStatus(thread: number | "thread-self"): ThreadStatus {
   const file = succeeded(openAt(-1, fromByteString(`/proc/${thread}/status`), 0));
   try {
-    const text = toByteString(status, succeeded(readFrom(file, status)));
-    const [, mask] = /^Umask:\t([0-7]+)$/m.exec(text) ?? [];
-    const [, process] = /^Tgid:\t(\d+)$/m.exec(text) ?? [];
-    if (mask === undefined || process === undefined) throw new CallError(Errno.EPERM);
-    const [, processInside = process] = /^NStgid:.*\t(\d+)$/m.exec(text) ?? [];
-    const [, threadInside = thread] = /^NSpid:.*\t(\d+)$/m.exec(text) ?? [];
-    const [, filters] = /^Seccomp_filters:\t(\d+)$/m.exec(text) ?? [];
-    return {
-      mask: parseInt(mask, 8),
-      process: Number(process),
-      inside: { process: Number(processInside), thread: Number(threadInside) },
-      filters: Number(filters),
-    };
+    return new ThreadStatus(text.decode(status.subarray(0, succeeded(readFrom(file, status)))));
   } finally {
     closeDescriptor(file);
   }

@@ -31,9 +31,14 @@ export class SupervisorThreads implements Disposable {
     return this.#decider?.failed || this.#performer?.failed || false;
   }
 
+  /** Ends the one that makes calls, for the one that decides makes them itself. */
+  endPerformer(): void {
+    this.#performer?.[Symbol.dispose]();
+  }
+
   [Symbol.dispose](): void {
     this.#decider?.[Symbol.dispose]();
-    this.#performer?.[Symbol.dispose]();
+    this.endPerformer();
   }
 }
 
@@ -85,6 +90,7 @@ export class Supervisor implements Disposable {
     const { listener, ruleset, policy, architecture } = options;
     const { decider } = threads;
     const alarm = openAlarm();
+    if (ruleset === undefined) threads.endPerformer();
     const channel = ruleset === undefined ? undefined : performerChannel();
     const performer = channel && new Performer(channel);
     const supervisor = new Supervisor(threads, listener, alarm, performer);
