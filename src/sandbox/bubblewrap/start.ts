@@ -38,7 +38,10 @@ export async function startInWrapper(
 ): Promise<Child> {
   const listener = new Listener();
   const { wrapper, channels } = await startWrapper(setup, release, birth, listener);
-  const atGate = await whileGateShut(setup, channels);
+  const atGate = await whileGateShut(setup, channels, (firstProcess) => {
+    // The thread that has started it is not in the group, and may not enter it.
+    if (setup.starter !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
+  });
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
   const released = ended(firstProcess).then(() => {
@@ -126,11 +129,13 @@ type GateResult =
 async function whileGateShut(
   { portAccess, mounts }: WrapperSetup,
   channels: WrapperChannels,
+  limit: (firstProcess: number) => void,
 ): Promise<GateResult> {
   let relay: PortRelay | undefined;
   try {
     const firstProcess = await channels.firstProcess();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+    limit(firstProcess);
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
     await verifyMounts(firstProcess, mounts);
     channels.openGate();

@@ -1,10 +1,10 @@
 import {
   canRunLandlock,
-  type LandlockedOptions,
-  type LandlockedResult,
-  LandlockRunner,
   type Place,
   places,
+  type RunOptions,
+  type RunResult,
+  SandboxRunner,
   temporaryDirectory,
 } from "./landlocked_run.ts";
 
@@ -17,9 +17,9 @@ export interface LandlockScene {
   readonly outside: string;
   readonly place: Place;
   /** Runs a command in the workspace, in the scene's place. */
-  run(argv: readonly string[], options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  run(argv: readonly string[], options: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell script in the workspace, in the scene's place. */
-  script(script: string, options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  script(script: string, options: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
   host(command: string): Promise<string>;
 }
@@ -36,7 +36,7 @@ export function testLandlock(
       ignore: !canRunLandlock,
       fn: async () => {
         await using base = await temporaryDirectory();
-        await using runner = new LandlockRunner(place);
+        await using runner = new SandboxRunner(place, "landlock");
         const scene = makeScene(base.path, place, runner);
         const { id } = place.user;
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
@@ -47,7 +47,7 @@ export function testLandlock(
   }
 }
 
-function makeScene(base: string, place: Place, runner: LandlockRunner): LandlockScene {
+function makeScene(base: string, place: Place, runner: SandboxRunner): LandlockScene {
   const workspace = `${base}/ws`;
   const run: LandlockScene["run"] = (argv, options) =>
     runner.run(argv, { cwd: workspace, ...options });

@@ -26,15 +26,15 @@ export const places: readonly Place[] = users.flatMap((user) => [
     : [],
 ]);
 
-/** A command under Landlock; the working directory is also the workspace. */
-export interface LandlockedOptions extends ContextOptions {
+/** A command in a sandbox; the working directory is also the workspace if nothing else is said. */
+export interface RunOptions extends ContextOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly arg0?: string;
 }
 
-/** How a command under Landlock has ended. */
-export interface LandlockedResult {
+/** How a command in a sandbox has ended. */
+export interface RunResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -46,21 +46,26 @@ export const WITHOUT_NAMESPACES: readonly string[] = [
   ...["--dev-bind", "/", "/", "--"],
 ];
 
-/** Runs commands under Landlock, by an executor that is started for the first of them. */
-export class LandlockRunner implements AsyncDisposable {
+/** What sandboxes commands. */
+export type TestMechanism = "bubblewrap" | "landlock";
+
+/** Runs commands in sandboxes, by an executor that is started for the first of them. */
+export class SandboxRunner implements AsyncDisposable {
   readonly #place: Place;
+  readonly #mechanism: TestMechanism;
   #client: Promise<RawClient> | undefined;
   #started = 0;
 
-  constructor(place: Place) {
+  constructor(place: Place, mechanism: TestMechanism) {
     this.#place = place;
+    this.#mechanism = mechanism;
   }
 
   /** Runs a command to its end. @throws {RpcError} if it is refused */
-  async run(argv: readonly string[], options: LandlockedOptions): Promise<LandlockedResult> {
+  async run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
     const client = await (this.#client ??= this.#connect());
     const { cwd, arg0, env = { PATH: "/usr/bin:/bin" } } = options;
-    const sandbox = contextMessage({ workspaceRoots: [cwd], ...options, useLegacyLandlock: true });
+    const sandbox = contextMessage({ workspaceRoots: [cwd], ...options });
     const id = `process ${++this.#started}`;
     const params: Message = {
       ...command(id, argv, { env, sandbox }),
@@ -83,7 +88,10 @@ export class LandlockRunner implements AsyncDisposable {
       ? []
       : ["/usr/bin/setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups", "--"];
     const launcher = [...become, ...namespaces ? [] : WITHOUT_NAMESPACES];
-    const client = connectStdio({ launcher });
+    const client = connectStdio({
+      launcher,
+      env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_SANDBOX_MECHANISM: this.#mechanism },
+    });
     await client.initialize();
     return client;
   }

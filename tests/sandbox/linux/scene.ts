@@ -1,15 +1,11 @@
-import { canRunLandlock, LandlockRunner } from "./landlocked_run.ts";
 import {
-  canRunBubblewrap,
-  run,
+  canRunLandlock,
   type RunOptions,
   type RunResult,
-  type TestUser,
-  users,
-} from "./sandboxed_run.ts";
-
-/** What sandboxes commands. */
-export type TestMechanism = "bubblewrap" | "landlock";
+  SandboxRunner,
+  type TestMechanism,
+} from "./landlocked_run.ts";
+import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
 /** A directory with a workspace in it and something beside that is none of its business. */
 export interface Scene {
@@ -21,15 +17,12 @@ export interface Scene {
   readonly user: TestUser;
   readonly mechanism: TestMechanism;
   /** Runs a script in the workspace as the scene's user. */
-  script(script: string, options?: Partial<RunOptions>): Promise<SceneResult>;
+  script(script: string, options?: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a command in the workspace as the scene's user. */
-  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<SceneResult>;
+  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
   host(command: string): Promise<string>;
 }
-
-/** How a command in a scene has ended. */
-export type SceneResult = Pick<RunResult, "exitCode" | "stdout" | "stderr">;
 
 const MECHANISMS: readonly TestMechanism[] = ["bubblewrap", "landlock"];
 
@@ -58,9 +51,10 @@ function testOne(
     fn: async () => {
       const base = await Deno.makeTempDir();
       await Deno.chmod(base, 0o755);
-      await using landlock = new LandlockRunner({ name: user.name, user, namespaces: true });
+      const place = { name: user.name, user, namespaces: true };
+      await using runner = new SandboxRunner(place, mechanism);
       try {
-        const scene = makeScene(base, user, mechanism, landlock);
+        const scene = makeScene(base, user, mechanism, runner);
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
         await body(scene);
@@ -75,21 +69,18 @@ function makeScene(
   base: string,
   user: TestUser,
   mechanism: TestMechanism,
-  landlock: LandlockRunner,
+  runner: SandboxRunner,
 ): Scene {
   const workspace = `${base}/ws`;
-  const runs: Scene["run"] = (argv, options) => {
-    const whole = { cwd: workspace, user, ...options };
-    return mechanism === "bubblewrap" ? run(argv, whole) : landlock.run(argv, whole);
-  };
+  const run: Scene["run"] = (argv, options) => runner.run(argv, { cwd: workspace, ...options });
   return {
     base,
     workspace,
     outside: `${base}/outside`,
     user,
     mechanism,
-    run: runs,
-    script: (script, options) => runs(["/bin/sh", "-c", script], options),
+    run,
+    script: (script, options) => run(["/bin/sh", "-c", script], options),
     host: async (command) => {
       const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
         args: ["-ec", command],
