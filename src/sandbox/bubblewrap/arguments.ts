@@ -33,6 +33,12 @@ export interface BubblewrapOptions {
   readonly view: FileView;
   /** Whether the host lets a fresh /proc be mounted; some containers do not. */
   readonly freshProc: boolean;
+  /**
+   * The number before that of the first process but bubblewrap's own. It takes a fresh /proc.
+   *
+   * @default 1
+   */
+  readonly lastNumber?: number | undefined;
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
@@ -49,9 +55,16 @@ const SECCOMP = 4;
 const STATUS = 5;
 /** What the wrapper waits at before it starts the command. */
 export const GATE = 6;
-const FIRST_EMPTY_FILE = 7;
+const LAST_NUMBER = 7;
+const FIRST_EMPTY_FILE = 8;
 /** Each takes a descriptor; further ones are a device that cannot be opened. */
 const MAX_EMPTY_FILES = 100;
+
+/**
+ * What the kernel numbers the next process after (proc_sys_kernel(5)), for whoever writes it. In the
+ * new /proc it may be read-only, so it is written in the host's, which bubblewrap still has there.
+ */
+const LAST_NUMBER_FILE = "/proc/self/root/oldroot/proc/sys/kernel/ns_last_pid";
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;
@@ -94,6 +107,7 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
       { number: GATE, purpose: { kind: "gate", shut: true } },
+      ...lastNumberData(options),
       ...emptyFiles(options.view).map((_, index) => ({
         number: FIRST_EMPTY_FILE + index,
         purpose: { kind: "data", bytes: new Uint8Array() } as const,
@@ -128,11 +142,24 @@ function emptyFiles({ mounts }: FileView): Mount[] {
   return mounts.filter(({ kind }) => kind === "emptyFile").slice(0, MAX_EMPTY_FILES);
 }
 
-function files({ view, freshProc }: BubblewrapOptions): string[] {
+/** The options of bubblewrap that number processes, and the descriptor that they read. */
+export const NUMBERING: { readonly options: readonly string[]; readonly descriptor: number } = {
+  options: ["--file", `${LAST_NUMBER}`, LAST_NUMBER_FILE],
+  descriptor: LAST_NUMBER,
+};
+
+function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
+  if (lastNumber === undefined) return [];
+  const bytes = new TextEncoder().encode(`${lastNumber}`);
+  return [{ number: LAST_NUMBER, purpose: { kind: "data", bytes } }];
+}
+
+function files({ view, freshProc, lastNumber }: BubblewrapOptions): string[] {
   const empty = emptyFiles(view);
   return [
     ...root(view.root),
     ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
+    ...lastNumber === undefined ? [] : NUMBERING.options,
     ...view.mounts.flatMap((mount) => mountArguments(mount, empty.indexOf(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")

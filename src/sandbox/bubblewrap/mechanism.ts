@@ -28,6 +28,7 @@ import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { finalStage, type HelperTools } from "./final_stage.ts";
+import { ProcessNumbers } from "./process_numbers.ts";
 import { holdInPlace } from "./hold_in_place.ts";
 import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
@@ -56,6 +57,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
   readonly #groups: GroupPool;
+  readonly #numbers = new ProcessNumbers();
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
@@ -104,7 +106,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   async wrap(plan: BubblewrapPlan, command: CommandToSandbox): Promise<BubblewrapCommand> {
     const { policy, program, abilities } = plan;
     const { network } = policy;
-    const { path, canSetArg0, freshProc } = program;
+    const { path, canSetArg0, freshProc, numbersProcesses } = program;
     const cwd = checkCommand(command, policy.files, hostDisk);
     const tools = readableTools(abilities.tools, policy);
     const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
@@ -124,6 +126,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         program: path,
         view: held.view,
         freshProc,
+        lastNumber: numbersProcesses ? this.#numbers.next() : undefined,
         hostNetwork: network.kind === "host",
         seccompProgram: this.#filters.get({
           architecture: abilities.architecture,

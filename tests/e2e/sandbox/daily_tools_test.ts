@@ -59,7 +59,9 @@ function testTools(mechanism: TestMechanism, user: TestUser): void {
       using directory = new TemporaryDirectory();
       const workspace = `${directory.path}/ws`;
       Deno.mkdirSync(workspace);
-      if (user.id !== undefined) Deno.chownSync(workspace, user.id, user.id);
+      for (const path of [directory.path, workspace]) {
+        if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
+      }
       const env = { PATH: TOOLS_PATH, HOME: "/", REMEX_SANDBOX_MECHANISM: mechanism };
       await using client = connectStdio({ ...launchAs(user), env });
       await client.initialize();
