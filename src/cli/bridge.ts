@@ -4,7 +4,8 @@ import { writeErrorLine } from "../log/standard_error.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { type ClientStreams, relay } from "../transport/relay.ts";
-import { helpText, optionsHelp } from "./option_help.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { optionsHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
 import { checkOptions, HELP_OPTION } from "./setting_options.ts";
 import { standardInput } from "./standard_input.ts";
@@ -45,22 +46,25 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const;
 
-function bridgeUsage(): string {
-  return `usage: remex bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)
-
-Connects standard input and output, with a message a line, to an executor that listens on a socket or
-is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the executor.
-
-${helpText(optionsHelp(OPTIONS))}
-The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was lost.
-`;
-}
+/** What is told of `remex bridge`. */
+export const BRIDGE_MANUAL: CommandManual = {
+  synopsis: "bridge [options] (unix:PATH | ws://HOST:PORT | wss://HOST | --ssh HOST)",
+  description:
+    `Connects standard input and output, with a message a line, to an executor that listens on a socket
+or is on a host that ssh leads to. Whatever starts a program and talks to it can so reach the
+executor.`,
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "words", words: ["unix:", "ws://", "wss://"] },
+  notes: () =>
+    "The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was " +
+    "lost.\n",
+};
 
 /** `remex bridge`: standard input and output as a connection to an executor. Returns the exit code. */
 export async function bridge(args: string[]): Promise<number> {
   const values = parse(args);
   if (values.help) {
-    await print(bridgeUsage());
+    await print(usageText(BRIDGE_MANUAL));
     return 0;
   }
   configureLog({ level: "warn", format: "text" });

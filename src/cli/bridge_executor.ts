@@ -1,6 +1,6 @@
 import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
-import { ownCommand } from "./own_command.ts";
+import { ownCommand } from "../own_program.ts";
 
 /** Connections through other programs break more often, and for longer. */
 const SESSION_RETENTION_SECONDS = 600;

@@ -10,12 +10,19 @@ import {
   type Requirements,
 } from "../config/requirements.ts";
 import { settingNames, variableOf } from "../config/settings.ts";
-import { helpText, type OptionHelp, optionsHelp } from "./option_help.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  optionHelp,
+  optionsHelp,
+  paragraph,
+} from "./option_help.ts";
 import { serveOptions } from "./serve_options.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -24,8 +31,9 @@ import { print } from "./standard_output.ts";
 /** `remex config`: prints the settings and the requirements. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {
   const values = parse(args);
-  if (values.help) {
-    await print(configUsage());
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) {
+    await print(usageText(CONFIG_MANUAL, extent));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor({
@@ -52,26 +60,31 @@ export async function config(args: string[]): Promise<number> {
 const OPTIONS = {
   json: { type: "boolean", default: false, meaning: "print the report as JSON" },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
 function parse(args: string[]) {
   return parseOptions("config", args, { ...settingOptions(), ...OPTIONS });
 }
 
-function configUsage(): string {
+/** What is told of `remex config`. */
+export const CONFIG_MANUAL: CommandManual = {
+  synopsis: "config [--json] [options of serve and exec]",
+  description:
+    `Prints every setting with its value and where it was set, and the administrator's requirements. The
+exit code is 2 if an executor would not start with them; the files that they name are not read.`,
+  options: optionsHelp(OPTIONS),
+  otherOptions: settingNames().map(optionHelp),
+  notes: settingsNotes,
+  reference: [
+    ...requirementNames().map((name) => ({ label: name, meaning: REQUIREMENTS[name].meaning })),
+    { label: MAXIMUM, meaning: MAXIMUM_MEANING },
+  ].map((row) => ({ ...row, rare: true })),
+};
+
+function settingsNotes(extent: HelpExtent): string {
   const { system, requirements } = hostPlaces({});
-  const demands = requirementNames().map((name): OptionHelp => ({
-    label: name,
-    meaning: REQUIREMENTS[name].meaning,
-  }));
-  return `usage: remex config [--json] [options of serve and exec]
-
-Prints every setting with its value and where it was set, and the administrator's requirements. The
-exit code is 2 if an executor would not start with them; the files that they name are not read.
-
-${helpText(optionsHelp(OPTIONS))}
-Settings come from these places; a later one outranks an earlier one:
+  return `Settings come from these places; a later one outranks an earlier one:
   1. the built-in defaults
   2. ${system}
   3. $XDG_CONFIG_HOME/remex/config.jsonc, by default ~/.config/remex/config.jsonc
@@ -79,10 +92,16 @@ Settings come from these places; a later one outranks an earlier one:
   5. environment variables: ${variableOf("maxSessions")} sets maxSessions
   6. the command line: --max-sessions sets maxSessions
 A file is one JSON object, with comments allowed; relative paths in it start from its directory.
-\`remex serve --help\` and \`remex exec --help\` tell what each setting means.
+\`remex serve --help-all\` and \`remex exec --help-all\` tell what each setting means.
 
 The administrator's requirements are in ${requirements}; no setting loosens them:
-${helpText([...demands, { label: MAXIMUM, meaning: MAXIMUM_MEANING }])}`;
+${extent === "help" ? requirementsInBrief() : ""}`;
+}
+
+/** All has to fit on one screen. */
+function requirementsInBrief(): string {
+  const names = [...requirementNames(), MAXIMUM].join(", ");
+  return `${paragraph(`${names}; \`remex config --help-all\` tells what each demands`)}\n`;
 }
 
 function settingsReport(configuration: Configuration) {

@@ -4,8 +4,9 @@ import { examineHost } from "../doctor/doctor.ts";
 import { reportText } from "../doctor/report.ts";
 import type { Trial } from "../doctor/trial.ts";
 import { configureLog } from "../log/log.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
-import { helpText, optionsHelp } from "./option_help.ts";
+import { optionsHelp } from "./option_help.ts";
 import { HELP_OPTION, parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 
@@ -20,16 +21,15 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const;
 
-function doctorUsage(): string {
-  return `usage: remex doctor [--json]
-
-Reports which sandbox this machine can enforce and why, and whether it has what running commands
-needs. Some checks run a command. Each check that fails comes with its fix.
-
-${helpText(optionsHelp(OPTIONS))}
-The exit code is 0, or 1 if commands cannot be sandboxed on this machine.
-`;
-}
+/** What is told of `remex doctor`. */
+export const DOCTOR_MANUAL: CommandManual = {
+  synopsis: "doctor [--json]",
+  description:
+    `Reports which sandbox this machine can enforce and why, and whether it has what running commands
+needs. Some checks run a command. Each check that fails comes with its fix.`,
+  options: optionsHelp(OPTIONS),
+  notes: () => "The exit code is 0, or 1 if commands cannot be sandboxed on this machine.\n",
+};
 
 const PROFILES = [
   { profile: "read-only", writable: false },
@@ -40,7 +40,7 @@ const PROFILES = [
 export async function doctor(args: string[]): Promise<number> {
   const { json, help } = parseOptions("doctor", args, OPTIONS);
   if (help) {
-    await print(doctorUsage());
+    await print(usageText(DOCTOR_MANUAL));
     return 0;
   }
   // The report says it all.

@@ -1,25 +1,24 @@
 import {
   ConnectionError,
-  type Endpoint,
   type ExecProcess,
-  ExecServerClient,
+  type ExecServerClient,
   ProcessError,
   type TerminalSize,
 } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
-import { startingEnvironment } from "../os/environment.ts";
 import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { startFailure } from "../protocol/process.ts";
+import { usageText } from "./command_manual.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
-import { type ExecOptions, execUsage, parseExecArguments } from "./exec_options.ts";
+import { EscapeKeys } from "./escape_keys.ts";
+import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyFor } from "./exec_network.ts";
 import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { ownCommand } from "./own_command.ts";
-import { readText, readToken } from "./secret_file.ts";
+import { reachExecutor } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 import { deadline } from "@std/async/deadline";
@@ -35,16 +34,12 @@ const FAILED_HERE = 125;
 const ENOENT = 2;
 /** How long closing may take after the user has stopped waiting, in milliseconds. */
 const FAREWELL_MS = 1000;
-/** How long it may take to put this program onto a host, in milliseconds. */
-const UPLOAD_TIMEOUT_MS = 3_600_000;
-/** How long an own executor may take to end after the grace, in milliseconds. */
-const EXECUTOR_END_MS = 5000;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
   const given = parseExecArguments(args);
-  if (given === "help") {
-    await print(execUsage());
+  if (typeof given === "string") {
+    await print(usageText(EXEC_MANUAL, given));
     return 0;
   }
   const { configuration } = await loadConfiguration(given);
@@ -67,19 +62,30 @@ async function run(
   terminal: LocalTerminal,
   signals: ForwardedSignals,
 ): Promise<number> {
-  const endpoint = await endpointOf(options);
-  const client = await signals.orGivenUp(connect(endpoint, options, terminal));
+  const say = (text: string) => terminal.say(text);
+  const { job } = options;
+  const jobs = job && await import("./exec_detach.ts");
+  const asked = job && jobs?.jobRetention(job);
+  const reached = await signals.orGivenUp(
+    reachExecutor(options.executor, { ...options, say, ...asked && { client: asked } }),
+  );
+  const { client } = reached;
   try {
     const size = options.tty ? terminal.size : undefined;
+    if (job !== undefined && jobs !== undefined) {
+      const startAs = (processId: string) => start(client, options, terminal, size, processId);
+      await jobs.startJob({ reached, options: { ...options, job }, signals, say, start: startAs });
+      return 0;
+    }
     const process = await signals.orGivenUp(start(client, options, terminal, size));
     const connected = () => client.state === "connected";
     signals.forwardTo({ process, connected, graceMs: options.graceMs });
     if (options.tty) terminal.follow(process, size);
-    const say = (text: string) => terminal.say(text);
     if (options.stdin) {
-      const { tty, escape } = options;
+      const { tty } = options;
+      const keys = options.escape ? new EscapeKeys() : undefined;
       const giveUp = (reason: GivenUp) => signals.giveUp(reason);
-      forwardInput(process, { tty, escape, say, connected, giveUp });
+      forwardInput(process, { tty, keys, say, connected, giveUp });
     }
     const exitCode = await signals.orGivenUp(
       forwardOutput(process, signals, options.until, say),
@@ -98,72 +104,12 @@ async function run(
   }
 }
 
-async function endpointOf(
-  { executor, configFile, graceMs, connectTimeoutMs }: ExecOptions,
-): Promise<Endpoint> {
-  if (executor.kind === "url") return executor.url;
-  if (executor.kind === "ssh") {
-    const { SshConnector } = await import("../ssh/ssh_connector.ts");
-    const connectTimeout = connectTimeoutMs / 1000;
-    return new SshConnector({ ...executor.options, connectTimeout });
-  }
-  if (executor.kind === "via") return throughCommand(executor.command);
-  const [program, ...args] = ownCommand();
-  const config = configFile === undefined ? [] : ["--config", configFile];
-  const grace = ["--grace", String(graceMs / 1000)];
-  return {
-    command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
-    endMs: graceMs + EXECUTOR_END_MS,
-  };
-}
-
-/** A command for the shell; run again it may lead to the same executor. */
-function throughCommand(command: string): Endpoint {
-  const shell = Deno.build.os === "windows" ? ["cmd", "/c"] as const : ["/bin/sh", "-c"] as const;
-  return { command: [...shell, command], name: command, resumable: true };
-}
-
-async function connect(
-  endpoint: Endpoint,
-  { executor, connectTimeoutMs, reconnectTimeoutMs }: ExecOptions,
-  terminal: LocalTerminal,
-): Promise<ExecServerClient> {
-  const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
-  const caCerts = await trustedCertificates(endpoint);
-  try {
-    return await ExecServerClient.connect(endpoint, {
-      pipelined: true,
-      connectTimeoutMs: executor.kind === "ssh" ? UPLOAD_TIMEOUT_MS : connectTimeoutMs,
-      recoveryTimeoutMs: reconnectTimeoutMs,
-      slowConsumer: "wait",
-      onInterrupted: ({ message }) => terminal.say(`${message}; reconnecting`),
-      ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
-      ...caCerts === undefined ? {} : { caCerts },
-    });
-  } catch (error) {
-    if (error instanceof TypeError && executor.kind === "url") {
-      throw new UsageError(`${executor.setting}: ${error.message}`);
-    }
-    if (error instanceof ConnectionError) {
-      const hint = connectHint(error, { tokenGiven: tokenFile !== undefined });
-      throw new ConnectionError(error.code, error.message + hint, { cause: error });
-    }
-    throw error;
-  }
-}
-
-/** The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones. */
-async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
-  const path = startingEnvironment().SSL_CERT_FILE;
-  if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
-  return [await readText({ setting: "SSL_CERT_FILE", path })];
-}
-
 async function start(
   client: ExecServerClient,
   options: ExecOptions,
   terminal: LocalTerminal,
   size: TerminalSize | undefined,
+  processId?: string,
 ): Promise<ExecProcess> {
   const cwd = options.cwd ?? await executorsDirectory(client);
   const { sandbox, workspaces, network, tty, timeoutMs } = options;
@@ -183,6 +129,7 @@ async function start(
     },
     tty,
     pipeStdin: options.stdin && !tty,
+    ...processId === undefined ? {} : { processId },
     ...timeoutMs === undefined ? {} : { timeoutMs },
     ...size === undefined ? {} : { terminalSize: size },
     ...intent === undefined ? {} : { sandbox: intent },
@@ -235,23 +182,4 @@ function explain(error: unknown, say: (message: string) => void): number {
   say(message);
   if (error instanceof ConnectionError || error instanceof ProcessError) return OUT_OF_REACH;
   return FAILED_HERE;
-}
-
-/** A fix to append to the message of an executor that cannot be reached. */
-function connectHint(
-  { obstacle }: ConnectionError,
-  { tokenGiven }: { readonly tokenGiven: boolean },
-): string {
-  switch (obstacle) {
-    case "token":
-      return tokenGiven ? "" : "; give it with --token-file";
-    case "tls":
-      return "; SSL_CERT_FILE can name a file of certificates to trust besides the usual ones, a " +
-        "self-signed one needs basicConstraints=CA:FALSE, and an executor without a certificate " +
-        "has a URL with ws:// instead of wss://";
-    case "notHttp":
-      return "; it may be encrypted: wss:// instead of ws://";
-    case undefined:
-      return "";
-  }
 }

@@ -1,14 +1,26 @@
 import { ConnectionError, ErrorCode, type ExecProcess, RpcError } from "../client/mod.ts";
-import { EscapeKeys } from "./escape_keys.ts";
+import type { ReadKeys } from "./escape_keys.ts";
 import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { InputError, standardInput } from "./standard_input.ts";
 import { OutputClosed, writeAll } from "./standard_output.ts";
 
+/** Recognises keys that are not for the command. */
+export interface LeavingKeys {
+  /** Reads typed keys. */
+  read(keys: Uint8Array): ReadKeys;
+  /** What was kept until more keys would come, when none do. */
+  end(): Uint8Array<ArrayBuffer>;
+}
+
 /** Options for forwarding input. */
 export interface InputOptions {
   readonly tty: boolean;
-  /** Whether `~.` leaves the terminal. */
-  readonly escape: boolean;
+  /** Recognises the keys that leave the terminal. @default no keys do */
+  readonly keys: LeavingKeys | undefined;
+  /** The exit code for leaving it. @default 255, as for a lost executor: the command's is unknown */
+  readonly leftCode?: number;
+  /** Whether the end of the input is the command's too. @default true */
+  readonly end?: boolean;
   readonly say: (message: string) => void;
   /** Whether the client is connected. */
   readonly connected: () => boolean;
@@ -33,17 +45,21 @@ export async function forwardInput(process: ExecProcess, options: InputOptions):
     underWay.push(process.write(bytes).then((status) => status === "accepted"));
     return underWay.length < MAX_WRITES || await underWay.shift() === true;
   };
-  const keys = options.escape ? new EscapeKeys() : undefined;
+  const { keys, leftCode = LEFT, end = true } = options;
   try {
     for await (const chunk of untilUnreadable(options)) {
       const { bytes, leave } = keys?.read(chunk) ?? { bytes: chunk, leave: false };
-      if (leave || options.tty && chunk.includes(CTRL_C) && !options.connected()) {
+      if (leave) {
+        await write(bytes);
+        return options.giveUp(new GivenUp(leftCode));
+      }
+      if (options.tty && chunk.includes(CTRL_C) && !options.connected()) {
         return options.giveUp(new GivenUp(LEFT));
       }
       if (!await write(bytes)) return;
     }
     if (keys !== undefined) await write(keys.end());
-    await endInput(process, options);
+    if (end) await endInput(process, options);
   } catch (error) {
     // If the process has ended or was lost, whoever reads its events reports that.
     if (error instanceof RpcError) options.say(`standard input: ${error.message}`);
@@ -123,7 +139,13 @@ export async function forwardOutput(
   return exitCode;
 }
 
-async function writeOutput(
+/**
+ * Writes to standard output or standard error.
+ *
+ * @throws {OutputClosed} when nobody reads it
+ * @throws {OutputError} when it cannot be written
+ */
+export async function writeOutput(
   stream: "stdout" | "stderr",
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<void> {

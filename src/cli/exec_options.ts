@@ -8,14 +8,22 @@ import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
-import type { NamedFile } from "./named_file.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import type { JobOptions } from "./exec_detach.ts";
+import { isJobName } from "./job_store.ts";
+import type { CommandManual } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
-import type { SshOptions } from "../ssh/ssh_connector.ts";
+import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -23,18 +31,9 @@ import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` is to do. */
 export interface ExecOptions {
-  readonly executor:
-    | {
-      readonly kind: "url";
-      readonly url: string;
-      /** What messages call the URL. */
-      readonly setting: string;
-      readonly tokenFile: NamedFile | undefined;
-    }
-    | { readonly kind: "stdio" }
-    /** A command for the shell, which leads to an executor. */
-    | { readonly kind: "via"; readonly command: string }
-    | { readonly kind: "ssh"; readonly options: SshOptions };
+  readonly executor: ExecutorChoice;
+  /** Undefined for a command that this program stays with. */
+  readonly job: JobOptions | undefined;
   /** The file of settings that `--config` names. */
   readonly configFile: string | undefined;
   /** Undefined for the executor's own working directory. */
@@ -62,6 +61,9 @@ export interface ExecOptions {
   readonly log: LogSettings;
   readonly command: readonly [string, ...string[]];
 }
+
+/** How long an executor is to keep a job: over a night, a weekend, and some days off. */
+const DEFAULT_RETENTION_SECONDS = 7 * 86_400;
 
 /** The options of `remex exec` that are no settings. */
 const OPTIONS = {
@@ -100,11 +102,13 @@ const OPTIONS = {
     multiple: true,
     placeholder: "PATTERN",
     meaning: "hosts that --allow-domain does not allow; may be repeated",
+    rare: true,
   },
   "report-network": {
     type: "boolean",
     default: false,
     meaning: "at the end report on standard error which hosts were reached and refused",
+    rare: true,
   },
   tty: {
     type: "boolean",
@@ -115,6 +119,7 @@ const OPTIONS = {
     type: "boolean",
     default: true,
     meaning: "with --tty: pass `~.` on like any other keys",
+    rare: true,
   },
   timeout: {
     type: "string",
@@ -126,8 +131,30 @@ const OPTIONS = {
     type: "string",
     default: "output",
     placeholder: "END",
+    words: ["output", "exit"],
     meaning: "exit: end when the command ends; output: end when its background processes have " +
       "closed its output too, as ssh(1) does (default output)",
+    rare: true,
+  },
+  detach: {
+    type: "boolean",
+    default: false,
+    meaning:
+      "print a name and leave the command to itself; `remex jobs`, `attach`, `logs`, `kill` and " +
+      "`rm` take that name",
+  },
+  name: {
+    type: "string",
+    placeholder: "NAME",
+    meaning: "with --detach: the name (default: the program's, with a number)",
+  },
+  retention: {
+    type: "string",
+    placeholder: "SECONDS",
+    meaning:
+      `with --detach: how long the executor keeps it and its output while nobody is attached, ` +
+      `if it grants that (default ${DEFAULT_RETENTION_SECONDS}, a week)`,
+    rare: true,
   },
   stdin: {
     type: "boolean",
@@ -142,23 +169,24 @@ const OPTIONS = {
       "be repeated",
   },
   ...CONFIG_OPTION,
-  ...HELP_OPTION,
+  ...HELP_OPTIONS,
 } as const;
 
-/** What `remex exec --help` prints. */
-export function execUsage(): string {
-  return `usage: remex exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARGUMENT]...
-
-Runs a command on an executor as if it ran here: with its input, output, signals and exit code.
-
-${helpText([...settingsHelp("exec"), ...optionsHelp(OPTIONS)])}
-${LAYERS_HELP}
+/** What is told of `remex exec`. */
+export const EXEC_MANUAL: CommandManual = {
+  synopsis: "exec (--url URL | --ssh HOST | --stdio | --via COMMAND) [options] -- COMMAND [ARG]...",
+  description:
+    "Runs a command on an executor as if it ran here: with its input, output, signals and exit code.",
+  options: [...settingsHelp("exec"), ...optionsHelp(OPTIONS)],
+  operands: { kind: "command" },
+  notes: () =>
+    `${LAYERS_HELP}
 The exit code is the command's, or 128 + n if signal n ended it; 255 if the executor cannot be
 reached or was lost; 127 if the program was not found, 126 if it could not be started; 125 if its
 output cannot be written here. SIGTERM and SIGHUP are passed on to the command, which is killed
 after the grace; a second Ctrl-C kills it at once.
-`;
-}
+`,
+};
 
 /** What the command line of `remex exec` says. */
 export interface ExecArguments {
@@ -169,10 +197,11 @@ export interface ExecArguments {
 }
 
 /** Reads the command line of `remex exec`. @throws {UsageError} naming the culprit and the fix */
-export function parseExecArguments(args: string[]): ExecArguments | "help" {
+export function parseExecArguments(args: string[]): ExecArguments | HelpExtent {
   const separator = args.indexOf("--");
   const values = parse(separator < 0 ? args : args.slice(0, separator));
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   const [program, ...rest] = separator < 0 ? [] : args.slice(separator + 1);
   if (program === undefined) throw new UsageError("no command given; it comes after `--`");
   return {
@@ -199,19 +228,21 @@ function execOptions(
   if (network !== undefined && sandbox === undefined) {
     throw new UsageError("--allow-domain and --deny-domain are of use with --sandbox only");
   }
+  const job = jobOptions(values, executor);
   return {
     executor,
+    job,
     configFile: values.config,
     cwd: commandDirectory(values.cwd, executor),
     env: Object.fromEntries((values.env ?? []).flatMap(variable)),
     tty: values.tty,
-    stdin: values.stdin,
+    stdin: values.stdin && job === undefined,
     escape: values.tty && values.escape && Deno.stdin.isTerminal(),
     until: endOfCommand(values.until),
     graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
-    timeoutMs: timeout(values.timeout),
+    timeoutMs: milliseconds("--timeout", values.timeout),
     network,
     reportNetwork: values["report-network"],
     connectTimeoutMs: configuration.get("connectTimeout") * 1000,
@@ -230,13 +261,13 @@ function parse(args: string[]) {
 function executorOf(
   values: ReturnType<typeof parse>,
   configuration: Configuration,
-): ExecOptions["executor"] {
+): ExecutorChoice {
   const { stdio, via } = values;
   const ssh = sshOptions(values);
   const url = configuration.get("url");
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
-  const others: ExecOptions["executor"][] = [];
+  const others: ExecutorChoice[] = [];
   if (stdio) others.push({ kind: "stdio" });
   if (via !== undefined) others.push({ kind: "via", command: via });
   if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
@@ -261,7 +292,7 @@ function executorOf(
 /** An executor that this program starts has its working directory. */
 function commandDirectory(
   path: string | undefined,
-  executor: ExecOptions["executor"],
+  executor: ExecutorChoice,
 ): PathUri | undefined {
   if (path !== undefined) return directory("--cwd", path, executor);
   return executor.kind === "stdio" ? ownDirectory() : undefined;
@@ -275,7 +306,7 @@ function ownDirectory(): PathUri {
 }
 
 /** A directory on the executor's machine, whatever system that has. */
-function directory(option: string, path: string, executor: ExecOptions["executor"]): PathUri {
+function directory(option: string, path: string, executor: ExecutorChoice): PathUri {
   try {
     if (path.startsWith("file:")) return PathUri.parse(path);
     if (path.startsWith("/")) return PathUri.fromNativePath(path, "posix");
@@ -292,12 +323,38 @@ function endOfCommand(word: string): EndOfCommand {
   throw new UsageError(`--until: \`${word}\` is not exit or output`);
 }
 
-function timeout(text: string | undefined): number | undefined {
+/** @throws {UsageError} for a command that cannot be left to itself */
+function jobOptions(
+  { detach, name, retention }: ReturnType<typeof parse>,
+  executor: ExecutorChoice,
+): JobOptions | undefined {
+  if (!detach) {
+    if (name !== undefined) throw new UsageError("--name is of use with --detach only");
+    if (retention !== undefined) throw new UsageError("--retention is of use with --detach only");
+    return undefined;
+  }
+  if (executor.kind === "stdio") {
+    throw new UsageError(
+      "--detach: the executor of --stdio ends with this program; use --url, --ssh or --via",
+    );
+  }
+  if (name !== undefined && !isJobName(name)) {
+    throw new UsageError(
+      `--name: \`${name}\` is not a letter or digit and up to 63 more, with dots, dashes and ` +
+        "underscores",
+    );
+  }
+  const retentionMs = milliseconds("--retention", retention);
+  return { name, retentionMs: retentionMs ?? DEFAULT_RETENTION_SECONDS * 1000 };
+}
+
+/** A time in seconds that an option gives, in milliseconds. @throws {UsageError} */
+function milliseconds(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;
   if (milliseconds > 0 && milliseconds <= MAX_TIMEOUT_MS) return milliseconds;
   throw new UsageError(
-    `--timeout: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMEOUT_MS / 1000}`,
+    `${option}: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMEOUT_MS / 1000}`,
   );
 }
 

@@ -1,24 +1,9 @@
 import { ConfigurationError } from "../config/origin.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
 import { VERSION } from "../version.ts";
+import { type Command, COMMANDS, INTERNAL_COMMANDS } from "./commands.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-
-const USAGE = `usage: remex COMMAND [options]
-
-Runs commands on this machine for remote clients.
-
-  serve        serve clients over a WebSocket, a unix socket or standard input and output
-  exec-server  the same as serve, for programs that start \`codex exec-server\`
-  exec         run a command on an executor as if it ran here
-  bridge       connect standard input and output to an executor's socket
-  config       print the settings with their origins, and the requirements
-  doctor       check which sandbox this machine can enforce, and how to fix it
-  token        make a token for clients of an executor
-
-  --version    print the version
-  --help       print this text, or after a command its options
-`;
 
 /** Runs one command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -32,64 +17,46 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-async function run([command, ...rest]: string[]): Promise<number> {
-  switch (command) {
-    case "serve": {
-      const { serve } = await import("./serve.ts");
-      return await serve(rest);
-    }
-    case "exec-server": {
-      const { serve } = await import("./serve.ts");
-      const { execServerArguments } = await import("./exec_server_arguments.ts");
-      return await serve(execServerArguments(rest));
-    }
-    case "exec": {
-      const { exec } = await import("./exec.ts");
-      return await exec(rest);
-    }
-    case "bridge": {
-      const { bridge } = await import("./bridge.ts");
-      return await bridge(rest);
-    }
-    case "config": {
-      const { config } = await import("./config.ts");
-      return await config(rest);
-    }
-    case "doctor": {
-      const { doctor } = await import("./doctor.ts");
-      return await doctor(rest);
-    }
-    case "token": {
-      const { token } = await import("./token.ts");
-      return await token(rest);
-    }
-    // Not for people: how a sandbox's devices are made read-only.
-    case "sandbox-devices": {
-      const { sealMounts } = await import("../sandbox/bubblewrap/seal_devices.ts");
-      sealMounts(rest);
-      return 0;
-    }
-    // Nor this: how a sandbox gets sockets of this machine's.
-    case "sandbox-sockets": {
-      const { makeSockets } = await import("../sandbox/network/socket_maker.ts");
-      makeSockets(rest);
-      return 0;
-    }
+async function run([name, ...rest]: string[]): Promise<number> {
+  switch (name) {
     case "--version":
     case "-V":
       await print(`remex ${VERSION}\n`);
       return 0;
     case "help":
       if (rest[0] !== undefined) return await run([rest[0], "--help"]);
-      await print(USAGE);
+      await print(usage());
       return 0;
     case "--help":
     case "-h":
-      await print(USAGE);
+      await print(usage());
       return 0;
     case undefined:
       throw new UsageError("no command given; `remex --help` lists them");
-    default:
-      throw new UsageError(`unknown command \`${command}\`; \`remex --help\` lists them`);
   }
+  const command = commandNamed(name);
+  if (command !== undefined) return await command.run(rest);
+  throw new UsageError(`unknown command \`${name}\`; \`remex --help\` lists them`);
+}
+
+function commandNamed(name: string): Command | undefined {
+  for (const commands of [COMMANDS, INTERNAL_COMMANDS]) {
+    if (Object.hasOwn(commands, name)) return commands[name];
+  }
+  return undefined;
+}
+
+function usage(): string {
+  const names = Object.keys(COMMANDS);
+  const width = Math.max(...names.map((name) => name.length));
+  const rows = Object.entries(COMMANDS)
+    .map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}\n`);
+  return `usage: remex COMMAND [options]
+
+Runs commands on this machine for remote clients.
+
+${rows.join("")}
+  ${"--version".padEnd(width)}  print the version
+  ${"--help".padEnd(width)}  print this text, or after a command its options
+`;
 }

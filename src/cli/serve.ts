@@ -17,6 +17,7 @@ import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts"
 import { startChild } from "../process/start_child.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
+import type { AuditLog } from "../server/audit_log.ts";
 import { Executor } from "../server/executor.ts";
 import {
   type RunningTelemetry,
@@ -34,20 +35,21 @@ import {
 } from "../transport/websocket_server.ts";
 import {
   parseServeArguments,
+  SERVE_MANUAL,
   type ServeOptions,
   serveOptions,
-  serveUsage,
 } from "./serve_options.ts";
+import { usageText } from "./command_manual.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { shutdownSignal } from "./shutdown_signal.ts";
-import { resolve } from "@std/path";
+import { isAbsolute, resolve } from "@std/path";
 
 /** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
   const given = parseServeArguments(args);
-  if (given === "help") {
-    await print(serveUsage());
+  if (typeof given === "string") {
+    await print(usageText(SERVE_MANUAL, given));
     return 0;
   }
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
@@ -59,14 +61,17 @@ export async function serve(args: string[]): Promise<number> {
   configureLog(options.log);
   const { listen } = options;
   using limiter = await limiterFor(options, configuration);
+  const auditRequired = requirements?.get("auditLog") !== undefined;
+  await using audit = await auditLogFor(options, configuration, auditRequired);
+  const means = { limiter, audit };
   if (listen.kind === "stdio") {
-    await serveStdio(options, environment, limiter);
+    await serveStdio(options, environment, means);
     return 0;
   }
   for (const option of unknownVariables) {
     log("warn", "a variable of the environment is no setting", { option });
   }
-  await serveSocket(listen, options, environment, limiter).catch((error) => {
+  await serveSocket(listen, options, environment, means).catch((error) => {
     throw error instanceof ListenError
       ? configuration.wrong("listen", `: ${error.message}${listenHint(listen, error)}`)
       : error;
@@ -89,6 +94,28 @@ async function limiterFor(
   }
 }
 
+/** The audit log, where there is one. @throws {ConfigurationError} */
+async function auditLogFor(
+  { auditLog: path }: ServeOptions,
+  configuration: Configuration,
+  required: boolean,
+): Promise<AuditLog | undefined> {
+  if (path === undefined) return undefined;
+  const { AuditLog, AuditLogError } = await import("../server/audit_log.ts");
+  try {
+    return await AuditLog.open(resolve(path), required);
+  } catch (error) {
+    if (!(error instanceof AuditLogError)) throw error;
+    throw configuration.wrong("auditLog", `: ${path} ${error.message}`);
+  }
+}
+
+/** What an executor is given beside its options; each is missing where nobody asked for it. */
+interface Means {
+  readonly limiter: CommandLimiter | undefined;
+  readonly audit: AuditLog | undefined;
+}
+
 /** An executor and what belongs to it. */
 interface Service {
   readonly executor: Executor;
@@ -103,12 +130,12 @@ function startService(
   options: ServeOptions,
   environment: Environment,
   telemetry: RunningTelemetry,
-  limiter: CommandLimiter | undefined,
+  { limiter, audit }: Means,
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
   const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
-  const { graceMs, sessionRetentionMs } = options;
+  const { graceMs, sessionRetentionMs, maxSessionRetentionMs, retainOnDiskBytes } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
     raiseDescriptorLimit();
@@ -128,16 +155,36 @@ function startService(
     retainedBytes,
     graceMs,
     detachedLifeMs: sessionRetentionMs,
+    maxDetachedLifeMs: maxSessionRetentionMs,
+    spool: retainOnDiskBytes === 0
+      ? undefined
+      : { places: spoolPlaces(environment), limitBytes: retainOnDiskBytes },
     environment: withoutTelemetrySecrets(environment),
     limits,
     memory: { ...memory, totalBytes: memoryLimit() },
     bounds,
     sandbox,
     telemetry,
+    audit,
     reserved,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
   return { keeper, executor, sandbox, telemetry, checkPeer };
+}
+
+/**
+ * Where output may be kept on disk. /tmp comes last, as it may be memory.
+ *
+ * @param environment this program's
+ */
+function spoolPlaces({ XDG_CACHE_HOME, HOME, TMPDIR }: Environment): string[] {
+  const own = `remex-${Deno.uid() ?? "output"}/output`;
+  return [
+    XDG_CACHE_HOME && `${XDG_CACHE_HOME}/remex/output`,
+    HOME && `${HOME}/.cache/remex/output`,
+    `/var/tmp/${own}`,
+    `${TMPDIR || "/tmp"}/${own}`,
+  ].filter((path) => path !== undefined && isAbsolute(path)).map(String);
 }
 
 /**
@@ -172,10 +219,12 @@ async function stopService(
 async function serveStdio(
   options: ServeOptions,
   environment: Environment,
-  limiter: CommandLimiter | undefined,
+  means: Means,
 ): Promise<void> {
   const shutdown = shutdownSignal();
-  const service = startService(options, environment, await startTelemetry(environment), limiter);
+  const telemetry = await startTelemetry(environment);
+  const reserved = () => ({ ...reservedBy(options), ports: [] });
+  const service = startService(options, environment, telemetry, means, reserved);
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
     standardOutput(),
@@ -192,7 +241,7 @@ async function serveSocket(
   listen: Exclude<ListenAddress, { kind: "stdio" }>,
   options: ServeOptions,
   environment: Environment,
-  limiter: CommandLimiter | undefined,
+  means: Means,
 ): Promise<void> {
   const shutdown = shutdownSignal();
   const access = await accessOf(options);
@@ -202,8 +251,7 @@ async function serveSocket(
   const ports: number[] = [];
   const own = reservedBy(options);
   const reserved = () => ({ ...own, ports });
-  const running = () =>
-    service ??= startService(options, environment, telemetry, limiter, reserved);
+  const running = () => service ??= startService(options, environment, telemetry, means, reserved);
   const server = await serveWebSocket(listen, {
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
@@ -240,15 +288,17 @@ function announce(address: string): void {
 
 /** The files and sockets of the executor that sandboxed commands may not use. */
 function reservedBy(
-  { listen, authentication, tls }: ServeOptions,
+  { listen, authentication, tls, auditLog }: ServeOptions,
 ): Omit<ReservedResources, "ports"> {
   const secrets = [
     ...authentication.kind === "tokenFile" ? [authentication.file] : [],
     ...authentication.kind === "signedToken" ? [authentication.secret] : [],
     ...tls === undefined ? [] : [tls.key],
   ];
+  const files = secrets.map(({ path }) => path);
+  if (auditLog !== undefined) files.push(auditLog);
   return {
-    secretFiles: secrets.map(({ path }) => resolve(path)),
+    secretFiles: files.map((path) => resolve(path)),
     sockets: listen.kind === "unix" ? [resolve(listen.path)] : [],
   };
 }

@@ -7,11 +7,18 @@ import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
-import { helpText, LAYERS_HELP, optionsHelp, settingsHelp } from "./option_help.ts";
+import type { CommandManual } from "./command_manual.ts";
+import {
+  helpAskedFor,
+  type HelpExtent,
+  LAYERS_HELP,
+  optionsHelp,
+  settingsHelp,
+} from "./option_help.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
-  HELP_OPTION,
+  HELP_OPTIONS,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -25,6 +32,10 @@ export interface ServeOptions {
   readonly graceMs: number;
   /** How long a session without a connection lives, in milliseconds. */
   readonly sessionRetentionMs: number;
+  /** The same, the most that clients may ask for, in milliseconds. */
+  readonly maxSessionRetentionMs: number;
+  /** Output of all processes kept on disk for clients that ask for it, in bytes. */
+  readonly retainOnDiskBytes: number;
   readonly exitOnStdinClose: boolean;
   /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
   readonly exitWhenIdleMs: number;
@@ -43,6 +54,8 @@ export interface ServeOptions {
   /** What sandboxes have to be. @default anything */
   readonly bounds?: SandboxBounds | undefined;
   readonly log: LogSettings;
+  /** Where starts and ends of commands are written; undefined for nowhere. */
+  readonly auditLog: string | undefined;
 }
 
 /** What the command line of `remex serve` says. */
@@ -52,29 +65,29 @@ export interface ServeArguments {
 }
 
 /** The options of `remex serve` that are no settings. */
-const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTION } as const;
+const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTIONS } as const;
 
-/** What `remex serve --help` prints. */
-export function serveUsage(): string {
-  return `usage: remex serve [options]
-
-Runs commands for a client that speaks the exec-server protocol.
-
-${helpText([...settingsHelp("serve"), ...optionsHelp(OPTIONS)])}
-${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
+/** What is told of `remex serve`. */
+export const SERVE_MANUAL: CommandManual = {
+  synopsis: "serve [options]",
+  description: "Runs commands for a client that speaks the exec-server protocol.",
+  options: [...settingsHelp("serve"), ...optionsHelp(OPTIONS)],
+  notes: () =>
+    `${LAYERS_HELP}--no-exit-on-stdin-close, and no- before any other switch, turns it off.
 
 The first line on standard output is the URL to connect to; logs go to standard error.
-`;
-}
+`,
+};
 
 /**
  * Reads the command line of `remex serve`.
  *
  * @throws {UsageError | ConfigurationError} naming the culprit and the fix
  */
-export function parseServeArguments(args: string[]): ServeArguments | "help" {
+export function parseServeArguments(args: string[]): ServeArguments | HelpExtent {
   const values = parse(args);
-  if (values.help) return "help";
+  const extent = helpAskedFor(values);
+  if (extent !== undefined) return extent;
   return {
     commandLine: commandLineLayer(values),
     configFile: values.config,
@@ -94,6 +107,8 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     listen,
     graceMs: configuration.get("grace") * 1000,
     sessionRetentionMs: configuration.get("sessionRetention") * 1000,
+    maxSessionRetentionMs: configuration.get("maxSessionRetention") * 1000,
+    retainOnDiskBytes: configuration.get("retainOnDisk"),
     exitOnStdinClose: configuration.get("exitOnStdinClose"),
     exitWhenIdleMs: configuration.get("exitWhenIdle") * 1000,
     pingIntervalMs: configuration.get("pingInterval") * 1000,
@@ -114,6 +129,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
       messageBytes: configuration.get("maxMessageBytes"),
     },
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+    auditLog: configuration.get("auditLog"),
   };
 }
 

@@ -22,12 +22,26 @@ export interface OptionSpec {
 export interface CommandOption extends OptionSpec {
   /** What the help calls the option's value. */
   readonly placeholder?: string;
+  /** All values that it can have. @default too many to say */
+  readonly words?: readonly string[];
   readonly meaning: string;
+  /** Whether `--help` leaves it to `--help-all`. */
+  readonly rare?: true;
 }
 
 /** The option that every command has. */
 export const HELP_OPTION = {
   help: { type: "boolean", short: "h", default: false, meaning: "print this text" },
+} as const;
+
+/** The options of a command that has rare options. */
+export const HELP_OPTIONS = {
+  ...HELP_OPTION,
+  "help-all": {
+    type: "boolean",
+    default: false,
+    meaning: "print this text with the rarer options, too",
+  },
 } as const;
 
 /** The option that every command with settings has. */
@@ -54,6 +68,20 @@ export function parseOptions<const Options extends Record<string, OptionSpec>>(
 ) {
   checkOptions(command, args, options, positionalHint);
   return parseArgs({ args, allowNegative: true, options }).values;
+}
+
+/**
+ * Reads a command line with names besides the options.
+ *
+ * @throws {UsageError} naming the culprit and the fix
+ */
+export function parseOptionsAndNames<const Options extends Record<string, OptionSpec>>(
+  command: string,
+  args: string[],
+  options: Options,
+) {
+  checkOptions(command, args, options, false);
+  return parseArgs({ args, allowNegative: true, allowPositionals: true, options });
 }
 
 /** The options that were given, by their names. */
@@ -93,14 +121,14 @@ export function commandLineLayer(values: OptionValues): Layer {
  * Checks a command line before `parseArgs` reads it: the errors of `parseArgs` suggest no fix.
  *
  * @param command whose help lists the options
- * @param positionalHint what to say of an argument that is no option
+ * @param positionalHint what to say of an argument that is no option; false if it may be given
  * @throws {UsageError} naming the culprit and the fix
  */
 export function checkOptions(
   command: string,
   args: string[],
   specs: Readonly<Record<string, OptionSpec>>,
-  positionalHint = "",
+  positionalHint: string | false = "",
 ): void {
   const allowNegative = true;
   const { tokens } = parseArgs({
@@ -113,6 +141,7 @@ export function checkOptions(
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
+      if (positionalHint === false) continue;
       throw new UsageError(`unexpected argument \`${token.value}\`${positionalHint}`);
     }
     const { rawName, inlineValue, value } = token;

@@ -14,11 +14,13 @@ export const SSH_OPTIONS = {
     type: "string",
     placeholder: "COMMAND",
     meaning: "with --ssh: how ssh is called, as `ssh -F FILE` (default ssh)",
+    rare: true,
   },
   binary: {
     type: "string",
     placeholder: "FILE",
     meaning: "with --ssh: the remex for the host's platform",
+    rare: true,
   },
 } as const;
 

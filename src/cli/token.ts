@@ -1,6 +1,7 @@
 import { digestOf } from "../transport/authentication.ts";
 import { readSharedSecret } from "./authentication_options.ts";
-import { helpText, optionsHelp } from "./option_help.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { optionsHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
 import { HELP_OPTION, parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
@@ -37,19 +38,20 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const;
 
-function tokenUsage(): string {
-  return `usage: remex token [options]
-
-Prints a token for \`Authorization: Bearer TOKEN\`. Without options it is a random one, for
---ws-auth capability-token; with a secret it is one for --ws-auth signed-bearer-token.
-
-${helpText(optionsHelp(OPTIONS))}`;
-}
+/** What is told of `remex token`. */
+export const TOKEN_MANUAL: CommandManual = {
+  synopsis: "token [options]",
+  description:
+    `Prints a token for \`Authorization: Bearer TOKEN\`. Without options it is a random one, for
+--ws-auth capability-token; with a secret it is one for --ws-auth signed-bearer-token.`,
+  options: optionsHelp(OPTIONS),
+  notes: () => "",
+};
 
 /** `remex token`: makes tokens for clients. Returns the exit code. */
 export async function token(args: string[]): Promise<number> {
   const values = parse(args);
-  await print(values.help ? tokenUsage() : `${await tokenFor(values)}\n`);
+  await print(values.help ? usageText(TOKEN_MANUAL) : `${await tokenFor(values)}\n`);
   return 0;
 }
 

@@ -40,6 +40,20 @@ export interface ClientOptions {
    * @default "fetchAgain"
    */
   readonly slowConsumer?: "fetchAgain" | "wait";
+  /**
+   * How long the session is to wait for its client while it has processes, and how long ended ones
+   * are to be remembered, in milliseconds. The executor grants what it allows, and tells it in its
+   * answer, if it has the capability `maxSessionRetentionMs`.
+   *
+   * @default as the executor does by itself
+   */
+  readonly sessionRetentionMs?: number;
+  /** Whether output of processes is to be kept on the executor's disk. @default false */
+  readonly retainOnDisk?: boolean;
+  /** The id of a session to resume instead of opening another one. @default none */
+  readonly resumeSessionId?: string;
+  /** Whether to take that session over from a client that has it. @default false */
+  readonly takeOver?: boolean;
   /** Called when the connection was lost and the client reconnects. */
   readonly onInterrupted?: (reason: ConnectionError) => void;
   /** Called with the id of a watch of `fs/watchMissing` that has seen a change. */

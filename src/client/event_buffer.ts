@@ -160,12 +160,19 @@ function position(item: ExecEvent | Skipped): number {
 export class EventSequence {
   readonly #publish: (event: ProcessEvent) => void;
   readonly #ahead = new Map<number, ProcessEvent>();
-  #next = 1;
+  /** The number before the first event that is published. */
+  readonly start: number;
+  #next: number;
   #exitKnown = false;
 
-  /** @param publish called with every event, in order */
-  constructor(publish: (event: ProcessEvent) => void) {
+  /**
+   * @param publish called with every event, in order
+   * @param afterSeq the number before the first event that is published
+   */
+  constructor(publish: (event: ProcessEvent) => void, afterSeq = 0) {
     this.#publish = publish;
+    this.start = afterSeq;
+    this.#next = afterSeq + 1;
   }
 
   /** The sequence number of the last event that was published, 0 before the first. */
@@ -189,6 +196,12 @@ export class EventSequence {
     this.#exitKnown ||= event.kind === "exited";
     this.#ahead.set(event.seq, event);
     for (let next = this.#take(); next !== undefined; next = this.#take()) this.#publish(next);
+  }
+
+  /** Publishes an end that came before the first event, as whoever follows from then on must learn it. */
+  acceptEarlier(end: Exclude<ProcessEvent, { kind: "output" }>): void {
+    this.#exitKnown = true;
+    this.#publish(end);
   }
 
   /** The sequence numbers below `end` whose events have not arrived. */

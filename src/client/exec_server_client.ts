@@ -152,6 +152,41 @@ export class ExecServerClient implements AsyncDisposable {
     });
   }
 
+  /**
+   * Follows a process of the session that another client has started, as this session was resumed.
+   * It runs on if this client loses track of it.
+   *
+   * @param processId the id that it was started under
+   * @param afterSeq the sequence number of the last event that is known already. @default 0
+   * @throws {RpcError} -32600 when the executor does not know it
+   * @throws {ProcessError} when events after that number are no longer retained
+   * @throws {ConnectionError} when the connection is lost before the answer
+   */
+  adopt(processId: string, afterSeq: number = 0): Promise<ExecProcess> {
+    return this.#link.use(async (connection) => {
+      if (this.#processes.has(processId)) {
+        throw invalidRequest(`process ${processId} is followed already`);
+      }
+      const process = this.#newProcess(processId, afterSeq);
+      this.#processes.set(processId, process);
+      try {
+        await process.adopt(connection);
+        return process;
+      } catch (error) {
+        this.#forget(process);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Ends the connection, and leaves the session and its processes as they are: whoever has its id can
+   * resume it for as long as the executor keeps it. Settles when everything has been sent.
+   */
+  async detach(): Promise<void> {
+    await this.#link.end(new ConnectionError("closed", "the client has left the session"));
+  }
+
   /** Terminates all processes and ends the session. Settles when the requests have been sent. */
   async close(): Promise<void> {
     for (const { processId } of this.#processes.values()) {
@@ -188,13 +223,18 @@ export class ExecServerClient implements AsyncDisposable {
     }
   }
 
-  #newProcess(processId: string): RemoteProcess {
-    return new RemoteProcess(processId, {
-      use: (action) => this.#link.use(action),
-      finished: (process) => this.#forget(process),
-      hold: (process) => this.#hold(process),
-      release: (process) => this.#release(process),
-    }, this.#eventOptions);
+  #newProcess(processId: string, adoptedAfter?: number): RemoteProcess {
+    return new RemoteProcess(
+      processId,
+      {
+        use: (action) => this.#link.use(action),
+        finished: (process) => this.#forget(process),
+        hold: (process) => this.#hold(process),
+        release: (process) => this.#release(process),
+      },
+      this.#eventOptions,
+      adoptedAfter,
+    );
   }
 
   /** Removes a process, unless its id is another process's by now. */
@@ -220,6 +260,11 @@ export class ExecServerClient implements AsyncDisposable {
     switch (notification.method) {
       case "http/request/bodyDelta":
         return this.#bodies.notified(notification.params);
+      case "session/takenOver":
+        void this.#link.end(
+          new ConnectionError("sessionTakenOver", "another client has taken over the session"),
+        );
+        return;
       case "fs/missingChanged":
         return this.#options.onMissingChanged?.(notification.params.watchId);
       default:
@@ -236,8 +281,8 @@ export class ExecServerClient implements AsyncDisposable {
   async #replay(connection: RpcConnection): Promise<void> {
     await Promise.allSettled(this.#starts);
     await Promise.all([
-      ...this.#lostStarts.values().map((processId) => this.#clearAway(processId, connection)),
-      ...this.#processes.values().map((process) => process.replay(connection)),
+      ...[...this.#lostStarts].map((processId) => this.#clearAway(processId, connection)),
+      ...[...this.#processes.values()].map((process) => process.replay(connection)),
     ]);
   }
 

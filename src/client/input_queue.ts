@@ -1,3 +1,4 @@
+import { toBase64 } from "../protocol/base64.ts";
 import type { WriteStatus } from "../protocol/process.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import type { RpcConnection } from "./rpc_connection.ts";
@@ -38,7 +39,7 @@ export class InputQueue {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteStatus> {
     const params = {
       processId: this.#processId,
-      chunk: bytes.toBase64(),
+      chunk: toBase64(bytes),
       writeId: `${this.#idPrefix}-${++this.#lastWrite}`,
     };
     return this.#push(async (connection) =>

@@ -50,7 +50,7 @@ export interface EventOptions {
 export class RemoteProcess implements ExecProcess {
   readonly processId: string;
   readonly #host: ProcessHost;
-  readonly #sequence = new EventSequence((event) => this.#publish(event));
+  readonly #sequence: EventSequence;
   readonly #events: EventBuffer;
   readonly #input: InputQueue;
   readonly #completion = Promise.withResolvers<Completion>();
@@ -59,11 +59,21 @@ export class RemoteProcess implements ExecProcess {
   /** Whether a read is under way that tells if the sandbox denied something. */
   #settlingExit = false;
   #gapTimer: number | undefined;
+  /** Whether another client has started it, and wants it to run on. */
+  readonly #adopted: boolean;
   #state: "starting" | "running" | "finished" = "starting";
 
-  constructor(processId: string, host: ProcessHost, options: EventOptions) {
+  /** @param adoptedAfter undefined unless it runs already: the number of the last event seen of it */
+  constructor(
+    processId: string,
+    host: ProcessHost,
+    options: EventOptions,
+    adoptedAfter?: number,
+  ) {
     this.processId = processId;
     this.#host = host;
+    this.#adopted = adoptedAfter !== undefined;
+    this.#sequence = new EventSequence((event) => this.#publish(event), adoptedAfter);
     this.#input = new InputQueue(processId);
     this.#events = new EventBuffer(
       options.maxBufferedBytes,
@@ -129,6 +139,18 @@ export class RemoteProcess implements ExecProcess {
     this.#watchGap();
   }
 
+  /**
+   * Follows a process that runs already.
+   *
+   * @throws {RpcError} -32600 when the executor does not know it
+   * @throws {ProcessError} when events are no longer retained
+   * @throws {ConnectionError} when the connection is lost
+   */
+  async adopt(connection: RpcConnection): Promise<void> {
+    await this.#replayOver(connection);
+    this.started(undefined, connection);
+  }
+
   /** The executor has sent a notification, perhaps before its answer to the start. */
   notified({ method, params }: ProcessNotification): void {
     switch (method) {
@@ -179,15 +201,7 @@ export class RemoteProcess implements ExecProcess {
   async replay(connection: RpcConnection): Promise<void> {
     if (this.#state === "finished") return;
     try {
-      await replay(
-        this.#sequence,
-        (afterSeq) =>
-          connection.call("process/read", {
-            processId: this.processId,
-            afterSeq,
-            maxBytes: REPLAY_BYTES,
-          }),
-      );
+      await this.#replayOver(connection);
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       this.#giveUp(asProcessError(error));
@@ -209,10 +223,19 @@ export class RemoteProcess implements ExecProcess {
     this.#host.finished(this);
   }
 
-  /** Fails the process, and terminates it so that it does not run on unobserved. */
+  async #replayOver(connection: RpcConnection): Promise<void> {
+    const { processId } = this;
+    await replay(
+      this.#sequence,
+      (afterSeq) =>
+        connection.call("process/read", { processId, afterSeq, maxBytes: REPLAY_BYTES }),
+    );
+  }
+
+  /** Fails the process, and terminates its own so that it does not run on unobserved. */
   #giveUp(error: ProcessError): void {
     this.fail(error);
-    this.terminate().catch(() => {});
+    if (!this.#adopted) this.terminate().catch(() => {});
   }
 
   #publish(event: ProcessEvent): void {

@@ -73,25 +73,29 @@ export function networkOf(
 }
 
 function acceptEnd(sequence: EventSequence, answer: ReadOutcome): void {
-  if (answer.closed) sequence.accept({ kind: "closed", seq: answer.nextSeq - 1 });
-  const missing = sequence.missingBefore(answer.nextSeq);
-  const [exitSeq] = missing;
-  if (answer.exited && !sequence.exitKnown && exitSeq !== undefined && missing.length === 1) {
-    sequence.accept({
+  const end = answer.closed ? answer.nextSeq - 1 : answer.nextSeq;
+  const missing = sequence.missingBefore(end);
+  if (answer.exited && !sequence.exitKnown && missing.length <= 1) {
+    const [seq] = missing;
+    const exit = {
       kind: "exited",
-      seq: exitSeq,
+      seq: seq ?? sequence.lastPublished,
       exitCode: answer.exitCode ?? 0,
       sandboxDenied: answer.sandboxDenied ?? false,
       ...answer.limitExceeded !== undefined && { limitExceeded: answer.limitExceeded },
       timedOut: answer.timedOut,
       ...networkOf(answer),
-    });
-    return;
-  }
-  if (missing.length > 0) {
+    } as const;
+    if (seq === undefined) sequence.acceptEarlier(exit);
+    else sequence.accept(exit);
+  } else if (missing.length > 0) {
     throw new ProcessError(
       "outputLost",
       "output was lost: more was produced during an outage than the executor retains",
     );
   }
+  if (!answer.closed) return;
+  const closed = { kind: "closed", seq: end } as const;
+  if (end <= sequence.start) sequence.acceptEarlier(closed);
+  else sequence.accept(closed);
 }

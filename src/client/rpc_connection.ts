@@ -19,6 +19,10 @@ export type ExecutorNotification =
   | { readonly method: "process/exited"; readonly params: NotificationParams<"process/exited"> }
   | { readonly method: "process/closed"; readonly params: NotificationParams<"process/closed"> }
   | {
+    readonly method: "session/takenOver";
+    readonly params: NotificationParams<"session/takenOver">;
+  }
+  | {
     readonly method: "fs/missingChanged";
     readonly params: NotificationParams<"fs/missingChanged">;
   }
@@ -173,6 +177,8 @@ function parseNotification(
     case "process/exited":
       return named(method, notifications[method].safeParse(params));
     case "process/closed":
+      return named(method, notifications[method].safeParse(params));
+    case "session/takenOver":
       return named(method, notifications[method].safeParse(params));
     case "fs/missingChanged":
       return named(method, notifications[method].safeParse(params));

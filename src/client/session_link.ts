@@ -1,12 +1,17 @@
 import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import type { Result } from "../protocol/methods.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
+import type { ClientOptions } from "./client_options.ts";
 import type { Connector } from "./connector.ts";
 import { type ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { delay } from "@std/async/delay";
 
 /** How a link connects and reconnects. All times are in milliseconds. */
-export interface LinkOptions {
+export interface LinkOptions extends
+  Pick<
+    ClientOptions,
+    "sessionRetentionMs" | "retainOnDisk" | "resumeSessionId" | "takeOver"
+  > {
   readonly connector: Connector;
   readonly clientName: string;
   readonly connectTimeoutMs: number;
@@ -119,17 +124,20 @@ export class SessionLink {
   }
 
   async #askForSession(connection: RpcConnection, deadline: Deadline): Promise<void> {
-    const { clientName } = this.#options;
+    const { clientName, resumeSessionId, takeOver } = this.#options;
+    const { sessionRetentionMs, retainOnDisk } = this.#options;
     const giveUp = () => connection.close(deadline.reason);
     deadline.signal.addEventListener("abort", giveUp);
-    const answer = connection.call("initialize", { clientName });
+    const asked = { resumeSessionId, takeOver, sessionRetentionMs, retainOnDisk };
+    const answer = connection.call("initialize", { clientName, ...asked });
     connection.notify("initialized");
     try {
       const result = await answer;
       this.#sessionId = result.sessionId;
       this.#opened.resolve(result);
     } catch (error) {
-      const reason = refusal(error);
+      const resuming = resumeSessionId !== undefined && error instanceof RpcError;
+      const reason = resuming ? notResumed(error) : refusal(error);
       this.#end(reason);
       await connection.close(reason);
       this.#opened.reject(reason);
@@ -268,6 +276,13 @@ function refusal(error: unknown): ConnectionError {
   return new ConnectionError("notAnExecutor", `the executor refused a session: ${words}`, {
     cause: error,
   });
+}
+
+/** The error of a session that could not be resumed by another client than the one that opened it. */
+function notResumed(error: RpcError): ConnectionError {
+  return error.code === ErrorCode.SessionAttached
+    ? new ConnectionError("sessionAttached", error.message, { cause: error })
+    : permanent(error);
 }
 
 /** Whether another attempt would end the same way. */

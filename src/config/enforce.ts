@@ -27,7 +27,8 @@ export function enforceRequirements(
   enforceAuthentication(configuration, requirements);
   enforceEncryption(configuration, requirements);
   const limited = enforceCommandLimits(configuration, requirements);
-  return enforceMechanism(enforceMaximum(limited, requirements), requirements);
+  const bounded = enforceMaximum(limited, requirements);
+  return FIXED.reduce((settled, name) => enforceFixed(settled, requirements, name), bounded);
 }
 
 function enforceListening(configuration: Configuration, requirements: Requirements): void {
@@ -73,7 +74,13 @@ function isRemote(configuration: Configuration): boolean {
 
 function enforceMaximum(configuration: Configuration, requirements: Requirements): Configuration {
   const lowered = new Map<SettingName, Given>();
-  for (const [name, { most, position }] of requirements.maximum) {
+  const bounds = new Map(requirements.maximum);
+  const { sessionRetention } = Object.fromEntries(bounds);
+  // Clients do not get longer than the settings may give them.
+  if (sessionRetention !== undefined && !bounds.has("maxSessionRetention")) {
+    bounds.set("maxSessionRetention", sessionRetention);
+  }
+  for (const [name, { most, position }] of bounds) {
     const value = configuration.get(name);
     if (typeof value !== "number" || value <= most) continue;
     if (configuration.isGiven(name)) {
@@ -113,8 +120,14 @@ function enforceCommandLimits(
   return configuration.withOverrides(new Map([["commandLimits", { value, origin }]]));
 }
 
-function enforceMechanism(configuration: Configuration, requirements: Requirements): Configuration {
-  const name = "sandboxMechanism";
+/** The settings that a requirement of the same name decides. */
+const FIXED = ["sandboxMechanism", "auditLog"] as const;
+
+function enforceFixed(
+  configuration: Configuration,
+  requirements: Requirements,
+  name: typeof FIXED[number],
+): Configuration {
   const demanded = requirements.get(name);
   const position = requirements.position(name);
   if (demanded === undefined || position === undefined) return configuration;

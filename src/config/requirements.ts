@@ -57,6 +57,10 @@ const table = {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
     meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",
   },
+  auditLog: {
+    type: absolutePath("PATH"),
+    meaning: "the `auditLog` of every executor; commands are refused while it cannot be written",
+  },
   allowedListen: {
     type: listOf<string>(listenPattern()),
     meaning: "addresses that an executor may listen on: stdio, unix, unix:PATH, loopback, " +

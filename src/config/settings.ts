@@ -31,6 +31,8 @@ export interface Setting<T> {
   readonly commands: readonly ConfiguredCommand[];
   /** What it does, for people. */
   readonly meaning: string;
+  /** Whether `--help` leaves it to `--help-all`. */
+  readonly rare?: true;
 }
 
 /** One chunk of output has to fit. */
@@ -75,8 +77,13 @@ function optional<T extends string>(
   return { commands, type, fallback: undefined, meaning };
 }
 
+/** A setting that few people need. */
+function rare<T>(common: Setting<T>): Setting<T> {
+  return { ...common, rare: true };
+}
+
 const limit = (number: number, meaning: string): Setting<number> =>
-  setting(serve, wholeNumber(1, MAX_LIMIT), number, meaning);
+  rare(setting(serve, wholeNumber(1, MAX_LIMIT), number, meaning));
 
 /** All settings by their names in files, from which options and variables derive theirs. */
 const table = {
@@ -104,22 +111,22 @@ const table = {
     "signed-bearer-token: file with the secret, of 32 bytes or more, that signs JSON Web Tokens " +
       "(HS256); tokens must expire",
   ),
-  wsIssuer: optional(
+  wsIssuer: rare(optional(
     serve,
     text("ISSUER"),
     "signed-bearer-token: issuer that tokens must have",
-  ),
-  wsAudience: optional(
+  )),
+  wsAudience: rare(optional(
     serve,
     text("AUDIENCE"),
     "signed-bearer-token: audience that tokens must have",
-  ),
-  wsMaxClockSkewSeconds: setting(
+  )),
+  wsMaxClockSkewSeconds: rare(setting(
     serve,
     wholeNumber(0, MAX_CLOCK_SKEW_SECONDS),
     30,
     "signed-bearer-token: seconds that clocks may differ",
-  ),
+  )),
   insecureNoAuth: setting(
     serve,
     toggle(),
@@ -159,38 +166,50 @@ const table = {
     5,
     "seconds that commands get to end before being killed",
   ),
-  pingInterval: setting(
+  pingInterval: rare(setting(
     serve,
     seconds("zero"),
     30,
     "seconds of a client's silence before it gets a ping, which keeps proxies from closing an " +
       "idle connection; after as many more without an answer it is disconnected; 0: no pings",
-  ),
-  retainBytes: setting(
+  )),
+  retainBytes: rare(setting(
     serve,
     wholeNumber(MIN_RETAINED_BYTES, MAX_RETAINED_BYTES),
     DEFAULT_RETAINED_BYTES,
     "bytes of output kept of each process for clients that reconnect, at most 268435456; all " +
       "processes together keep a quarter of `memoryBudget`, and ended ones give way first",
-  ),
-  memoryBudget: setting(
+  )),
+  memoryBudget: rare(setting(
     serve,
     wholeNumber(MIN_MEMORY_BUDGET, MAX_MEMORY_BUDGET),
     DEFAULT_MEMORY.budgetBytes,
     "bytes of memory for clients: half for requests, a quarter for retained output, a quarter " +
       "for unsent output; unless set, at most a quarter of the machine's or container's memory",
-  ),
-  maxMessageBytes: setting(
+  )),
+  maxMessageBytes: rare(setting(
     serve,
     wholeNumber(MIN_MESSAGE_BYTES, MAX_MESSAGE_BYTES),
     DEFAULT_MEMORY.messageBytes,
     "bytes of the largest message that is read; unless set, at most a sixteenth of the memory",
-  ),
+  )),
   sessionRetention: setting(
     serve,
     seconds("above zero"),
     30,
-    "how long a session waits for a client that lost its connection",
+    "seconds that a session waits for a client that lost its connection",
+  ),
+  maxSessionRetention: setting(
+    serve,
+    seconds("zero"),
+    7 * 86_400,
+    "the most seconds that a session with processes waits if its client asks for it, as a job's does",
+  ),
+  retainOnDisk: setting(
+    serve,
+    wholeNumber(0, MAX_MEMORY_BUDGET),
+    2 ** 30,
+    "bytes of output that all processes together keep on disk for clients that ask for it; 0: none",
   ),
   sandboxMechanism: setting(
     serve,
@@ -198,6 +217,11 @@ const table = {
     "auto",
     "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
       "starts faster, or auto",
+  ),
+  auditLog: optional(
+    serve,
+    path(),
+    "file that gets a line of JSON when a command starts and when it ends",
   ),
   exitOnStdinClose: setting(serve, toggle(), false, "shut down when standard input ends"),
   exitWhenIdle: setting(
@@ -213,13 +237,15 @@ const table = {
     choice("PROFILE", SANDBOX_PROFILES),
     `permission profile of the command: ${inWords(SANDBOX_PROFILES)}`,
   ),
-  connectTimeout: setting(exec, seconds("above zero"), 10, "seconds to wait for the executor"),
-  reconnectTimeout: setting(
+  connectTimeout: rare(
+    setting(exec, seconds("above zero"), 10, "seconds to wait for the executor"),
+  ),
+  reconnectTimeout: rare(setting(
     exec,
     seconds("above zero"),
     25,
     "seconds to go on reconnecting after the connection broke",
-  ),
+  )),
   log: setting(
     [...serve, ...exec],
     choice("LEVEL", LOG_LEVELS),

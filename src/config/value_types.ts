@@ -8,6 +8,8 @@ interface ValueDescription<T> {
   readonly expected: string;
   /** The name of the value in help; undefined for a switch. */
   readonly placeholder: string | undefined;
+  /** All values, where they are a few words. */
+  readonly words?: readonly string[];
   /** Converts the text of an option or a variable; the result is validated afterwards. */
   readonly fromText: (text: string) => unknown;
   /** The schema, built when it is first needed, as most settings are not set. */
@@ -81,6 +83,7 @@ export function choice<const T extends string>(
   return valueType({
     expected: inWords(words),
     placeholder,
+    words,
     fromText: (given) => given.toLowerCase(),
     schema: () => z.literal(words),
   });

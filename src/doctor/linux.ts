@@ -13,13 +13,17 @@ export interface LinuxFacts {
   readonly settings: NamespaceSettings;
 }
 
+/** The first version of Landlock's interface that keeps signals in. */
+const SCOPED_LANDLOCK = 6;
+
 /** The mechanism that plans prefer on a machine. */
 export function linuxMechanism(
-  { bubblewrap, landlock, seccomp }: LinuxAbilities,
+  { bubblewrap, landlock, seccomp, supervision }: LinuxAbilities,
 ): Mechanism | undefined {
   if (!seccomp) return undefined;
   if (bubblewrap.kind === "usable") return "bubblewrap";
-  return landlock >= OLDEST_LANDLOCK ? "landlock" : undefined;
+  const oldest = supervision.kind === "usable" ? OLDEST_LANDLOCK : SCOPED_LANDLOCK;
+  return landlock >= oldest ? "landlock" : undefined;
 }
 
 /** Checks the sandbox mechanisms of a Linux machine. */
@@ -100,13 +104,19 @@ const APPARMOR_PROFILE =
 
 function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCheck {
   const name = "landlock";
-  const fix = "Linux 6.12 or newer with Landlock enabled: `landlock` among the kernel's `lsm=`";
+  const fix = "Linux 5.19 or newer with Landlock enabled: `landlock` among the kernel's `lsm=`";
   if (landlock === 0) return { name, status, detail: "the kernel has no Landlock", fix };
-  if (landlock >= OLDEST_LANDLOCK) return ok(name, `ABI version ${landlock}`);
+  if (landlock >= OLDEST_LANDLOCK) {
+    const more = landlock < SCOPED_LANDLOCK
+      ? "; the supervisor does what it lacks (signals, and before 3 truncation)"
+      : "";
+    return ok(name, `ABI version ${landlock}${more}`);
+  }
   return {
     name,
     status,
-    detail: `ABI version ${landlock} cannot restrict signals; version ${OLDEST_LANDLOCK} is needed`,
+    detail: `ABI version ${landlock} cannot let files be moved between directories; ` +
+      `version ${OLDEST_LANDLOCK} is needed`,
     fix,
   };
 }
@@ -122,16 +132,7 @@ function supervisionCheck(
       ? { name, status: "warning", detail: `${reason}: ${PLACEHOLDERS}`, fix }
       : { name, status: "failed", detail: reason, fix };
   }
-  if (supervision.copiesDescriptors) {
-    return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
-  }
-  return {
-    name,
-    status: "warning",
-    detail: "system calls can be handed over, but descriptors not copied (pidfd_getfd): Landlock " +
-      "has no managed networks, and a command opens its terminal as /dev/tty only to read",
-    fix: "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
-  };
+  return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
 }
 
 const PLACEHOLDERS =

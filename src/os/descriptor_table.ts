@@ -14,18 +14,18 @@ const KCMP_FILES = 2n;
 
 /** What is to be seen of a process's descriptors. */
 export interface OpenFiles {
-  /** Whether one of them is the socket. */
-  readonly socket: boolean;
+  /** The inodes of those that are sockets. */
+  readonly sockets: readonly number[];
   /** Whether descriptors wait in one of its sockets to be received (unix(7), SCM_RIGHTS). */
   readonly descriptorsUnderWay: boolean;
   /** Whether there are any that may not be looked at. */
   readonly hidden: boolean;
 }
 
-/** Looks for a socket among the descriptors of a process, those that only a thread has included. */
-export function lookForSocket(pid: number, inode: number): OpenFiles {
-  const name = `socket:[${inode}]`;
-  let [socket, descriptorsUnderWay, hidden] = [false, false, false];
+/** Looks at the descriptors of a process, those that only a thread has included. */
+export function openFilesOf(pid: number): OpenFiles {
+  const sockets: number[] = [];
+  let [descriptorsUnderWay, hidden] = [false, false];
   for (const table of descriptorTables(pid)) {
     const descriptors = openDescriptors(table);
     if (descriptors === undefined) {
@@ -34,14 +34,16 @@ export function lookForSocket(pid: number, inode: number): OpenFiles {
     }
     for (const [descriptor, target] of descriptors) {
       if (target === "hidden") hidden = true;
-      if (target === name) socket = true;
-      if (target?.startsWith("socket:") && !descriptorsUnderWay) {
-        descriptorsUnderWay = /^scm_fds:\s*[1-9]/m.test(readProc(`${table}/fdinfo/${descriptor}`));
-      }
+      if (!target?.startsWith(SOCKET)) continue;
+      sockets.push(Number.parseInt(target.slice(SOCKET.length)));
+      descriptorsUnderWay ||= /^scm_fds:\s*[1-9]/m.test(readProc(`${table}/fdinfo/${descriptor}`));
     }
   }
-  return { socket, descriptorsUnderWay, hidden };
+  return { sockets, descriptorsUnderWay, hidden };
 }
+
+/** What a link to a socket begins with, before its inode (proc_pid_fd(5)). */
+const SOCKET = "socket:[";
 
 /** What links have to say; undefined for one that is gone meanwhile. */
 type Target = string | "hidden" | undefined;

@@ -20,10 +20,10 @@ const SECCOMP_IOCTL_NOTIF_ADDFD = 0x4018_2103n;
 /** Since Linux 6.6. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x4008_2104n;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1n;
+/** The kernel makes the call, as if there were no filter. Since Linux 5.5. */
+const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 /** Adding the descriptor and answering with its number are one step. Since Linux 5.14. */
 const SECCOMP_ADDFD_FLAG_SEND = 2;
-/** Whoever made the call makes it, as if there were no filter. Since Linux 5.5. */
-const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 
 /** `struct seccomp_notif`: id, pid, flags, and `struct seccomp_data`. */
 const NOTIFICATION_BYTES = 80;
@@ -110,10 +110,11 @@ export class NotificationListener {
   }
 
   /**
-   * Has the call made by whoever made it. Only for those that are trusted: their arguments can be
-   * other ones by then.
+   * Has the kernel make the call. Only for one that depends on nothing but its registers, and on
+   * what cannot become something else while the thread that made it waits; and for programs that are
+   * trusted with whatever they call.
    */
-  letContinue(id: bigint): void {
+  letGoOn(id: bigint): void {
     this.#answer.fill(0);
     this.#answerView.setBigUint64(0, id, true);
     this.#answerView.setUint32(20, SECCOMP_USER_NOTIF_FLAG_CONTINUE, true);

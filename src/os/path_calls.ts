@@ -72,6 +72,7 @@ export const FileType = {
   CharacterDevice: 0o020000,
   Directory: 0o040000,
   Link: 0o120000,
+  Socket: 0o140000,
 } as const;
 
 /** What the kernel says of an open object (statx(2)). */

@@ -39,6 +39,8 @@ export interface ProcessStatus {
   readonly zombie: boolean;
   /** The process id of its parent, 0 when that is not to be seen from here. */
   readonly parent: number;
+  /** The process group that it belongs to (setpgid(2)). */
+  readonly group: number;
   /** The session that it belongs to (setsid(2)). */
   readonly session: number;
 }
@@ -62,8 +64,13 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   const stat = readProc(`${pid}/stat`);
   if (stat === "") return undefined;
   // The name in the second field is in parentheses and may hold any character, those included.
-  const [state, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return { zombie: state === "Z", parent: Number(parent), session: Number(session) };
+  const [state, parent, group, session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return {
+    zombie: state === "Z",
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+  };
 }
 
 function childrenOfThread(pid: number, thread: number): number[] {

@@ -6,7 +6,6 @@ const calls = libraryTable({
     parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
     result: "i64",
   },
-  umask: { parameters: ["u32"], result: "u32" },
 });
 
 /**
@@ -19,9 +18,4 @@ export function rawCall(args: BigInt64Array): number {
   const [number = -1n, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = args;
   const result = Number(calls().syscall(number, a, b, c, d, e, f));
   return result < 0 ? -lastErrno() : result;
-}
-
-/** Sets this thread's mask, if it has one of its own, and else the program's (umask(2)). */
-export function setMask(mask: number): void {
-  calls().umask(mask);
 }

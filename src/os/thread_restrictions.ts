@@ -1,6 +1,5 @@
 import {
   AT_FDCWD,
-  CLONE_FS,
   LINUX_CAPABILITY_VERSION_3,
   O_CLOEXEC,
   O_DIRECTORY,
@@ -19,7 +18,6 @@ import { libraryTable } from "./libc.ts";
 const calls = libraryTable({
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
-  unshare: { parameters: ["i32"], result: "i32" },
   openat2: {
     name: "syscall",
     parameters: ["i64", "i64", "buffer", "buffer", "i64"],
@@ -244,16 +242,6 @@ export function enforceRuleset(ruleset: Descriptor): void {
     "Landlock cannot be put in force",
     calls().landlock_restrict_self(SYS_LANDLOCK_RESTRICT_SELF, BigInt(ruleset), 0n),
   );
-}
-
-/**
- * Gives this thread a working directory and a file mode creation mask of its own, which it otherwise
- * shares with the whole program (unshare(2)).
- *
- * @throws {RestrictionError}
- */
-export function ownFileSystemState(): void {
-  succeeded("the thread cannot have a mask of its own", calls().unshare(CLONE_FS));
 }
 
 /**

@@ -31,6 +31,11 @@ export function copyExtendedAttributes(from: string, to: string): void {
   }
 }
 
+/** Whether a file has an extended attribute, as far as can be told. */
+export function hasAttribute(path: string, name: string): boolean {
+  return libc().getxattr(cString(path), cString(name), null, 0n) >= 0n;
+}
+
 function attributesOf(path: Uint8Array<ArrayBuffer>): Map<string, Uint8Array<ArrayBuffer>> {
   const list = filled((buffer, size) => libc().listxattr(path, buffer, size));
   // Not so much as a list of none: the file system has no such thing.

@@ -1,6 +1,8 @@
 import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
 import type { NetworkReport } from "../protocol/process.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
+import { type Retainer, RetentionPool } from "./retention_pool.ts";
+import type { Spool } from "./spool.ts";
 
 /** Something that happened to a process, numbered without gaps from 1. */
 export type LogEvent = OutputEvent | ExitedEvent | ClosedEvent;
@@ -47,16 +49,22 @@ export interface ReadRange {
 
 /** Output retained for later reads, in bytes, unless told otherwise. */
 export const DEFAULT_RETAINED_BYTES = 1024 * 1024;
+/** As much of it stays in memory where the rest goes to files, in bytes. */
+const UNSPOOLED_BYTES = 256 * 1024;
+/** The size of an answer that is read from files, in bytes, unless the reader wants less. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /**
  * Numbers the events of one process and retains its newest output.
  *
- * Output past the limit is dropped in whole chunks, the oldest first; numbers are never used again.
+ * Output past the limit goes to files, if there are any, or is dropped in whole chunks, the oldest
+ * first; numbers are never used again.
  */
 export class EventLog implements Retainer {
   readonly #retainedLimit: number;
   readonly #pool: RetentionPool;
   readonly #output = new RetainedOutput();
+  readonly #spool: Spool | undefined;
   readonly #waiting = new Set<() => void>();
   #lastSeq = 0;
   #exited: ExitedEvent | undefined;
@@ -65,10 +73,12 @@ export class EventLog implements Retainer {
   /**
    * @param retainedBytes output retained at the most, in bytes
    * @param pool what it may retain together with others. @default as much as it wants to
+   * @param spool files for what does not stay in memory. @default none
    */
-  constructor(retainedBytes = DEFAULT_RETAINED_BYTES, pool = new RetentionPool()) {
+  constructor(retainedBytes = DEFAULT_RETAINED_BYTES, pool = new RetentionPool(), spool?: Spool) {
     this.#retainedLimit = retainedBytes;
     this.#pool = pool;
+    this.#spool = spool;
   }
 
   get exited(): boolean {
@@ -88,7 +98,7 @@ export class EventLog implements Retainer {
     const event: OutputEvent = { kind: "output", seq: ++this.#lastSeq, stream, bytes };
     this.#change(() => {
       this.#output.append(event.seq, stream, bytes);
-      while (this.#output.bytes > this.#retainedLimit) this.#output.dropOldest();
+      while (this.#output.bytes > this.#memoryLimit) this.#moveOldest();
     });
     this.#wake();
     return event;
@@ -143,16 +153,17 @@ export class EventLog implements Retainer {
   /** Drops what is retained; nobody will read it any more. */
   clear(): void {
     this.#change(() => this.#output.clear());
+    this.#spool?.clear();
   }
 
-  /** Drops the oldest output until the rest takes no more than so many bytes. */
+  /** Moves the oldest output out of memory until the rest takes no more than so many bytes. */
   shrink(cost: number): void {
     this.#change(() => {
-      while (this.#output.cost > cost) this.#output.dropOldest();
+      while (this.#output.cost > cost) this.#moveOldest();
     });
   }
 
-  /** All output that is retained, each stream's as one text. */
+  /** The newest output, as it is retained in memory, each stream's as one text. */
   retainedText(): string {
     const streams = new Map<OutputStream, { readonly decoder: TextDecoder; text: string }>();
     for (const { stream, bytes } of this.#output.after(0)) {
@@ -165,7 +176,7 @@ export class EventLog implements Retainer {
 
   /** Whether a reader that has seen everything up to a number has something new to see. */
   hasNews(afterSeq: number): boolean {
-    return this.closed || this.#output.lastSeq > afterSeq ||
+    return this.closed || this.#lastOutput > afterSeq ||
       (this.#exited !== undefined && this.#exited.seq > afterSeq);
   }
 
@@ -192,12 +203,33 @@ export class EventLog implements Retainer {
     });
   }
 
+  get #memoryLimit(): number {
+    return this.#spool?.usable
+      ? Math.min(this.#retainedLimit, UNSPOOLED_BYTES)
+      : this.#retainedLimit;
+  }
+
+  /** The number of the newest output that is retained, or 0. */
+  get #lastOutput(): number {
+    return Math.max(this.#output.lastSeq, this.#spool?.lastSeq ?? 0);
+  }
+
+  #moveOldest(): void {
+    if (this.#spool?.usable) this.#spool.append(this.#output.takeOldest());
+    else this.#output.dropOldest();
+  }
+
+  *#after(seq: number): Generator<RetainedChunk> {
+    if (this.#spool !== undefined) yield* this.#spool.after(seq);
+    yield* this.#output.after(seq);
+  }
+
   #select(
-    { afterSeq, maxBytes = Infinity }: ReadRange,
+    { afterSeq, maxBytes = this.#spool === undefined ? Infinity : MAX_ANSWER_BYTES }: ReadRange,
   ): { chunks: RetainedChunk[]; limited: boolean } {
     const chunks: RetainedChunk[] = [];
     let size = 0;
-    for (const chunk of this.#output.after(afterSeq)) {
+    for (const chunk of this.#after(afterSeq)) {
       const { length } = chunk.bytes;
       if (chunks.length > 0 && size + length > maxBytes) return { chunks, limited: true };
       chunks.push(chunk);
@@ -233,65 +265,3 @@ export function networkMembers(
 
 /** The longest that setTimeout can wait, about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** Output that is retained, of which some can be dropped to make room. */
-interface Retainer {
-  /** About what it takes of memory, in bytes. */
-  readonly cost: number;
-  /** Drops the oldest until it takes no more than so many bytes. */
-  shrink(cost: number): void;
-}
-
-/**
- * What the processes of an executor retain together, kept within a limit.
- *
- * When there is too much, output of processes that have ended and been read to the end goes first,
- * that of the oldest before the others'; then each of the others may keep an equal share.
- */
-export class RetentionPool {
-  readonly #limit: number;
-  readonly #open = new Set<Retainer>();
-  /** In the order in which they were closed. */
-  readonly #closed = new Set<Retainer>();
-  #cost = 0;
-
-  /** @param limit in bytes. @default none */
-  constructor(limit = Infinity) {
-    this.#limit = limit;
-  }
-
-  /** What is retained, in bytes. */
-  get cost(): number {
-    return this.#cost;
-  }
-
-  /** Somebody retains more or less than before. @param difference in bytes */
-  changed(retainer: Retainer, difference: number): void {
-    this.#cost += difference;
-    if (difference > 0 && !this.#closed.has(retainer)) this.#open.add(retainer);
-    if (retainer.cost === 0) this.#forget(retainer);
-    if (difference > 0 && this.#cost > this.#limit) this.#makeRoom(retainer);
-  }
-
-  /** Somebody will retain nothing more. */
-  closed(retainer: Retainer): void {
-    if (this.#open.delete(retainer)) this.#closed.add(retainer);
-  }
-
-  #forget(retainer: Retainer): void {
-    this.#open.delete(retainer);
-    this.#closed.delete(retainer);
-  }
-
-  /** A fair share for everyone is looked for only when the newest has no more than that. */
-  #makeRoom(newest: Retainer): void {
-    for (const retainer of this.#closed) {
-      retainer.shrink(0);
-      if (this.#cost <= this.#limit) return;
-    }
-    const share = Math.floor(this.#limit / Math.max(1, this.#open.size));
-    newest.shrink(Math.max(share, newest.cost - (this.#cost - this.#limit)));
-    if (this.#cost <= this.#limit) return;
-    for (const retainer of this.#open) retainer.shrink(share);
-  }
-}

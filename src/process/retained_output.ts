@@ -15,7 +15,8 @@ const FIRST_SEGMENT_BYTES = 256;
 /** What a chunk takes besides its bytes: a number in a list, with room for the list to grow. */
 const CHUNK_OVERHEAD = 16;
 
-const STREAMS: readonly OutputStream[] = ["stdout", "stderr", "pty"];
+/** The streams, whose places in this list stand for them where output is retained. */
+export const STREAMS: readonly OutputStream[] = ["stdout", "stderr", "pty"];
 
 /**
  * The newest output of a process, kept as bytes, many chunks to a buffer: a program that writes line
@@ -64,6 +65,14 @@ export class RetainedOutput {
     this.#chunks--;
     if (first.empty) this.#segments.shift();
     return true;
+  }
+
+  /** Takes the oldest chunks out, some with consecutive numbers. */
+  takeOldest(): RetainedChunk[] {
+    const chunks = Array.from(this.#segments.shift()?.after(0) ?? []);
+    this.#chunks -= chunks.length;
+    for (const { bytes } of chunks) this.#bytes -= bytes.length;
+    return chunks;
   }
 
   /** Drops everything. */

@@ -7,6 +7,16 @@ export const initializeParams = lazy(() =>
     clientName: z.string(),
     /** Attach to this session instead of opening a new one. */
     resumeSessionId: optional(z.string()),
+    /**
+     * How long the session waits for its client while it has processes, in milliseconds; ended ones
+     * are then remembered as long as the session. An addition, announced as capability
+     * `maxSessionRetentionMs`, which is the most that is granted.
+     */
+    sessionRetentionMs: optional(z.int().check(z.gte(1))),
+    /** Keep output of processes that are started from now on in files. An addition, as above. */
+    retainOnDisk: optional(z.boolean()),
+    /** Attach to a session that is attached, whose client is told. An addition, as above. */
+    takeOver: optional(z.boolean()),
   })
 );
 
@@ -46,8 +56,27 @@ export const initializeResult = lazy(() =>
     /** A random UUID, and the only credential that resuming the session needs. */
     sessionId: z.string(),
     environmentInfo: optional(environmentInfo),
+    /** What is granted of the retention that was asked for; missing unless it was. */
+    sessionRetentionMs: optional(z.number()),
+    /** Whether output is kept in files; missing unless that was asked for. */
+    retainOnDisk: optional(z.boolean()),
   })
 );
+
+/** What a client asks for when it opens or resumes a session. */
+export type InitializeParams = z.output<typeof initializeParams>;
+
+/**
+ * Parameters of `session/end`: which session ends. Another one than the connection's own is an
+ * addition, announced as capability `otherSessions`: its processes are ended at once.
+ */
+export const sessionEndParams = lazy(() => z.object({ sessionId: optional(z.string()) }));
+
+/**
+ * `session/takenOver`: another connection has the session now. The connection is closed. Sent only
+ * where a client has asked for it by `takeOver`.
+ */
+export const sessionTakenOver = lazy(() => z.object({ sessionId: z.string() }));
 
 /** What the executor tells of its machine, as it goes on the wire. */
 export type EnvironmentInfo = z.input<typeof environmentInfo>;

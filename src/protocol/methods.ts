@@ -32,7 +32,7 @@ export const methods = {
     params: lifecycle.initializeParams,
     result: lifecycle.initializeResult,
   },
-  "session/end": { family: "lifecycle", params: empty, result: empty },
+  "session/end": { family: "lifecycle", params: lifecycle.sessionEndParams, result: empty },
   "environment/info": {
     family: "environment info",
     params: ignored,
@@ -121,6 +121,7 @@ export const notifications = {
   "process/output": process.outputNotification,
   "process/exited": process.exitedNotification,
   "process/closed": process.closedNotification,
+  "session/takenOver": lifecycle.sessionTakenOver,
   "fs/missingChanged": filesystem.missingChanged,
   "http/request/bodyDelta": http.httpBodyDelta,
 } as const satisfies Record<string, z.ZodMiniType>;

@@ -15,6 +15,12 @@ import * as z from "zod/mini";
 /** The client's own name for a process, unique in its session. */
 const processId = z.string();
 
+/**
+ * Whose process it is, of another session than the connection's own: its id is the credential. An
+ * addition, announced as capability `otherSessions`.
+ */
+const anySession = optional(z.string());
+
 /** How to build a command's base environment from the executor's own. */
 export const environmentPolicy = lazy(() =>
   z.object({
@@ -113,6 +119,7 @@ export const readParams = lazy(() =>
     maxBytes: optional(limit),
     /** How long to wait for an event, in milliseconds. Default 0: answer at once. */
     waitMs: defaulted(limit, 0),
+    sessionId: anySession,
   })
 );
 
@@ -177,10 +184,12 @@ export const PROCESS_SIGNALS = [
 ] as const satisfies readonly ProcessSignal[];
 
 /** Parameters of `process/signal`. */
-export const signalParams = lazy(() => z.object({ processId, signal: z.enum(PROCESS_SIGNALS) }));
+export const signalParams = lazy(() =>
+  z.object({ processId, signal: z.enum(PROCESS_SIGNALS), sessionId: anySession })
+);
 
 /** Parameters of `process/terminate`. */
-export const terminateParams = lazy(() => z.object({ processId }));
+export const terminateParams = lazy(() => z.object({ processId, sessionId: anySession }));
 
 /** Answer to `process/terminate`: whether the process was running and is now being killed. */
 export const terminateResult = lazy(() => z.object({ running: z.boolean() }));

@@ -1,3 +1,4 @@
+import { fromBase64 } from "./base64.ts";
 import { PathUri, PathUriError } from "./path_uri.ts";
 import * as z from "zod/mini";
 
@@ -83,7 +84,7 @@ export const base64Bytes = z.pipe(
  */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    const bytes = fromBase64(text);
     return text.length === Math.ceil(bytes.length / 3) * 4 ? bytes : undefined;
   } catch {
     // The caller says what the rule is, in words that do not name the decoder.

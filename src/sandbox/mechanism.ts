@@ -20,6 +20,8 @@ export interface CommandToSandbox {
   readonly env: Readonly<Record<string, string>>;
   /** Whether the command runs on a terminal, which it then controls. */
   readonly terminal: boolean;
+  /** Whose it is: the processes of others are out of its reach. @default one and the same */
+  readonly owner?: object | undefined;
   /** The executor's proxy, which serves this command alone. @default none */
   readonly egress?: Egress | undefined;
 }

@@ -84,10 +84,10 @@ export class Sandbox implements AsyncDisposable {
   ): Promise<Child> {
     refuseInexpressible(command);
     const { stdio } = command;
-    const { egress } = policy;
+    const { egress, owner } = policy;
     const sandboxed = await this.prepare(
       policy,
-      { ...command, terminal: stdio.kind === "pty", egress },
+      { ...command, terminal: stdio.kind === "pty", egress, owner },
       home,
     );
     if (sandboxed === undefined) return await startChild(command, observer);

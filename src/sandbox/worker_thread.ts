@@ -1,3 +1,5 @@
+import { requireRoomForWorker } from "../os/thread_room.ts";
+
 /** What a thread tells besides its answers. */
 interface ReadyMessage {
   readonly kind: "ready";
@@ -12,12 +14,14 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
   #failure: Error | undefined;
   #failed: ((reason: Error) => void)[] = [];
 
+  /** @throws {SystemError} EAGAIN where there can be no more threads */
   constructor(module: URL, name: string) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     // Those who wait for it are told; there may be none.
     promise.catch(() => {});
     this.onFailure(reject);
+    requireRoomForWorker();
     this.#worker = new Worker(module, { type: "module", name });
     this.#worker.onmessage = ({ data }: MessageEvent<From | ReadyMessage>) => {
       if (isReady(data)) return resolve();

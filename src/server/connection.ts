@@ -249,15 +249,16 @@ export class Connection {
   }
 
   #initialize(raw: unknown): unknown {
-    const { resumeSessionId } = parseParams(methods.initialize.params, raw);
+    const { resumeSessionId, takeOver, ...asked } = parseParams(methods.initialize.params, raw);
     if (this.#session !== undefined) {
       throw invalidRequest("initialize may only be sent once per connection");
     }
     const { sessions, environmentInfo } = this.#options;
     this.#session = resumeSessionId === undefined
       ? sessions.open(this.#transport)
-      : sessions.resume(resumeSessionId, this.#transport);
-    return { sessionId: this.#session.id, environmentInfo: environmentInfo() };
+      : sessions.resume(resumeSessionId, this.#transport, takeOver);
+    const granted = sessions.retain(this.#session, asked);
+    return { sessionId: this.#session.id, environmentInfo: environmentInfo(), ...granted };
   }
 
   #call(method: string, raw: unknown): unknown {
@@ -270,8 +271,10 @@ export class Connection {
       const missing = this.#session === undefined ? "call initialize" : "send initialized";
       throw invalidRequest(`client must ${missing} before using ${handler.family} methods`);
     }
+    const own = this.#session;
     return call({
-      session: this.#session,
+      session: own,
+      sessionOf: (id) => id === undefined ? own : this.#options.sessions.find(id),
       files: this.#files,
       missing: this.#missing,
       turns: this.#turns,

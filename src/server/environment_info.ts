@@ -14,6 +14,8 @@ const CAPABILITIES = {
   processCloseStdin: true,
   processTimeout: true,
   sessionEnd: true,
+  sessionTakeOver: true,
+  otherSessions: true,
   processSignals: PROCESS_SIGNALS,
   fileWriteStreaming: true,
   sandboxedFileStreaming: Deno.build.os === "linux",

@@ -1,9 +1,11 @@
 import { log } from "../log/log.ts";
 import { type Environment, startingEnvironment } from "../os/environment.ts";
-import { DEFAULT_RETAINED_BYTES, RetentionPool } from "../process/event_log.ts";
+import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
+import { RetentionPool } from "../process/retention_pool.ts";
+import { SpoolDirectory } from "../process/spool.ts";
 import { methods } from "../protocol/methods.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -11,6 +13,7 @@ import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { SATURATED_BYTES, type Transport, type TransportLimits } from "../transport/transport.ts";
 import { UnfinishedMessages } from "../transport/unfinished_messages.ts";
+import type { AuditLog } from "./audit_log.ts";
 import { ClosedProcesses } from "./closed_processes.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { describeEnvironment } from "./environment_info.ts";
@@ -38,6 +41,10 @@ export interface ExecutorOptions {
   readonly closedRetentionMs?: number;
   /** How long a session without a connection lives, in milliseconds. @default 30 s */
   readonly detachedLifeMs?: number;
+  /** The same, the most that clients may ask for, in milliseconds. @default what it is anyway */
+  readonly maxDetachedLifeMs?: number;
+  /** Output kept on disk for clients that ask for it. @default none */
+  readonly spool?: SpoolOptions | undefined;
   /**
    * How long the commands of an expired session may take to end before they are killed, in
    * milliseconds.
@@ -59,6 +66,16 @@ export interface ExecutorOptions {
   readonly reserved?: (() => ReservedResources) | undefined;
   /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
+  /** Takes down starts and ends of commands; whoever opened it disposes of it. @default nothing does */
+  readonly audit?: AuditLog | undefined;
+}
+
+/** Where and how much output is kept on disk. */
+export interface SpoolOptions {
+  /** Directories of which the first is taken that can be had privately. */
+  readonly places: readonly string[];
+  /** For all processes together, in bytes. */
+  readonly limitBytes: number;
 }
 
 /** Share of the memory in use past which connections are closed to free some. */
@@ -85,6 +102,8 @@ export class Executor {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
+    const { spool, detachedLifeMs = THIRTY_SECONDS_MS, maxDetachedLifeMs = detachedLifeMs } =
+      options;
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Quota(limits.processes),
@@ -98,9 +117,13 @@ export class Executor {
         limits.endedProcesses,
         options.closedRetentionMs ?? THIRTY_SECONDS_MS,
       ),
-      detachedLifeMs: options.detachedLifeMs ?? THIRTY_SECONDS_MS,
+      detachedLifeMs,
+      maxDetachedLifeMs,
+      spoolDirectory: spool &&
+        new SpoolDirectory(spool.places, new RetentionPool(spool.limitBytes), spool.limitBytes),
       graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
+      audit: options.audit,
     });
     this.#trimmer = new MemoryTrimmer(memory.budgetBytes / 2);
     this.#unfinished = new UnfinishedMessages(
@@ -114,12 +137,20 @@ export class Executor {
     });
     const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
-    const environmentInfo = describeEnvironment(
+    const description = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       environment,
       memory.messageBytes,
       options.bounds?.restrictedBy !== undefined,
     );
+    const environmentInfo = {
+      ...description,
+      capabilities: {
+        ...description.capabilities,
+        maxSessionRetentionMs: maxDetachedLifeMs,
+        retainOnDisk: spool !== undefined,
+      },
+    };
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -128,10 +159,15 @@ export class Executor {
       telemetry,
       environmentInfo: () => environmentInfo,
       handlers: new Map(Object.entries({
-        "session/end": handler(methods["session/end"], (_, { session }) => {
-          session.endsWithConnection = true;
-          return {};
-        }),
+        "session/end": handler(
+          methods["session/end"],
+          ({ sessionId }, { session, sessionOf }) => {
+            const other = sessionOf(sessionId);
+            if (other === session) session.endsWithConnection = true;
+            else this.#sessions.end(other);
+            return {};
+          },
+        ),
         "environment/info": handler(methods["environment/info"], () => environmentInfo),
         "environment/status": handler(
           methods["environment/status"],

@@ -11,6 +11,12 @@ import type * as z from "zod/mini";
 /** What a handler gets besides its parameters. */
 export interface RequestContext {
   readonly session: Session;
+  /**
+   * The session of that id, or the connection's own.
+   *
+   * @throws {RpcError} -32600 for an unknown or expired id
+   */
+  readonly sessionOf: (id: string | undefined) => Session;
   /** The files that the connection has open. */
   readonly files: FileHandles;
   /** Watches paths that do not exist. */

@@ -1,19 +1,19 @@
 import { Buffer } from "node:buffer";
 import { log, logSeldom } from "../log/log.ts";
 import type { ChildCommand } from "../process/child.ts";
-import {
-  EventLog,
-  type LogEvent,
-  networkMembers,
-  type RetentionPool,
-} from "../process/event_log.ts";
+import { EventLog, type ExitedEvent, type LogEvent, networkMembers } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Quota } from "../process/quota.ts";
+import type { RetentionPool } from "../process/retention_pool.ts";
 import { ShellSnapshots } from "../process/shell_snapshot.ts";
+import type { Spool, SpoolDirectory } from "../process/spool.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
 import { internalError, invalidRequest } from "../protocol/errors.ts";
+import type { SandboxContext } from "../protocol/sandbox.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { CloseReason, TransportKind } from "../transport/transport.ts";
+import type { AuditLog, EndRecorder } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 
@@ -22,6 +22,11 @@ export interface NotificationSink {
   send(notification: string): void;
   /** Whether so much is unsent that processes should wait. */
   readonly saturated: boolean;
+  /** Ends the connection. */
+  close(reason: CloseReason): void;
+  readonly kind?: TransportKind;
+  /** The client's address; missing where it has none. */
+  readonly peer?: string | undefined;
 }
 
 /** What the executor gives each session. */
@@ -34,6 +39,8 @@ export interface SessionOptions {
   readonly retainedBytes: number;
   /** Limits what all processes together retain. */
   readonly retentionPool: RetentionPool;
+  /** Where output is kept on disk for clients that ask for it. @default nowhere */
+  readonly spoolDirectory?: SpoolDirectory | undefined;
   /** Remembers closed processes. */
   readonly closedProcesses: ClosedProcesses;
   /** Bytes of input that may wait for all processes together. @default a limit for each process */
@@ -41,6 +48,8 @@ export interface SessionOptions {
   /** The processes that all sessions together may run. */
   readonly processSlots: Quota;
   readonly telemetry: Telemetry;
+  /** Takes down starts and ends. @default nothing does */
+  readonly audit?: AuditLog | undefined;
 }
 
 /** How a command is run that no client is told of. */
@@ -57,6 +66,13 @@ export class Session {
   readonly shells: ShellSnapshots = new ShellSnapshots();
   /** Whether the client has said that it will not come back. */
   endsWithConnection = false;
+  /**
+   * How long it waits for its client while it has processes, in milliseconds. Undefined unless the
+   * client has asked for a time.
+   */
+  retentionMs: number | undefined;
+  /** Whether output of processes that are started from now on is kept on disk. */
+  retainsOnDisk = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
   /** Processes being started; a promise gives undefined if the start fails. */
@@ -64,9 +80,13 @@ export class Session {
   readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
+  /** What takes down the ends of processes that have not ended. */
+  readonly #endRecorders = new Map<Process, EndRecorder>();
   /** Asks the client about its commands' network. */
   readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
   #sink: NotificationSink | undefined;
+  /** Where its client is, or was last. */
+  #client: Pick<NotificationSink, "kind" | "peer"> = {};
   #paused = false;
   #ended = false;
 
@@ -83,9 +103,26 @@ export class Session {
     return this.#all().filter((process) => process.running).length;
   }
 
+  /** Whether it has no process, none that has ended either. */
+  get empty(): boolean {
+    return this.#processes.size + this.#starting.size === 0;
+  }
+
   /** Sends notifications to this sink from now on. */
   attach(sink: NotificationSink): void {
     this.#sink = sink;
+    const { kind, peer } = sink;
+    this.#client = { ...kind === undefined ? {} : { kind }, peer };
+    for (const memory of this.#memories) memory.startForgetting();
+  }
+
+  /** The same, and tells the client that it is sent to now, whose connection ends. */
+  takeOver(sink: NotificationSink): void {
+    const before = this.#sink;
+    if (before !== undefined) this.detach(before);
+    this.attach(sink);
+    before?.send(encodeNotification("session/takenOver", { sessionId: this.id }));
+    before?.close({ kind: "shutdown", message: "another client has the session now" });
   }
 
   /** Tells the client something that it need not know if it is not there. Returns whether it is. */
@@ -98,6 +135,8 @@ export class Session {
   detach(sink: NotificationSink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
+    // Nobody is there to learn how they ended.
+    for (const memory of this.#memories) memory.stopForgetting();
     this.questions.giveUp();
     this.resume();
   }
@@ -116,6 +155,7 @@ export class Session {
   /**
    * Starts a process under an id that the client chose.
    *
+   * @param sandbox what the client asked for, to be taken down
    * @throws {RpcError} -32600 when the name is taken, -32603 when too many processes run
    * @throws {StartError} when the operating system refuses; the name is free again
    */
@@ -123,12 +163,13 @@ export class Session {
     processId: string,
     command: ChildCommand,
     startChild: ChildStarter = this.#options.startChild,
+    sandbox?: SandboxContext,
   ): Promise<Process> {
     if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
     this.#takeSlot(processId);
-    const started = this.#launch(processId, command, startChild);
+    const started = this.#launchAudited(processId, command, startChild, sandbox);
     this.#starting.set(processId, started.catch(() => undefined));
     try {
       return await started;
@@ -237,20 +278,49 @@ export class Session {
     return [...this.#processes.values()];
   }
 
+  async #launchAudited(
+    processId: string,
+    command: ChildCommand,
+    startChild: ChildStarter,
+    sandbox: SandboxContext | undefined,
+  ): Promise<Process> {
+    const { argv, arg0, cwd, stdio } = command;
+    const client = {
+      sessionId: this.id,
+      transport: this.#client.kind,
+      peer: this.#client.peer,
+    };
+    const audited = { processId, argv, arg0, cwd, tty: stdio.kind === "pty", sandbox };
+    const record = await this.#options.audit?.starting(client, audited);
+    try {
+      return await this.#launch(processId, command, startChild, record);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      record?.({ kind: "failed", reason });
+      throw error;
+    }
+  }
+
   async #launch(
     processId: string,
     command: ChildCommand,
     startChild: ChildStarter,
+    record: EndRecorder | undefined,
   ): Promise<Process> {
     const process = await Process.start(
       command,
       this.#options.limited?.(startChild) ?? startChild,
-      new EventLog(this.#options.retainedBytes, this.#options.retentionPool),
+      new EventLog(this.#options.retainedBytes, this.#options.retentionPool, this.#spool()),
       (event) => this.#tell(processId, event),
       this.#options.inputBytes,
     );
+    if (record !== undefined) this.#endRecorders.set(process, record);
     this.#started(processId, process);
     return process;
+  }
+
+  #spool(): Spool | undefined {
+    return this.retainsOnDisk ? this.#options.spoolDirectory?.open() : undefined;
   }
 
   #started(processId: string, process: Process): void {
@@ -261,19 +331,19 @@ export class Session {
   }
 
   #tell(processId: string, event: LogEvent): void {
-    if (event.kind === "exited") this.#exited(processId);
+    if (event.kind === "exited") this.#exited(processId, event);
     if (event.kind === "closed") this.#planEviction(processId);
     if (this.#sink === undefined) return;
     this.#sink.send(encodeProcessEvent(processId, event));
     if (this.#sink.saturated) this.#pause();
   }
 
-  #exited(processId: string): void {
+  #exited(processId: string, event: ExitedEvent): void {
     this.#giveSlot(processId);
     this.questions.giveUp(processId);
     const process = this.#processes.get(processId);
     if (process === undefined) return;
-    this.#finished(process);
+    this.#finished(process, event);
     if (process.pid !== undefined) this.#options.keeper.exited(process.pid);
   }
 
@@ -286,9 +356,11 @@ export class Session {
   }
 
   /** Records the end of a process, once: at its exit, or when it is abandoned before. */
-  #finished(process: Process): void {
+  #finished(process: Process, exit?: ExitedEvent): void {
     const { outcome = "exited", sandboxType, age } = process;
     this.#options.telemetry.processFinished(outcome, sandboxType, age);
+    this.#endRecorders.get(process)?.({ kind: "ended", exit, outcome, sandboxType, age });
+    this.#endRecorders.delete(process);
   }
 
   #pause(): void {
@@ -302,8 +374,9 @@ export class Session {
       this.#memories.delete(memory);
       this.#processes.get(processId)?.log.clear();
       this.#processes.delete(processId);
-    });
+    }, { withoutEnd: this.retentionMs !== undefined });
     this.#memories.add(memory);
+    if (this.attached) memory.startForgetting();
   }
 }
 

@@ -1,12 +1,15 @@
 import { delay } from "@std/async/delay";
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
 import { log, logSeldom } from "../log/log.ts";
+import type { InitializeParams } from "../protocol/lifecycle.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** The executor's options for sessions. */
 export interface SessionsOptions extends SessionOptions {
   /** How long a session without a connection lives, in milliseconds. */
   readonly detachedLifeMs: number;
+  /** The same, the most that a client may ask for. @default as long as it lives anyway */
+  readonly maxDetachedLifeMs?: number;
   /** Largest number of sessions, attached or not. */
   readonly maxSessions: number;
   /** How long the processes of an expired session may take to end, in milliseconds. */
@@ -16,8 +19,11 @@ export interface SessionsOptions extends SessionOptions {
 interface Detachment {
   /** In the time of performance.now(), which changes of the system's clock do not affect. */
   readonly deadline: number;
-  readonly timer: number;
+  timer: number;
 }
+
+/** How a client wants its session kept. */
+export type AskedRetention = Pick<InitializeParams, "sessionRetentionMs" | "retainOnDisk">;
 
 /** All sessions: those attached to a connection, and those whose client may reconnect. */
 export class Sessions {
@@ -59,29 +65,57 @@ export class Sessions {
   /**
    * Attaches a detached session to a new connection.
    *
-   * From its deadline on a session has ended, even if its timer is late.
-   *
+   * @param takeOver whether to take it away from a connection that it is attached to
    * @throws {RpcError} -32600 for an unknown or expired id, -32010 while it is still attached
    */
-  resume(id: string, sink: NotificationSink): Session {
-    const session = this.#sessions.get(id);
-    if (session === undefined) throw invalidRequest(`unknown session id ${id}`);
-    const detachment = this.#detachments.get(session);
-    if (detachment === undefined) {
+  resume(id: string, sink: NotificationSink, takeOver = false): Session {
+    const session = this.find(id);
+    if (session.attached && !takeOver) {
       throw new RpcError(
         ErrorCode.SessionAttached,
         `session ${id} is already attached to another connection`,
       );
     }
-    if (performance.now() >= detachment.deadline) {
-      this.#expire(session);
-      throw invalidRequest(`unknown session id ${id}`);
-    }
     this.#forgetDetachment(session);
-    session.attach(sink);
+    session.takeOver(sink);
     this.#options.telemetry.sessionResumed();
     log("info", "session resumed", { sessions: this.size });
     return session;
+  }
+
+  /**
+   * The session of that id, attached or not.
+   *
+   * From its deadline on a session has ended, even if its timer is late.
+   *
+   * @throws {RpcError} -32600 for an unknown or expired id
+   */
+  find(id: string): Session {
+    const session = this.#sessions.get(id);
+    const { deadline = Infinity } = session && this.#detachments.get(session) || {};
+    if (session !== undefined && performance.now() < deadline) return session;
+    if (session !== undefined) this.#expire(session);
+    throw invalidRequest(`unknown session id ${id}`);
+  }
+
+  /** Keeps a session as its client wants, or as nearly as is granted. Returns what is. */
+  retain(session: Session, { sessionRetentionMs, retainOnDisk }: AskedRetention): AskedRetention {
+    const { detachedLifeMs, maxDetachedLifeMs = detachedLifeMs, spoolDirectory } = this.#options;
+    if (sessionRetentionMs !== undefined) {
+      session.retentionMs = Math.min(sessionRetentionMs, maxDetachedLifeMs);
+    }
+    if (retainOnDisk !== undefined) {
+      session.retainsOnDisk = retainOnDisk && spoolDirectory?.available === true;
+    }
+    return {
+      sessionRetentionMs: sessionRetentionMs && session.retentionMs,
+      retainOnDisk: retainOnDisk && session.retainsOnDisk,
+    };
+  }
+
+  /** Ends a session at once, whoever has it: its processes are asked to end, then killed. */
+  end(session: Session): void {
+    if (this.#sessions.has(session.id)) this.#expire(session);
   }
 
   /** Notes that a session lost its connection; the session then waits for another one. */
@@ -90,9 +124,25 @@ export class Sessions {
     if (session.attached || this.#detachments.has(session)) return;
     if (!this.#sessions.has(session.id)) return;
     if (session.endsWithConnection) return this.#expire(session);
-    const timer = setTimeout(() => this.#expire(session), this.#options.detachedLifeMs);
-    const deadline = performance.now() + this.#options.detachedLifeMs;
-    this.#detachments.set(session, { deadline, timer });
+    const deadline = performance.now() + this.#lifeOf(session);
+    const detachment = { deadline, timer: 0 };
+    this.#detachments.set(session, detachment);
+    this.#wait(session, detachment);
+  }
+
+  /** A session without processes has nothing to be kept longer than others for. */
+  #lifeOf({ retentionMs, empty }: Session): number {
+    const { detachedLifeMs } = this.#options;
+    if (retentionMs === undefined) return detachedLifeMs;
+    return empty ? Math.min(detachedLifeMs, retentionMs) : retentionMs;
+  }
+
+  /** A timer may not be able to wait so long at once. */
+  #wait(session: Session, detachment: Detachment): void {
+    const rest = detachment.deadline - performance.now();
+    detachment.timer = rest > MAX_TIMER_MS
+      ? setTimeout(() => this.#wait(session, detachment), MAX_TIMER_MS)
+      : setTimeout(() => this.#expire(session), rest);
   }
 
   /** Asks all processes to end, and kills after so many milliseconds those that have not. */
@@ -148,6 +198,9 @@ export class Sessions {
     return this.runningProcesses > 0 || this.#options.keeper.leftBehind > 0;
   }
 }
+
+/** The longest that setTimeout can wait, about 25 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** How long killed processes may take to exit, in milliseconds. */
 const KILLED_WITHIN_MS = 1000;

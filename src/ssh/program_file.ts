@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "@std/path";
+import { ownPath } from "../own_program.ts";
 import { VERSION } from "../version.ts";
 
 /** A program to be put onto a host. */
@@ -47,7 +48,7 @@ export function ownTarget(): string {
 
 /** Where the program for another platform lies if `scripts/build` has made it: beside this one. */
 export function besideOwn(target: string): string {
-  return join(dirname(Deno.execPath()), `remex-${target}`);
+  return join(dirname(ownPath()), `remex-${target}`);
 }
 
 /** Looks at a file. @throws the system's error when it cannot be read */

@@ -4,6 +4,7 @@ import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { CommandTransport } from "../transport/client_command.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
+import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
@@ -18,11 +19,18 @@ export interface SshOptions {
   readonly connectTimeout?: number | undefined;
   /** The program for the host. @default this one, or the one for its platform beside this one */
   readonly binary?: string | undefined;
+  /** The program that is there already and whose executor is meant; no other one is put there. */
+  readonly existing?: HostProgram | undefined;
+  /** Whether somebody is there to be asked for a passphrase. @default true, for the first connection */
+  readonly interactive?: boolean;
   /** Told how much of how many bytes has been sent; a last time when all has. */
   readonly onProgress?: (sentBytes: number, allBytes: number) => void;
   /** Told where the program is put on the host, and of other things worth knowing. */
   readonly onNotice?: (text: string) => void;
 }
+
+/** A program on a host, which has an executor of its own. */
+export type HostProgram = Pick<ProgramFile, "name" | "size">;
 
 /** How long an executor on a host lives without anything to do, in seconds. */
 const IDLE_SECONDS = 600;
@@ -45,11 +53,17 @@ export class SshConnector implements Connector {
   readonly resumable = true;
   readonly attemptTimeoutMs = 20_000;
   readonly #options: SshOptions;
-  #program: ProgramFile | undefined;
+  #program: HostProgram & Partial<ProgramFile> | undefined;
   #connectedBefore = false;
 
   constructor(options: SshOptions) {
     this.#options = options;
+    this.#program = options.existing;
+  }
+
+  /** The program on the host whose executor has been reached; undefined before that. */
+  get program(): HostProgram | undefined {
+    return this.#connectedBefore ? this.#program : undefined;
   }
 
   get name(): string {
@@ -84,7 +98,7 @@ export class SshConnector implements Connector {
       throw new ConnectionError("unreachable", "only the compiled program can be put onto a host");
     }
     try {
-      return await programFile(binary ?? Deno.execPath());
+      return await programFile(binary ?? ownPath());
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new ConnectionError("unreachable", `the program for the host: ${reason}`);
@@ -95,10 +109,11 @@ export class SshConnector implements Connector {
    * ssh shares our terminal, as it may have to ask for a passphrase, but not our signals: a Ctrl-C is
    * for the command. ssh leaves signals ignored that it was started to ignore.
    */
-  #start({ name, size }: ProgramFile): Deno.ChildProcess {
+  #start({ name, size }: HostProgram): Deno.ChildProcess {
     const { destination: { host, port }, sshCommand = "ssh", connectTimeout } = this.#options;
     // Whoever is asked in the middle of a session is not there, or its terminal is another's.
-    const batch = this.#connectedBefore ? ["-o", "BatchMode=yes"] : [];
+    const asks = this.#options.interactive !== false && !this.#connectedBefore;
+    const batch = asks ? [] : ["-o", "BatchMode=yes"];
     const options = ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", ...batch];
     if (connectTimeout !== undefined) {
       options.push("-o", `ConnectTimeout=${Math.ceil(connectTimeout)}`);
@@ -120,7 +135,7 @@ export class SshConnector implements Connector {
 
   async #converse(
     ssh: Deno.ChildProcess,
-    own: ProgramFile,
+    own: HostProgram & Partial<ProgramFile>,
     words: SshWords,
   ): Promise<ClientTransport> {
     const lines = new HostLines(ssh.stdout);
@@ -139,6 +154,12 @@ export class SshConnector implements Connector {
         case "failed":
           throw this.#failure(line.what, line.words, program);
         case "missing": {
+          if (this.#options.existing !== undefined) {
+            throw new ConnectionError(
+              "sessionExpired",
+              `${this.name}: ${program.name}, whose executor had the session, is not there any more`,
+            );
+          }
           const suitable = await this.#programFor(line.system, line.machine);
           if (!asked && suitable.name !== program.name) {
             await say(ssh, `use ${suitable.name} ${suitable.size}\n`);
@@ -193,7 +214,11 @@ export class SshConnector implements Connector {
     }
   }
 
-  #failure(what: string, words: string, { path }: ProgramFile): ConnectionError {
+  #failure(
+    what: string,
+    words: string,
+    { name, path = name }: Partial<ProgramFile>,
+  ): ConnectionError {
     const reasons: Record<string, string> = {
       place: "there is no place for remex where files can be written and programs run (home, " +
         "/var/tmp, /tmp and the runtime directory were tried)",

@@ -14,6 +14,10 @@ export type ConnectionErrorCode =
   | "lost"
   /** The executor no longer knows the session: it was restarted, or the outage was too long. */
   | "sessionExpired"
+  /** The session that was to be resumed is attached to another connection. */
+  | "sessionAttached"
+  /** Another client has taken over the session. */
+  | "sessionTakenOver"
   /** The connection did not come back in time. */
   | "recoveryTimedOut"
   /** This side has closed the connection. */

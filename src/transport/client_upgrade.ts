@@ -1,3 +1,4 @@
+import { toBase64 } from "../protocol/base64.ts";
 import { ConnectionReader, UnexpectedEnd } from "../http/connection_reader.ts";
 import { HttpFailure } from "../http/request.ts";
 import { readResponseHead, type ResponseHead } from "../http/response_head.ts";
@@ -39,7 +40,7 @@ export async function upgrade(
   connection: Deno.Conn,
   request: UpgradeRequest,
 ): Promise<UpgradeConsent> {
-  const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
+  const key = toBase64(crypto.getRandomValues(new Uint8Array(16)));
   await writeAll(connection, new TextEncoder().encode(requestHead(request, key)));
   const reader = new ConnectionReader(connection);
   const { status, headers } = await readHead(reader);
@@ -107,5 +108,5 @@ async function expectedAccept(key: string): Promise<string> {
     "SHA-1",
     new TextEncoder().encode(`${key}${HANDSHAKE_GUID}`),
   );
-  return new Uint8Array(digest).toBase64();
+  return toBase64(new Uint8Array(digest));
 }

@@ -1,12 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
-import {
-  hasNoNewPrivileges,
-  isAlive,
-  lookForSocket,
-  type OpenFiles,
-} from "../os/descriptor_table.ts";
+import { hasNoNewPrivileges, isAlive, openFilesOf } from "../os/descriptor_table.ts";
 import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
 import { logSeldom } from "../log/log.ts";
@@ -36,84 +31,117 @@ const CUT_LOOK_MS = 10;
  * ask the executor for what its sandbox denies. Linux only.
  */
 export function originCheck(started: StartedProcesses): PeerCheck {
+  const tcp = new TcpPeerCheck(started);
   const unix = new UnixPeerCheck(started);
   return async (peer, port) =>
     peer.transport === "tcp" && port !== undefined
-      ? await tcpRefusal(peer, port, started)
+      ? await tcp.refusal(peer, port)
       : await unix.refusal();
 }
 
-/**
- * Finds the peer's socket. It is refused if a process that was started here has it or may have it unseen,
- * and if no process has it any more, as what was sent before would still be carried out.
- */
-async function tcpRefusal(
-  peer: Deno.NetAddr,
-  port: number,
-  started: StartedProcesses,
-): Promise<string | undefined> {
-  const own = localEnd(peer, port);
-  if (own === undefined) return VANISHED;
-  const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(own.host, own.port)];
-  if (withSockets("own", { port: peer.port, hostname: peer.hostname }, () => {}) > 0) {
-    return "this executor must not connect to itself";
-  }
-  const socket = findTcpSocket(from, to) ?? listedSocket("self", from, to);
-  if (socket !== undefined) return await holderRefusal(socket, started);
-  if (isInOtherNamespace(started.processes(), from, to)) return OWN_COMMAND;
-  if (!isOwnAddress(from.address)) return undefined;
-  if ((findTcpSocket(to, from) ?? listedSocket("self", to, from)) !== undefined) return VANISHED;
-  logSeldom("warn", "the system does not tell who connects: commands could, too", {});
-  return undefined;
-}
+/** The check for TCP. */
+class TcpPeerCheck {
+  readonly #started: StartedProcesses;
+  readonly #startedSockets: SharedSearch;
+  readonly #allSockets = new SharedSearch(everyProcess);
 
-/** Why the processes that have a socket are refused; undefined if they are not. */
-async function holderRefusal(
-  { inode, uid }: TcpSocket,
-  started: StartedProcesses,
-): Promise<string | undefined> {
-  if (inode === 0) return VANISHED;
-  let unclear = false;
-  for (let look = 0; look < LOOKS; look++) {
-    const found = await lookThrough(started.processes(), inode, (pid, files) => {
-      if (files.socket) return "has";
+  constructor(started: StartedProcesses) {
+    this.#started = started;
+    this.#startedSockets = new SharedSearch(() => started.processes());
+  }
+
+  /**
+   * Finds the peer's socket. It is refused if a process that was started here has it or may have it
+   * unseen, and if no process has it any more, as what was sent before would still be carried out.
+   */
+  async refusal(peer: Deno.NetAddr, port: number): Promise<string | undefined> {
+    const own = localEnd(peer, port);
+    if (own === undefined) return VANISHED;
+    const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(own.host, own.port)];
+    if (withSockets("own", { port: peer.port, hostname: peer.hostname }, () => {}) > 0) {
+      return "this executor must not connect to itself";
+    }
+    const socket = findTcpSocket(from, to) ?? listedSocket("self", from, to);
+    if (socket !== undefined) return await this.#holderRefusal(socket);
+    if (isInOtherNamespace(this.#started.processes(), from, to)) return OWN_COMMAND;
+    if (!isOwnAddress(from.address)) return undefined;
+    if ((findTcpSocket(to, from) ?? listedSocket("self", to, from)) !== undefined) return VANISHED;
+    logSeldom("warn", "the system does not tell who connects: commands could, too", {});
+    return undefined;
+  }
+
+  /** Why the processes that have a socket are refused; undefined if they are not. */
+  async #holderRefusal({ inode, uid }: TcpSocket): Promise<string | undefined> {
+    if (inode === 0) return VANISHED;
+    let unclear = false;
+    for (let look = 0; look < LOOKS; look++) {
+      const { holders, hiding } = await this.#startedSockets.next();
+      if (holders.has(inode)) return OWN_COMMAND;
       // A command without a sandbox has no reason to hide.
-      const hides = (files.hidden || files.descriptorsUnderWay) && hasNoNewPrivileges(pid);
-      if (hides) unclear = true;
-      return "go on";
-    });
-    if (found) return OWN_COMMAND;
-  }
-  if (!unclear || uid !== Deno.uid()) return undefined;
-  // A command may have the socket unseen, unless another process is found to have it.
-  const all = Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name))
-    .filter(Number.isInteger);
-  let elsewhere = false;
-  const takenBack = await lookThrough(all, inode, (pid, files) => {
-    if (!files.socket) return "go on";
+      unclear ||= hiding.some(hasNoNewPrivileges);
+    }
+    if (!unclear || uid !== Deno.uid()) return undefined;
+    // A command may have the socket unseen, unless another process is found to have it.
+    const holders = (await this.#allSockets.next()).holders.get(inode) ?? [];
     // It may have been under way between two of our own commands' processes until now.
-    if (started.isOurs(pid)) return "has";
-    elsewhere = true;
-    return "go on";
-  });
-  if (takenBack) return OWN_COMMAND;
-  return elsewhere ? undefined : VANISHED;
+    if (holders.some((pid) => this.#started.isOurs(pid))) return OWN_COMMAND;
+    return holders.length > 0 ? undefined : VANISHED;
+  }
 }
 
-/** Whether one of the processes has the socket. Yields to other work now and then. */
-async function lookThrough(
-  pids: readonly number[],
-  inode: number,
-  judge: (pid: number, files: OpenFiles) => "has" | "go on",
-): Promise<boolean> {
-  let pause = performance.now() + WORK_MS;
-  for (const pid of pids) {
-    if (pid !== Deno.pid && judge(pid, lookForSocket(pid, inode)) === "has") return true;
-    if (performance.now() < pause) continue;
-    await delay(0);
-    pause = performance.now() + WORK_MS;
+function everyProcess(): number[] {
+  return Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name)).filter(Number.isInteger);
+}
+
+/** Who has which sockets. */
+interface SocketHolders {
+  /** Processes, by the inodes of sockets that they have. */
+  readonly holders: ReadonlyMap<number, readonly number[]>;
+  /** Processes that may have more than is to be seen. */
+  readonly hiding: readonly number[];
+}
+
+/** Searches the descriptors of processes, once for all who wait for it. */
+class SharedSearch {
+  readonly #processes: () => readonly number[];
+  #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<SocketHolders> | undefined;
+
+  constructor(processes: () => readonly number[]) {
+    this.#processes = processes;
   }
-  return false;
+
+  /** What is found by a search that begins after the call. */
+  next(): Promise<SocketHolders> {
+    this.#waiting ??= this.#running.then(() => {
+      this.#waiting = undefined;
+      const found = this.#search();
+      this.#running = found.catch(() => {});
+      return found;
+    });
+    return this.#waiting;
+  }
+
+  /** Yields to other work now and then. */
+  async #search(): Promise<SocketHolders> {
+    const holders = new Map<number, number[]>();
+    const hiding: number[] = [];
+    let pause = performance.now() + WORK_MS;
+    for (const pid of this.#processes()) {
+      if (pid === Deno.pid) continue;
+      const files = openFilesOf(pid);
+      if (files.hidden || files.descriptorsUnderWay) hiding.push(pid);
+      for (const inode of files.sockets) {
+        const pids = holders.get(inode);
+        if (pids === undefined) holders.set(inode, [pid]);
+        else pids.push(pid);
+      }
+      if (performance.now() < pause) continue;
+      await delay(0);
+      pause = performance.now() + WORK_MS;
+    }
+    return { holders, hiding };
+  }
 }
 
 /** Whether a process has the socket in a network namespace from which this one is reached. */

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { AuthenticationOptions } from "../../src/cli/authentication_options.ts";
+import { usageText } from "../../src/cli/command_manual.ts";
 import {
   parseServeArguments,
+  SERVE_MANUAL,
   type ServeOptions,
   serveOptions,
-  serveUsage,
 } from "../../src/cli/serve_options.ts";
 import { Configuration, type Layer } from "../../src/config/configuration.ts";
 import { environmentLayer } from "../../src/config/environment_layer.ts";
@@ -21,7 +22,7 @@ const LOG = { level: "warn", format: "text" } as const;
 /** What a command line asks for, over what other layers say. */
 function optionsOf(args: string[], ...below: Layer[]): ServeOptions {
   const given = parseServeArguments(args);
-  assert(given !== "help");
+  assert(typeof given !== "string");
   return serveOptions(new Configuration([...below, given.commandLine]));
 }
 
@@ -38,6 +39,8 @@ Deno.test("without options it listens on a free port of this machine", () => {
     exitOnStdinClose: false,
     exitWhenIdleMs: 0,
     sessionRetentionMs: 30_000,
+    maxSessionRetentionMs: 604_800_000,
+    retainOnDiskBytes: 1024 ** 3,
     pingIntervalMs: 30_000,
     retainedBytes: 1024 * 1024,
     authentication: { kind: "none" },
@@ -47,6 +50,7 @@ Deno.test("without options it listens on a free port of this machine", () => {
     commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
+    auditLog: undefined,
   });
 });
 
@@ -57,6 +61,8 @@ Deno.test("every option is read, in both ways of writing it", () => {
     exitOnStdinClose: true,
     exitWhenIdleMs: 0,
     sessionRetentionMs: 30_000,
+    maxSessionRetentionMs: 604_800_000,
+    retainOnDiskBytes: 1024 ** 3,
     pingIntervalMs: 30_000,
     retainedBytes: 33554432,
     authentication: { kind: "none" },
@@ -66,6 +72,7 @@ Deno.test("every option is read, in both ways of writing it", () => {
     commandLimits: undefined,
     memory: DEFAULT_MEMORY_SETTINGS,
     log: LOG,
+    auditLog: undefined,
   } as const;
   const rest = ["--exit-on-stdin-close", "--retain-bytes=33554432"];
   assertEquals(
@@ -83,10 +90,11 @@ Deno.test("help comes before anything that is wrong", () => {
   assertEquals(parseServeArguments(["--help"]), "help");
   assertEquals(parseServeArguments(["-h"]), "help");
   assertEquals(parseServeArguments(["--listen", "nonsense", "--help"]), "help");
+  assertEquals(parseServeArguments(["--help-all"]), "help-all");
 });
 
 Deno.test("the usage text knows every option", () => {
-  const usage = serveUsage();
+  const usage = usageText(SERVE_MANUAL, "help-all");
   for (const name of settingNames("serve")) {
     assertMatch(usage, new RegExp(`^  --${optionOf(name)}[ \n]`, "m"));
   }

@@ -104,6 +104,18 @@ Deno.test("numbers stay within their bounds, and what nobody decided is lowered"
   );
 });
 
+Deno.test("clients get sessions for no longer than a session may wait anyway, unless that is said", async () => {
+  const bounded = await enforced({ maximum: { sessionRetention: 60 } }, {});
+  assertEquals(bounded.get("maxSessionRetention"), 60);
+  const maximum = { sessionRetention: 60, maxSessionRetention: 3600 };
+  assertEquals((await enforced({ maximum }, {})).get("maxSessionRetention"), 3600);
+  await refused(
+    { maximum: { sessionRetention: 60 } },
+    { REMEX_MAX_SESSION_RETENTION: "61" },
+    "maximum allows 60, but REMEX_MAX_SESSION_RETENTION is 61 (environment)",
+  );
+});
+
 Deno.test("a file that cannot be understood demands nothing and starts nothing", async () => {
   const cases: [demands: unknown, message: string][] = [
     [{ requireSandboxes: true }, "unknown key `requireSandboxes`; was `requireSandbox` meant?"],

@@ -52,7 +52,7 @@ Deno.test({
     await using executor = await ListeningExecutor.start();
     await using client = await openWebSocket(executor.url);
     const { sandbox } = enclosedIn(deep.workspace);
-    for (const [depth, more] of [[20_000, {}], [8000, { sandbox }]] as const) {
+    for (const [depth, more] of [[6000, {}], [3000, { sandbox }]] as const) {
       assertEquals((await run(client, command(`make ${depth}`, deep.argv(depth)))).exitCode, 0);
       const params = { path: `file://${deep.tree}`, recursive: true, force: false, ...more };
       assertObjectMatch(await client.request("fs/remove", params), { result: {} });

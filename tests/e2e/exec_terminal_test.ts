@@ -1,79 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { startLocalProcess } from "../../src/client/local_process.ts";
-import type { ExecProcess } from "../../src/client/mod.ts";
-import { bytes, Followed } from "../support/followed.ts";
 import { ScriptedExecutor, SILENCE } from "../support/scripted_executor.ts";
 import { FaultyPath } from "../support/faulty_path.ts";
-import { ListeningExecutor, REMEX_BIN } from "./support/executor.ts";
-import { childrenWith } from "../support/marked_processes.ts";
-import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { ListeningExecutor } from "./support/executor.ts";
+import { Terminal, TERMINAL_SIZE } from "./support/terminal.ts";
 
-const SIZE = { rows: 30, cols: 100 };
-
-/** `remex exec --tty` run by a shell on a terminal, whose settings are compared afterwards. */
-class Terminal implements Disposable {
-  readonly #directory: TemporaryDirectory;
-  readonly #process: ExecProcess;
-  readonly screen: Followed;
-
-  private constructor(directory: TemporaryDirectory, process: ExecProcess) {
-    this.#directory = directory;
-    this.#process = process;
-    this.screen = new Followed(process);
-  }
-
-  /** @param args what comes after `exec --tty` */
-  static async run(args: readonly string[]): Promise<Terminal> {
-    const directory = new TemporaryDirectory();
-    const script =
-      `echo $$ > pid; stty -g > before; "$@"; code=$?; stty -g > after; echo "exit code $code"`;
-    const process = await startLocalProcess({
-      argv: ["bash", "-c", script, "bash", REMEX_BIN, "exec", "--tty", ...args],
-      cwd: `file://${directory.path}`,
-      env: { PATH: "/usr/bin:/bin", TERM: "xterm-test" },
-      tty: true,
-      terminalSize: SIZE,
-    });
-    return new Terminal(directory, process);
-  }
-
-  async types(text: string): Promise<void> {
-    await this.#process.write(bytes(text));
-  }
-
-  async resizes(rows: number, cols: number): Promise<void> {
-    await this.#process.resize({ rows, cols });
-  }
-
-  /** Sends a signal to `remex exec`. */
-  signals(signal: Deno.Signal): void {
-    const shell = Number(Deno.readTextFileSync(`${this.#directory.path}/pid`));
-    for (const pid of childrenWith(shell, "--tty")) Deno.kill(pid, signal);
-  }
-
-  shows(pattern: RegExp): Promise<void> {
-    return this.screen.says(pattern, "pty");
-  }
-
-  get text(): string {
-    return this.screen.text("pty");
-  }
-
-  /** Waits for the end of `remex exec` with this code, and for the terminal to be as it was. */
-  async endsWith(code: number): Promise<void> {
-    await this.shows(/exit code/);
-    await this.screen.end();
-    assert(this.text.includes(`exit code ${code}\r\n`), this.text);
-    const [before, after] = ["before", "after"].map((name) =>
-      Deno.readTextFileSync(`${this.#directory.path}/${name}`)
-    );
-    assertEquals(after, before);
-  }
-
-  [Symbol.dispose](): void {
-    this.#process.terminate();
-    this.#directory[Symbol.dispose]();
-  }
+function onTerminal(args: readonly string[]): Promise<Terminal> {
+  return Terminal.run(["exec", "--tty", ...args]);
 }
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -83,7 +15,7 @@ function test(name: string, fn: () => Promise<void>): void {
 
 test("the command has a terminal of our size and kind, and learns of changes", async () => {
   const script = "echo $TERM; trap 'exit 6' INT; while :; do stty size; sleep 0.05; done";
-  using terminal = await Terminal.run(["--stdio", "--", "bash", "-c", script]);
+  using terminal = await onTerminal(["--stdio", "--", "bash", "-c", script]);
   await terminal.shows(/xterm-test/);
   await terminal.shows(/30 100/);
   await terminal.resizes(40, 120);
@@ -93,7 +25,7 @@ test("the command has a terminal of our size and kind, and learns of changes", a
 });
 
 test("keys are the command's, Ctrl-C among them", async () => {
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     "--stdio",
     "--",
     "bash",
@@ -107,7 +39,7 @@ test("keys are the command's, Ctrl-C among them", async () => {
 });
 
 test("keys are not shown twice", async () => {
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     "--stdio",
     "--",
     "sh",
@@ -123,23 +55,23 @@ test("keys are not shown twice", async () => {
 
 test("output reaches the terminal as the command's terminal made it", async () => {
   const script = "stty -opost; printf 'a\\nb'; stty opost; printf 'c\\nd\\n'";
-  using terminal = await Terminal.run(["--stdio", "--", "sh", "-c", script]);
+  using terminal = await onTerminal(["--stdio", "--", "sh", "-c", script]);
   await terminal.endsWith(0);
   assert(terminal.text.includes("a\nbc\r\nd\r\n"), JSON.stringify(terminal.text));
 });
 
 test("the terminal is restored when the command cannot be started", async () => {
-  using terminal = await Terminal.run(["--stdio", "--", "/nonexistent"]);
+  using terminal = await onTerminal(["--stdio", "--", "/nonexistent"]);
   await terminal.endsWith(127);
 });
 
 test("the terminal is restored when the command is killed", async () => {
-  using terminal = await Terminal.run(["--stdio", "--", "sh", "-c", "echo ready; kill -9 $$"]);
+  using terminal = await onTerminal(["--stdio", "--", "sh", "-c", "echo ready; kill -9 $$"]);
   await terminal.endsWith(137);
 });
 
 test("the terminal is restored when exec is told to end", async () => {
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     "--stdio",
     "--",
     "sh",
@@ -153,7 +85,7 @@ test("the terminal is restored when exec is told to end", async () => {
 
 test("the terminal is restored when the executor dies", async () => {
   await using executor = await ListeningExecutor.start();
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     ...["--url", executor.url, "--cwd", "/", "--reconnect-timeout", "0.5"],
     ...["--", "sh", "-c", "echo ready; exec sleep 60"],
   ]);
@@ -166,7 +98,7 @@ test("the terminal is restored when the executor dies", async () => {
 test("a connection that breaks is told of in one line, and nothing is lost", async () => {
   await using executor = await ListeningExecutor.start();
   await using path = new FaultyPath(executor.url, () => ({}));
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     ...["--url", path.url, "--cwd", "/"],
     ...["--", "bash", "-c", "echo ready; while read line; do echo got $line; done; exit 4"],
   ]);
@@ -181,7 +113,7 @@ test("a connection that breaks is told of in one line, and nothing is lost", asy
 
 test("Ctrl-C ends the waiting for an executor that is out of reach", async () => {
   await using executor = await ListeningExecutor.start();
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     ...["--url", executor.url, "--cwd", "/", "--", "sh", "-c", "echo ready; exec sleep 60"],
   ]);
   await terminal.shows(/ready/);
@@ -195,11 +127,11 @@ test("a size that changes while the command is started is the command's", async 
   await using executor = new ScriptedExecutor(({ method }) =>
     method === "process/start" ? SILENCE : undefined
   );
-  using terminal = await Terminal.run(["--url", executor.url, "--cwd", "/", "--", "top"]);
+  using terminal = await onTerminal(["--url", executor.url, "--cwd", "/", "--", "top"]);
   const { params: { processId, terminalSize }, connection } = await executor.request(
     "process/start",
   );
-  assertEquals(terminalSize, SIZE);
+  assertEquals(terminalSize, TERMINAL_SIZE);
   await terminal.resizes(41, 121);
   connection.send(JSON.stringify({ id: 2, result: { processId } }));
   const { params } = await executor.request("process/resize");
@@ -211,7 +143,7 @@ test("a size that changes while the command is started is the command's", async 
 
 test("a tilde and a dot at the beginning of a line leave an executor that stands still", async () => {
   await using executor = await ListeningExecutor.start();
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     ...["--url", executor.url, "--cwd", "/", "--", "sh", "-c", "echo ready; cat"],
   ]);
   await terminal.shows(/ready/);
@@ -232,7 +164,7 @@ test("a tilde and a dot at the beginning of a line leave an executor that stands
 });
 
 test("--no-escape leaves tildes to the command", async () => {
-  using terminal = await Terminal.run([
+  using terminal = await onTerminal([
     ...["--stdio", "--no-escape", "--", "sh", "-c", "echo ready; read x; echo got $x"],
   ]);
   await terminal.shows(/ready/);

@@ -1,10 +1,14 @@
-import { assert, assertEquals } from "@std/assert";
+import { settingNames } from "../../src/config/settings.ts";
+import { optionHelp } from "../../src/cli/option_help.ts";
 import { runToEnd } from "./support/executor.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 
 /** A screen that is wide enough for two windows side by side, in characters. */
 const SCREEN = { columns: 100, lines: 50 };
 
-for (const command of ["serve", "exec", "config", "doctor", "token"]) {
+const JOBS = ["jobs", "attach", "logs", "kill", "rm"];
+
+for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "token"]) {
   Deno.test(`help: that of ${command} fits on one screen`, async () => {
     const { code, stdout } = await runToEnd([command, "--help"]);
     assertEquals(code, 0);
@@ -13,3 +17,16 @@ for (const command of ["serve", "exec", "config", "doctor", "token"]) {
     assertEquals(lines.filter((line) => line.length > SCREEN.columns), []);
   });
 }
+
+Deno.test("help: --help-all has every setting, --help all but the rare ones and says where they are", async () => {
+  for (const command of ["serve", "exec"] as const) {
+    const { stdout: all } = await runToEnd([command, "--help-all"]);
+    const { stdout: common } = await runToEnd([command, "--help"]);
+    assertStringIncludes(common, "--help-all");
+    for (const { label, rare } of settingNames(command).map(optionHelp)) {
+      assertStringIncludes(all, `  ${label}`);
+      assertEquals(common.includes(`  ${label}`), !rare, label);
+    }
+    assertEquals(all.split("\n").filter((line) => line.length > SCREEN.columns), []);
+  }
+});

@@ -49,9 +49,7 @@ function testProcessOne(
       async fn() {
         using directory = new TemporaryDirectory();
         Deno.chmodSync(directory.path, 0o777);
-        // Where it was built others may not be able to reach it.
-        const program = join(directory.path, "remex");
-        Deno.copyFileSync(REMEX_BIN, program);
+        const program = reachableProgram();
         await using marked = new MarkedProcesses();
         await using executor = await ListeningExecutor.start(
           { launcher: [...launcher, "/bin/sh", "-c", `shift; exec ${program} "$@"`, "sh"] },
@@ -67,6 +65,19 @@ function testProcessOne(
       },
     });
   }
+}
+
+const programs = new TemporaryDirectory();
+Deno.test.afterAll(() => programs[Symbol.dispose]());
+
+/** The program where anybody can run it: where it was built others may not be able to reach it. */
+function reachableProgram(): string {
+  const program = join(programs.path, "remex");
+  if (!exists(program)) {
+    Deno.chmodSync(programs.path, 0o755);
+    Deno.copyFileSync(REMEX_BIN, program);
+  }
+  return program;
 }
 
 /** Whether this machine and user can do it. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { childrenOf } from "../../src/os/procfs.ts";
 import { enclosedIn } from "./sandbox/support/sandboxed.ts";
 import { command } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
@@ -34,19 +35,11 @@ class Crowd implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { name } of Deno.readDirSync("/proc")) {
-      if (name !== `${this.#shell.pid}` && ownerOf(name) === USER) kill(Number(name));
-    }
+    // Once it has stopped, it starts no more.
+    this.#shell.kill("SIGSTOP");
+    for (const pid of childrenOf(this.#shell.pid)) kill(pid);
     kill(this.#shell.pid);
     await this.#shell.status;
-  }
-}
-
-function ownerOf(pid: string): number | null {
-  try {
-    return Deno.statSync(`/proc/${pid}`).uid;
-  } catch {
-    return null;
   }
 }
 

@@ -1,4 +1,5 @@
-import { EventLog, RetentionPool } from "../../src/process/event_log.ts";
+import { EventLog } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { assertEquals } from "@std/assert";
 
 const CHUNK = 1000;

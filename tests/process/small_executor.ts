@@ -2,6 +2,7 @@
 // lines of standard input, one after another, and prints an answer to each:
 //
 //     run OWNER SCRIPT   starts a shell command; its process id
+//     late OWNER SCRIPT  has another thread start one, and takes it over when it has ended; its id
 //     end OWNER          kills what the owner's commands left behind
 //     terminate PID      kills a command and whatever descends from it
 //     watch SESSION      puts a session into the watchdog's care
@@ -18,7 +19,10 @@ import { delay } from "@std/async/delay";
 import { createInterface } from "node:readline";
 import { Watchdog } from "../../src/process/watchdog.ts";
 import { Orphans } from "../../src/process/linux/orphans.ts";
-import { killTree } from "../../src/os/procfs.ts";
+import { closeDescriptor } from "../../src/os/descriptor.ts";
+import { killTree, processStatus } from "../../src/os/procfs.ts";
+import { reap } from "../../src/os/signals.ts";
+import { holdProcess } from "../../src/os/spawn.ts";
 import { startChild } from "../../src/process/start_child.ts";
 
 const watchdog = new Watchdog((reason) => console.log(`lost ${reason}`));
@@ -51,10 +55,28 @@ async function run(owner: object, script: string): Promise<number> {
   return child.pid;
 }
 
+async function runLate(owner: object, script: string): Promise<number> {
+  const thread = new Worker(new URL("spawning_thread.ts", import.meta.url), { type: "module" });
+  const pid = await new Promise<number>((resolve) => {
+    thread.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
+    thread.postMessage(script);
+  });
+  while (!processStatus(pid)?.zombie) await delay(1);
+  orphans.exited();
+  const { descriptor } = holdProcess(pid);
+  if (descriptor !== undefined) closeDescriptor(descriptor);
+  orphans.started(pid, owner);
+  reap(pid);
+  orphans.exited();
+  return pid;
+}
+
 async function obey([order, object = "", ...rest]: string[]): Promise<number | undefined> {
   switch (order) {
     case "run":
       return await run(ownerNamed(object), rest.join(" "));
+    case "late":
+      return await runLate(ownerNamed(object), rest.join(" "));
     case "end":
       orphans.killAllOf(ownerNamed(object));
       return 0;

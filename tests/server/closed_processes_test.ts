@@ -26,6 +26,22 @@ Deno.test("each is evicted when its time is over", async () => {
   const closed = new ClosedProcesses(2, 0);
   // The timer does not keep the program up.
   const alive = setInterval(() => {}, 1);
-  await new Promise<void>((resolve) => closed.remember(resolve));
+  await new Promise<void>((resolve) => closed.remember(resolve).startForgetting());
+  clearInterval(alive);
+});
+
+Deno.test("its time begins again for a client that was away, and never for some", async () => {
+  const evicted: string[] = [];
+  const closed = new ClosedProcesses(9, 0);
+  const alive = setInterval(() => {}, 1);
+  const away = closed.remember(() => evicted.push("away"));
+  away.startForgetting();
+  away.stopForgetting();
+  closed.remember(() => evicted.push("kept"), { withoutEnd: true }).startForgetting();
+  await new Promise<void>((resolve) => closed.remember(resolve).startForgetting());
+  assertEquals(evicted, []);
+  away.startForgetting();
+  await new Promise<void>((resolve) => closed.remember(resolve).startForgetting());
+  assertEquals(evicted, ["away"]);
   clearInterval(alive);
 });

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, invalidParams, RpcError } from "../../src/protocol/errors.ts";
 import { Connection } from "../../src/server/connection.ts";
 import { processHandlers } from "../../src/server/handlers/process.ts";

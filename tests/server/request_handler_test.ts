@@ -4,7 +4,7 @@ import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
 import { HttpTraffic } from "../../src/server/http_traffic.ts";
 import { Turns } from "../../src/server/turns.ts";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods } from "../../src/protocol/methods.ts";
 import { handler, parseParams } from "../../src/server/request_handler.ts";
@@ -94,6 +94,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
   const { signal } = new AbortController();
   const context = {
     session,
+    sessionOf: () => session,
     signal,
     files: new FileHandles(),
     missing: new MissingWatch(() => {}),
@@ -101,5 +102,10 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     http: new HttpTraffic({ send: () => {}, saturated: false }),
   };
   assertThrows(() => call(context), Error, "has run");
-  assertEquals(seen, [{ processId: "p", afterSeq: 0, maxBytes: undefined, waitMs: 3 }]);
+  assertEquals(seen, [{
+    processId: "p",
+    afterSeq: 0,
+    maxBytes: undefined,
+    waitMs: 3,
+  }]);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { StartError } from "../../src/process/child.ts";
 import { RpcError } from "../../src/protocol/errors.ts";
 import { Session } from "../../src/server/session.ts";

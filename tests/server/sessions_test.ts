@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Quota } from "../../src/process/quota.ts";
@@ -19,7 +19,7 @@ interface Setting {
   readonly keeper: FakeKeeper;
 }
 
-function setUp(detachedLifeMs = LONG_MS, graceMs = 0): Setting {
+function setUp(detachedLifeMs = LONG_MS, graceMs = 0, maxDetachedLifeMs = LONG_MS): Setting {
   const [system, keeper] = [new FakeSystem(), new FakeKeeper()];
   const sessions = new Sessions({
     startChild: system.start,
@@ -30,6 +30,7 @@ function setUp(detachedLifeMs = LONG_MS, graceMs = 0): Setting {
     telemetry: NO_TELEMETRY,
     closedProcesses: new ClosedProcesses(1000, LONG_MS),
     detachedLifeMs,
+    maxDetachedLifeMs,
     graceMs,
     maxSessions: 1000,
   });
@@ -249,3 +250,51 @@ class Clock {
     performance.now = this.#real;
   }
 }
+
+Deno.test("a session with processes is kept as long as its client asks, at most as is granted", async () => {
+  const { sessions, system } = setUp(0, 0, LONG_MS);
+  const sink = new FakeSink();
+  const [asked, empty, silent] = [sessions.open(sink), sessions.open(sink), sessions.open(sink)];
+  const wanted = { sessionRetentionMs: 2 * LONG_MS, retainOnDisk: true };
+  const granted = { sessionRetentionMs: LONG_MS, retainOnDisk: false };
+  assertEquals(sessions.retain(asked, wanted), granted);
+  assertEquals(sessions.retain(empty, wanted), granted);
+  const nothing = { sessionRetentionMs: undefined, retainOnDisk: undefined };
+  assertEquals(sessions.retain(silent, nothing), nothing);
+  await asked.start("p", fakeCommand());
+  await silent.start("p", fakeCommand());
+  for (const session of [asked, empty, silent]) sessions.detach(session, sink);
+  system.newest.say("x");
+  assertEquals(
+    [asked, empty, silent].map(({ id }) => resumeError(sessions, id)),
+    [undefined, ErrorCode.InvalidRequest, ErrorCode.InvalidRequest],
+  );
+  sessions.end(asked);
+});
+
+Deno.test("a session is taken over only by who says so, and its client is told", async () => {
+  const { sessions, system } = setUp();
+  const [old, next] = [new FakeSink(), new FakeSink()];
+  const session = sessions.open(old);
+  await session.start("p", fakeCommand());
+  assertEquals(resumeError(sessions, session.id), ErrorCode.SessionAttached);
+  assertStrictEquals(sessions.resume(session.id, next, true), session);
+  assertEquals(old.sent, [
+    JSON.stringify({ method: "session/takenOver", params: { sessionId: session.id } }),
+  ]);
+  assertEquals(old.closed, true);
+  sessions.detach(session, old);
+  system.newest.say("x");
+  assertEquals(next.take(), ["process/output p 1"]);
+  assertEquals(sessions.resume(session.id, new FakeSink(), true).attached, true);
+});
+
+Deno.test("a session that somebody else ends asks its processes to end, attached or not", async () => {
+  const { sessions } = setUp();
+  const session = sessions.open(new FakeSink());
+  const process = await session.start("p", fakeCommand());
+  sessions.end(session);
+  sessions.end(session);
+  assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
+  await eventually(() => !process.running || session.find("p") === undefined, "the end");
+});

@@ -64,9 +64,14 @@ export class FakeTransport implements Transport {
 export class FakeSink implements NotificationSink {
   readonly sent: string[] = [];
   saturated = false;
+  closed = false;
 
   send(notification: string): void {
     this.sent.push(notification);
+  }
+
+  close(): void {
+    this.closed = true;
   }
 
   /** Takes the method and the number of each notification so far. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
-import { RetentionPool } from "../../src/process/event_log.ts";
+import { RetentionPool } from "../../src/process/retention_pool.ts";
 import { Executor } from "../../src/server/executor.ts";
 import { Sessions } from "../../src/server/sessions.ts";
 import { Quota } from "../../src/process/quota.ts";

@@ -1,4 +1,5 @@
 import { withoutCapabilities } from "../../os/capabilities.ts";
+import { requireRoomForWorker } from "../../os/thread_room.ts";
 import { internalError, RpcError } from "../../protocol/errors.ts";
 import { type Answer, type FromWorker, type Job, JobState, type ToWorker } from "./job.ts";
 
@@ -77,8 +78,14 @@ export class FileWorker implements Disposable {
         `${MAX_HELD_UP} sandboxed file requests wait for file systems that do not answer`,
       );
     }
-    const thread = new FileThread(this.#options.module, () => this.#forget(thread));
-    return this.#thread = thread;
+    try {
+      requireRoomForWorker();
+      const thread = new FileThread(this.#options.module, () => this.#forget(thread));
+      return this.#thread = thread;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw internalError(`the thread for sandboxed file requests cannot be started: ${reason}`);
+    }
   }
 
   #setAside(thread: FileThread): void {

@@ -60,6 +60,8 @@ export class Orphans {
   readonly #sessions = new Map<number, ReadonlySet<Command>>();
   /** Orphans that have been killed and wait to be reaped. */
   readonly #killed = new Set<number>();
+  /** Those of which it can be told only when these commands, on their way then, have been started. */
+  readonly #undecided = new Map<number, readonly number[]>();
   /** Owners and commands of which nothing may be left. */
   readonly #ended = new WeakSet<object>();
   /** Commands of which something may still be about to turn up. */
@@ -219,8 +221,12 @@ export class Orphans {
     const status = processStatus(pid);
     if (status === undefined) return false;
     const { session, zombie } = status;
-    const origins = this.#orphans.get(pid)?.origins ?? this.#sessions.get(session) ??
-      this.#originsOf(pid);
+    const known = this.#orphans.get(pid)?.origins ?? this.#sessions.get(session);
+    if (known === undefined && this.#waitsForStart(pid)) {
+      this.#planSweep();
+      return false;
+    }
+    const origins = known ?? this.#originsOf(pid);
     if (origins === undefined) {
       this.#strangers.add(pid);
       if (zombie) this.#planSweep();
@@ -237,6 +243,27 @@ export class Orphans {
       return true;
     }
     return false;
+  }
+
+  /**
+   * Whether one may come from a command that has been born on another thread, and of which this one
+   * has not heard yet: a short one can have ended before.
+   */
+  #waitsForStart(pid: number): boolean {
+    const starting = this.#commandsOnTheirWay();
+    const before = this.#undecided.get(pid) ?? starting;
+    const isWaiting = before.some((command) => starting.includes(command));
+    if (isWaiting) this.#undecided.set(pid, before);
+    else this.#undecided.delete(pid);
+    return isWaiting;
+  }
+
+  /** Children of other threads that nobody has taken over. */
+  #commandsOnTheirWay(): number[] {
+    const adopted = childrenOfMainThread(Deno.pid);
+    return childrenOf(Deno.pid).filter((pid) =>
+      !ownChildren.has(pid) && !this.#strangers.has(pid) && !adopted.includes(pid)
+    );
   }
 
   /** Where one may come from whose session nobody knows; undefined if no command started it. */

@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from "../base64.ts";
 import { PathUriError } from "./error.ts";
 import type { OpaquePath, PathConvention } from "./parts.ts";
 import { decodeUtf16, isAbsoluteWindows } from "./windows_grammar.ts";
@@ -12,7 +13,7 @@ const SLASH = 0x2f;
 
 /** Packs a native path's bytes (UTF-16LE on Windows) into a URI. */
 export function opaqueParts(bytes: Uint8Array, convention: PathConvention): OpaquePath {
-  return { kind: "opaque", text: `${OPAQUE_PREFIX}${toBase64Url(bytes)}`, convention };
+  return { kind: "opaque", text: `${OPAQUE_PREFIX}${toBase64(bytes, "base64url")}`, convention };
 }
 
 /**
@@ -41,9 +42,9 @@ export function opaqueBytes(path: OpaquePath): Uint8Array {
 function bytesOf(text: string): Uint8Array | undefined {
   const encoded = text.slice(OPAQUE_PREFIX.length);
   try {
-    const bytes = Uint8Array.fromBase64(encoded, { alphabet: "base64url" });
+    const bytes = fromBase64(encoded, "base64url");
     // The decoder takes padding and stray last bits too; one path must have one spelling.
-    return toBase64Url(bytes) === encoded ? bytes : undefined;
+    return toBase64(bytes, "base64url") === encoded ? bytes : undefined;
   } catch {
     return undefined;
   }
@@ -53,8 +54,4 @@ function conventionOf(bytes: Uint8Array): PathConvention | undefined {
   if (bytes[0] === SLASH) return "posix";
   const text = decodeUtf16(bytes);
   return text !== undefined && isAbsoluteWindows(text) ? "windows" : undefined;
-}
-
-function toBase64Url(bytes: Uint8Array): string {
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }

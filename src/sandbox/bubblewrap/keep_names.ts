@@ -4,8 +4,8 @@ import { RpcError } from "../../protocol/errors.ts";
 import { OWN_PROCESSES } from "../kernel_files.ts";
 import type { LinuxAbilities } from "../linux/host.ts";
 import type { Access, BoundFiles, Grant } from "../policy/bound_policy.ts";
-import type { GroupPool } from "../restricted_threads/group_pool.ts";
-import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
+import type { GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
+import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
 import { handoverFilter } from "../seccomp/filter.ts";
 import type { PolicyGrant } from "../supervisor/policy.ts";
 import type { FileView } from "./file_view.ts";
@@ -15,10 +15,16 @@ export interface KeptNames {
   /** What still has to be mounted. */
   readonly view: FileView;
   /** Starts what has to be kept from making names; undefined if mounts alone do it. */
-  readonly starter: RestrictedGroup | undefined;
+  readonly starter: GroupLease | undefined;
 }
 
-const NAMES = { names: true, metadata: false, reads: false, connections: false };
+const NAMES = {
+  names: true,
+  metadata: false,
+  reads: false,
+  connections: false,
+  signals: false,
+};
 
 /**
  * Has a supervisor keep what is missing from being made, so that nothing has to be put on the disk
@@ -48,7 +54,7 @@ export async function keepNames(
     architecture,
   });
   try {
-    const starter = await groups.take(JSON.stringify(["names", grants, own]), plan);
+    const starter = await groups.lease(groups, JSON.stringify(["names", grants, own]), plan);
     return { view: withoutMountsAt(missing, view), starter };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;

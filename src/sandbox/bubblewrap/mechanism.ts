@@ -4,7 +4,7 @@ import { checkCommand } from "../check_command.ts";
 import { hostDisk } from "../disk.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
 import type { BubblewrapAbility, LinuxAbilities, LinuxHost } from "../linux/host.ts";
-import { refuseWritableProgram } from "../linux/own_program.ts";
+import { refuseWritableProgram } from "../linux/writable_program.ts";
 import {
   type CommandToSandbox,
   type Mechanism,
@@ -22,14 +22,13 @@ import {
   untrustedTrees,
 } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
-import { GroupPool } from "../restricted_threads/group_pool.ts";
-import type { RestrictedGroup } from "../restricted_threads/restricted_group.ts";
+import { type GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { finalStage, type HelperTools } from "./final_stage.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
-import { holdInPlace } from "./hold_in_place.ts";
+import { type HeldView, holdInPlace } from "./hold_in_place.ts";
 import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { startInWrapper } from "./start.ts";
@@ -114,13 +113,13 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
     const { view, starter } = await keepNames(this.#groups, plan.view, policy.files, abilities);
-    const held = holdInPlace(view, this.#placeholders);
-    const endLease = starter?.lease();
+    let held: HeldView | undefined;
     const release = () => {
-      endLease?.();
-      held.release();
+      starter?.release();
+      held?.release();
     };
     try {
+      held = holdInPlace(view, this.#placeholders);
       const takesTerminal = command.terminal && tools.setsid !== undefined;
       const call = bubblewrapCall({
         program: path,
@@ -162,7 +161,7 @@ export interface WrapperSetup {
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
   /** The threads that start it, if they keep names from coming into being. */
-  readonly starter: RestrictedGroup | undefined;
+  readonly starter: GroupLease | undefined;
   /** What may be writable when the sandbox stands. */
   readonly mounts: ExpectedMounts;
 }

@@ -4,7 +4,7 @@ import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import type { MountEntry } from "../../os/mount_table.ts";
 import { enterMounts, insideMounts, NamespaceError, remountReadOnly } from "../../os/namespaces.ts";
-import { ownProgram } from "../linux/own_program.ts";
+import { ownCommand } from "../../own_program.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
 
 /**
@@ -57,7 +57,7 @@ async function sealByHelper(
       nsenter,
       `--user=/proc/${pid}/ns/user`,
       "--preserve-credentials",
-      ...["--", ...ownProgram(), "sandbox-devices", `${pid}`],
+      ...["--", ...ownCommand(), "sandbox-devices", `${pid}`],
       ...mounts.flatMap(({ place, options }) => [place, options.join(",")]),
     ],
     cwd: "/",

@@ -52,6 +52,7 @@ export async function startInWrapper(
     // It has said why before it let go of the gate.
     wrapper.kill();
     const complaint = await listener.collect(() => wrapper.resume());
+    setup.starter?.group.exited(wrapper.pid);
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
@@ -70,7 +71,7 @@ export async function startInWrapper(
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
       channels[Symbol.dispose]();
-      setup.starter?.exited(wrapper.pid);
+      setup.starter?.group.exited(wrapper.pid);
       observer.exited(exitCode);
     },
     ended: () => void released.then(() => observer.ended()),
@@ -107,9 +108,9 @@ async function startWrapper(
     };
     const wrapper = starter === undefined
       ? startLinuxChild(command, listener)
-      : await startLinuxChildElsewhere((launch) => starter.spawn(launch), command, listener);
+      : await startLinuxChildElsewhere((launch) => starter.group.spawn(launch), command, listener);
     wrapper.pause();
-    starter?.watch(wrapper.pid, () => wrapper.kill());
+    starter?.group.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();

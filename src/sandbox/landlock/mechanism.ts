@@ -66,7 +66,10 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");
     if (landlock === 0) return unusable("this kernel has no Landlock");
     if (landlock < OLDEST_LANDLOCK) {
-      return unusable("this kernel's Landlock cannot keep signals in (Linux 6.12 can)");
+      return unusable(
+        "this kernel's Landlock does not let files be moved between directories (Linux 5.19 does)",
+        "Linux 5.19 or newer",
+      );
     }
     const { network } = policy;
     if (network.kind === "loopback" && network.localBinding) {
@@ -79,15 +82,6 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     const files = withConnections(planned, network);
     if (supervision.kind === "unusable" && isSupervised(files)) {
       return unenforceable(supervision.reason, supervision.fix);
-    }
-    if (
-      supervision.kind === "usable" && !supervision.copiesDescriptors &&
-      files.supervised.connections
-    ) {
-      return unenforceable(
-        "sockets of commands cannot be copied to connect them (pidfd_getfd is refused)",
-        "in a container: a seccomp profile that allows pidfd_getfd, or the capability SYS_PTRACE",
-      );
     }
     return { kind: "landlock", policy, files, abilities };
   }
@@ -105,6 +99,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     // bind(2), which makes them, is not handed over.
     const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
     return new LandlockCommand(this.#groups, {
+      owner: command.owner ?? this,
       key: JSON.stringify([
         rules,
         files.executable,
@@ -165,6 +160,7 @@ function isSupervised({ supervised }: Pick<LandlockFiles, "supervised">): boolea
 
 /** What a restricted thread starts. */
 interface RestrictedStart {
+  readonly owner: object;
   /** The same for commands with the same plan. */
   readonly key: string;
   /** What holds for the thread. */
@@ -190,18 +186,19 @@ class LandlockCommand implements SandboxedCommand {
   ): Promise<Child> {
     // The thread that the command would be born on is not in the group, and may not enter it.
     if (limits !== undefined) throw internalError(UNLIMITED);
-    const { key, plan, launch } = this.#start;
-    const group = await this.#groups.take(key, plan);
-    const child: Child = await startLinuxChildBy((whole) => group.spawn(whole), launch, stdio, {
-      output: (stream, bytes) => observer.output(stream, bytes),
-      exited: (exitCode) => {
-        group.exited(child.pid);
-        observer.exited(exitCode);
-      },
-      ended: () => observer.ended(),
+    const { owner, key, plan, launch } = this.#start;
+    return await this.#groups.use(owner, key, plan, async (group) => {
+      const child: Child = await startLinuxChildBy((whole) => group.spawn(whole), launch, stdio, {
+        output: (stream, bytes) => observer.output(stream, bytes),
+        exited: (exitCode) => {
+          group.exited(child.pid);
+          observer.exited(exitCode);
+        },
+        ended: () => observer.ended(),
+      });
+      group.watch(child.pid, () => child.kill());
+      return new SandboxedChild(child, sandbox);
     });
-    group.watch(child.pid, () => child.kill());
-    return new SandboxedChild(child, sandbox);
   }
 
   release(): void {

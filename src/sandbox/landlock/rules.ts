@@ -42,12 +42,16 @@ export type LandlockFilesResult =
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Before this version of the interface (Linux 6.12) commands could send signals to any process of
- * their user, the executor among them. A filter of system calls could not tell those from their own.
+ * The first version of the interface (Linux 5.19) by which names can be moved between directories:
+ * before, no program could. Its kernels have what the supervisor needs.
  */
-export const OLDEST_LANDLOCK = 6;
+export const OLDEST_LANDLOCK = 2;
 /** The first version that governs truncation (Linux 6.2). */
 const TRUNCATES = 3;
+/** The first version that governs ioctl(2) on devices (Linux 6.10). */
+const CONTROLS_DEVICES = 5;
+/** The first version that keeps signals in (Linux 6.12). */
+const SCOPES_SIGNALS = 6;
 
 /**
  * Devices without which few programs run, and each process's own terminal. Not the directory of all
@@ -73,6 +77,7 @@ const NOTHING_SUPERVISED: SupervisedGroups = {
   metadata: false,
   reads: false,
   connections: false,
+  signals: false,
 };
 
 const rights = { deny: 0, read: 1, write: 2 };
@@ -97,12 +102,13 @@ export function landlockFiles(
   const fixed = kernelTrees.filter((path) =>
     !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
   );
+  const signals = version < SCOPES_SIGNALS;
   if (files.kind === "all") {
     return {
       kind: "rules",
       rules: rulesForAll(fixed),
       executable: undefined,
-      supervised: NOTHING_SUPERVISED,
+      supervised: { ...NOTHING_SUPERVISED, signals },
       policy: policyOf([{ path: "/", access: "write" }], fixed),
       fixedMetadata: false,
     };
@@ -111,6 +117,14 @@ export function landlockFiles(
   for (const { path, access } of grants) {
     const tree = access === "write" ? fixed.find((tree) => isWithin(path, tree)) : undefined;
     if (tree !== undefined) return { kind: "refused", reason: notWritable(path, tree) };
+  }
+  const device = version < CONTROLS_DEVICES ? grants.find(isReadableDevice) : undefined;
+  if (device !== undefined) {
+    return {
+      kind: "refused",
+      reason: `this kernel's Landlock cannot keep '${device.path}' from being controlled by who ` +
+        "may only read it (Linux 6.10 can)",
+    };
   }
   const restricted = grants.filter((grant, index) => isRestricted(grant, grants.slice(0, index)));
   const writable = grants.some((grant) => grant.access === "write" && isThere(grant));
@@ -123,11 +137,18 @@ export function landlockFiles(
       metadata: writable,
       reads: restricted.some(({ access }) => access === "deny"),
       connections: false,
+      signals,
     },
     // Connections to sockets are none of the supervisor's business.
     policy: policyOf(grants.filter(({ withheld }) => withheld !== "socket"), fixed),
     fixedMetadata: !writable,
   };
+}
+
+/** Whether it lets a device be read that not everybody may use. */
+function isReadableDevice({ path, access, kind }: Grant): boolean {
+  return access === "read" && kind !== "missing" && isWithin(path, OWN_DEVICES) &&
+    !DEVICES.includes(path) && !SHARED_MEMORY.some((tree) => isWithin(path, tree));
 }
 
 /** Whether a grant takes back what the one above it gives, and Landlock alone cannot do so. */

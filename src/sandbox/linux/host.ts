@@ -3,7 +3,6 @@ import { addressOf } from "../../os/address.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { openMemoryFile } from "../../os/pipes.ts";
 import { readMemory } from "../../os/notifications.ts";
-import { canCopyDescriptors } from "../../os/pidfd.ts";
 import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";
@@ -37,11 +36,7 @@ export type BubblewrapAbility =
 
 /** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
 export type SupervisionAbility =
-  | {
-    readonly kind: "usable";
-    /** Whether commands' descriptors can be copied, as their sockets have to be to connect them. */
-    readonly copiesDescriptors: boolean;
-  }
+  | { readonly kind: "usable" }
   | { readonly kind: "unusable"; readonly reason: string; readonly fix: string };
 
 /** How this program gets at the network namespace of a sandbox. */
@@ -227,7 +222,7 @@ function probeSupervision(): SupervisionAbility {
   if (scope <= 1) {
     const own = new Uint8Array(new ArrayBuffer(1));
     if (readMemory(Deno.pid, addressOf(own), own) === own.length) {
-      return { kind: "usable", copiesDescriptors: canCopyDescriptors() };
+      return { kind: "usable" };
     }
     return {
       kind: "unusable",

@@ -9,7 +9,7 @@ import { takeDescriptor } from "../../os/socket_passing.ts";
 import { openSocketPair, openTcpSocket } from "../../os/sockets.ts";
 import { runChild } from "../../process/start_child.ts";
 import type { NamespaceEntry } from "../linux/host.ts";
-import { ownProgram } from "../linux/own_program.ts";
+import { ownCommand } from "../../own_program.ts";
 import { SocketMakerDescriptor } from "./socket_maker.ts";
 
 /** A helper is a whole program of its own, if a short-lived one. */
@@ -71,7 +71,7 @@ async function openByHelper(
         `--user=/proc/self/fd/${UserNamespace}`,
         `--net=/proc/self/fd/${NetworkNamespace}`,
         "--preserve-credentials",
-        ...["--", ...ownProgram(), "sandbox-sockets", `${count}`],
+        ...["--", ...ownCommand(), "sandbox-sockets", `${count}`],
       ],
       cwd: "/",
       env: {},

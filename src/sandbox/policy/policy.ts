@@ -21,6 +21,11 @@ export interface Policy {
   readonly managedNetwork: ManagedNetwork | undefined;
   /** The proxy through which the command reaches others, and by nothing else. */
   readonly egress?: Egress | undefined;
+  /**
+   * Whose command it is: commands of one owner may reach each other's processes where a mechanism
+   * cannot keep every command apart. @default one and the same
+   */
+  readonly owner?: object | undefined;
   /** What this machine's administrator demands, whatever is asked for. */
   readonly bounds?: SandboxBounds | undefined;
   /** What no sandbox may have, whatever is asked for. @default nothing */

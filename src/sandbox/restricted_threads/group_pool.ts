@@ -1,4 +1,7 @@
 import { delay } from "@std/async/delay";
+import { childrenOf } from "../../os/procfs.ts";
+import { ownChildren } from "../../os/signals.ts";
+import { isSubreaper } from "../../os/subreaper.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { type GroupPlan, RestrictedGroup, SpareThreads } from "./restricted_group.ts";
 
@@ -12,24 +15,42 @@ const DEFAULTS = {
   aheadMs: 500,
   /** How long to wait for one that ends to make room, in milliseconds. */
   roomMs: 500,
+  /** Whether a process may be left of a command that has ended. */
+  mayHaveLeftProcesses,
 };
 
-/** A plan in force. */
+/** A plan in force for one owner. */
 interface PooledGroup {
+  owner: object;
+  /** The same for the same plan. */
+  readonly planKey: string;
   readonly group: Promise<RestrictedGroup>;
   /** Undefined until the plan is in force. */
   made: RestrictedGroup | undefined;
   /** When it was asked for last, on the clock of `performance.now()`. */
   usedAt: number;
+  /** How many commands are being started by it, or need the thread that has started them. */
+  leases: number;
+}
+
+/** Threads that stay until they are released. */
+export interface GroupLease {
+  readonly group: RestrictedGroup;
+  /** Once is enough. */
+  release(): void;
 }
 
 /**
- * Keeps plans in force that commands are started by: those with the same plan share the threads, and
- * threads for a plan that nobody has asked for yet are made ahead.
+ * Keeps plans in force that commands are started by.
+ *
+ * Commands of one owner with the same plan share the threads, and can reach each other: Landlock
+ * keeps apart what has been restricted apart. Another owner with that plan gets the threads when no
+ * process is left that they have started. Threads for a plan that nobody has asked for yet are made
+ * ahead.
  */
 export class GroupPool implements Disposable {
   readonly #options: typeof DEFAULTS;
-  readonly #groups = new Map<string, PooledGroup>();
+  readonly #groups = new Set<PooledGroup>();
   /** Those included that only wait for the processes that their commands left behind. */
   readonly #all = new Set<RestrictedGroup>();
   #spare: SpareThreads | undefined;
@@ -46,19 +67,49 @@ export class GroupPool implements Disposable {
   }
 
   /**
-   * The threads for a plan.
+   * Starts a command by the threads for an owner's plan.
    *
-   * @param key the same for the same plan
+   * @param planKey the same for the same plan
+   * @param start settles when the group knows of the command, or it could not be started
    * @throws {RpcError} -32603 if the plan cannot be put in force, or too many are
    */
-  async take(key: string, plan: () => GroupPlan): Promise<RestrictedGroup> {
-    this.#watchIdle();
-    const pooled = this.#groups.get(key);
-    if (pooled !== undefined && pooled.made?.works !== false) {
-      pooled.usedAt = performance.now();
-      return await pooled.group;
+  async use<T>(
+    owner: object,
+    planKey: string,
+    plan: () => GroupPlan,
+    start: (group: RestrictedGroup) => Promise<T>,
+  ): Promise<T> {
+    const { group, release } = await this.lease(owner, planKey, plan);
+    try {
+      return await start(group);
+    } finally {
+      release();
     }
-    return await this.#make(key, plan());
+  }
+
+  /**
+   * The threads for an owner's plan, which stay until they are released: some programs are killed
+   * when the thread that has started them ends (PR_SET_PDEATHSIG).
+   *
+   * @param planKey the same for the same plan
+   * @throws {RpcError} -32603 if the plan cannot be put in force, or too many are
+   */
+  async lease(owner: object, planKey: string, plan: () => GroupPlan): Promise<GroupLease> {
+    this.#watchIdle();
+    const pooled = this.#find(owner, planKey) ?? this.#make(owner, planKey, plan());
+    pooled.leases++;
+    let held = true;
+    const release = () => {
+      if (held) pooled.leases--;
+      held = false;
+      pooled.usedAt = performance.now();
+    };
+    try {
+      return { group: await pooled.group, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** Has threads made for the first plan, which comes soon. Later ones find some that are made. */
@@ -85,30 +136,49 @@ export class GroupPool implements Disposable {
     this.#groups.clear();
   }
 
-  async #make(key: string, plan: GroupPlan): Promise<RestrictedGroup> {
+  /** The owner's own, or one that nobody else's process is left of. */
+  #find(owner: object, planKey: string): PooledGroup | undefined {
+    const alike = [...this.#groups].filter((one) =>
+      one.planKey === planKey && one.made?.works !== false
+    );
+    const own = alike.find((one) => one.owner === owner);
+    if (own !== undefined) return own;
+    const free = alike.find(isUnused);
+    if (free === undefined || this.#options.mayHaveLeftProcesses()) return undefined;
+    free.owner = owner;
+    return free;
+  }
+
+  #make(owner: object, planKey: string, plan: GroupPlan): PooledGroup {
     const group = this.#makeRoom().then(() => RestrictedGroup.make(this.#takeSpare(), plan));
-    const pooled: PooledGroup = { group, made: undefined, usedAt: performance.now() };
-    this.#groups.set(key, pooled);
-    try {
-      const made = await group;
+    const pooled: PooledGroup = {
+      owner,
+      planKey,
+      group,
+      made: undefined,
+      usedAt: performance.now(),
+      leases: 0,
+    };
+    this.#groups.add(pooled);
+    group.then((made) => {
       pooled.made = made;
       this.#all.add(made);
-      void made.ended.then(() => this.#forget(key, made));
-      return made;
-    } catch (error) {
-      if (this.#groups.get(key) === pooled) this.#groups.delete(key);
-      throw error;
-    } finally {
+      void made.ended.then(() => {
+        this.#all.delete(made);
+        this.#groups.delete(pooled);
+      });
+    }, () => this.#groups.delete(pooled)).finally(() => {
       // Not while the first command starts: making threads keeps this one busy.
       Deno.unrefTimer(setTimeout(() => this.prepare(), this.#options.aheadMs));
-    }
+    });
+    return pooled;
   }
 
   /** @throws {RpcError} -32603 */
   async #makeRoom(): Promise<void> {
     if (this.#all.size < this.#options.maxGroups) return;
-    const idle = [...this.#groups.values()]
-      .filter(({ made }) => made?.works && !made.inUse)
+    const idle = [...this.#groups]
+      .filter(({ made, leases }) => made?.works && leases === 0)
       .sort((left, right) => left.usedAt - right.usedAt);
     for (const { made } of idle) {
       made?.retire();
@@ -128,11 +198,6 @@ export class GroupPool implements Disposable {
     return spare === undefined || spare.failed ? new SpareThreads() : spare;
   }
 
-  #forget(key: string, group: RestrictedGroup): void {
-    this.#all.delete(group);
-    if (this.#groups.get(key)?.made === group) this.#groups.delete(key);
-  }
-
   /** Looks from time to time for threads that have nothing to do, as long as there are any. */
   #watchIdle(): void {
     if (this.#idle !== undefined) return;
@@ -142,10 +207,11 @@ export class GroupPool implements Disposable {
 
   #endIdle(): void {
     const limit = performance.now() - this.#options.idleMs;
-    for (const [key, { made, usedAt }] of this.#groups) {
-      if (made === undefined || usedAt > limit || made.inUse) continue;
+    for (const pooled of this.#groups) {
+      const { made, usedAt, leases } = pooled;
+      if (made === undefined || usedAt > limit || leases > 0) continue;
       made.retire();
-      this.#groups.delete(key);
+      this.#groups.delete(pooled);
     }
     if (this.#groups.size > 0) return;
     this.#spare?.[Symbol.dispose]();
@@ -153,4 +219,19 @@ export class GroupPool implements Disposable {
     clearInterval(this.#idle);
     this.#idle = undefined;
   }
+}
+
+function isUnused({ made, leases }: PooledGroup): boolean {
+  return made !== undefined && leases === 0 && !made.running;
+}
+
+/**
+ * Whether a process may be left of a command that has ended. Each is a child of this program, its
+ * subreaper (prctl(2)), unless its parent is left, too.
+ */
+function mayHaveLeftProcesses(): boolean {
+  const children = new Set(childrenOf(Deno.pid));
+  // Not all kernels have the list.
+  const isListed = ownChildren.size > 0 && ownChildren.isSubsetOf(children);
+  return !isSubreaper() || !isListed || !children.isSubsetOf(ownChildren);
 }

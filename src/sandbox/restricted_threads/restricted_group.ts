@@ -90,6 +90,8 @@ interface PendingStart {
 export class RestrictedGroup implements Disposable {
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
   readonly #starts = new Map<number, PendingStart>();
+  /** Commands that have been started and have not ended. */
+  readonly #running = new Set<number>();
   /** Each command's session, with a way to kill the command while it runs. */
   readonly #sessions = new Map<number, (() => void) | undefined>();
   readonly #ended = Promise.withResolvers<void>();
@@ -97,7 +99,6 @@ export class RestrictedGroup implements Disposable {
   #supervisor: Promise<Supervisor> | undefined;
   #failure: Error | undefined;
   #retired = false;
-  #leases = 0;
   #lastId = 0;
 
   private constructor(spawner: WorkerThread<ToSpawner, FromSpawner>) {
@@ -145,9 +146,9 @@ export class RestrictedGroup implements Disposable {
     return this.#failure === undefined && !this.#retired;
   }
 
-  /** Whether a command is being started, or needs the thread that has started it. */
-  get inUse(): boolean {
-    return this.#starts.size > 0 || this.#leases > 0;
+  /** Whether a command runs. What ended ones have left behind is not asked for. */
+  get running(): boolean {
+    return this.#running.size > 0;
   }
 
   /** Settles when none of its threads is left. */
@@ -170,24 +171,14 @@ export class RestrictedGroup implements Disposable {
     try {
       this.#spawner.tell({ kind: "spawn", id, launch });
       const outcome = await promise;
-      if (outcome.kind === "started") return outcome.pid;
+      if (outcome.kind === "started") {
+        this.#running.add(outcome.pid);
+        return outcome.pid;
+      }
       throw new SpawnError(outcome.errno);
     } finally {
       this.#starts.delete(id);
     }
-  }
-
-  /**
-   * Keeps the group from being retired until what is returned is called: what has asked for it is
-   * killed when the thread that started it ends (PR_SET_PDEATHSIG).
-   */
-  lease(): () => void {
-    this.#leases++;
-    let leased = true;
-    return () => {
-      if (leased) this.#leases--;
-      leased = false;
-    };
   }
 
   /** Kills a command if the group fails, until it has {@linkcode exited}. */
@@ -198,6 +189,7 @@ export class RestrictedGroup implements Disposable {
 
   /** A command has ended. What it left behind is still the group's. */
   exited(pid: number): void {
+    this.#running.delete(pid);
     if (this.#sessions.has(pid)) this.#sessions.set(pid, undefined);
   }
 

@@ -5,7 +5,6 @@ import {
   enforceFilterWithListener,
   enforceRuleset,
   giveUpCapabilities,
-  ownFileSystemState,
   RestrictionError,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
@@ -64,7 +63,6 @@ function restrict({ landlock, filter, supervised }: ThreadRestrictions): Restric
 function restrictFiles({ governed, rules, ports, executable }: LandlockRestrictions): Descriptor {
   const ruleset = createRuleset(governed, rules, ports);
   giveUpCapabilities();
-  ownFileSystemState();
   enforceRuleset(ruleset);
   if (executable !== undefined) {
     const second = createRuleset(EXECUTION, executable);

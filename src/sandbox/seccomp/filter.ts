@@ -132,6 +132,7 @@ export function seccompFilter(
     ...fixedMetadata ? ["fixedMetadata"] as const : [],
     ...fixedMetadata || supervised.metadata ? ["fixedFlags"] as const : [],
     ...supervised.names || supervised.reads || handsOverElsewhere ? ["supervised"] as const : [],
+    ...supervised.signals ? ["supervisedSignals"] as const : [],
   ];
   const rules: Rule[] = [
     ...sections.flatMap((section) => profile.sections[section]).map((rule) => ({
@@ -194,6 +195,7 @@ const NOTHING: SupervisedGroups = {
   metadata: false,
   reads: false,
   connections: false,
+  signals: false,
 };
 
 /** When a call gets a verdict: if all of `when` hold and not all of `unless`, where there are some. */

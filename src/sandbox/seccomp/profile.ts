@@ -45,6 +45,7 @@ export interface SeccompProfile {
     fixedMetadata: SeccompRule[];
     fixedFlags: SeccompRule[];
     supervised: SeccompRule[];
+    supervisedSignals: SeccompRule[];
   };
 }
 
@@ -119,6 +120,7 @@ function profileSchema(constants: Record<string, number>) {
       fixedMetadata: z.array(rule),
       fixedFlags: z.array(rule),
       supervised: z.array(rule),
+      supervisedSignals: z.array(rule),
     }),
   });
 }

@@ -2,6 +2,7 @@ import { AT_FDCWD } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { openAt, OpenFlag, readFrom } from "../../os/path_calls.ts";
+import { readProc } from "../../os/procfs.ts";
 import { type ByteString, fromByteString, toByteString } from "./byte_strings.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 
@@ -142,6 +143,15 @@ export class Caller {
     throw new CallError(Errno.EINTR);
   }
 
+  /** The process that one of its descriptors stands for (pidfd_open(2)). @throws {CallError} */
+  processOf(descriptor: number): number {
+    const text = readProc(`${this.thread}/fdinfo/${descriptor}`);
+    const [, process] = /^Pid:\t(-?\d+)$/m.exec(text) ?? [];
+    if (process === undefined) throw new CallError(Errno.EBADF);
+    if (Number(process) <= 0) throw new CallError(Errno.ESRCH);
+    return Number(process);
+  }
+
   #readStatus(): ThreadStatus {
     return this.#status ??= readStatus(this.thread);
   }
@@ -156,11 +166,7 @@ function readStatus(thread: number | "thread-self"): ThreadStatus {
   }
 }
 
-/**
- * How many filters of system calls this thread has.
- *
- * @throws {CallError}
- */
-export function ownFilters(): number {
-  return readStatus("thread-self").filters;
+/** What the kernel says of this thread. @throws {CallError} */
+export function ownStatus(): ThreadStatus {
+  return readStatus("thread-self");
 }

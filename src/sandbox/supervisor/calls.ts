@@ -14,6 +14,8 @@ export interface SupervisedGroups {
   readonly reads: boolean;
   /** Connections may be made to some ports of this machine's loopback. */
   readonly connections: boolean;
+  /** Signals may be sent to processes of the same sandbox only, and Landlock does not see to it. */
+  readonly signals: boolean;
 }
 
 /** One call that the filter hands over. */
@@ -62,7 +64,14 @@ const callNumbers = {
   removexattr: [197, 14],
   lremovexattr: [198, 15],
   fremovexattr: [199, 16],
+  socket: [41, 198],
   connect: [42, 203],
+  kill: [62, 129],
+  tkill: [200, 130],
+  tgkill: [234, 131],
+  rt_sigqueueinfo: [129, 138],
+  rt_tgsigqueueinfo: [297, 240],
+  pidfd_send_signal: [424, 424],
 } as const satisfies Record<string, readonly [number | null, number | null]>;
 
 /** Which opens change something: the others are handed over if names must not be read. */
@@ -108,6 +117,15 @@ const METADATA: readonly CallName[] = [
   "fremovexattr",
 ];
 
+const SIGNALS: readonly CallName[] = [
+  "kill",
+  "tkill",
+  "tgkill",
+  "rt_sigqueueinfo",
+  "rt_tgsigqueueinfo",
+  "pidfd_send_signal",
+];
+
 /** The number of a call, which has to be there on this architecture. */
 export function callNumber(call: CallName, architecture: Architecture): number | null {
   return callNumbers[call][architecture === "x86_64" ? 0 : 1];
@@ -115,7 +133,7 @@ export function callNumber(call: CallName, architecture: Architecture): number |
 
 /** The calls that are handed over. */
 export function supervisedCalls(
-  { names, metadata, reads, connections }: SupervisedGroups,
+  { names, metadata, reads, connections, signals }: SupervisedGroups,
   architecture: Architecture,
 ): SupervisedCall[] {
   const opens: [CallName, SeccompCondition[]][] = names || reads
@@ -124,7 +142,8 @@ export function supervisedCalls(
   const others: CallName[] = [
     ...names ? NAMES : [],
     ...metadata ? METADATA : [],
-    ...connections ? ["connect"] as const : [],
+    ...connections ? ["socket", "connect"] as const : [],
+    ...signals ? SIGNALS : [],
   ];
   const calls = [...opens, ...others.map((call): [CallName, SeccompCondition[]] => [call, []])];
   return calls.flatMap(([call, when]) => {

@@ -1,11 +1,17 @@
-import { AF_INET, AF_INET6 } from "../../os/constants.ts";
+import { AF_INET, AF_INET6, SOCK_CLOEXEC } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { OpenFlag, setStatusFlags, statusFlags } from "../../os/path_calls.ts";
-import { copyDescriptor, openProcessDescriptor } from "../../os/pidfd.ts";
+import {
+  duplicate,
+  FileType,
+  OpenFlag,
+  setStatusFlags,
+  statusFlags,
+  statusOf,
+} from "../../os/path_calls.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
-import { callNumber } from "./calls.ts";
+import { type CallName, callNumber } from "./calls.ts";
 import type { Answer } from "./operations.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
@@ -22,18 +28,34 @@ const ADDRESS_BYTES = 128;
 const LOOPBACK = [127, 0, 0, 1];
 const MAPPED_LOOPBACK = [...Array(10).fill(0), 0xff, 0xff, ...LOOPBACK];
 
-/** Makes connections on behalf of a command, on a copy of its socket. */
-export class Connections {
+/** How many sockets are held that are not connected; the oldest is given up for one more. */
+const MAX_HELD = 256;
+
+/**
+ * Makes sockets for a command, and connections with copies that it keeps of them. Those of a socket
+ * that a command has made itself would be had by pidfd_getfd(2) alone, which containers refuse.
+ */
+export class Connections implements Disposable {
+  /** Sockets that are not connected yet, by the number of their inode, the oldest first. */
+  readonly #held = new Map<bigint, Descriptor>();
   readonly #ports: ReadonlySet<number>;
   readonly #performer: CallMaker;
-  readonly #number: number | null;
+  readonly #architecture: Architecture;
   readonly #address = new Pinned(ADDRESS_BYTES);
 
   /** @param ports those of this machine's loopback that may be connected to */
   constructor(ports: readonly number[], performer: CallMaker, architecture: Architecture) {
     this.#ports = new Set(ports);
     this.#performer = performer;
-    this.#number = callNumber("connect", architecture);
+    this.#architecture = architecture;
+  }
+
+  /** socket(2). @throws {CallError} */
+  open(family: number, type: number, protocol: number): Answer {
+    const descriptor = succeeded(this.#perform("socket", [family, type | SOCK_CLOEXEC, protocol]));
+    this.#hold(descriptor);
+    const closeOnExec = (type & SOCK_CLOEXEC) !== 0;
+    return { kind: "descriptor", descriptor, closeOnExec, writable: false };
   }
 
   /**
@@ -44,42 +66,56 @@ export class Connections {
    */
   connect(caller: Caller, number: number, address: Uint8Array): Answer {
     if (!this.#isAllowed(address)) throw new CallError(Errno.EPERM);
-    const process = openProcessDescriptor(caller.process);
-    if (process === undefined) throw new CallError(Errno.EPERM);
-    try {
-      const socket = copyDescriptor(process, number);
-      if (socket === undefined) throw new CallError(Errno.EBADF);
-      try {
-        return this.#connectTo(socket, address);
-      } finally {
-        closeDescriptor(socket);
-      }
-    } finally {
-      closeDescriptor(process);
-    }
+    const inode = socketOf(caller, number);
+    const socket = this.#held.get(inode);
+    if (socket === undefined) throw new CallError(Errno.EISCONN);
+    const answer = this.#connectTo(socket, address);
+    if (answer.kind === "result" && isUnderWay(answer.result)) this.#release(inode, socket);
+    return answer;
+  }
+
+  [Symbol.dispose](): void {
+    for (const [inode, socket] of this.#held) this.#release(inode, socket);
+  }
+
+  #hold(descriptor: Descriptor): void {
+    const [oldest] = this.#held;
+    if (oldest !== undefined && this.#held.size >= MAX_HELD) this.#release(...oldest);
+    const status = statusOf(descriptor);
+    const copy = duplicate(descriptor);
+    if (typeof status !== "number" && copy >= 0) this.#held.set(status.inode, copy);
+  }
+
+  /** The other end is told that a connection is closed when nobody has its socket any more. */
+  #release(inode: bigint, socket: Descriptor): void {
+    this.#held.delete(inode);
+    closeDescriptor(socket);
   }
 
   /** Others wait behind this one: it must not wait itself. */
   #connectTo(socket: Descriptor, address: Uint8Array): Answer {
     const flags = succeeded(statusFlags(socket));
-    const waits = (flags & OpenFlag.NonBlocking) === 0;
-    if (!waits) return { kind: "result", result: this.#call(socket, address) };
     setStatusFlags(socket, flags | OpenFlag.NonBlocking);
     try {
       const begun = this.#call(socket, address);
       // On this machine the other end has mostly answered by now.
       const result = begun === -Errno.EINPROGRESS ? this.#call(socket, address) : begun;
-      if (result === -Errno.EALREADY) return { kind: "later" };
-      return { kind: "result", result };
+      if (result !== -Errno.EALREADY) return { kind: "result", result };
+      if ((flags & OpenFlag.NonBlocking) === 0) return { kind: "later" };
+      return { kind: "result", result: begun };
     } finally {
       setStatusFlags(socket, flags);
     }
   }
 
   #call(socket: Descriptor, address: Uint8Array): number {
-    if (this.#number === null) throw new CallError(Errno.ENOSYS);
-    const args = [socket, this.#address.bytes(address), address.length];
-    return this.#performer.call(this.#number, args);
+    return this.#perform("connect", [socket, this.#address.bytes(address), address.length]);
+  }
+
+  #perform(call: CallName, args: readonly (number | bigint)[]): number {
+    const number = callNumber(call, this.#architecture);
+    if (number === null) throw new CallError(Errno.ENOSYS);
+    return this.#performer.call(number, args);
   }
 
   #isAllowed(address: Uint8Array): boolean {
@@ -97,6 +133,24 @@ export class Connections {
         return false;
     }
   }
+}
+
+/** The inode of a caller's socket. @throws {CallError} ENOTSOCK, EBADF */
+function socketOf(caller: Caller, number: number): bigint {
+  const held = caller.open(number);
+  try {
+    const status = statusOf(held);
+    if (typeof status === "number") throw new CallError(-status);
+    if ((status.mode & FileType.Mask) !== FileType.Socket) throw new CallError(Errno.ENOTSOCK);
+    return status.inode;
+  } finally {
+    closeDescriptor(held);
+  }
+}
+
+/** The socket is connected, or is going to be without any more calls. */
+function isUnderWay(result: number): boolean {
+  return result === 0 || result === -Errno.EISCONN || result === -Errno.EINPROGRESS;
 }
 
 function equal(bytes: Uint8Array, expected: readonly number[]): boolean {

@@ -11,6 +11,7 @@ import type { Caller } from "./caller.ts";
 import type { CallName } from "./calls.ts";
 import type { Connections } from "./connections.ts";
 import type { Answer, NamedPath, Operations, Subject } from "./operations.ts";
+import type { Signals } from "./signals.ts";
 
 /** A call whose arguments have been copied. Can be tried more than once. */
 export type Operation = (operations: AllOperations) => Answer;
@@ -19,6 +20,7 @@ export type Operation = (operations: AllOperations) => Answer;
 export interface AllOperations {
   readonly files: Operations;
   readonly connections: Connections;
+  readonly signals: Signals;
 }
 
 /** Copies the arguments of a call: what the command writes to its memory afterwards has no effect. */
@@ -29,6 +31,8 @@ const LONGEST_ATTRIBUTE_NAME = 255;
 const LARGEST_ATTRIBUTE = 65_536n;
 /** The size of `struct sockaddr_storage`. */
 const LONGEST_ADDRESS = 128;
+/** The size of `siginfo_t`. */
+const SIGNAL_INFO_BYTES = 128;
 const TIMES_BYTES = 32;
 const OLD_TIMES_BYTES = 16;
 const NANOSECONDS_A_MICROSECOND = 1000n;
@@ -117,10 +121,29 @@ const readers: Record<CallName, Reader> = {
   fremovexattr: (caller, [descriptor, name]) =>
     removeAttribute(caller, descriptorAt(descriptor), name),
 
+  socket: (_, [family, type, protocol]) => ({ connections }) =>
+    connections.open(int(family), int(type), int(protocol)),
   connect: (caller, [socket, address = 0n, length]) => {
     if (int(length) < 0 || int(length) > LONGEST_ADDRESS) throw new CallError(Errno.EINVAL);
     const bytes = caller.bytes(address, int(length));
     return ({ connections }) => connections.connect(caller, int(socket), bytes);
+  },
+
+  kill: (caller, [process, signal]) => ({ signals }) =>
+    signals.send(caller, int(process), int(signal)),
+  tkill: (caller, [thread, signal]) => ({ signals }) =>
+    signals.sendToOwnThread(caller, int(thread), int(signal)),
+  tgkill: (caller, [process]) => ({ signals }) => signals.sendWithinProcess(caller, int(process)),
+  rt_sigqueueinfo: (caller, [process, signal, info]) => {
+    const bytes = caller.bytes(info ?? 0n, SIGNAL_INFO_BYTES);
+    return ({ signals }) => signals.queue(caller, int(process), int(signal), bytes);
+  },
+  rt_tgsigqueueinfo: (caller, [process]) => ({ signals }) =>
+    signals.sendWithinProcess(caller, int(process)),
+  pidfd_send_signal: (caller, [descriptor, signal, info = 0n, flags]) => {
+    if (int(flags) !== 0) throw new CallError(Errno.EINVAL);
+    const bytes = info === 0n ? null : caller.bytes(info, SIGNAL_INFO_BYTES);
+    return ({ signals }) => signals.sendByDescriptor(caller, int(descriptor), int(signal), bytes);
   },
 };
 

@@ -22,12 +22,13 @@ import { type ByteString, fromByteString } from "./byte_strings.ts";
 import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
+import { type CreationMode, creationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
 import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
-import { isTerminal, ownTerminal } from "./terminal.ts";
+import { isTerminal, openOwnTerminal } from "./terminal.ts";
 
 /** What a call returns. */
 export type Answer =
@@ -39,6 +40,8 @@ export type Answer =
     readonly closeOnExec: boolean;
     readonly writable: boolean;
   }
+  /** The kernel makes the call itself. */
+  | { readonly kind: "goOn" }
   /** Nothing yet: the call has to wait, and can be tried again. */
   | { readonly kind: "later" };
 
@@ -74,6 +77,9 @@ const WRITES = OpenFlag.AccessMode | OpenFlag.Truncate;
 /** What F_SETFL sets, but for O_NONBLOCK (fcntl(2)). */
 const SETTABLE = OpenFlag.Append | OpenFlag.Direct | OpenFlag.NoAccessTime;
 
+/** What opens something that is there. */
+const NOTHING_MADE: CreationMode = { mode: 0, withheld: 0 };
+
 const DONE: Answer = { kind: "result", result: 0 };
 const LATER: Answer = { kind: "later" };
 
@@ -82,14 +88,22 @@ export class Operations {
   readonly #judge: PathJudge;
   readonly #performer: CallMaker;
   readonly #architecture: Architecture;
+  readonly #ownMask: number;
   readonly #name = new Pinned(PATH_BYTES);
   readonly #otherName = new Pinned(PATH_BYTES);
   readonly #value = new Pinned(VALUE_BYTES);
 
-  constructor(judge: PathJudge, performer: CallMaker, architecture: Architecture) {
+  /** @param ownMask this program's file mode creation mask */
+  constructor(
+    judge: PathJudge,
+    performer: CallMaker,
+    architecture: Architecture,
+    ownMask: number,
+  ) {
     this.#judge = judge;
     this.#performer = performer;
     this.#architecture = architecture;
+    this.#ownMask = ownMask;
   }
 
   /** open(2) and its variants. */
@@ -121,24 +135,22 @@ export class Operations {
 
   /** mkdir(2). */
   makeDirectory(caller: Caller, named: NamedPath, mode: number): Answer {
-    return this.#create(
-      caller,
-      named,
-      true,
-      ({ directory, name }) =>
-        this.#make("mkdirat", [directory, this.#name.text(name), mode], caller.mask),
-    );
+    return this.#create(caller, named, true, (entry) => {
+      const { directory, name } = entry;
+      const allowed = this.#creationMode(directory, mode, caller);
+      this.#make("mkdirat", [directory, this.#name.text(name), allowed.mode]);
+      return this.#complete(entry, allowed);
+    });
   }
 
   /** mknod(2). */
   makeNode(caller: Caller, named: NamedPath, mode: number, device: bigint): Answer {
-    return this.#create(
-      caller,
-      named,
-      false,
-      ({ directory, name }) =>
-        this.#make("mknodat", [directory, this.#name.text(name), mode, device], caller.mask),
-    );
+    return this.#create(caller, named, false, (entry) => {
+      const { directory, name } = entry;
+      const allowed = this.#creationMode(directory, mode, caller);
+      this.#make("mknodat", [directory, this.#name.text(name), allowed.mode, device]);
+      return this.#complete(entry, allowed);
+    });
   }
 
   /** symlink(2). */
@@ -298,8 +310,9 @@ export class Operations {
     if (exclusive) throw new CallError(Errno.EEXIST);
     if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
     if (isTerminal(object)) {
-      const terminal = ownTerminal(caller, object);
-      if (terminal !== undefined) return copied(terminal, flags);
+      const kept = withoutWaiting(flags & OpenFlag.AccessMode);
+      const terminal = openOwnTerminal(caller, object, kept);
+      if (terminal !== undefined) return opened(terminal, flags);
     }
     if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
       return this.#openOwnProcess(place, flags);
@@ -318,19 +331,21 @@ export class Operations {
     flags: number,
     mode: number,
   ): Answer | undefined {
-    const creates = (flags & OpenFlag.Create) !== 0;
+    const { mode: allowed, withheld } = (flags & OpenFlag.Create) === 0
+      ? NOTHING_MADE
+      : this.#creationMode(directory, mode & PERMISSION_BITS, caller);
+    // Nothing is given to what somebody else has made meanwhile.
+    const exclusive = withheld === 0 ? 0 : OpenFlag.Exclusive;
     // O_NOFOLLOW would stay among the flags of the open file.
-    const how = this.#value.bytes(openHow(
-      withoutWaiting(flags),
-      creates ? mode & PERMISSION_BITS : 0,
-    ));
+    const how = this.#value.bytes(openHow(withoutWaiting(flags) | exclusive, allowed));
     const args = [directory, this.#name.text(name), how, OPEN_HOW_BYTES];
-    const mask = creates ? caller.mask : undefined;
-    const result = this.#performer.call(Number(SYS_OPENAT2), args, mask);
+    const result = this.#performer.call(Number(SYS_OPENAT2), args);
+    if (result === -Errno.EEXIST && (flags & OpenFlag.Exclusive) === 0) return undefined;
     if (result === -Errno.ELOOP) return undefined;
     if (result === -Errno.ENOENT && object !== undefined) return undefined;
     if (hasToWait(result, object, flags)) return LATER;
-    return opened(succeeded(result), flags);
+    this.#give(succeeded(result), withheld);
+    return opened(result, flags);
   }
 
   #reopen(object: FoundObject, flags: number): Answer {
@@ -364,8 +379,38 @@ export class Operations {
     if (!isType(object, FileType.Directory)) throw new CallError(Errno.ENOTDIR);
     allow(this.#judgeChange(place));
     const dot = this.#name.text(".");
-    const args = [object.descriptor, dot, withoutWaiting(flags), mode & PERMISSION_BITS];
-    return opened(succeeded(this.#perform("openat", args, caller.mask)), flags);
+    const allowed = this.#creationMode(object.descriptor, mode & PERMISSION_BITS, caller);
+    const args = [object.descriptor, dot, withoutWaiting(flags), allowed.mode];
+    const file = succeeded(this.#perform("openat", args));
+    this.#give(file, allowed.withheld);
+    return opened(file, flags);
+  }
+
+  #creationMode(directory: Descriptor, mode: number, { mask }: Caller): CreationMode {
+    return creationMode(directory, mode, mask, this.#ownMask);
+  }
+
+  /** Gives what has been made the permissions that were withheld. */
+  #complete({ directory, name }: Entry, { withheld }: CreationMode): Answer {
+    if (withheld === 0) return DONE;
+    const flags = OpenFlag.PathOnly | OpenFlag.NoFollow;
+    const made = openAt(directory, fromByteString(name), flags);
+    // Somebody else has taken it away.
+    if (made < 0) return DONE;
+    try {
+      this.#give(made, withheld);
+    } finally {
+      closeDescriptor(made);
+    }
+    return DONE;
+  }
+
+  #give(made: Descriptor, permissions: number): void {
+    if (permissions === 0) return;
+    const status = statusOf(made);
+    if (typeof status === "number") return;
+    const mode = status.mode & PERMISSION_BITS | permissions;
+    this.#perform("fchmodat", [AT_FDCWD, this.#otherName.text(`/proc/self/fd/${made}`), mode]);
   }
 
   #create(
@@ -423,15 +468,15 @@ export class Operations {
     return this.#otherName.text(`/proc/self/fd/${descriptor}`);
   }
 
-  #make(call: CallName, args: readonly (number | bigint)[], mask?: number): Answer {
-    succeeded(this.#perform(call, args, mask));
+  #make(call: CallName, args: readonly (number | bigint)[]): Answer {
+    succeeded(this.#perform(call, args));
     return DONE;
   }
 
-  #perform(call: CallName, args: readonly (number | bigint)[], mask?: number): number {
+  #perform(call: CallName, args: readonly (number | bigint)[]): number {
     const number = callNumber(call, this.#architecture);
     if (number === null) throw new CallError(Errno.ENOSYS);
-    return this.#performer.call(number, args, mask);
+    return this.#performer.call(number, args);
   }
 }
 

@@ -1,9 +1,11 @@
-const REQUESTED = 1;
-const DONE = 2;
-const ENDED = 3;
+import { Errno } from "./call_error.ts";
 
-const NO_MASK = -1;
-/** State and mask, then the number of a call with its arguments, then its result. */
+/** The other thread waits for a request, the first one or after the last result. */
+const IDLE = 0;
+const REQUESTED = 1;
+const ENDED = 2;
+
+/** The state, then the number of a call with its arguments, then its result. */
 const ARGUMENTS_OFFSET = 8;
 const ARGUMENTS = 7;
 const RESULT_OFFSET = ARGUMENTS_OFFSET + 8 * ARGUMENTS;
@@ -21,7 +23,7 @@ class Channel {
   readonly result: BigInt64Array;
 
   constructor(shared: SharedArrayBuffer) {
-    this.state = new Int32Array(shared, 0, 2);
+    this.state = new Int32Array(shared, 0, 1);
     this.arguments = new BigInt64Array(shared, ARGUMENTS_OFFSET, ARGUMENTS);
     this.result = new BigInt64Array(shared, RESULT_OFFSET, 1);
   }
@@ -33,28 +35,24 @@ export interface CallMaker {
    * Has a call made, and waits. Returns its result, or the negative error number.
    *
    * @param args what is a pointer to the kernel has to point to memory that stays where it is
-   * @param mask what files are created with (umask(2))
    */
-  call(number: number, args: readonly (number | bigint)[], mask?: number): number;
+  call(number: number, args: readonly (number | bigint)[]): number;
 }
 
-/** Makes system calls on this thread, which has a file mode creation mask of its own. */
+/** Makes system calls on this thread. */
 export class OwnCalls implements CallMaker {
   readonly #arguments = new BigInt64Array(ARGUMENTS);
   readonly #make: (args: BigInt64Array) => number;
-  readonly #setMask: (mask: number) => void;
 
-  constructor(make: (args: BigInt64Array) => number, setMask: (mask: number) => void) {
+  constructor(make: (args: BigInt64Array) => number) {
     this.#make = make;
-    this.#setMask = setMask;
   }
 
-  call(number: number, args: readonly (number | bigint)[], mask?: number): number {
+  call(number: number, args: readonly (number | bigint)[]): number {
     this.#arguments[0] = BigInt(number);
     for (let index = 1; index < ARGUMENTS; index++) {
       this.#arguments[index] = BigInt(args[index - 1] ?? 0);
     }
-    if (mask !== undefined) this.#setMask(mask);
     return this.#make(this.#arguments);
   }
 }
@@ -74,14 +72,13 @@ export class Performer implements CallMaker {
    * Has a call made, and waits. Returns its result, or the negative error number.
    *
    * @param args what is a pointer to the kernel has to point to memory that stays where it is
-   * @param mask what files are created with (umask(2))
    */
-  call(number: number, args: readonly (number | bigint)[], mask = NO_MASK): number {
+  call(number: number, args: readonly (number | bigint)[]): number {
     const { state, arguments: shared, result } = this.#channel;
     shared[0] = BigInt(number);
     for (let index = 1; index < ARGUMENTS; index++) shared[index] = BigInt(args[index - 1] ?? 0);
-    state[1] = mask;
-    Atomics.store(state, 0, REQUESTED);
+    // Nobody makes calls any more after the end, nor would anybody wake this thread.
+    if (Atomics.compareExchange(state, 0, IDLE, REQUESTED) === ENDED) return -Errno.EINTR;
     Atomics.notify(state, 0);
     while (Atomics.load(state, 0) === REQUESTED) Atomics.wait(state, 0, REQUESTED);
     return Number(result[0] ?? 0n);
@@ -98,7 +95,6 @@ export class Performer implements CallMaker {
 export function performCalls(
   shared: SharedArrayBuffer,
   make: (args: BigInt64Array) => number,
-  setMask: (mask: number) => void,
 ): void {
   const { state, arguments: args, result } = new Channel(shared);
   for (;;) {
@@ -108,11 +104,9 @@ export function performCalls(
       Atomics.wait(state, 0, now);
       continue;
     }
-    const mask = state[1] ?? NO_MASK;
-    if (mask !== NO_MASK) setMask(mask);
     result[0] = BigInt(make(args));
     // Whoever ends this thread meanwhile is heard.
-    Atomics.compareExchange(state, 0, REQUESTED, DONE);
+    Atomics.compareExchange(state, 0, REQUESTED, IDLE);
     Atomics.notify(state, 0);
   }
 }

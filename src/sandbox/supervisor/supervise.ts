@@ -2,18 +2,18 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
-import { Caller, ownFilters, type OwnNamespaces } from "./caller.ts";
+import { Caller, type OwnNamespaces, ownStatus } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import { type Answer, Operations } from "./operations.ts";
 import { OwnCalls, Performer } from "./performer.ts";
-import { rawCall, setMask } from "../../os/raw_call.ts";
-import { ownFileSystemState } from "../../os/thread_restrictions.ts";
+import { rawCall } from "../../os/raw_call.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
+import { Signals } from "./signals.ts";
 
 /** Everything that can be handed over. */
-const ALL = { names: true, metadata: true, reads: true, connections: true };
+const ALL = { names: true, metadata: true, reads: true, connections: true, signals: true };
 /** How often calls are tried again that have to wait, in milliseconds, unless that takes long itself. */
 const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
@@ -48,7 +48,7 @@ interface WaitingCall {
  */
 export function supervise(supervision: Supervision): void {
   const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  const supervisor = new Supervisor(listener, supervision);
+  using supervisor = new Supervisor(listener, supervision);
   for (;;) {
     switch (listener.wait(supervisor.patienceMs)) {
       case "notification":
@@ -62,7 +62,7 @@ export function supervise(supervision: Supervision): void {
   }
 }
 
-class Supervisor {
+class Supervisor implements Disposable {
   readonly #listener: NotificationListener;
   readonly #operations: AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
@@ -77,14 +77,16 @@ class Supervisor {
     { policy, performer, architecture }: Supervision,
   ) {
     this.#listener = listener;
-    const performs = performer === undefined ? ownCalls() : new Performer(performer);
+    const performs = performer === undefined ? new OwnCalls(rawCall) : new Performer(performer);
+    const { mask: ownMask, filters: ownFilters } = ownStatus();
     this.#operations = {
-      files: new Operations(new PathJudge(policy), performs, architecture),
+      files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
       connections: new Connections(policy.ports, performs, architecture),
+      signals: new Signals(),
     };
     this.#own = policy.own ?? SHARED;
     // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
-    this.#trustedFilters = this.#own.mounts ? ownFilters() + 1 : 0;
+    this.#trustedFilters = this.#own.mounts ? ownFilters + 1 : 0;
     const calls = supervisedCalls(ALL, architecture);
     this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
   }
@@ -100,7 +102,7 @@ class Supervisor {
     if (notification === undefined) return;
     const { id, thread } = notification;
     const caller = new Caller(thread, this.#own, () => this.#listener.isWaiting(id));
-    if (this.#isTrusted(caller)) return this.#listener.letContinue(id);
+    if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
       operation = this.#read(notification, caller);
@@ -139,6 +141,10 @@ class Supervisor {
     }
   }
 
+  [Symbol.dispose](): void {
+    this.#operations.connections[Symbol.dispose]();
+  }
+
   #read({ id, number, arguments: args }: Notification, caller: Caller): Operation {
     const call = this.#calls.get(number);
     if (call === undefined) throw new CallError(Errno.EPERM);
@@ -150,6 +156,7 @@ class Supervisor {
 
   #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
     if (answer.kind === "result") return this.#listener.answer(id, answer.result);
+    if (answer.kind === "goOn") return this.#listener.letGoOn(id);
     const { descriptor, closeOnExec, writable } = answer;
     // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
     const result = writable
@@ -158,11 +165,6 @@ class Supervisor {
     closeDescriptor(descriptor);
     if (writable || result < 0) this.#listener.answer(id, result);
   }
-}
-
-function ownCalls(): OwnCalls {
-  ownFileSystemState();
-  return new OwnCalls(rawCall, setMask);
 }
 
 function outcomeOf(action: () => Answer): Answer {

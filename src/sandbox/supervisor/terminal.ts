@@ -1,6 +1,12 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { FileType, type ObjectStatus, openAt, readFrom, statusOf } from "../../os/path_calls.ts";
-import { copyDescriptor, openProcessDescriptor } from "../../os/pidfd.ts";
+import {
+  FileType,
+  type ObjectStatus,
+  openAt,
+  OpenFlag,
+  readFrom,
+  statusOf,
+} from "../../os/path_calls.ts";
 import { fromByteString, toByteString } from "./byte_strings.ts";
 import type { Caller } from "./caller.ts";
 import { type FoundObject, isType } from "./resolver.ts";
@@ -21,19 +27,24 @@ export function isTerminal(object: FoundObject): boolean {
 }
 
 /**
- * A copy of a descriptor that the caller, or the leader of its session, has of its own controlling
- * terminal, if that is the terminal asked for. Undefined if not, or if none of them has one.
+ * Opens the controlling terminal that the caller, or the leader of its session, has open already, if
+ * that is the terminal asked for. Undefined if not, or if none of them has one.
  *
- * It cannot be opened again: its name is that of nobody else's to open, and `/dev/tty` is another's
- * for whoever opens it.
+ * Its name is nobody's to open, and `/dev/tty` is another's for whoever opens it.
+ *
+ * @param flags those of open(2) that matter to a terminal
  */
-export function ownTerminal(caller: Caller, wanted: FoundObject): Descriptor | undefined {
+export function openOwnTerminal(
+  caller: Caller,
+  wanted: FoundObject,
+  flags: number,
+): Descriptor | undefined {
   const session = sessionOf(caller.process);
   if (session === undefined || session.terminal === undefined) return undefined;
   const { status } = wanted;
   if (!isOwnTerminal(status) && !isSame(status, session.terminal)) return undefined;
   for (const process of new Set([caller.process, session.leader])) {
-    const found = findTerminal(process, session.terminal, wanted);
+    const found = findTerminal(process, session.terminal, wanted, flags);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -48,23 +59,23 @@ function findTerminal(
   process: number,
   terminal: Device,
   wanted: FoundObject,
+  flags: number,
 ): Descriptor | undefined {
-  const held = openProcessDescriptor(process);
-  if (held === undefined) return undefined;
-  try {
-    for (const number of LIKELY_DESCRIPTORS) {
-      const copy = copyDescriptor(held, number);
-      if (copy === undefined) continue;
-      const status = statusOf(copy);
-      if (typeof status !== "number" && isSame(status, terminal) && isOn(status, wanted)) {
-        return copy;
-      }
-      closeDescriptor(copy);
+  for (const number of LIKELY_DESCRIPTORS) {
+    const name = fromByteString(`/proc/${process}/fd/${number}`);
+    const held = openAt(-1, name, OpenFlag.PathOnly);
+    if (held < 0) continue;
+    try {
+      const status = statusOf(held);
+      if (typeof status === "number" || !isSame(status, terminal)) continue;
+      if (!isOn(status, wanted)) continue;
+      const opened = openAt(-1, fromByteString(`/proc/self/fd/${held}`), flags);
+      if (opened >= 0) return opened;
+    } finally {
+      closeDescriptor(held);
     }
-    return undefined;
-  } finally {
-    closeDescriptor(held);
   }
+  return undefined;
 }
 
 /** The session of a process, and the terminal that controls it (proc_pid_stat(5)). */

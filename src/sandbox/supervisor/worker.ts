@@ -1,9 +1,8 @@
 /// <reference lib="deno.worker" />
-import { rawCall, setMask } from "../../os/raw_call.ts";
+import { rawCall } from "../../os/raw_call.ts";
 import {
   enforceRuleset,
   giveUpCapabilities,
-  ownFileSystemState,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
 import type { FromSupervisorThread, ToSupervisorThread } from "./messages.ts";
@@ -19,10 +18,9 @@ self.onmessage = ({ data }: MessageEvent<ToSupervisorThread>) => {
     tell({ kind: "begun" });
     supervise(data.supervision);
   } else {
-    ownFileSystemState();
     enforceRuleset(data.ruleset);
     tell({ kind: "begun" });
-    performCalls(data.channel, rawCall, setMask);
+    performCalls(data.channel, rawCall);
   }
   tell({ kind: "ended" });
   self.close();

@@ -66,7 +66,7 @@ export function processHandlers(
     ),
     "process/read": handler(
       methods["process/read"],
-      (params, { session, signal }) => read(params, session, signal),
+      (params, { sessionOf, signal }) => read(params, sessionOf(params.sessionId), signal),
     ),
     "process/write": handler(
       methods["process/write"],
@@ -85,8 +85,8 @@ export function processHandlers(
 
     "process/signal": handler(
       methods["process/signal"],
-      ({ processId, signal }, { session }) =>
-        whenStarted(session, processId, (process) => {
+      ({ processId, signal, sessionId }, { sessionOf }) =>
+        whenStarted(sessionOf(sessionId), processId, (process) => {
           process?.signal(signal);
           return {};
         }),
@@ -94,10 +94,12 @@ export function processHandlers(
 
     "process/terminate": handler(
       methods["process/terminate"],
-      ({ processId }, { session }) =>
-        whenStarted(session, processId, (process) => ({
+      ({ processId, sessionId }, { sessionOf }) => {
+        const session = sessionOf(sessionId);
+        return whenStarted(session, processId, (process) => ({
           running: process !== undefined && session.terminate(process),
-        })),
+        }));
+      },
     ),
 
     "process/resize": handler(
@@ -133,7 +135,7 @@ async function start(
   const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
-    const process = await context.session.start(processId, command, starter);
+    const process = await context.session.start(processId, command, starter, params.sandbox);
     if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
     return { processId, sandboxType: process.sandboxType };
   } catch (error) {
@@ -247,8 +249,8 @@ function shellStarter(
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
 function sandboxedStarter(params: StartParams, context: StartContext): ChildStarter {
   return async (command, observer) => {
-    const { sandbox, bounds, reserved, environment } = context;
-    const policy: Policy = { ...params, bounds, reserved };
+    const { sandbox, session, bounds, reserved, environment } = context;
+    const policy: Policy = { ...params, owner: session, bounds, reserved };
     const { HOME } = environment;
     if (params.networkProxy === undefined) {
       return await sandbox.start(policy, HOME, command, observer);

@@ -12,7 +12,7 @@ import { User } from "./support/user.ts";
 import { witness } from "./support/witness.ts";
 
 const USERS = 6;
-const COMMANDS_A_USER = 500;
+const COMMANDS_A_USER = 200;
 const FLOOD = 600;
 const VANISHED = 40;
 const SLOW_READERS = 10;
@@ -61,7 +61,8 @@ async function comeAndGo(): Promise<void> {
 }
 
 async function misbehave(): Promise<void> {
-  await using executor = await ListeningExecutor.start();
+  // Who is slow enough would be missed otherwise.
+  await using executor = await ListeningExecutor.start({}, ["--ping-interval", "600"]);
   const { url, pid } = executor;
   const before = await descriptorsAtRest(executor);
   using client = await LoadClient.open(url);

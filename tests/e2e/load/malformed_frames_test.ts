@@ -8,7 +8,7 @@ import { concatenated, type MalformedFrame, malformedFrame } from "./support/mal
 import { resourcesOf } from "./support/resources.ts";
 import { witness } from "./support/witness.ts";
 
-const FRAMES = 100_000;
+const FRAMES = 20_000;
 const ATTACKERS = 8;
 const BURST = 100;
 /** Asks for an answer that nothing else is answered with. */
@@ -65,7 +65,7 @@ async function strike(socket: RawSocket, burst: readonly MalformedFrame[]): Prom
   }
 }
 
-Deno.test("a hundred thousand malformed frames harm nobody but their senders", async () => {
+Deno.test("twenty thousand malformed frames harm nobody but their senders", async () => {
   await using executor = await ListeningExecutor.start();
   using client = await LoadClient.open(executor.url);
   await attack(executor.url, 10, seededRandom(0));

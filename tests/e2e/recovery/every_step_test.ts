@@ -20,7 +20,7 @@ import {
   type Work,
 } from "./support/work.ts";
 
-const WIDTH = 4;
+const WIDTH = 8;
 
 /** How a piece of work went over a path with faults. */
 interface Outcome {

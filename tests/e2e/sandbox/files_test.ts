@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertObjectMatch } from "@std/assert";
+import { assertEquals, assertObjectMatch } from "@std/assert";
 import { glob, path, special } from "../../sandbox/context.ts";
 import { base64 } from "../support/base64.ts";
 import { exists } from "../support/files.ts";
@@ -70,10 +70,17 @@ function fresh(directory: string, user: number | undefined): void {
     }
   }
   fill(directory);
-  if (user === undefined) return;
-  const { success } = new Deno.Command("chown", { args: ["-hR", `${user}:${user}`, directory] })
-    .outputSync();
-  assert(success);
+  if (user !== undefined) giveTo(user, directory);
+}
+
+/** Links are nobody's: their targets are given away with the rest. */
+function giveTo(user: number, path: string): void {
+  Deno.chownSync(path, user, user);
+  for (const { name, isDirectory, isSymlink } of Deno.readDirSync(path)) {
+    const inner = `${path}/${name}`;
+    if (isDirectory) giveTo(user, inner);
+    else if (!isSymlink) Deno.chownSync(inner, user, user);
+  }
 }
 
 function sandboxOf(entries: readonly unknown[], workspace: string): Message {

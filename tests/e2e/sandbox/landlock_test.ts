@@ -2,15 +2,17 @@ import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { special, type WireEntry } from "../../sandbox/context.ts";
 import { canRunLandlock, WITHOUT_NAMESPACES } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
-import { command, type Outcome, run, shell, waitForOutput } from "../support/commands.ts";
+import { command, type Outcome, run, shell, start, waitForOutput } from "../support/commands.ts";
+import { ListeningExecutor } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
+import { openWebSocket } from "../support/websocket_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { serveLoopback, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
-import { python } from "./support/python.ts";
+import { python, pythonActions } from "./support/python.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
 
 interface Scene {
@@ -163,6 +165,41 @@ testLandlocked("an interrupt reaches the command's own handler", async ({ client
   await client.request("process/signal", { processId: "p", signal: "interrupt" });
   const events = await client.events("p");
   assertObjectMatch(events.at(-2) ?? {}, { method: "process/exited", params: { exitCode: 7 } });
+});
+
+Deno.test({
+  name:
+    "Landlock: commands of different clients with the same policy are out of each other's reach",
+  ignore: !canRunLandlock || !canRunBubblewrap,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    // Landlock alone keeps processes of the same user apart.
+    const user = users.at(-1) ?? users[0];
+    if (user?.id !== undefined) Deno.chownSync(directory.path, user.id, user.id);
+    const launcher = [...user && launchAs(user).launcher || [], ...WITHOUT_NAMESPACES];
+    await using executor = await ListeningExecutor.start({ launcher });
+    await using one = await openWebSocket(executor.url);
+    await using other = await openWebSocket(executor.url);
+    const more = enclosedIn(directory.path);
+    // As a daemon does it: nothing is left but a process of its own session.
+    await start(one, shell("p", "setsid sh -c 'echo $$; exec sleep 600' &", more));
+    const [pid] = (await waitForOutput(one, "p", "\n")).split("\n");
+    const attacks = pythonActions([
+      `os.kill(${pid}, 0)`,
+      `os.kill(${pid}, signal.SIGTERM)`,
+      `signal.pidfd_send_signal(os.pidfd_open(${pid}), signal.SIGTERM)`,
+      `open("/proc/${pid}/environ").read()`,
+      `open("/proc/${pid}/mem", "rb")`,
+      `os.listdir("/proc/${pid}/root/")`,
+      `os.readlink("/proc/${pid}/fd/1")`,
+    ]);
+    const { stdout } = await run(other, command("q", attacks, more));
+    assertMatch(stdout, /^((EPERM|EACCES)\n){7}$/);
+    // Those of the same client are not.
+    const own = pythonActions([`open("/proc/${pid}/environ").read()`, `os.kill(${pid}, 15)`]);
+    assertEquals((await run(one, command("r", own, more))).stdout, "ok\nok\n");
+    await one.events("p");
+  },
 });
 
 testLandlocked("the command has its terminal", async ({ client, workspace }) => {

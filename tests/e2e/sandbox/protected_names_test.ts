@@ -125,7 +125,7 @@ testOnMachines("each of these calls works beside the protected names", async (sc
 
 /** Says what came of many ways to open, make and change files; the same wherever it runs. */
 const BEHAVIOUR = `
-import stat, threading
+import stat, struct, threading
 def tell(what, action):
     try: result = action()
     except OSError as error: result = errno.errorcode[error.errno]
@@ -133,8 +133,17 @@ def tell(what, action):
 def mode(path): return oct(os.lstat(path).st_mode)
 def flags(descriptor): return fcntl.fcntl(descriptor, fcntl.F_GETFL) & 0o3777703
 def closes(descriptor): return fcntl.fcntl(descriptor, fcntl.F_GETFD)
+os.mkdir("set-group"); os.chmod("set-group", 0o2775); os.mkdir("listed")
+entries = b"".join(struct.pack("<HHI", tag, rights, 0xffffffff) for tag, rights in ((1, 7), (4, 7), (32, 4)))
+tell("default list", lambda: os.setxattr("listed", "system.posix_acl_default", struct.pack("<I", 2) + entries))
 for mask in (0o22, 0o77, 0):
     os.umask(mask)
+    for place in ("set-group", "listed"):
+        tell(place, lambda: os.close(os.open(f"{place}/c{mask}", os.O_CREAT | os.O_WRONLY, 0o4777)) or mode(f"{place}/c{mask}"))
+        tell(place, lambda: os.mkdir(f"{place}/d{mask}", 0o1777) or mode(f"{place}/d{mask}"))
+    tell("exclusive", lambda: os.close(os.open(f"x{mask}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)) or mode(f"x{mask}"))
+    tell("exclusive again", lambda: os.open(f"x{mask}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    tell("unnamed", lambda: oct(os.fstat(os.open(".", os.O_TMPFILE | os.O_RDWR, 0o666)).st_mode))
     tell("create", lambda: os.close(os.open(f"c{mask}", os.O_CREAT | os.O_WRONLY, 0o666)) or mode(f"c{mask}"))
     tell("mkdir", lambda: os.mkdir(f"d{mask}", 0o777) or mode(f"d{mask}"))
     tell("fifo", lambda: os.mkfifo(f"p{mask}", 0o666) or mode(f"p{mask}"))

@@ -1,5 +1,6 @@
 import { type LaunchOptions, ListeningExecutor } from "./executor.ts";
 import type { RawClient } from "./raw_client.ts";
+import { shareExecutor } from "./shared_executor.ts";
 import { connectStdio } from "./stdio_client.ts";
 import { connectWebSocket } from "./websocket_client.ts";
 
@@ -35,31 +36,6 @@ export function testWebSocket(name: string, body: TransportTest, options?: Launc
     const url = own?.url ?? shared?.url ?? "";
     await body(connector(() => connectWebSocket(url)), t);
   });
-}
-
-/** Stands in for the executor of this file's tests, which runs from before the first to the last. */
-interface SharedExecutor {
-  readonly url: string;
-}
-
-let sharedExecutor: SharedExecutor | undefined;
-
-function shareExecutor(): SharedExecutor {
-  if (sharedExecutor !== undefined) return sharedExecutor;
-  let executor: ListeningExecutor | undefined;
-  Deno.test.beforeAll(async () => {
-    executor = await ListeningExecutor.start();
-  });
-  Deno.test.afterAll(async () => {
-    await executor?.[Symbol.asyncDispose]();
-  });
-  sharedExecutor = {
-    get url() {
-      if (executor === undefined) throw new Error("the shared executor has not been started");
-      return executor.url;
-    },
-  };
-  return sharedExecutor;
 }
 
 function connector(connect: () => Promise<RawClient>): Connector {

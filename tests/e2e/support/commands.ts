@@ -71,12 +71,12 @@ export function outputOf(events: readonly Message[], stream: string): string {
     .join("");
 }
 
-/** Waits until a process has said something on any of its streams. */
+/** Waits until a process has said something on any of its streams. Returns all it said until then. */
 export async function waitForOutput(
   client: RawClient,
   processId: string,
   text: string,
-): Promise<void> {
+): Promise<string> {
   let said = "";
   while (!said.includes(text)) {
     const { method, params } = await client.event(processId);
@@ -84,4 +84,5 @@ export async function waitForOutput(
     if (!isRecord(params) || typeof params.chunk !== "string") continue;
     said += new TextDecoder().decode(Uint8Array.fromBase64(params.chunk));
   }
+  return said;
 }

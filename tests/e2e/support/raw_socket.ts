@@ -128,9 +128,13 @@ export class RawSocket implements Disposable {
     }
   }
 
-  /** The next frame as text. */
+  /** The payload of the next message, as text. Pings on the way are answered. */
   async nextText(): Promise<string> {
     const frame = await this.next();
+    if (frame?.opcode === Opcode.Ping) {
+      await this.send(Opcode.Pong, frame.payload);
+      return await this.nextText();
+    }
     if (frame === undefined) throw new ConnectionOver();
     return new TextDecoder().decode(frame.payload);
   }

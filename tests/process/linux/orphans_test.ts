@@ -54,6 +54,19 @@ Deno.test("orphans: owners do not end what is another's", async () => {
   assertEquals(executor.count("sleep 601"), 1);
 });
 
+Deno.test("orphans: what a command leaves that ends before its start is heard of stays", async () => {
+  await using executor = new WatchedExecutor();
+  for (const [owner, script] of [["a", "sleep 600 &"], ["b", "setsid sleep 600 &"]]) {
+    await executor.order(`late ${owner} ${script}`);
+    await executor.watchesAll();
+    assertEquals(executor.count("sleep 600"), 1, script);
+    await executor.order(`end ${owner}`);
+    await executor.runs("sleep 600", 0);
+    // It is none of theirs.
+    await executor.order("run c exec sleep 602");
+  }
+});
+
 Deno.test("orphans: what turns up after its owner's end is killed too", () =>
   inDirectory(async (directory) => {
     await using executor = new WatchedExecutor();

@@ -88,8 +88,21 @@ Deno.test("calls that only read are handed over where something readable is deni
   );
 });
 
-Deno.test("before Linux 6.2 truncation is the supervisor's", () => {
-  assertEquals(supervised(granted(["read", "/"]), 2), ["names"]);
+Deno.test("what an older Landlock lacks is the supervisor's", () => {
+  assertEquals(supervised(granted(["read", "/"]), 2), ["names", "signals"]);
+  assertEquals(supervised(granted(["read", "/"]), 3), ["signals"]);
+  assertEquals(supervised({ kind: "all" }, 5), ["signals"]);
+  assertEquals(supervised({ kind: "all" }, 6), []);
+});
+
+Deno.test("before Linux 6.10 devices that may be read could be controlled", () => {
+  for (const path of ["/dev", "/dev/kmsg"]) {
+    assertEquals(planned(granted(["read", path, "other"]), 4, []).kind, "refused");
+    assertEquals(planned(granted(["read", path, "other"]), 5, []).kind, "rules");
+  }
+  for (const path of ["/", "/dev/null", "/dev/shm"]) {
+    assertEquals(planned(granted(["read", path]), 4, []).kind, "rules");
+  }
 });
 
 Deno.test("what shows the kernel is excepted from every grant to write", () => {

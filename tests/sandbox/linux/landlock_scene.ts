@@ -1,5 +1,6 @@
 import {
   canRunLandlock,
+  executorIn,
   type Place,
   places,
   type RunOptions,
@@ -30,19 +31,18 @@ export function testLandlock(
   setUp: string,
   body: (scene: LandlockScene) => Promise<void>,
 ): void {
+  if (!canRunLandlock) return Deno.test.ignore(`Landlock: ${name}`, () => {});
   for (const place of places) {
-    Deno.test({
-      name: `Landlock: ${name}, ${place.name}`,
-      ignore: !canRunLandlock,
-      fn: async () => {
-        await using base = await temporaryDirectory();
-        await using runner = new SandboxRunner(place, "landlock");
-        const scene = makeScene(base.path, place, runner);
+    const executor = executorIn(place, "landlock");
+    Deno.test(`Landlock: ${name}, ${place.name}`, async () => {
+      await using base = await temporaryDirectory();
+      await executor.withClient(async (client) => {
+        const scene = makeScene(base.path, place, new SandboxRunner(client));
         const { id } = place.user;
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (id !== undefined) await scene.host(`chown -R ${id}:${id} .`);
         await body(scene);
-      },
+      });
     });
   }
 }

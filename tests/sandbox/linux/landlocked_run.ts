@@ -4,11 +4,11 @@ import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
 import { command, outcomeOf } from "../../e2e/support/commands.ts";
 import { isRecord, type Message } from "../../e2e/support/inbox.ts";
 import type { RawClient } from "../../e2e/support/raw_client.ts";
-import { connectStdio } from "../../e2e/support/stdio_client.ts";
+import { type SharedExecutor, shareExecutor } from "../../e2e/support/shared_executor.ts";
 import { contextMessage, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
-/** Whether this machine has Landlock with all that the tests are about (Linux 6.12). */
+/** Whether this machine has a Landlock that commands are sandboxed by. */
 export const canRunLandlock = Deno.build.os === "linux" && landlockVersion() >= OLDEST_LANDLOCK;
 
 /** Where a command runs: as which user, and whether the host lets it have user namespaces. */
@@ -49,21 +49,32 @@ export const WITHOUT_NAMESPACES: readonly string[] = [
 /** What sandboxes commands. */
 export type TestMechanism = "bubblewrap" | "landlock";
 
-/** Runs commands in sandboxes, by an executor that is started for the first of them. */
-export class SandboxRunner implements AsyncDisposable {
-  readonly #place: Place;
-  readonly #mechanism: TestMechanism;
-  #client: Promise<RawClient> | undefined;
+/** An executor in a place, for the top level of a file of tests. */
+export function executorIn(
+  { user: { id }, namespaces }: Place,
+  mechanism: TestMechanism,
+): SharedExecutor {
+  const become = id === undefined
+    ? []
+    : ["/usr/bin/setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups", "--"];
+  return shareExecutor({
+    launcher: [...become, ...namespaces ? [] : WITHOUT_NAMESPACES],
+    env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_SANDBOX_MECHANISM: mechanism },
+  });
+}
+
+/** Runs sandboxed commands for one client of an executor. */
+export class SandboxRunner {
+  readonly #client: RawClient;
   #started = 0;
 
-  constructor(place: Place, mechanism: TestMechanism) {
-    this.#place = place;
-    this.#mechanism = mechanism;
+  constructor(client: RawClient) {
+    this.#client = client;
   }
 
   /** Runs a command to its end. @throws {RpcError} if it is refused */
   async run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
-    const client = await (this.#client ??= this.#connect());
+    const client = this.#client;
     const { cwd, arg0, env = { PATH: "/usr/bin:/bin" } } = options;
     const sandbox = contextMessage({ workspaceRoots: [cwd], ...options });
     const id = `process ${++this.#started}`;
@@ -76,24 +87,6 @@ export class SandboxRunner implements AsyncDisposable {
     if (isRecord(error)) throw new RpcError(Number(error.code), String(error.message));
     const { exitCode, stdout, stderr } = outcomeOf(await client.events(id));
     return { exitCode: Number(exitCode), stdout, stderr };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#client)?.close();
-  }
-
-  async #connect(): Promise<RawClient> {
-    const { user: { id }, namespaces } = this.#place;
-    const become = id === undefined
-      ? []
-      : ["/usr/bin/setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups", "--"];
-    const launcher = [...become, ...namespaces ? [] : WITHOUT_NAMESPACES];
-    const client = connectStdio({
-      launcher,
-      env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_SANDBOX_MECHANISM: this.#mechanism },
-    });
-    await client.initialize();
-    return client;
   }
 }
 

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../context.ts";
 import { type Scene, testScene } from "./scene.ts";
+import { eventually } from "../../support/patience.ts";
 
 const REPOSITORY =
   "mkdir -p ws/.git/hooks && echo ref > ws/.git/HEAD && mkdir ws/src && touch ws/src/a";
@@ -192,6 +194,18 @@ testScene(
     assertEquals(await scene.host("cat ws/.git/config; ls -A ws/.git"), "keep\nconfig\nhooks\n");
   },
 );
+
+testScene("a process that outlives the command is still supervised", "", async (scene) => {
+  const { exitCode } = await scene.script(
+    "(touch begun; until [ -e end ]; do mkdir .git; done; mkdir .git .codex; touch ended) " +
+      ">/dev/null 2>&1 & until [ -e begun ]; do :; done",
+    { entries: workspaceWrite },
+  );
+  assertEquals(exitCode, 0);
+  await scene.host("touch ws/end");
+  await eventually(() => existsSync(`${scene.workspace}/ended`), "the end of what was left behind");
+  assertEquals(await scene.host("ls -A ws"), "begun\nend\nended\n");
+}, ["landlock"]);
 
 testScene("a link where a protected name belongs is refused", "", async (scene) => {
   await scene.host("mkdir ws/real && ln -s real ws/.codex");

@@ -1,5 +1,6 @@
 import {
   canRunLandlock,
+  executorIn,
   type RunOptions,
   type RunResult,
   SandboxRunner,
@@ -45,23 +46,24 @@ function testOne(
   mechanism: TestMechanism,
   user: TestUser,
 ): void {
-  Deno.test({
-    name: `${name}, ${mechanism}, as ${user.name}`,
-    ignore: mechanism === "bubblewrap" ? !canRunBubblewrap : !canRunLandlock,
-    fn: async () => {
-      const base = await Deno.makeTempDir();
-      await Deno.chmod(base, 0o755);
-      const place = { name: user.name, user, namespaces: true };
-      await using runner = new SandboxRunner(place, mechanism);
-      try {
+  const full = `${name}, ${mechanism}, as ${user.name}`;
+  const canRun = mechanism === "bubblewrap" ? canRunBubblewrap : canRunLandlock;
+  if (!canRun) return Deno.test.ignore(full, () => {});
+  const executor = executorIn({ name: user.name, user, namespaces: true }, mechanism);
+  Deno.test(full, async () => {
+    const base = await Deno.makeTempDir();
+    await Deno.chmod(base, 0o755);
+    try {
+      await executor.withClient(async (client) => {
+        const runner = new SandboxRunner(client);
         const scene = makeScene(base, user, mechanism, runner);
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
         await body(scene);
-      } finally {
-        await Deno.remove(base, { recursive: true });
-      }
-    },
+      });
+    } finally {
+      await Deno.remove(base, { recursive: true });
+    }
   });
 }
 

@@ -6,7 +6,10 @@ import { processStatus } from "../../../src/os/procfs.ts";
 import { killAndReap, reap } from "../../../src/os/signals.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
-import type { GroupPlan } from "../../../src/sandbox/restricted_threads/restricted_group.ts";
+import type {
+  GroupPlan,
+  RestrictedGroup,
+} from "../../../src/sandbox/restricted_threads/restricted_group.ts";
 import { governed, pathRule } from "../../../src/sandbox/landlock/rights.ts";
 import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
 import { eventually } from "../../support/patience.ts";
@@ -14,7 +17,14 @@ import { eventually } from "../../support/patience.ts";
 const version = Deno.build.os === "linux" ? landlockVersion() : 0;
 const ignore = version < 6;
 
-const SUPERVISED = { names: true, metadata: true, reads: false, connections: false };
+const OWNER = {};
+const SUPERVISED = {
+  names: true,
+  metadata: true,
+  reads: false,
+  connections: false,
+  signals: false,
+};
 
 function plan(granted = "/"): GroupPlan {
   const options = { architecture: Deno.build.arch, network: "restricted" } as const;
@@ -39,6 +49,15 @@ function launch(script: string): ProgramLaunch {
   return { candidates: ["/bin/sh"], argv, cwd: "/", env: {}, descriptors: [] };
 }
 
+/** The threads that commands are started by. */
+function take(pool: GroupPool, key: string, make: () => GroupPlan): Promise<RestrictedGroup> {
+  return takeFor(OWNER, pool, key, make);
+}
+
+function takeFor(owner: object, pool: GroupPool, key: string, make: () => GroupPlan) {
+  return pool.use(owner, key, make, (group) => Promise.resolve(group));
+}
+
 /** Waits for the end of a child. */
 async function exitCode(pid: number): Promise<number | undefined> {
   let code: number | undefined;
@@ -53,18 +72,18 @@ function testPool(name: string, fn: () => Promise<void>): void {
 
 testPool("commands with the same plan share their threads", async () => {
   using pool = new GroupPool();
-  const groups = await Promise.all([1, 2, 3].map(() => pool.take("a", plan)));
+  const groups = await Promise.all([1, 2, 3].map(() => take(pool, "a", plan)));
   assertEquals(new Set(groups).size, 1);
   const pids = await Promise.all(groups.map((group) => group.spawn(launch("exit 7"))));
   for (const pid of pids) assertEquals(await exitCode(pid), 7);
-  assertEquals(await pool.take("a", () => plan("/nowhere")), groups[0]);
-  assert(await pool.take("b", plan) !== groups[0]);
+  assertEquals(await take(pool, "a", () => plan("/nowhere")), groups[0]);
+  assert(await take(pool, "b", plan) !== groups[0]);
   assertEquals(pool.size, 2);
 });
 
 testPool("a command that cannot be started fails alone", async () => {
   using pool = new GroupPool();
-  const group = await pool.take("a", plan);
+  const group = await take(pool, "a", plan);
   const missing = { ...launch(""), candidates: ["/nowhere"] };
   await assertRejects(() => group.spawn(missing), SpawnError, "No such file or directory");
   assertEquals(await exitCode(await group.spawn(launch("exit 3"))), 3);
@@ -76,12 +95,12 @@ testPool("a plan that cannot be put in force is told, and the next is made", asy
   try {
     await Deno.symlink("/", `${directory}/link`);
     await assertRejects(
-      () => pool.take("a", () => plan(`${directory}/link`)),
+      () => take(pool, "a", () => plan(`${directory}/link`)),
       RpcError,
       "nothing was started: ",
     );
     assertEquals(pool.size, 0);
-    const group = await pool.take("a", plan);
+    const group = await take(pool, "a", plan);
     assertEquals(await exitCode(await group.spawn(launch("exit 0"))), 0);
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -92,36 +111,60 @@ testPool(
   "threads with nothing to do end, and what commands left behind stays supervised",
   async () => {
     using pool = new GroupPool({ idleMs: 20 });
-    const group = await pool.take("a", plan);
-    const pid = await group.spawn(launch("sleep 600"));
+    const { group, pid } = await pool.use(OWNER, "a", plan, async (group) => ({
+      group,
+      pid: await group.spawn(launch("sleep 600")),
+    }));
     await eventually(() => !group.works, "the idle threads to end");
     assertEquals(pool.size, 1);
     killAndReap(pid);
     await eventually(() => pool.size === 0, "the supervisor to end");
-    const next = await pool.take("a", plan);
-    assertEquals(await exitCode(await next.spawn(launch("exit 0"))), 0);
+    const next = await pool.use(OWNER, "a", plan, (group) => group.spawn(launch("exit 0")));
+    assertEquals(await exitCode(next), 0);
   },
 );
 
+testPool("owners get each other's threads when no process of theirs is left", async () => {
+  let left = true;
+  using pool = new GroupPool({ mayHaveLeftProcesses: () => left });
+  const group = await takeFor(OWNER, pool, "a", plan);
+  const pid = await group.spawn(launch("sleep 600"));
+  assert(await takeFor({}, pool, "a", plan) !== group);
+  left = false;
+  assert(await takeFor({}, pool, "a", plan) !== group);
+  killAndReap(pid);
+  group.exited(pid);
+  // While one starts a command, no other does.
+  await pool.use(OWNER, "a", plan, async (own) => {
+    assertEquals(own, group);
+    assert(await takeFor({}, pool, "a", plan) !== group);
+  });
+  assertEquals(pool.size, 2);
+});
+
 testPool("no more plans than so many are in force", async () => {
   using pool = new GroupPool({ maxGroups: 1, roomMs: 5_000 });
-  const first = await pool.take("a", plan);
+  const first = await take(pool, "a", plan);
   assertEquals(await exitCode(await first.spawn(launch("exit 0"))), 0);
-  await pool.take("b", plan);
+  await take(pool, "b", plan);
   assertEquals([pool.size, first.works], [1, false]);
 });
 
 testPool("plans whose commands still run keep others out", async () => {
   using pool = new GroupPool({ maxGroups: 1, roomMs: 50 });
-  const group = await pool.take("a", plan);
+  const group = await take(pool, "a", plan);
   const pid = await group.spawn(launch("sleep 600"));
-  await assertRejects(() => pool.take("b", plan), RpcError, "different sandboxes are running");
+  await assertRejects(
+    () => take(pool, "b", plan),
+    RpcError,
+    "different sandboxes are running",
+  );
   killAndReap(pid);
 });
 
 testPool("commands do not outlive their supervisor", async () => {
   using pool = new GroupPool();
-  const group = await pool.take("a", plan);
+  const group = await take(pool, "a", plan);
   const pid = await group.spawn(launch("sleep 600"));
   group.watch(pid, () => killAndReap(pid));
   group.fail(new Error("as if a thread had failed"));

@@ -370,6 +370,7 @@ function profileOf(always: SeccompRule[]): SeccompProfile {
       fixedMetadata: [],
       fixedFlags: [],
       supervised: [],
+      supervisedSignals: [],
     },
   };
 }

@@ -1,4 +1,4 @@
-# Runs a program in a small world of its own: a network namespace where it has 11.0.0.1, and
+# Makes a small world for programs, until it is ended: a network namespace where it has 11.0.0.1, and
 # another one at the other end of a cable with servers on 11.0.0.2. Nothing leads out of the two.
 # Names are those of $WORLD/hosts and of a name server in the other namespace.
 #
@@ -27,5 +27,4 @@ class Secret(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(b"SECRET of this machine\n")
     log_message = lambda *_: None
 http.server.ThreadingHTTPServer(("0.0.0.0", 80), Secret).serve_forever()' &
-until [ -e "$WORLD/ready" ]; do sleep 0.02; done
-"$@"
+wait

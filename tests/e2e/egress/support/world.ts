@@ -2,7 +2,10 @@ import { assert } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { canRunBubblewrap } from "../../../sandbox/linux/sandboxed_run.ts";
 import { command, type Outcome, run } from "../../support/commands.ts";
+import { childrenOf } from "../../../../src/os/procfs.ts";
+import { exists } from "../../support/files.ts";
 import { isRecord, type Message } from "../../support/inbox.ts";
+import { eventually } from "../../../support/patience.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
 import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
@@ -57,11 +60,6 @@ const NAMESPACES = [
   ...["--pid", "--fork", "--kill-child", "--mount-proc"],
 ];
 
-const launcher = [
-  ...["/usr/bin/unshare", ...NAMESPACES],
-  ...["/bin/sh", fileURLToPath(new URL("world.sh", import.meta.url))],
-];
-
 /** Whether such a world can be made here. */
 const canMakeWorlds = canRunBubblewrap && new Deno.Command("/usr/bin/unshare", {
   args: [
@@ -73,7 +71,10 @@ const canMakeWorlds = canRunBubblewrap && new Deno.Command("/usr/bin/unshare", {
   stderr: "null",
 }).outputSync().success;
 
-/** Tests something in a world of its own. */
+/**
+ * Tests something in the world, which the tests of a file share, with an executor and a workspace
+ * of the test's own.
+ */
 export function testInWorld(
   name: string,
   body: (world: World) => Promise<void>,
@@ -84,52 +85,98 @@ export function testInWorld(
     readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): void {
-  Deno.test({
-    name: `network by name: ${name}`,
-    ignore: !canMakeWorlds || !needs.every(isInstalled),
-    fn: async () => {
-      using directory = new TemporaryDirectory();
-      const world = directory.path;
-      directory.write("hosts", HOSTS);
-      directory.write("resolv.conf", "nameserver 11.0.0.2\noptions timeout:2 attempts:3\n");
-      directory.write("nsswitch.conf", "passwd: files\nhosts: files dns\n");
-      Deno.copyFileSync(new URL("servers.py", import.meta.url), `${world}/servers.py`);
-      makeCertificate(world);
-      for (const made of ["ws", "www"]) Deno.mkdirSync(`${world}/${made}`);
-      await using client = connectStdio({
-        launcher,
-        env: { PATH, HOME: `${world}/ws`, WORLD: world, ...env },
-      });
-      await client.initialize();
-      let started = 0;
-      await body({
-        client,
-        directory,
-        workspace: `${world}/ws`,
-        files: `${world}/www`,
-        script: (script, domains, more = {}) =>
-          run(
-            client,
-            command(`process ${++started}`, ["/bin/sh", "-c", script], {
-              ...enclosedIn(`${world}/ws`),
-              networkProxy: { proxy: networkProxy(domains) },
-              ...more,
-              env: { ...toolEnvironment(world), ...isRecord(more.env) ? more.env : {} },
-            }),
-          ),
-      });
-    },
+  const full = `network by name: ${name}`;
+  if (!canMakeWorlds || !needs.every(isInstalled)) return Deno.test.ignore(full, () => {});
+  const world = (shared ??= new SharedWorld());
+  Deno.test(full, async () => {
+    const { path } = world.directory;
+    const workspace = Deno.makeTempDirSync({ dir: path });
+    await using client = connectStdio({
+      launcher: world.launcher,
+      env: { PATH, HOME: workspace, ...env },
+    });
+    await client.initialize();
+    let started = 0;
+    await body({
+      client,
+      directory: world.directory,
+      workspace,
+      files: `${path}/www`,
+      script: (script, domains, more = {}) =>
+        run(
+          client,
+          command(`process ${++started}`, ["/bin/sh", "-c", script], {
+            ...enclosedIn(workspace),
+            networkProxy: { proxy: networkProxy(domains) },
+            ...more,
+            env: { ...toolEnvironment(path, workspace), ...isRecord(more.env) ? more.env : {} },
+          }),
+        ),
+    });
   });
+}
+
+let shared: SharedWorld | undefined;
+
+/** The world of a file's tests, from before the first to after the last. */
+class SharedWorld {
+  #directory: TemporaryDirectory | undefined;
+  #process: Deno.ChildProcess | undefined;
+  /** The first process in its namespaces. */
+  #first: number | undefined;
+
+  constructor() {
+    Deno.test.beforeAll(() => this.#start());
+    Deno.test.afterAll(async () => {
+      this.#process?.kill("SIGKILL");
+      await this.#process?.status;
+      this.#directory?.[Symbol.dispose]();
+    });
+  }
+
+  get directory(): TemporaryDirectory {
+    if (this.#directory === undefined) throw new Error("the world has not been made");
+    return this.#directory;
+  }
+
+  /** Programs that run another one in it. */
+  get launcher(): readonly string[] {
+    return [
+      ...["/usr/bin/nsenter", `--target=${this.#first}`, "--user", "--preserve-credentials"],
+      ...["--net", "--mount", "--pid", "--"],
+    ];
+  }
+
+  async #start(): Promise<void> {
+    const directory = this.#directory = new TemporaryDirectory();
+    const { path } = directory;
+    directory.write("hosts", HOSTS);
+    directory.write("resolv.conf", "nameserver 11.0.0.2\noptions timeout:2 attempts:3\n");
+    directory.write("nsswitch.conf", "passwd: files\nhosts: files dns\n");
+    Deno.copyFileSync(new URL("servers.py", import.meta.url), `${path}/servers.py`);
+    makeCertificate(path);
+    Deno.mkdirSync(`${path}/www`);
+    this.#process = new Deno.Command("/usr/bin/unshare", {
+      args: [...NAMESPACES, "/bin/sh", fileURLToPath(new URL("world.sh", import.meta.url))],
+      clearEnv: true,
+      env: { PATH, WORLD: path },
+      stdin: "null",
+      stdout: "null",
+    }).spawn();
+    const { pid } = this.#process;
+    await eventually(() => exists(`${path}/ready`), "servers of the world");
+    this.#first = childrenOf(pid)[0];
+  }
 }
 
 const PATH = Deno.env.get("PATH") ?? "/usr/local/bin:/usr/bin:/bin";
 
 /** Tools that trust the world's servers and leave nothing outside of their workspace. */
-function toolEnvironment(world: string): Record<string, string> {
+function toolEnvironment(world: string, workspace: string): Record<string, string> {
   const certificate = `${world}/server.crt`;
   return {
     PATH,
-    HOME: `${world}/ws`,
+    HOME: workspace,
     SSL_CERT_FILE: certificate,
     NODE_EXTRA_CA_CERTS: certificate,
     npm_config_cafile: certificate,
@@ -137,7 +184,7 @@ function toolEnvironment(world: string): Record<string, string> {
     PIP_CERT: certificate,
     CURL_CA_BUNDLE: certificate,
     REQUESTS_CA_BUNDLE: certificate,
-    npm_config_cache: `${world}/ws/.npm`,
+    npm_config_cache: `${workspace}/.npm`,
     npm_config_update_notifier: "false",
   };
 }

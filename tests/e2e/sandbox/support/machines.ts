@@ -6,6 +6,7 @@ import { command, type Outcome, run } from "../../support/commands.ts";
 import type { LaunchOptions } from "../../support/executor.ts";
 import { isRecord, type Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
+import { shareExecutor } from "../../support/shared_executor.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
 import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 import { enclosedIn, launchAs } from "./sandboxed.ts";
@@ -46,31 +47,38 @@ interface MachineOptions {
 export function testOnMachines(
   name: string,
   body: (scene: MachineScene) => Promise<void>,
-  { through = () => [], needs = [] }: MachineOptions = {},
+  { through, needs = [] }: MachineOptions = {},
 ): void {
   const missing = needs.filter((program) => findPrograms(program, TOOLS_PATH).length === 0);
   const reason = missing.length > 0 ? ` (not installed: ${missing.join(", ")})` : "";
   for (const user of users) {
     for (const mechanism of ["bubblewrap", "landlock"] as const) {
+      const ignore = missing.length > 0 || !canRunBubblewrap ||
+        mechanism === "landlock" && !canRunLandlock;
+      const shared = ignore || through !== undefined
+        ? undefined
+        : shareExecutor(machineFor(mechanism, user));
       Deno.test({
         name: `sandbox: ${name}, ${mechanism}, as ${user.name}${reason}`,
-        ignore: missing.length > 0 || !canRunBubblewrap ||
-          mechanism === "landlock" && !canRunLandlock,
+        ignore,
         fn: async () => {
           using directory = new TemporaryDirectory();
           const scene = makeScene(directory, mechanism, user);
-          const launcher = through(scene.outside);
-          await using client = connectStdio(machineFor(mechanism, user, launcher));
+          const withClient = async (client: RawClient) => {
+            let started = 0;
+            await body({
+              ...scene,
+              client,
+              run: (argv, more = {}) => {
+                const params = { ...scene.enclosed, ...more };
+                return run(client, command(`process ${++started}`, argv, params));
+              },
+            });
+          };
+          if (shared !== undefined) return await shared.withClient(withClient);
+          await using client = connectStdio(machineFor(mechanism, user, through?.(scene.outside)));
           await client.initialize();
-          let started = 0;
-          await body({
-            ...scene,
-            client,
-            run: (argv, more = {}) => {
-              const params = { ...scene.enclosed, ...more };
-              return run(client, command(`process ${++started}`, argv, params));
-            },
-          });
+          await withClient(client);
         },
       });
     }
@@ -102,7 +110,7 @@ function makeScene(
 function machineFor(
   mechanism: MachineScene["mechanism"],
   user: TestUser,
-  through: readonly string[],
+  through: readonly string[] = [],
 ): LaunchOptions {
   const { launcher = [] } = launchAs(user);
   const machine = mechanism === "landlock" ? WITHOUT_NAMESPACES : [];

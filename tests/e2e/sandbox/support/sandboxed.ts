@@ -4,7 +4,7 @@ import { command, type Outcome, run, shell } from "../../support/commands.ts";
 import type { LaunchOptions } from "../../support/executor.ts";
 import type { Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
-import { connectStdio } from "../../support/stdio_client.ts";
+import { shareExecutor } from "../../support/shared_executor.ts";
 import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 
 /** A workspace, something beside it that is none of its business, and an executor. */
@@ -24,16 +24,12 @@ export interface SandboxedScene {
 
 /** Tests something as each user, in a scene of its own that belongs to the user. */
 export function testSandboxed(name: string, body: (scene: SandboxedScene) => Promise<void>): void {
+  if (!canRunBubblewrap) return Deno.test.ignore(`sandbox: ${name}`, () => {});
   for (const user of users) {
-    Deno.test({
-      name: `sandbox: ${name}, as ${user.name}`,
-      ignore: !canRunBubblewrap,
-      fn: async () => {
-        using directory = new TemporaryDirectory();
-        await using client = connectStdio(launchAs(user));
-        await client.initialize();
-        await body(makeScene(client, directory, user));
-      },
+    const executor = shareExecutor(launchAs(user));
+    Deno.test(`sandbox: ${name}, as ${user.name}`, async () => {
+      using directory = new TemporaryDirectory();
+      await executor.withClient((client) => body(makeScene(client, directory, user)));
     });
   }
 }

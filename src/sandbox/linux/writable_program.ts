@@ -1,18 +1,6 @@
 import { cannotEnforce } from "../cannot_enforce.ts";
 import { isWithin } from "../../os/native_path.ts";
-
-/**
- * How to start this program again; run from its source, Deno with the source.
- *
- * A program that was replaced while it runs is told to be deleted (proc_pid_exe(5)). Its successor
- * is as good.
- */
-export function ownProgram(): readonly [string, ...string[]] {
-  const main = Deno.build.standalone
-    ? []
-    : ["run", "--allow-all", "--no-prompt", import.meta.resolve("../../../main.ts")];
-  return [Deno.execPath().replace(/ \(deleted\)$/, ""), ...main];
-}
+import { ownPath } from "../../own_program.ts";
 
 /**
  * What is at a path can be trusted only if no command could have put it there.
@@ -21,7 +9,7 @@ export function ownProgram(): readonly [string, ...string[]] {
  * @throws {RpcError} -32603
  */
 export function refuseWritableProgram(untrusted: readonly string[]): void {
-  const [program] = ownProgram();
+  const program = ownPath();
   const path = orUndefined(() => Deno.realPathSync(program));
   if (path === undefined) throw cannotEnforce(`'${program}', which sets it up, is gone`);
   const tree = untrusted.find((tree) => isWithin(path, tree));

@@ -1,0 +1,160 @@
+import { resolve } from "@std/path";
+import type { ReadOutcome } from "../client/mod.ts";
+import {
+  ConnectionError,
+  ErrorCode,
+  type ExecServerClient,
+  ProcessError,
+  RpcError,
+} from "../client/mod.ts";
+import { GivenUp } from "./exec_signals.ts";
+import type { JobExecutor, JobHandle } from "./job_store.ts";
+import {
+  type ExecutorChoice,
+  type ReachedExecutor,
+  reachExecutor,
+  type ReachOptions,
+} from "./reach_executor.ts";
+import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
+
+/** The executor is out of reach, or does not know the job; `remex exec` has the same. */
+export const OUT_OF_REACH = 255;
+/** Greater than the number of any event: whoever reads after it learns of the state alone. */
+const AFTER_ALL = Number.MAX_SAFE_INTEGER;
+
+/** What it takes to reach an executor again; undefined if it ends with this program. */
+export function rememberedExecutor(
+  executor: ExecutorChoice,
+  { ssh }: ReachedExecutor,
+): JobExecutor | undefined {
+  switch (executor.kind) {
+    case "stdio":
+      return undefined;
+    case "via":
+      return executor;
+    case "url": {
+      const { url, tokenFile } = executor;
+      const path = url.startsWith("unix:") ? `unix:${resolve(url.slice("unix:".length))}` : url;
+      return { kind: "url", url: path, tokenFile: tokenFile && resolve(tokenFile.path) };
+    }
+    case "ssh": {
+      const { destination: { host, port }, sshCommand } = executor.options;
+      const program = ssh?.program;
+      return program && {
+        kind: "ssh",
+        host,
+        port,
+        sshCommand,
+        program: { name: program.name, size: program.size },
+      };
+    }
+  }
+}
+
+/** What people call the executor of a job. */
+export function hostOf(executor: JobExecutor): string {
+  switch (executor.kind) {
+    case "url":
+      return URL.parse(executor.url)?.host || executor.url;
+    case "via":
+      return executor.command;
+    case "ssh":
+      return executor.port === undefined ? executor.host : `${executor.host}:${executor.port}`;
+  }
+}
+
+/** How the executor of a job is reached. */
+export interface JobReachOptions
+  extends Pick<ReachOptions, "connectTimeoutMs" | "reconnectTimeoutMs" | "say" | "client"> {
+  /** Whether ssh may ask for a passphrase. @default true */
+  readonly interactive?: boolean;
+}
+
+/** Connects to the executor of a job. @throws {ConnectionError} when it cannot be reached */
+export async function reachJobExecutor(
+  executor: JobExecutor,
+  { interactive = true, ...options }: JobReachOptions,
+): Promise<ExecServerClient> {
+  const { client } = await reachExecutor(chosen(executor, interactive), {
+    ...options,
+    client: { pipelined: false, ...options.client },
+  });
+  return client;
+}
+
+function chosen(executor: JobExecutor, interactive: boolean): ExecutorChoice {
+  switch (executor.kind) {
+    case "via":
+      return executor;
+    case "url": {
+      const { url, tokenFile } = executor;
+      const setting = "the token of the job's executor";
+      return {
+        kind: "url",
+        url,
+        setting: "the address of the job's executor",
+        tokenFile: tokenFile === undefined ? undefined : { path: tokenFile, setting },
+      };
+    }
+    case "ssh": {
+      const { host, port, sshCommand, program } = executor;
+      const destination = { host, port };
+      return { kind: "ssh", options: { destination, sshCommand, existing: program, interactive } };
+    }
+  }
+}
+
+/** The state of a job, as its executor tells it. */
+export type JobState =
+  | { readonly kind: "running" }
+  | { readonly kind: "ended"; readonly exitCode: number }
+  /** The executor was restarted, or has kept the job as long as it had to. */
+  | { readonly kind: "gone" };
+
+/** Asks an executor for the state of a job. @throws {ConnectionError} when the connection is lost */
+export async function stateOf(client: ExecServerClient, handle: JobHandle): Promise<JobState> {
+  const { sessionId, processId } = handle;
+  try {
+    const read = await client.call("process/read", { sessionId, processId, afterSeq: AFTER_ALL });
+    return read.exited ? { kind: "ended", exitCode: exitCodeOf(read) } : { kind: "running" };
+  } catch (error) {
+    if (isUnknown(error)) return { kind: "gone" };
+    throw error;
+  }
+}
+
+/** The command's time was up; timeout(1) has the same. */
+const TIMED_OUT = 124;
+
+/** The exit code of a job, as `remex exec` has it. */
+export function exitCodeOf({ exitCode, timedOut }: ReadOutcome): number {
+  return timedOut ? TIMED_OUT : exitCode ?? 0;
+}
+
+/** Whether an executor has answered that it does not know a session or a process. */
+export function isUnknown(error: unknown): boolean {
+  if (error instanceof ConnectionError) return error.code === "sessionExpired";
+  return error instanceof RpcError && error.code === ErrorCode.InvalidRequest;
+}
+
+/** Says that an executor does not know a job. Returns the exit code. */
+export function sayGone({ name, executor }: JobHandle, say: (message: string) => void): number {
+  say(
+    `${name} is gone: the executor on ${
+      hostOf(executor)
+    } was restarted, or has kept it as long as ` +
+      `it had to; \`remex rm ${name}\` forgets it`,
+  );
+  return OUT_OF_REACH;
+}
+
+/** Says what went wrong and returns the exit code. @throws what is not expected to go wrong */
+export function explainJob(error: unknown, say: (message: string) => void): number {
+  if (error instanceof GivenUp) return error.exitCode;
+  if (error instanceof OutputClosed) return OUTPUT_CLOSED;
+  if (error instanceof ConnectionError || error instanceof ProcessError) {
+    say(error.message);
+    return OUT_OF_REACH;
+  }
+  throw error;
+}

@@ -1,0 +1,80 @@
+import type { ProcessSignal } from "../client/mod.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
+import { type CommandManual, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
+import { explainJob, isUnknown, reachJobExecutor, sayGone, stateOf } from "./job_executor.ts";
+import { JobError, JobStore } from "./job_store.ts";
+import { optionsHelp } from "./option_help.ts";
+import { parseOptionsAndNames } from "./setting_options.ts";
+import { print } from "./standard_output.ts";
+import { UsageError } from "./usage_error.ts";
+
+const OPTIONS = {
+  signal: {
+    type: "string",
+    short: "s",
+    default: "TERM",
+    placeholder: "SIGNAL",
+    words: ["INT", "TERM", "HUP", "KILL"],
+    meaning:
+      "signal for the job and all that it has started in its group: INT, TERM, HUP or KILL, " +
+      "or its number (default TERM; short: -s)",
+  },
+  ...JOB_OPTIONS,
+} as const;
+
+/** What is told of `remex kill`. */
+export const KILL_MANUAL: CommandManual = {
+  synopsis: "kill [options] NAME",
+  description: "Sends a signal to a job.",
+  options: optionsHelp(OPTIONS),
+  operands: { kind: "anything" },
+  notes: () => "",
+};
+
+/** What the executor is asked for, by the names and numbers of signals. */
+const SIGNALS: Readonly<Record<string, ProcessSignal | "kill">> = {
+  INT: "interrupt",
+  2: "interrupt",
+  TERM: "terminate",
+  15: "terminate",
+  HUP: "hangup",
+  1: "hangup",
+  KILL: "kill",
+  9: "kill",
+};
+
+/** `remex kill`: sends a signal to a job. Returns the exit code. */
+export async function kill(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptionsAndNames("kill", args, OPTIONS);
+  if (values.help) {
+    await print(usageText(KILL_MANUAL));
+    return 0;
+  }
+  const name = oneJob(positionals);
+  const signal = signalOf(values.signal);
+  const say = (message: string) => writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
+  const settings = await jobSettings(values.config, say);
+  const handle = new JobStore().get(name);
+  const { sessionId, processId } = handle;
+  try {
+    await using client = await reachJobExecutor(handle.executor, settings);
+    const state = await stateOf(client, handle);
+    if (state.kind === "gone") return sayGone(handle, say);
+    if (state.kind === "ended") throw new JobError(`${name} has ended already`);
+    if (signal === "kill") await client.call("process/terminate", { sessionId, processId });
+    else await client.call("process/signal", { sessionId, processId, signal });
+    return 0;
+  } catch (error) {
+    if (isUnknown(error)) return sayGone(handle, say);
+    return explainJob(error, say);
+  }
+}
+
+/** @throws {UsageError} */
+function signalOf(text: string): ProcessSignal | "kill" {
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  const signal = Object.hasOwn(SIGNALS, name) ? SIGNALS[name] : undefined;
+  if (signal !== undefined) return signal;
+  throw new UsageError(`--signal: \`${text}\` is not INT, TERM, HUP or KILL`);
+}

@@ -1,0 +1,143 @@
+import { type ClientOptions, ConnectionError, ExecServerClient } from "../client/mod.ts";
+import type { Endpoint } from "../client/mod.ts";
+import { startingEnvironment } from "../os/environment.ts";
+import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
+import type { NamedFile } from "./named_file.ts";
+import { ownCommand } from "../own_program.ts";
+import { readText, readToken } from "./secret_file.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The executor that a command line or a handle names. */
+export type ExecutorChoice =
+  | {
+    readonly kind: "url";
+    readonly url: string;
+    /** What messages call the URL. */
+    readonly setting: string;
+    readonly tokenFile: NamedFile | undefined;
+  }
+  | { readonly kind: "stdio" }
+  /** A command for the shell, which leads to an executor. */
+  | { readonly kind: "via"; readonly command: string }
+  | { readonly kind: "ssh"; readonly options: SshOptions };
+
+/** How an executor is reached. All times are in milliseconds. */
+export interface ReachOptions {
+  readonly connectTimeoutMs: number;
+  readonly reconnectTimeoutMs: number;
+  /** For an own executor: how long commands get to end. */
+  readonly graceMs?: number;
+  /** For an own executor: the file of settings that `--config` names. */
+  readonly configFile?: string | undefined;
+  readonly say: (message: string) => void;
+  /** More for the client. */
+  readonly client?: ClientOptions;
+}
+
+/** An executor that has been reached. */
+export interface ReachedExecutor {
+  readonly client: ExecServerClient;
+  /** What has reached it, if that was ssh. */
+  readonly ssh: SshConnector | undefined;
+}
+
+/** How long it may take to put this program onto a host, in milliseconds. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
+/** How long an own executor may take to end after the grace, in milliseconds. */
+const EXECUTOR_END_MS = 5000;
+const GRACE_MS = 5000;
+
+/**
+ * Connects to an executor. Requests may follow at once.
+ *
+ * @throws {UsageError} for what cannot be an address or a token
+ * @throws {ConnectionError} when it cannot be reached
+ */
+export async function reachExecutor(
+  executor: ExecutorChoice,
+  options: ReachOptions,
+): Promise<ReachedExecutor> {
+  const tokenFile = executor.kind === "url" ? executor.tokenFile : undefined;
+  const { endpoint, ssh } = executor.kind === "ssh"
+    ? await throughSsh(executor.options, options)
+    : { endpoint: endpointOf(executor, options), ssh: undefined };
+  const caCerts = await trustedCertificates(endpoint);
+  try {
+    const client = await ExecServerClient.connect(endpoint, {
+      pipelined: true,
+      connectTimeoutMs: ssh === undefined ? options.connectTimeoutMs : UPLOAD_TIMEOUT_MS,
+      recoveryTimeoutMs: options.reconnectTimeoutMs,
+      slowConsumer: "wait",
+      onInterrupted: ({ message }) => options.say(`${message}; reconnecting`),
+      ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
+      ...caCerts === undefined ? {} : { caCerts },
+      ...options.client,
+    });
+    return { client, ssh };
+  } catch (error) {
+    if (error instanceof TypeError && executor.kind === "url") {
+      throw new UsageError(`${executor.setting}: ${error.message}`);
+    }
+    if (error instanceof ConnectionError) {
+      const hint = connectHint(error, { tokenGiven: tokenFile !== undefined });
+      throw new ConnectionError(error.code, error.message + hint, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function throughSsh(
+  options: SshOptions,
+  { connectTimeoutMs }: ReachOptions,
+): Promise<{ readonly endpoint: SshConnector; readonly ssh: SshConnector }> {
+  const { SshConnector } = await import("../ssh/ssh_connector.ts");
+  const ssh = new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
+  return { endpoint: ssh, ssh };
+}
+
+function endpointOf(
+  executor: Exclude<ExecutorChoice, { kind: "ssh" }>,
+  { configFile, graceMs = GRACE_MS }: ReachOptions,
+): Endpoint {
+  if (executor.kind === "url") return executor.url;
+  if (executor.kind === "via") return throughCommand(executor.command);
+  const [program, ...args] = ownCommand();
+  const config = configFile === undefined ? [] : ["--config", configFile];
+  const grace = ["--grace", String(graceMs / 1000)];
+  return {
+    command: [program, ...args, "serve", "--listen", "stdio", ...grace, ...config],
+    endMs: graceMs + EXECUTOR_END_MS,
+  };
+}
+
+/** A command for the shell; run again it may lead to the same executor. */
+function throughCommand(command: string): Endpoint {
+  const shell = Deno.build.os === "windows" ? ["cmd", "/c"] as const : ["/bin/sh", "-c"] as const;
+  return { command: [...shell, command], name: command, resumable: true };
+}
+
+/** The file that SSL_CERT_FILE names holds certificates to be trusted besides the usual ones. */
+async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
+  const path = startingEnvironment().SSL_CERT_FILE;
+  if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
+  return [await readText({ setting: "SSL_CERT_FILE", path })];
+}
+
+/** A fix to append to the message of an executor that cannot be reached. */
+function connectHint(
+  { obstacle }: ConnectionError,
+  { tokenGiven }: { readonly tokenGiven: boolean },
+): string {
+  switch (obstacle) {
+    case "token":
+      return tokenGiven ? "" : "; give it with --token-file";
+    case "tls":
+      return "; SSL_CERT_FILE can name a file of certificates to trust besides the usual ones, a " +
+        "self-signed one needs basicConstraints=CA:FALSE, and an executor without a certificate " +
+        "has a URL with ws:// instead of wss://";
+    case "notHttp":
+      return "; it may be encrypted: wss:// instead of ws://";
+    case undefined:
+      return "";
+  }
+}

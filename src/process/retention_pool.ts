@@ -1,0 +1,61 @@
+/** Output that is retained, of which some can be dropped to make room. */
+export interface Retainer {
+  /** About what it takes of memory, in bytes. */
+  readonly cost: number;
+  /** Drops the oldest until it takes no more than so many bytes. */
+  shrink(cost: number): void;
+}
+
+/**
+ * What the processes of an executor retain together, kept within a limit.
+ *
+ * When there is too much, output of processes that have ended and been read to the end goes first,
+ * that of the oldest before the others'; then each of the others may keep an equal share.
+ */
+export class RetentionPool {
+  readonly #limit: number;
+  readonly #open = new Set<Retainer>();
+  /** In the order in which they were closed. */
+  readonly #closed = new Set<Retainer>();
+  #cost = 0;
+
+  /** @param limit in bytes. @default none */
+  constructor(limit = Infinity) {
+    this.#limit = limit;
+  }
+
+  /** What is retained, in bytes. */
+  get cost(): number {
+    return this.#cost;
+  }
+
+  /** Somebody retains more or less than before. @param difference in bytes */
+  changed(retainer: Retainer, difference: number): void {
+    this.#cost += difference;
+    if (difference > 0 && !this.#closed.has(retainer)) this.#open.add(retainer);
+    if (retainer.cost === 0) this.#forget(retainer);
+    if (difference > 0 && this.#cost > this.#limit) this.#makeRoom(retainer);
+  }
+
+  /** Somebody will retain nothing more. */
+  closed(retainer: Retainer): void {
+    if (this.#open.delete(retainer)) this.#closed.add(retainer);
+  }
+
+  #forget(retainer: Retainer): void {
+    this.#open.delete(retainer);
+    this.#closed.delete(retainer);
+  }
+
+  /** A fair share for everyone is looked for only when the newest has no more than that. */
+  #makeRoom(newest: Retainer): void {
+    for (const retainer of this.#closed) {
+      retainer.shrink(0);
+      if (this.#cost <= this.#limit) return;
+    }
+    const share = Math.floor(this.#limit / Math.max(1, this.#open.size));
+    newest.shrink(Math.max(share, newest.cost - (this.#cost - this.#limit)));
+    if (this.#cost <= this.#limit) return;
+    for (const retainer of this.#open) retainer.shrink(share);
+  }
+}

@@ -1,0 +1,296 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exists, isAlive } from "./support/files.ts";
+import { REMEX_BIN } from "./support/executor.ts";
+import { JobScene } from "./support/job_scene.ts";
+import { Terminal } from "./support/terminal.ts";
+import { connectWebSocket } from "./support/websocket_client.ts";
+import { eventually } from "../support/patience.ts";
+
+/** Beats for as long as there is no file `go`. */
+const BEATING = "while [ ! -e go ]; do echo x >>beats; sleep 0.05; done";
+
+Deno.test("a job outlives the time that sessions wait for their clients", async () => {
+  await using scene = await JobScene.start(["--session-retention", "0.1"]);
+  const { path } = scene.directory;
+  await scene.detach("night", `echo begun; ${BEATING}; echo ended; echo why >&2; exit 7`);
+  await beats(path, 10);
+  assertEquals(await scene.listed(), ["night running"]);
+  const following = scene.run("logs", "-f", "night");
+  Deno.writeTextFileSync(`${path}/go`, "");
+  assertEquals(await following, { code: 0, stdout: "begun\nended\n", stderr: "why\n" });
+  const attached = await scene.run("attach", "night");
+  assertEquals({ code: attached.code, stdout: attached.stdout }, { code: 7, stdout: "" });
+  assertMatch(
+    attached.stderr,
+    /^remex: night has ended; `remex logs night` shows what it wrote\n$/,
+  );
+  assertEquals(await scene.run("rm", "night"), nothing());
+  assertEquals([await scene.listed(), [...Deno.readDirSync(scene.handles)]], [[], []]);
+});
+
+/** Waits until a script has beaten so often, 50 ms between two beats. */
+async function beats(directory: string, count: number): Promise<void> {
+  const file = `${directory}/beats`;
+  await eventually(() => exists(file) && Deno.statSync(file).size >= 2 * count, "beats");
+}
+
+Deno.test("an executor that ends when it is idle lives as long as it has a job, ended or not", async () => {
+  await using scene = await JobScene.start();
+  const { path } = scene.directory;
+  const via = ["--via", `'${REMEX_BIN}' bridge --spawn 0.2 'unix:${path}/socket'`];
+  const job = [
+    "exec",
+    "--detach",
+    ...via,
+    "--cwd",
+    path,
+    "--",
+    "sh",
+    "-c",
+    `echo $PPID; ${BEATING}`,
+  ];
+  assertEquals(await scene.run(...job), { code: 0, stdout: "sh-1\n", stderr: "" });
+  await beats(path, 10);
+  Deno.writeTextFileSync(`${path}/go`, "");
+  const { stdout: executor } = await scene.run("logs", "-f", "sh-1");
+  assertEquals(await scene.listed(), ["sh-1 ended 0"]);
+  assertEquals(await scene.run("rm", "sh-1"), nothing());
+  await eventually(() => !isAlive(executor.trim()), "the executor to end");
+});
+
+Deno.test("all of a job's output is there in the morning, and on no disk when the executor is killed", async () => {
+  await using scene = await JobScene.start();
+  await scene.detach("much", "seq 1 700000; exit 3");
+  const { code, stdout } = await scene.run("logs", "-f", "much");
+  assertEquals(code, 0);
+  assert(stdout === Array.from({ length: 700_000 }, (_, index) => `${index + 1}\n`).join(""));
+  const output = `${scene.directory.path}/cache/remex/output`;
+  assertEquals([...Deno.readDirSync(output)], []);
+  const { mode } = Deno.statSync(output);
+  assertEquals((mode ?? 0) & 0o077, 0);
+  await scene.executor.endBy("SIGKILL");
+  assertEquals([...Deno.readDirSync(output)], []);
+});
+
+Deno.test("of more output than may be kept the newest is, and what is missing is told", async () => {
+  await using scene = await JobScene.start(["--retain-on-disk", "2000000"]);
+  await scene.detach("much", "seq 1 1000000");
+  await eventually(async () => (await scene.listed())[0] === "much ended 0", "its end");
+  const { code, stdout, stderr } = await scene.run("logs", "much");
+  assertEquals({ code, stderr }, {
+    code: 0,
+    stderr: "remex: output is missing here: it was dropped\n",
+  });
+  assert(stdout.endsWith("\n999999\n1000000\n"));
+  assert(stdout.length > 1_000_000 && stdout.length < 2_400_000, `${stdout.length} bytes`);
+});
+
+Deno.test("an attached client gets the exit code, and a job is attached and read at once", async () => {
+  await using scene = await JobScene.start();
+  await scene.detach("build", `${BEATING}; echo out; echo err >&2; exit 9`);
+  const attached = scene.run("attach", "build");
+  await eventually(
+    async () => (await connectedSessions(scene)) === true,
+    "the job to be attached",
+  );
+  assertEquals(await scene.listed(), ["build running"]);
+  Deno.writeTextFileSync(`${scene.directory.path}/go`, "");
+  assertEquals(await attached, { code: 9, stdout: "out\n", stderr: "err\n" });
+});
+
+/** Whether the session of the only job is attached to a connection. */
+async function connectedSessions(scene: JobScene): Promise<boolean> {
+  await using client = await connectWebSocket(scene.executor.url);
+  const { sessionId: resumeSessionId } = handle(scene, "build");
+  const { error } = await client.request("initialize", { clientName: "test", resumeSessionId });
+  return JSON.stringify(error ?? "").includes("-32010");
+}
+
+function handle(scene: JobScene, name: string): Record<string, unknown> {
+  return JSON.parse(Deno.readTextFileSync(`${scene.handles}/${name}.json`));
+}
+
+Deno.test("signals, the end of a running job, and a command that ends with its time", async () => {
+  await using scene = await JobScene.start();
+  const trap = "trap 'echo interrupted' INT; echo ready; while :; do sleep 0.05; done";
+  await scene.detach("stubborn", trap, "--timeout", "3600");
+  await eventually(
+    async () => (await scene.run("logs", "stubborn")).stdout !== "",
+    "its first word",
+  );
+  assertEquals(await scene.run("kill", "--signal", "INT", "stubborn"), nothing());
+  await eventually(
+    async () => (await scene.run("logs", "stubborn")).stdout === "ready\ninterrupted\n",
+    "the handler of the signal",
+  );
+  const running = await scene.run("rm", "stubborn");
+  assertEquals(running.code, 1);
+  assertMatch(running.stderr, /^remex: stubborn is running; `remex kill stubborn` or .*\n$/);
+  assertEquals(await scene.run("kill", "-s", "9", "stubborn"), nothing());
+  await eventually(async () => (await scene.listed())[0] === "stubborn ended 137", "its end");
+  const again = await scene.run("kill", "stubborn");
+  assertEquals(again, { code: 1, stdout: "", stderr: "remex: stubborn has ended already\n" });
+  await scene.detach("endless", "exec sleep 3600");
+  assertEquals(await scene.run("rm", "-f", "stubborn", "endless"), nothing());
+  await scene.detach("slow", "exec sleep 3600", "--timeout", "0.05");
+  await eventually(async () => (await scene.listed())[0] === "slow ended 124", "its end");
+});
+
+function nothing(): { code: number; stdout: string; stderr: string } {
+  return { code: 0, stdout: "", stderr: "" };
+}
+
+Deno.test("a name that is taken or wrong, or a command that does not start: nothing is left", async () => {
+  await using scene = await JobScene.start();
+  await scene.detach("one", "exec sleep 3600");
+  const taken = await scene.run(...scene.detached("one"), "--", "touch", "touched");
+  assertEquals({ code: taken.code, stdout: taken.stdout }, { code: 125, stdout: "" });
+  assertMatch(taken.stderr, /^remex: there is a job one already; choose another --name, or .*\n$/);
+  const missing = await scene.run(...scene.detached("two"), "--", "/nonexistent");
+  assertEquals({ code: missing.code, stdout: missing.stdout }, { code: 127, stdout: "" });
+  for (const name of ["", "../one", "-x", "a b", ".hidden", "x".repeat(65)]) {
+    const wrong = await scene.run(
+      ...scene.detached("x", `--name=${name}`),
+      "--",
+      "touch",
+      "touched",
+    );
+    assertEquals(wrong.code, 2, wrong.stderr);
+  }
+  for (const more of [["--stdio"], ["--retention", "0"]]) {
+    const url = more[0] === "--stdio" ? [] : ["--url", scene.executor.url];
+    const wrong = await scene.run("exec", "--detach", ...url, ...more, "--", "touch", "touched");
+    assertEquals(wrong.code, 2, wrong.stderr);
+  }
+  const attached = await scene.run("exec", "--stdio", "--name", "x", "--", "touch", "touched");
+  assertEquals([attached.code, attached.stderr], [
+    2,
+    "remex: --name is of use with --detach only\n",
+  ]);
+  assertEquals(await scene.listed(), ["one running"]);
+  assertEquals(exists(`${scene.directory.path}/touched`), false);
+  const unnamed = await scene.run(
+    "exec",
+    "--detach",
+    "--url",
+    scene.executor.url,
+    "--",
+    "/bin/true",
+  );
+  assertEquals(unnamed, { code: 0, stdout: "true-1\n", stderr: "" });
+});
+
+Deno.test("a handle that is gone, damaged or open to others is told of in a line", async () => {
+  await using scene = await JobScene.start();
+  const unknown = await scene.run("attach", "none");
+  assertEquals(unknown.code, 1);
+  assertMatch(unknown.stderr, /^remex: there is no job none; `remex jobs` lists them\n$/);
+  await scene.detach("open", "exec sleep 3600");
+  await scene.detach("forgotten", "exec sleep 3600");
+  await scene.detach("restarted", "exec sleep 3600");
+  Deno.chmodSync(`${scene.handles}/open.json`, 0o644);
+  const { sessionId } = handle(scene, "forgotten");
+  await using client = await connectWebSocket(scene.executor.url);
+  await client.initialize();
+  await client.request("session/end", { sessionId });
+  Deno.writeTextFileSync(`${scene.handles}/damaged.json`, "{", { mode: 0o600 });
+  assertEquals((await scene.listed()).sort(), [
+    "damaged damaged",
+    "forgotten gone",
+    "open damaged",
+    "restarted running",
+  ]);
+  for (const command of ["attach", "logs", "kill"]) {
+    const gone = await scene.run(command, "forgotten");
+    assertEquals({ code: gone.code, stdout: gone.stdout }, { code: 255, stdout: "" });
+    assertMatch(gone.stderr, /^remex: forgotten is gone: the executor on 127.0.0.1:\d+ was .*\n$/);
+    const open = await scene.run(command, "open");
+    assertEquals(open.code, 1);
+    assertMatch(open.stderr, /^remex: other users can get at .*open.json, .* use chmod 600\n$/);
+    assertEquals((await scene.run(command, "damaged")).code, 1);
+  }
+  assertEquals(await scene.run("rm", "forgotten"), nothing());
+  assertEquals((await scene.run("rm", "--force", "damaged")).code, 0);
+  await scene.executor.endBy("SIGKILL");
+  const lost = await scene.run("rm", "restarted");
+  assertEquals(lost.code, 255);
+  assertMatch(
+    lost.stderr,
+    /^remex: .*; `remex rm --force restarted` forgets the job here alone\n$/,
+  );
+  assertEquals((await scene.listed()).sort(), ["open damaged", "restarted unreachable"]);
+  assertEquals((await scene.run("rm", "--force", "restarted")).code, 0);
+});
+
+Deno.test("an executor that ends with its connection cannot keep a job, and none is left", async () => {
+  await using scene = await JobScene.start();
+  const via = ["--via", `'${REMEX_BIN}' serve --listen stdio --grace 0`, "--cwd", "/"];
+  const run = await scene.run("exec", "--detach", ...via, "--", "sleep", "3600");
+  assertEquals({ code: run.code, stdout: run.stdout }, { code: 255, stdout: "" });
+  assertMatch(run.stderr, /^remex: the executor behind --via ends with the connection, .*\n$/);
+  assertEquals(await scene.listed(), []);
+});
+
+Deno.test("an administrator says how long a job may be kept at the most", async () => {
+  await using scene = await JobScene.start(["--max-session-retention", "60"]);
+  const run = await scene.run(...scene.detached("short"), "--", "true");
+  assertEquals(run, {
+    code: 0,
+    stdout: "short\n",
+    stderr: "remex: the executor keeps it for 60 s while nobody is attached\n",
+  });
+});
+
+/** What serves all terminals of a program lives as long as the program. */
+function testOnTerminal(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
+/**
+ * A command on a terminal that tells of its size when that changes, and of what is typed. bash loses a
+ * signal that comes while it handles another of its kind, so the handler does next to nothing.
+ */
+const TELLING = [
+  ...["bash", "-c"],
+  "trap changed=1 WINCH; trap 'echo caught' INT; echo ready; while :; do " +
+  'if read -r -t 0.1 line; then [ "$line" = end ] && exit 5; echo got $line; fi; ' +
+  "if [ $changed ]; then changed=; stty size; fi; done",
+];
+
+testOnTerminal(
+  "a job on a terminal is left and found again, with the new terminal's size",
+  async () => {
+    await using scene = await JobScene.start();
+    const start = [...scene.detached("shell", "--tty"), "--", ...TELLING];
+    assertEquals(await scene.run(...start), { code: 0, stdout: "shell\n", stderr: "" });
+    await eventually(
+      async () => (await scene.run("logs", "shell")).stdout !== "",
+      "its first word",
+    );
+    using first = await Terminal.run(["attach", "shell"], scene.env);
+    await first.shows(/30 100/);
+    await first.types("hello\r");
+    await first.shows(/got hello/);
+    await first.types("\x03");
+    await first.shows(/caught/);
+    await first.resizes(20, 60);
+    await first.shows(/20 60/);
+    await first.types("\x10\x11");
+    await first.endsWith(0);
+    assertMatch(first.text, /remex: shell runs on; `remex attach shell` comes back to it\r\n/);
+    using second = await Terminal.run(["attach", "--detach-keys", "ctrl-b,d", "shell"], scene.env);
+    await second.shows(/30 100/);
+    await second.types("\x02x and \x02y\r");
+    await second.shows(/got .*x and .*y/);
+    using third = await Terminal.run(["attach", "shell"], scene.env);
+    await third.shows(/30 100/);
+    await second.shows(/remex: another client has taken over the session\r\n/);
+    await second.endsWith(255);
+    third.signals("SIGHUP");
+    await third.endsWith(129);
+    using fourth = await Terminal.run(["attach", "shell"], scene.env);
+    await fourth.shows(/30 100/);
+    await fourth.types("end\r");
+    await fourth.endsWith(5);
+  },
+);
