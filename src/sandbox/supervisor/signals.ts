@@ -97,7 +97,7 @@ export class Signals {
   #sendToAll(
     caller: Caller,
     { signal, info }: SignalToSend,
-    isMeant: (process: ProcessStatus & { readonly pid: number }) => boolean,
+    isMeant: (status: ProcessStatus & { readonly pid: number }) => boolean,
     refusal: number,
   ): Answer {
     let found = false;
