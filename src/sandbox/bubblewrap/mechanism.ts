@@ -27,10 +27,10 @@ import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { finalStage, type HelperTools } from "./final_stage.ts";
-import { ProcessNumbers } from "./process_numbers.ts";
 import { type HeldView, holdInPlace } from "./hold_in_place.ts";
 import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
+import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
 
