@@ -20,30 +20,36 @@ const IDENTITY = {
   GIT_COMMITTER_EMAIL: "a@b",
 };
 
+/** What the executor sees as its /tmp, for the host's may be what tools take for a repository. */
+const SEEN = "/tmp";
+
 /** Runs a tool in a place of its own, and tells what came of it without telling the place. */
 class ToolRuns {
   readonly #client: RawClient;
-  readonly #workspace: string;
+  /** What is seen as {@linkcode SEEN}. */
+  readonly #directory: string;
   readonly #user: TestUser;
   #count = 0;
 
-  constructor(client: RawClient, workspace: string, user: TestUser) {
+  constructor(client: RawClient, directory: string, user: TestUser) {
     this.#client = client;
-    this.#workspace = workspace;
+    this.#directory = directory;
     this.#user = user;
   }
 
   async run({ script }: DailyTool, sandboxed: boolean) {
     const id = `${++this.#count}`;
-    const place = `${this.#workspace}/${id}`;
-    for (const directory of [place, `${place}/work`, `${place}/tmp`]) {
-      Deno.mkdirSync(directory);
-      if (this.#user.id !== undefined) Deno.chownSync(directory, this.#user.id, this.#user.id);
+    const place = `ws/${id}`;
+    for (const name of [place, `${place}/work`, `${place}/tmp`]) {
+      const path = `${this.#directory}/${name}`;
+      Deno.mkdirSync(path);
+      if (this.#user.id !== undefined) Deno.chownSync(path, this.#user.id, this.#user.id);
     }
-    const { cwd, sandbox } = enclosedIn(this.#workspace);
-    const env = { ...IDENTITY, PATH: TOOLS_PATH, HOME: place, TMPDIR: `${place}/tmp` };
+    const seen = `${SEEN}/${place}`;
+    const { cwd, sandbox } = enclosedIn(`${SEEN}/ws`);
+    const env = { ...IDENTITY, PATH: TOOLS_PATH, HOME: seen, TMPDIR: `${seen}/tmp` };
     const more: Message = { cwd: `${cwd}/${id}/work`, env, ...sandboxed && { sandbox } };
-    return told(await run(this.#client, shell(id, script, more)), place);
+    return told(await run(this.#client, shell(id, script, more)), seen);
   }
 }
 
@@ -54,7 +60,7 @@ function told({ exitCode, stdout, stderr }: Outcome, place: string) {
 function testTools(mechanism: TestMechanism, user: TestUser): void {
   Deno.test({
     name: `sandbox: daily tools do not notice it, ${mechanism}, as ${user.name}`,
-    ignore: mechanism === "bubblewrap" ? !canRunBubblewrap : !canRunLandlock,
+    ignore: !canRunBubblewrap || mechanism === "landlock" && !canRunLandlock,
     fn: async (t) => {
       using directory = new TemporaryDirectory();
       const workspace = `${directory.path}/ws`;
@@ -63,9 +69,11 @@ function testTools(mechanism: TestMechanism, user: TestUser): void {
         if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
       }
       const env = { PATH: TOOLS_PATH, HOME: "/", REMEX_SANDBOX_MECHANISM: mechanism };
-      await using client = connectStdio({ ...launchAs(user), env });
+      const { launcher = [] } = launchAs(user);
+      const own = ["bwrap", "--dev-bind", "/", "/", "--bind", directory.path, SEEN, "--"];
+      await using client = connectStdio({ launcher: [...own, ...launcher], env });
       await client.initialize();
-      const runs = new ToolRuns(client, workspace, user);
+      const runs = new ToolRuns(client, directory.path, user);
       for (const tool of DAILY_TOOLS) {
         const { needs, differs } = tool;
         const missing = needs.filter((program) => findPrograms(program, TOOLS_PATH).length === 0);
