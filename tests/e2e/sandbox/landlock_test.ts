@@ -7,7 +7,7 @@ import { ListeningExecutor } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { connectStdio } from "../support/stdio_client.ts";
+import { shareExecutor } from "../support/shared_executor.ts";
 import { openWebSocket } from "../support/websocket_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { serveLoopback, unusedPort, writeAll } from "./support/http_proxy.ts";
@@ -22,25 +22,21 @@ interface Scene {
 
 /** Tests something as each user, on a host without user namespaces. */
 function testLandlocked(name: string, body: (scene: Scene) => Promise<void>): void {
+  if (!canRunLandlock || !canRunBubblewrap) return Deno.test.ignore(`Landlock: ${name}`, () => {});
   for (const user of users) {
-    Deno.test({
-      name: `Landlock: ${name}, as ${user.name}`,
-      ignore: !canRunLandlock || !canRunBubblewrap,
-      fn: async () => {
-        using directory = new TemporaryDirectory();
-        const workspace = `${directory.path}/ws`;
-        Deno.mkdirSync(workspace);
-        for (const path of [directory.path, workspace]) {
-          if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
-        }
-        const { launcher = [] } = launchAs(user);
-        await using client = connectStdio({
-          launcher: [...launcher, ...WITHOUT_NAMESPACES],
-          env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_TEST_SECRET: "1" },
-        });
-        await client.initialize();
-        await body({ client, workspace });
-      },
+    const { launcher = [] } = launchAs(user);
+    const executor = shareExecutor({
+      launcher: [...launcher, ...WITHOUT_NAMESPACES],
+      env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_TEST_SECRET: "1" },
+    });
+    Deno.test(`Landlock: ${name}, as ${user.name}`, async () => {
+      using directory = new TemporaryDirectory();
+      const workspace = `${directory.path}/ws`;
+      Deno.mkdirSync(workspace);
+      for (const path of [directory.path, workspace]) {
+        if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
+      }
+      await executor.withClient((client) => body({ client, workspace }));
     });
   }
 }
