@@ -356,3 +356,31 @@ testLandlocked("devices stay as they are, whatever may be written", async (scene
     assertMatch(stdout, /^((EPERM|EACCES|EROFS)\n){6}ok\n$/);
   }
 });
+
+testLandlocked("a command's own filters and listeners change nothing", async (scene) => {
+  const { client, workspace } = scene;
+  const [prctl, seccomp, mkdirat] = Deno.build.arch === "aarch64"
+    ? [167, 277, 34]
+    : [157, 317, 258];
+  const script = python(`
+# struct sock_filter: whatever is called is let through, or handed over to whoever listens.
+def program(verdict):
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, verdict))
+    return instruction, ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 1, ctypes.addressof(instruction)))
+def enforce(flags, verdict):
+    instruction, whole = program(verdict)
+    call(${seccomp}, 1, ctypes.c_ulong(flags), whole)
+NEW_LISTENER, ALLOW = 8, 0x7fff0000
+say(lambda: enforce(NEW_LISTENER, ALLOW))
+say(lambda: enforce(0, ALLOW))
+say(lambda: call(${mkdirat}, -100, b".git", 0o777))
+say(lambda: call(${mkdirat}, -100, b"made", 0o777))
+say(lambda: call(${prctl}, 22, 0, None))
+say(lambda: call(${prctl}, 38, 0, 0, 0, 0))
+`);
+  const { stdout, stderr } = await run(
+    client,
+    command("p", script, enclosed(workspace, workspaceWrite)),
+  );
+  assertEquals([stderr, stdout], ["", "EBUSY\nok\nEROFS\nok\nEINVAL\nEINVAL\n"]);
+});
