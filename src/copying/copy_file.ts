@@ -27,7 +27,9 @@ export interface FileAt {
 }
 
 /** Blocks under way at the same time: so many MiB a round trip. */
-const WINDOW = 8;
+const WINDOW = 40;
+/** Bytes that are read or written at a time. */
+const TRANSFER_BYTES = 192 * 1024;
 
 /**
  * Copies a file with its permissions and its time.
@@ -106,9 +108,9 @@ async function copyBlocks(
 ): Promise<void> {
   const sender = new BlockSender(writer, arrived);
   try {
-    for (let at = start; at < size; at += BLOCK_BYTES) {
+    for (let at = start; at < size; at += TRANSFER_BYTES) {
       signal.throwIfAborted();
-      const length = Math.min(BLOCK_BYTES, size - at);
+      const length = Math.min(TRANSFER_BYTES, size - at);
       const block = reader.read(at, length).then((bytes) => {
         if (bytes.length === length) return bytes;
         throw new Error("it has become shorter while it was copied");
@@ -150,17 +152,17 @@ export async function writeStream(
 async function* inBlocks(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let block = new Uint8Array(BLOCK_BYTES);
+  let block = new Uint8Array(TRANSFER_BYTES);
   let length = 0;
   for await (const piece of stream) {
     for (let rest = piece; rest.length > 0;) {
-      const part = rest.subarray(0, BLOCK_BYTES - length);
+      const part = rest.subarray(0, TRANSFER_BYTES - length);
       block.set(part, length);
       length += part.length;
       rest = rest.subarray(part.length);
-      if (length < BLOCK_BYTES) continue;
+      if (length < TRANSFER_BYTES) continue;
       yield block;
-      block = new Uint8Array(BLOCK_BYTES);
+      block = new Uint8Array(TRANSFER_BYTES);
       length = 0;
     }
   }
@@ -177,15 +179,15 @@ export async function* readStream(
   for (let at = 0;;) {
     // Those of /proc say that they are empty.
     while (ahead.length < (at < known.size ? WINDOW : 1)) {
-      const block = reader.read(at, BLOCK_BYTES);
+      const block = reader.read(at, TRANSFER_BYTES);
       block.catch(() => {});
       ahead.push(block);
-      at += BLOCK_BYTES;
+      at += TRANSFER_BYTES;
     }
     const bytes = await ahead.shift();
     if (bytes === undefined || bytes.length === 0) return;
     yield bytes;
-    if (bytes.length < BLOCK_BYTES) return;
+    if (bytes.length < TRANSFER_BYTES) return;
   }
 }
 
