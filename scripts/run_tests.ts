@@ -16,7 +16,7 @@ const SHORT_FILES = 12;
 /** Where the files are that take long, the longest first, so that none is left for the end. */
 const LONG = ["tests/e2e/load/", "tests/e2e/recovery/", "tests/e2e/"];
 /** More than there are processors: most of them wait at any time. */
-const PROCESSES = navigator.hardwareConcurrency + 2;
+const PROCESSES = navigator.hardwareConcurrency * 3;
 /** After this time a process is said to hang. The longest takes about a minute. */
 const HANG_MS = 600_000;
 

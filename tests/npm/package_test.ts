@@ -86,7 +86,7 @@ class Project implements Disposable {
       outdir: project.path,
       inject: {
         module: `${programs}/test_runner.ts`,
-        replaced: { "Deno.test": "registerTest" },
+        replaced: { "Deno.test": "registerTest", "Deno.env": "environment" },
       },
       outside: { [`${root}src/client/mod.ts`]: "@remex/remex" },
     });

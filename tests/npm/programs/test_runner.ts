@@ -14,6 +14,11 @@ export interface TestResult {
 
 const tests: Test[] = [];
 
+/** Stands for `Deno.env` where there is none. */
+export const environment = {
+  get: (name: string): string | undefined => process.env[name],
+};
+
 /** Stands for `Deno.test` where there is none. */
 export function registerTest({ name, fn }: Test): void {
   tests.push({ name, fn });
