@@ -18,7 +18,7 @@ const LONG = ["tests/e2e/load/", "tests/e2e/recovery/", "tests/e2e/"];
 /** More than there are processors: most of them wait at any time. */
 const PROCESSES = navigator.hardwareConcurrency + 2;
 /** After this time a process is said to hang. The longest takes about a minute. */
-const HANG_MS = 300_000;
+const HANG_MS = 600_000;
 
 const { values: { filter }, positionals: [totalsFile = "", ...paths] } = parseArgs({
   allowPositionals: true,

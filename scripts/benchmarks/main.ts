@@ -7,6 +7,7 @@ import { measureBinary, startExecutor } from "./binary.ts";
 import { comparisonChart, type Row } from "./chart.ts";
 import { BenchmarkClient } from "./client.ts";
 import { connectedMeasurements, type Measurement } from "./connected.ts";
+import { measureCopying } from "./copying.ts";
 import { type Figure, figureText, ratio } from "./figure.ts";
 import { measureLoad } from "./load.ts";
 import { measureNetwork } from "./network.ts";
@@ -19,6 +20,14 @@ const { values } = parseArgs({
     peer: { type: "string", multiple: true, default: [] },
     /** Measure only rows whose names contain this. */
     only: { type: "string" },
+    /** Measure `remex cp` beside scp and rsync, and nothing else. */
+    copying: { type: "boolean", default: false },
+    /** MiB of the large file that is copied. */
+    "large-mib": { type: "string", default: "2048" },
+    /** Small files that are copied. */
+    "small-files": { type: "string", default: "5000" },
+    /** How often each of both is. */
+    rounds: { type: "string", default: "3" },
     /** Where to write all figures, as JSON. */
     json: { type: "string" },
     /** Where to write the chart, as SVG. */
@@ -26,6 +35,16 @@ const { values } = parseArgs({
   },
 });
 const { binary, only } = values;
+
+if (values.copying) {
+  const sizes = {
+    largeMiB: Number(values["large-mib"]),
+    smallFiles: Number(values["small-files"]),
+    rounds: Number(values.rounds),
+  };
+  for await (const row of measureCopying(binary, sizes)) printRow(row);
+  Deno.exit();
+}
 
 /** A server under measurement. */
 interface Server {

@@ -12,7 +12,7 @@ export async function writeTypes(
     target: "esnext",
     module: "esnext",
     moduleResolution: "bundler",
-    lib: ["esnext", "dom", "dom.iterable"],
+    lib: ["esnext"],
     types: [],
     allowImportingTsExtensions: true,
     strict: true,

@@ -62,6 +62,16 @@ export const COMMANDS: Readonly<Record<string, PublicCommand>> = {
     run: async (args) => await (await import("./rm.ts")).rm(args),
     manual: async () => (await import("./rm.ts")).RM_MANUAL,
   },
+  cp: {
+    summary: "copy files and directories to and from an executor's machine",
+    run: async (args) => await (await import("./cp.ts")).cp(args),
+    manual: async () => (await import("./cp_options.ts")).CP_MANUAL,
+  },
+  forward: {
+    summary: "reach a port of an executor's machine at one of this machine",
+    run: async (args) => await (await import("./forward.ts")).forward(args),
+    manual: async () => (await import("./forward_options.ts")).FORWARD_MANUAL,
+  },
   bridge: {
     summary: "connect standard input and output to an executor's socket",
     run: async (args) => await (await import("./bridge.ts")).bridge(args),

@@ -77,9 +77,11 @@ async function run(
       await jobs.startJob({ reached, options: { ...options, job }, signals, say, start: startAs });
       return 0;
     }
-    const process = await signals.orGivenUp(start(client, options, terminal, size));
     const connected = () => client.state === "connected";
-    signals.forwardTo({ process, connected, graceMs: options.graceMs });
+    const process = await signals.started(
+      start(client, options, terminal, size),
+      { connected, graceMs: options.graceMs },
+    );
     if (options.tty) terminal.follow(process, size);
     if (options.stdin) {
       const { tty } = options;

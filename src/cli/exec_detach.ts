@@ -67,11 +67,18 @@ export async function startJob(launch: Launch): Promise<void> {
   store.add(handle);
   try {
     await signals.orGivenUp(start(handle.processId));
-    await signals.orGivenUp(client.detach());
-    if (executor.kind === "via") await signals.orGivenUp(checkThere(handle, { ...options, say }));
   } catch (error) {
     store.remove(handle.name);
     throw error;
+  }
+  await client.detach();
+  if (executor.kind === "via" && await signals.orGivenUp(isGone(handle, { ...options, say }))) {
+    store.remove(handle.name);
+    throw new ConnectionError(
+      "lost",
+      "the executor behind --via ends with the connection, and the command with it; lead to one " +
+        "that runs on, as `remex bridge unix:PATH` does",
+    );
   }
   await print(`${handle.name}\n`);
 }
@@ -88,13 +95,14 @@ async function requireRetention({ reached, options, say }: Launch): Promise<void
   say(`the executor keeps it for ${sessionRetentionMs / 1000} s while nobody is attached`);
 }
 
-/** A command may lead to an executor that ends with it. */
-async function checkThere(handle: JobHandle, options: JobReachOptions): Promise<void> {
-  await using client = await reachJobExecutor(handle.executor, options);
-  if ((await stateOf(client, handle)).kind !== "gone") return;
-  throw new ConnectionError(
-    "lost",
-    "the executor behind --via ends with the connection, and the command with it; lead to one that " +
-      "runs on, as `remex bridge unix:PATH` does",
-  );
+/** Whether a job has ended with the connection: a command may lead to an executor of its own. */
+async function isGone(handle: JobHandle, options: JobReachOptions): Promise<boolean> {
+  try {
+    await using client = await reachJobExecutor(handle.executor, options);
+    return (await stateOf(client, handle)).kind === "gone";
+  } catch (error) {
+    // The job may be there all the same.
+    if (error instanceof ConnectionError) return false;
+    throw error;
+  }
 }

@@ -18,7 +18,7 @@ import {
   optionsHelp,
   settingsHelp,
 } from "./option_help.ts";
-import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
+import { SSH_OPTIONS, sshOptions, type SshValues } from "./ssh_options.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
@@ -65,9 +65,8 @@ export interface ExecOptions {
 /** How long an executor is to keep a job: over a night, a weekend, and some days off. */
 const DEFAULT_RETENTION_SECONDS = 7 * 86_400;
 
-/** The options of `remex exec` that are no settings. */
-const OPTIONS = {
-  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+/** The option of every command that reaches an executor through any other command. */
+export const VIA_OPTION = {
   via: {
     type: "string",
     placeholder: "COMMAND",
@@ -75,6 +74,12 @@ const OPTIONS = {
       "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
       "`… remex bridge unix:PATH` does; it is run again when it breaks",
   },
+} as const;
+
+/** The options of `remex exec` that are no settings. */
+const OPTIONS = {
+  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+  ...VIA_OPTION,
   ...SSH_OPTIONS,
   cwd: {
     type: "string",
@@ -218,9 +223,7 @@ function execOptions(
 ): ExecOptions {
   const executor = executorOf(values, configuration);
   const sandbox = configuration.get("sandbox");
-  const workspaces = (values.workspace ?? []).map((path) =>
-    directory("--workspace", path, executor)
-  );
+  const workspaces = workspaceDirectories(values.workspace, executor);
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
@@ -257,9 +260,20 @@ function parse(args: string[]) {
   return parseOptions("exec", args, options, "; the command comes after `--`");
 }
 
-/** The command line outranks the settings, but must not name two executors. */
-function executorOf(
-  values: ReturnType<typeof parse>,
+/** The options by which command lines name an executor, besides the setting `url`. */
+export interface ExecutorValues extends SshValues {
+  readonly stdio?: boolean;
+  readonly via?: string | undefined;
+}
+
+/**
+ * The executor that a command line or the settings name. The command line outranks the settings, but
+ * must not name two.
+ *
+ * @throws {UsageError} if there is none, or more than one
+ */
+export function executorOf(
+  values: ExecutorValues,
   configuration: Configuration,
 ): ExecutorChoice {
   const { stdio, via } = values;
@@ -268,7 +282,7 @@ function executorOf(
   const path = configuration.get("tokenFile");
   const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
   const others: ExecutorChoice[] = [];
-  if (stdio) others.push({ kind: "stdio" });
+  if (stdio === true) others.push({ kind: "stdio" });
   if (via !== undefined) others.push({ kind: "via", command: via });
   if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
   const [other] = others;
@@ -276,7 +290,7 @@ function executorOf(
     others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
   ) {
     throw new UsageError(
-      "say where to run the command: one of --url URL, --stdio or --via COMMAND",
+      "say where the executor is: one of --url URL, --stdio, --ssh HOST or --via COMMAND",
     );
   }
   if (other !== undefined || url === undefined) {
@@ -303,6 +317,14 @@ function ownDirectory(): PathUri {
   const path = workingDirectory();
   if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");
   return PathUri.fromNativePath(path);
+}
+
+/** The directories that `--workspace` names. @throws {UsageError} */
+export function workspaceDirectories(
+  paths: readonly string[] | undefined,
+  executor: ExecutorChoice,
+): PathUri[] {
+  return (paths ?? []).map((path) => directory("--workspace", path, executor));
 }
 
 /** A directory on the executor's machine, whatever system that has. */

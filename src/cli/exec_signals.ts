@@ -16,6 +16,8 @@ export class GivenUp extends Error {
 const REPEATED_WITHIN_MS = 5000;
 /** How long a killed command may take to exit, in milliseconds. */
 const KILLED_WITHIN_MS = 2000;
+/** How long a signal waits for a command that is being started, in milliseconds. */
+const STARTED_WITHIN_MS = 2000;
 
 /** As in shells: 128 + n for signal n. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -48,14 +50,37 @@ export class ForwardedSignals implements Disposable {
   #exitCode: number | undefined;
   #interrupts: number[] = [];
   #grace: number | undefined;
+  #starting = false;
+  /** It came while the process was being started. */
+  #early: ForwardedSignal | undefined;
 
   constructor() {
     this.#givenUp.promise.catch(() => {});
   }
 
+  /**
+   * Passes signals on to the process that an action starts, also those that come meanwhile: the process
+   * may run before the answer is here.
+   *
+   * @throws {GivenUp} when the answer is late, or another signal comes
+   */
+  async started<P extends SignalledProcess["process"]>(
+    action: Promise<P>,
+    target: Omit<SignalledProcess, "process">,
+  ): Promise<P> {
+    this.#starting = true;
+    const process = await this.orGivenUp(action).finally(() => this.#starting = false);
+    this.forwardTo({ ...target, process });
+    return process;
+  }
+
   /** Passes signals on to a process from now on. */
   forwardTo(target: SignalledProcess): void {
     this.#target = target;
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    if (this.#early !== undefined) this.#received(this.#early);
+    this.#early = undefined;
   }
 
   /** The process has exited, though its descendants may still write output. */
@@ -82,6 +107,12 @@ export class ForwardedSignals implements Disposable {
   #received(signal: ForwardedSignal): void {
     if (this.#ignored.has(signal)) return;
     const target = this.#target;
+    if (target === undefined && this.#starting && this.#early === undefined) {
+      this.#early = signal;
+      const late = () => this.giveUp(new GivenUp(EXIT_CODES[signal]));
+      this.#grace = setTimeout(late, STARTED_WITHIN_MS);
+      return;
+    }
     if (target === undefined || this.#exitCode !== undefined) {
       return this.giveUp(new GivenUp(this.#exitCode ?? EXIT_CODES[signal]));
     }

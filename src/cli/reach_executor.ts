@@ -1,5 +1,9 @@
-import { type ClientOptions, ConnectionError, ExecServerClient } from "../client/mod.ts";
-import type { Endpoint } from "../client/mod.ts";
+import {
+  type ClientOptions,
+  ConnectionError,
+  type Endpoint,
+  ExecServerClient,
+} from "../client/mod.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
@@ -65,7 +69,7 @@ export async function reachExecutor(
   try {
     const client = await ExecServerClient.connect(endpoint, {
       pipelined: true,
-      connectTimeoutMs: ssh === undefined ? options.connectTimeoutMs : UPLOAD_TIMEOUT_MS,
+      connectTimeoutMs: waitsForPeople(executor) ? UPLOAD_TIMEOUT_MS : options.connectTimeoutMs,
       recoveryTimeoutMs: options.reconnectTimeoutMs,
       slowConsumer: "wait",
       onInterrupted: ({ message }) => options.say(`${message}; reconnecting`),
@@ -84,6 +88,11 @@ export async function reachExecutor(
     }
     throw error;
   }
+}
+
+/** Whether connecting may take as long as a passphrase or an upload. */
+function waitsForPeople(executor: ExecutorChoice): boolean {
+  return executor.kind === "ssh" && executor.options.interactive !== false;
 }
 
 async function throughSsh(

@@ -134,7 +134,7 @@ function startService(
   reserved?: () => ReservedResources,
 ): Service {
   surviveStrayRejections();
-  const { retainedBytes, limits, memory, bounds, sandboxMechanism } = options;
+  const { retainedBytes, limits, memory, bounds, sandboxMechanism, forbidPortForwarding } = options;
   const { graceMs, sessionRetentionMs, maxSessionRetentionMs, retainOnDiskBytes } = options;
   if (Deno.build.os === "linux") {
     closeInheritedDescriptorsOnExec();
@@ -167,6 +167,7 @@ function startService(
     telemetry,
     audit,
     reserved,
+    portForwarding: !forbidPortForwarding,
   });
   const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
   return { keeper, executor, sandbox, telemetry, checkPeer };
@@ -184,7 +185,7 @@ function spoolPlaces({ XDG_CACHE_HOME, HOME, TMPDIR }: Environment): string[] {
     HOME && `${HOME}/.cache/remex/output`,
     `/var/tmp/${own}`,
     `${TMPDIR || "/tmp"}/${own}`,
-  ].filter((path) => path !== undefined && isAbsolute(path)).map(String);
+  ].filter((path): path is string => path !== undefined && isAbsolute(path));
 }
 
 /**

@@ -39,6 +39,7 @@ export interface ServeOptions {
   readonly exitOnStdinClose: boolean;
   /** How long it may have nothing to do before it ends, in milliseconds; 0 for ever. */
   readonly exitWhenIdleMs: number;
+  readonly forbidPortForwarding: boolean;
   /** How long a client may be silent before it is sent a ping, in milliseconds; 0 for never. */
   readonly pingIntervalMs: number;
   /** Output kept of each process, in bytes. */
@@ -116,6 +117,7 @@ export function serveOptions(configuration: Configuration): ServeOptions {
     authentication,
     tls: tlsOptions(listen, configuration),
     sandboxMechanism: configuration.get("sandboxMechanism"),
+    forbidPortForwarding: configuration.get("forbidPortForwarding"),
     limits: {
       connections: configuration.get("maxConnections"),
       sessions: configuration.get("maxSessions"),

@@ -24,10 +24,11 @@ export const SSH_OPTIONS = {
   },
 } as const;
 
+/** The values of these options. */
+export type SshValues = { readonly [Name in keyof typeof SSH_OPTIONS]?: string | undefined };
+
 /** What the options say; undefined without `--ssh`. @throws {UsageError} */
-export function sshOptions(
-  values: { readonly [Name in keyof typeof SSH_OPTIONS]?: string | undefined },
-): SshOptions | undefined {
+export function sshOptions(values: SshValues): SshOptions | undefined {
   const { ssh, "ssh-command": sshCommand, binary } = values;
   if (ssh === undefined) {
     if (sshCommand !== undefined) throw new UsageError("--ssh-command is of use with --ssh only");

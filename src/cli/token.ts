@@ -11,7 +11,7 @@ import { UsageError } from "./usage_error.ts";
 const TOKEN_BYTES = 32;
 const DEFAULT_LIFE_SECONDS = 3600;
 
-const SIGNED = ["ws-issuer", "ws-audience", "expires-in"] as const;
+const SIGNED = ["ws-issuer", "ws-audience", "subject", "expires-in"] as const;
 
 const OPTIONS = {
   sha256: {
@@ -29,6 +29,11 @@ const OPTIONS = {
     type: "string",
     placeholder: "AUDIENCE",
     meaning: "audience that the signed token is meant for",
+  },
+  subject: {
+    type: "string",
+    placeholder: "SUBJECT",
+    meaning: "whom the signed token names: an executor's audit log has it",
   },
   "expires-in": {
     type: "string",
@@ -79,13 +84,14 @@ async function signedToken(
   const path = values["ws-shared-secret-file"];
   const secret = await readSharedSecret({ setting: "--ws-shared-secret-file", path });
   const { SignJWT } = await import("jose/jwt/sign");
-  const { "ws-issuer": issuer, "ws-audience": audience } = values;
+  const { "ws-issuer": issuer, "ws-audience": audience, subject } = values;
   const life = lifeSeconds(values["expires-in"]);
   const now = Math.floor(Date.now() / 1000);
   const unsigned = new SignJWT().setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuedAt(now).setExpirationTime(now + life);
   if (issuer !== undefined) unsigned.setIssuer(issuer);
   if (audience !== undefined) unsigned.setAudience(audience);
+  if (subject !== undefined) unsigned.setSubject(subject);
   return await unsigned.sign(secret);
 }
 

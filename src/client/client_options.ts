@@ -58,6 +58,8 @@ export interface ClientOptions {
   readonly onInterrupted?: (reason: ConnectionError) => void;
   /** Called with the id of a watch of `fs/watchMissing` that has seen a change. */
   readonly onMissingChanged?: (watchId: number) => void;
+  /** Called once, when the session has ended: the executor was lost for good, or the client closed. */
+  readonly onEnded?: (reason: ConnectionError) => void;
   /** Called when the client has reconnected. */
   readonly onRestored?: () => void;
 }

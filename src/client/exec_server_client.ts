@@ -1,3 +1,4 @@
+import type { JsonText } from "../protocol/envelope.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -12,6 +13,7 @@ import {
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
 import { IncomingBodies } from "./incoming_bodies.ts";
+import { RemoteTcpConnection } from "./remote_tcp.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
@@ -108,12 +110,13 @@ export class ExecServerClient implements AsyncDisposable {
   /**
    * Makes any other request.
    *
+   * @param params also as the JSON that they are on the wire, which is not looked at
    * @throws {RpcError} what the executor answered
    * @throws {ConnectionError} when the connection is lost before the answer, or there is no session
    */
   call<M extends Exclude<Method, "initialize" | "process/start">>(
     method: M,
-    params: ParamsInput<M>,
+    params: ParamsInput<M> | JsonText,
   ): Promise<Result<M>> {
     return this.#link.use((connection) => connection.call(method, params));
   }
@@ -150,6 +153,16 @@ export class ExecServerClient implements AsyncDisposable {
         throw error;
       }
     });
+  }
+
+  /**
+   * Connects to a port of the loopback address of the executor's machine.
+   *
+   * @throws {RpcError} when nothing listens there, or the executor does not allow it
+   * @throws {ConnectionError} when the executor is lost; connections end with the client's own
+   */
+  connectTcp(port: number): Promise<RemoteTcpConnection> {
+    return this.#link.use((connection) => RemoteTcpConnection.connect(connection, port));
   }
 
   /**
@@ -300,6 +313,7 @@ export class ExecServerClient implements AsyncDisposable {
   #ended(reason: ConnectionError): void {
     for (const process of [...this.#processes.values()]) process.fail(reason);
     this.#bodies.fail(reason);
+    this.#options.onEnded?.(reason);
   }
 }
 

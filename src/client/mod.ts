@@ -37,4 +37,5 @@ export type {
   WriteStatus,
 } from "./exec_process.ts";
 export { ExecServerClient } from "./exec_server_client.ts";
+export { RemoteTcpConnection } from "./remote_tcp.ts";
 export { ProcessError, type ProcessErrorCode } from "./process_error.ts";

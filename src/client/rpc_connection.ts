@@ -1,5 +1,10 @@
 import type * as z from "zod/mini";
-import { encodeNotification, encodeRequest, parseMessage } from "../protocol/envelope.ts";
+import {
+  encodeNotification,
+  encodeRequest,
+  type JsonText,
+  parseMessage,
+} from "../protocol/envelope.ts";
 import { RpcError } from "../protocol/errors.ts";
 import {
   isNotification,
@@ -84,7 +89,7 @@ export class RpcConnection {
    * @throws {RpcError} what the executor answered
    * @throws {ConnectionError} when the connection ends first; the request may have been carried out
    */
-  async call<M extends Method>(method: M, params: ParamsInput<M>): Promise<Result<M>> {
+  async call<M extends Method>(method: M, params: ParamsInput<M> | JsonText): Promise<Result<M>> {
     const answer = await this.#request(method, params);
     const parsed = contracts[method].result.safeParse(answer);
     if (parsed.success) return parsed.data;

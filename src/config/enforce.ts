@@ -121,7 +121,7 @@ function enforceCommandLimits(
 }
 
 /** The settings that a requirement of the same name decides. */
-const FIXED = ["sandboxMechanism", "auditLog"] as const;
+const FIXED = ["sandboxMechanism", "auditLog", "forbidPortForwarding"] as const;
 
 function enforceFixed(
   configuration: Configuration,

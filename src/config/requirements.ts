@@ -53,6 +53,12 @@ const table = {
     meaning: "false: the executor's proxy connects directly, never through a proxy of HTTP_PROXY " +
       "and similar variables",
   },
+  forbidPortForwarding: {
+    type: toggle(),
+    meaning:
+      "the `forbidPortForwarding` of every executor. Clients cannot connect to ports of this " +
+      "machine either unless `allowedNetwork` is `any`",
+  },
   sandboxMechanism: {
     type: choice("MECHANISM", ["bubblewrap", "landlock"]),
     meaning: "the only mechanism that sandboxes commands on Linux: bubblewrap or landlock",

@@ -18,7 +18,7 @@ import {
 } from "./value_types.ts";
 
 /** The commands that have settings. */
-export type ConfiguredCommand = "serve" | "exec";
+export type ConfiguredCommand = "serve" | "exec" | "cp" | "forward";
 
 /** The mechanisms that can sandbox commands on Linux; `auto` is the first that works. */
 export const SANDBOX_MECHANISMS = ["auto", "bubblewrap", "landlock"] as const;
@@ -57,6 +57,8 @@ export const SANDBOX_PROFILES = ["read-only", "workspace-write", "danger-full-ac
 
 const serve: readonly ConfiguredCommand[] = ["serve"];
 const exec: readonly ConfiguredCommand[] = ["exec"];
+/** The commands that reach an executor. */
+const clients: readonly ConfiguredCommand[] = ["exec", "cp", "forward"];
 
 /** A setting that always has a value. */
 function setting<T extends string | number | boolean>(
@@ -218,6 +220,12 @@ const table = {
     "mechanism that sandboxes commands on Linux: bubblewrap, which hides more, landlock, which " +
       "starts faster, or auto",
   ),
+  forbidPortForwarding: setting(
+    serve,
+    toggle(),
+    false,
+    "do not let clients connect to ports of this machine's loopback address, as `remex forward` does",
+  ),
   auditLog: optional(
     serve,
     path(),
@@ -230,30 +238,30 @@ const table = {
     0,
     "shut down once there has been no client, no session and no process for so long; 0 for never",
   ),
-  url: optional(exec, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
-  tokenFile: optional(exec, path(), "file with the token that the executor requires"),
+  url: optional(clients, url(), "address of the executor: ws://HOST:PORT, wss://HOST or unix:PATH"),
+  tokenFile: optional(clients, path(), "file with the token that the executor requires"),
   sandbox: optional(
-    exec,
+    [...exec, "cp"],
     choice("PROFILE", SANDBOX_PROFILES),
-    `permission profile of the command: ${inWords(SANDBOX_PROFILES)}`,
+    `permission profile of the command or the copy: ${inWords(SANDBOX_PROFILES)}`,
   ),
   connectTimeout: rare(
-    setting(exec, seconds("above zero"), 10, "seconds to wait for the executor"),
+    setting(clients, seconds("above zero"), 10, "seconds to wait for the executor"),
   ),
   reconnectTimeout: rare(setting(
-    exec,
+    clients,
     seconds("above zero"),
     25,
     "seconds to go on reconnecting after the connection broke",
   )),
   log: setting(
-    [...serve, ...exec],
+    [...serve, ...clients],
     choice("LEVEL", LOG_LEVELS),
     "warn",
     `level of the log: ${inWords(LOG_LEVELS)}`,
   ),
   logFormat: setting(
-    [...serve, ...exec],
+    [...serve, ...clients],
     choice("FORMAT", LOG_FORMATS),
     "text",
     `format of the log: ${inWords(LOG_FORMATS)}`,

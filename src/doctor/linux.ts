@@ -35,7 +35,7 @@ export function linuxChecks({ abilities, settings }: LinuxFacts): DoctorCheck[] 
     bubblewrapCheck(bubblewrap, spare),
     ...settingChecks(settings, works, spare),
     landlockCheck(landlock, works ? "warning" : "failed"),
-    supervisionCheck(supervision, works ? "warning" : "failed"),
+    supervisionCheck(supervision, works),
     seccompCheck(seccomp),
     ...works ? helperChecks(abilities) : [],
   ];
@@ -123,14 +123,20 @@ function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCh
 
 function supervisionCheck(
   supervision: SupervisionAbility,
-  status: "warning" | "failed",
+  bubblewrapWorks: boolean,
 ): DoctorCheck {
   const name = "supervisor";
   if (supervision.kind === "unusable") {
-    return { name, status, detail: supervision.reason, fix: supervision.fix };
+    const { reason, fix } = supervision;
+    return bubblewrapWorks
+      ? { name, status: "warning", detail: `${reason}: ${PLACEHOLDERS}`, fix }
+      : { name, status: "failed", detail: reason, fix };
   }
   return ok(name, "system calls can be handed over: Landlock enforces all that bubblewrap does");
 }
+
+const PLACEHOLDERS =
+  "while a command runs, empty directories stand where protected names are missing";
 
 function seccompCheck(seccomp: boolean): DoctorCheck {
   const name = "seccomp";

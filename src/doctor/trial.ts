@@ -20,13 +20,23 @@ export interface Trial {
 /** The program that a trial runs. */
 const SHELL = "/bin/sh";
 
-/** The exit codes of the trial's command. */
+/** How the command tells what happened. With any other code something kept it from trying. */
 const ESCAPED = 3;
 const HELD_BACK = 4;
+const NO_NULL_DEVICE = 5;
+const KEPT = 6;
 
-const IN_READ_ONLY = `mkdir "$0/new" 2>/dev/null && exit ${ESCAPED}; exit 0`;
-const IN_WRITABLE = `mkdir "$0/new" 2>/dev/null || exit ${HELD_BACK}; ` +
-  `mkdir "$0/.git" 2>/dev/null && exit ${ESCAPED}; exit 0`;
+/** What mkdir(1) ends with if it ran and could not make a directory. */
+const NOT_MADE = 1;
+
+const FIRST = `(: > /dev/null) || exit ${NO_NULL_DEVICE}; `;
+/** A mkdir that did not run has refused nothing. */
+const refused = (path: string) =>
+  `why=$(mkdir "${path}" 2>&1); case $? in 0) exit ${ESCAPED};; ${NOT_MADE}) ;; ` +
+  `*) echo "$why"; exit 1;; esac; `;
+const IN_READ_ONLY = `${FIRST}${refused("$0/new")}exit ${KEPT}`;
+const IN_WRITABLE = `${FIRST}mkdir "$0/new" || exit ${HELD_BACK}; ` +
+  `${refused("$0/.git")}exit ${KEPT}`;
 
 /**
  * Runs a command in a sandbox; the command tries what the profile allows and what it denies.
@@ -105,7 +115,7 @@ async function tryIn(
     stdio: { kind: "pipes", stdin: "empty" },
   });
   switch (exitCode) {
-    case 0:
+    case KEPT:
       return undefined;
     case ESCAPED:
       return {
@@ -113,7 +123,15 @@ async function tryIn(
         fix: "do not rely on sandboxes here; update the kernel and bubblewrap",
       };
     case HELD_BACK:
-      return { detail: "a command could not write to its workspace", fix: LOOK_FOR_DENIALS };
+      return {
+        detail: inOneLine(`a command could not write to its workspace: ${output}`),
+        fix: LOOK_FOR_DENIALS,
+      };
+    case NO_NULL_DEVICE:
+      return {
+        detail: inOneLine(`a command could not write to /dev/null: ${output}`),
+        fix: "give /dev/null its mode back: chmod 666 /dev/null",
+      };
     default:
       return {
         detail: inOneLine(`a command ended with exit code ${exitCode}: ${output}`),

@@ -1,6 +1,7 @@
 import { copyInodeFlags } from "../os/inode_flags.ts";
 import { copyExtendedAttributes } from "../os/xattr.ts";
 import { decodeBase64 } from "../protocol/schema_parts.ts";
+import { applyAttributes, type NewAttributes } from "./attributes.ts";
 import { copyContent } from "./copy_content.ts";
 import { DeferredClose, EarlyWriteback } from "./background_io.ts";
 import { systemErrorCode } from "./io_error.ts";
@@ -45,6 +46,7 @@ const SPECIAL_MODE_BITS = 0o7000;
  * Nothing waits for the disk: whether a loss of power leaves the old content or the new one is up to
  * the file system, of which ext4 and btrfs keep the order of data and rename.
  *
+ * @param attributes what it is to have besides. @default as it was, or as any new file has
  * @throws {RpcError} -32600 if there is a FIFO, a socket or a device
  * @throws {SyntaxError} if the content is not base64; the file is then as it was
  * @throws the system's error; bytes that do not fit on the disk leave the old content as it was,
@@ -54,19 +56,31 @@ export async function atomicWrite(
   destination: Destination,
   content: FileContent,
   signal?: AbortSignal,
+  attributes: NewAttributes = {},
 ): Promise<void> {
   using replaced = new DeferredClose();
   // Replacing a file would not find out whether it may be written.
   await using file = await destination.open();
-  if (file === undefined) return await createFile(destination, content, signal);
+  if (file === undefined) return await createFile(destination, content, signal, attributes);
   const old = await file.stat();
   if (isReplaceable(old)) {
     const name = await destination.nameOf(old);
     if (name !== undefined && old.size >= SLOWLY_FREED_BYTES) replaced.hold(name);
-    if (name !== undefined && await replaceFile(destination, name, old, content, signal)) {
-      return;
-    }
+    if (
+      name !== undefined &&
+      await replaceFile(destination, { name, old, content, attributes }, signal)
+    ) return;
   }
+  await writeInPlace(file, destination, content, signal);
+  if (destination.file !== undefined) await applyAttributes(destination.file, attributes);
+}
+
+async function writeInPlace(
+  file: FileHandle,
+  destination: Destination,
+  content: FileContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (content.kind === "copy") return await copyInPlace(content.source, destination, signal);
   if (content.kind === "staged") {
     await using source = await open(content.source, constants.O_RDONLY);
@@ -85,34 +99,44 @@ async function createFile(
   destination: Destination,
   content: FileContent,
   signal: AbortSignal | undefined,
+  attributes: NewAttributes,
 ): Promise<void> {
   const name = await destination.newName();
-  await using temp = await createTempFile(destination, name, content);
+  await using temp = await createTempFile(destination, name, content, attributes);
   if (temp !== undefined) {
     await fill(temp, content, signal);
+    await applyAttributes(temp.path, attributes);
     return await temp.moveTo(name);
   }
   // What keeps a file from being created beside the name mostly does so at the name, too, and then
   // the system says it best. If not, the content at least does not stay there half.
   await using file = await destination.create(name, NEW_FILE_MODE);
   await fill(file, content, signal);
+  await applyAttributes(file.path, attributes);
   file.keep();
+}
+
+/** What is to become of the file that has a name. */
+interface Replacement {
+  readonly name: string;
+  readonly old: Stats;
+  readonly content: FileContent;
+  readonly attributes: NewAttributes;
 }
 
 /** Returns false, leaving no trace, if the file has to be written in place. */
 async function replaceFile(
   destination: Destination,
-  name: string,
-  old: Stats,
-  content: FileContent,
+  { name, old, content, attributes }: Replacement,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  await using temp = await createTempFile(destination, name, content, old);
+  await using temp = await createTempFile(destination, name, content, attributes, old);
   if (temp === undefined) return false;
   {
     await using writeback = new EarlyWriteback(temp.path);
     await fill(temp, content, signal, () => writeback.begin());
   }
+  await applyAttributes(temp.path, attributes);
   try {
     await temp.moveTo(name);
     return true;
@@ -245,11 +269,12 @@ async function createTempFile(
   destination: Destination,
   name: string,
   content: FileContent,
+  { permissions }: NewAttributes,
   old?: Stats,
 ): Promise<TempFile | undefined> {
   // Not normalized: `..` behind a link leads elsewhere than the text tells.
   const path = `${dirname(name)}/.remex-${crypto.randomUUID()}.tmp`;
-  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const mode = old === undefined && permissions === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
   const staged = content.kind === "staged" && content.linkable;
   const temp =
     await (staged ? TempFile.adopt(path, content.source) : destination.createNameless(path, mode))

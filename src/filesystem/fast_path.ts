@@ -33,10 +33,11 @@ const answers: { readonly [M in FileMethod]?: DirectAnswer<M> } = {
     return dataBase64 === undefined ? undefined : { dataBase64 };
   },
   "fs/readDirectory": (_, entry) => smallListing(entry),
-  "fs/writeFile": ({ dataBase64 }, entry) => {
+  "fs/writeFile": ({ dataBase64, permissions, modifiedAtMs }, entry) => {
     if (dataBase64.length > SMALL_TEXT_LENGTH) return undefined;
     const bytes = decodeBase64(dataBase64);
-    return bytes !== undefined && storeSmall(entry, bytes) ? {} : undefined;
+    const attributes = { permissions, modifiedAtMs };
+    return bytes !== undefined && storeSmall(entry, bytes, attributes) ? {} : undefined;
   },
 };
 

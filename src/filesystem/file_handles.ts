@@ -1,4 +1,4 @@
-import { invalidRequest, notFound } from "../protocol/errors.ts";
+import { invalidParams, invalidRequest, notFound } from "../protocol/errors.ts";
 import { MAX_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -6,7 +6,14 @@ import { systemErrorCode, toRpcError } from "./io_error.ts";
 import { hostPath } from "./named.ts";
 import { openRegularFile } from "./open.ts";
 import { plainPaths } from "./plain_paths.ts";
-import { notOpenFor, stageBeside, StagedFile, storeStaged } from "./staged_file.ts";
+import {
+  discardResumable,
+  notOpenFor,
+  resumeBeside,
+  stageBeside,
+  StagedFile,
+  storeStaged,
+} from "./staged_file.ts";
 import { readFully } from "./transfer.ts";
 import type { FileHandle } from "node:fs/promises";
 
@@ -16,6 +23,8 @@ export interface FileOpener {
   readonly open: (path: PathUri) => Promise<FileHandle>;
   /** Begins what is to become a regular file's content. */
   readonly stage: (path: PathUri) => Promise<StagedFile>;
+  /** The same, or goes on with what the key names. */
+  readonly resume: (path: PathUri, key: string) => Promise<StagedFile>;
 }
 
 /** Files that one connection may have open. */
@@ -39,7 +48,7 @@ export class FileHandles implements AsyncDisposable {
    * @param opener how the path is followed
    */
   async open(
-    { handleId, path, mode }: Params<"fs/open">,
+    { handleId, path, mode, resumeKey }: OpenParams,
     opener: FileOpener = plainOpener,
   ): Promise<ResultInput<"fs/open">> {
     refuseLongId(handleId);
@@ -49,15 +58,16 @@ export class FileHandles implements AsyncDisposable {
     if (this.#files.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const opening = open(path, mode, opener);
+    const opening = open(path, mode, resumeKey, opener);
     this.#files.set(handleId, opening);
     try {
-      await opening;
+      const file = await opening;
+      const resumed = mode === "resume" && file instanceof StagedFile;
+      return { handleId, ...resumed ? { size: file.size } : {} };
     } catch (error) {
       if (this.#files.get(handleId) === opening) this.#files.delete(handleId);
       throw error;
     }
-    return { handleId };
   }
 
   /** `fs/readBlock`: the end is reached when there is less than was asked for. */
@@ -95,26 +105,30 @@ export class FileHandles implements AsyncDisposable {
     } catch (error) {
       if (this.#files.get(handleId) === opening) {
         this.#files.delete(handleId);
-        await file[Symbol.asyncDispose]();
+        await discard(file);
       }
       throw toRpcError(error);
     }
   }
 
   /**
-   * `fs/close`: what was written becomes the file's content. An unknown handle is as good as a
-   * closed one.
+   * `fs/close`: what was written becomes the file's content, unless it is to be discarded. An unknown
+   * handle is as good as a closed one.
    */
-  async close({ handleId }: Params<"fs/close">): Promise<ResultInput<"fs/close">> {
+  async close(
+    { handleId, permissions, modifiedAtMs, discard: given }: CloseParams,
+  ): Promise<ResultInput<"fs/close">> {
     refuseLongId(handleId);
     const opening = this.#files.get(handleId);
     this.#files.delete(handleId);
     await using file = await opening?.catch(() => undefined);
     if (!(file instanceof StagedFile)) return {};
     try {
-      await file.commit();
+      if (given === true) await file.discard();
+      else await file.commit({ permissions, modifiedAtMs });
       return {};
     } catch (error) {
+      await file.discard().catch(() => {});
       throw toRpcError(error);
     }
   }
@@ -125,6 +139,16 @@ export class FileHandles implements AsyncDisposable {
     this.#files.clear();
     await Promise.all(files.map(closed));
   }
+}
+
+type OpenParams = Omit<Params<"fs/open">, "resumeKey"> & {
+  readonly resumeKey?: string | undefined;
+};
+type CloseParams = Pick<Params<"fs/close">, "handleId"> & Partial<Params<"fs/close">>;
+
+async function discard(file: StagedFile): Promise<void> {
+  await using _closing = file;
+  await file.discard().catch(() => {});
 }
 
 /** @throws {RpcError} -32004 */
@@ -148,20 +172,35 @@ export const plainOpener: FileOpener = {
   },
   stage: async (path) => {
     const name = hostPath(path);
-    return await StagedFile.create(
-      await stageBeside(name, plainPaths),
-      (content) => storeStaged(name, plainPaths, content),
-    );
+    return await StagedFile.create(await stageBeside(name, plainPaths), {
+      store: (content, attributes) => storeStaged(name, plainPaths, content, attributes),
+    });
+  },
+  resume: async (path, key) => {
+    const name = hostPath(path);
+    return await StagedFile.create(await resumeBeside(name, plainPaths, key), {
+      store: (content, attributes) => storeStaged(name, plainPaths, content, attributes, key),
+      discard: () => discardResumable(name, plainPaths, key),
+    });
   },
 };
 
 async function open(
   path: PathUri,
   mode: Params<"fs/open">["mode"],
+  resumeKey: string | undefined,
   opener: FileOpener,
 ): Promise<OpenFile | StagedFile> {
   try {
-    return mode === "replace" ? await opener.stage(path) : new OpenFile(await opener.open(path));
+    switch (mode) {
+      case "read":
+        return new OpenFile(await opener.open(path));
+      case "replace":
+        return await opener.stage(path);
+      case "resume":
+        if (resumeKey === undefined) throw invalidParams("`resumeKey` is missing");
+        return await opener.resume(path, resumeKey);
+    }
   } catch (error) {
     throw toRpcError(error);
   }

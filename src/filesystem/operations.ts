@@ -9,6 +9,7 @@ import { openRegularFile } from "./open.ts";
 import type { Paths } from "./paths.ts";
 import { plainPaths } from "./plain_paths.ts";
 import { readDirectory } from "./read_directory.ts";
+import { list, makeSymbolicLink, setAttributes, stat } from "./attributes.ts";
 import { atomicWrite } from "./atomic_write.ts";
 import { readFully } from "./transfer.ts";
 import { walk } from "./walk.ts";
@@ -42,6 +43,10 @@ const functions = {
   "fs/walk": walk,
   "fs/remove": remove,
   "fs/copy": copy,
+  "fs/stat": stat,
+  "fs/list": list,
+  "fs/setAttributes": setAttributes,
+  "fs/symlink": makeSymbolicLink,
 } as const;
 
 /** The name of a request about paths. */
@@ -206,13 +211,14 @@ async function remove(
  * {@linkcode atomicWrite}.
  */
 async function writeFile(
-  { path, dataBase64 }: Params<"fs/writeFile">,
+  { path, dataBase64, permissions, modifiedAtMs }: Params<"fs/writeFile">,
   signal: AbortSignal | undefined,
   paths: Paths,
 ): Promise<ResultInput<"fs/writeFile">> {
   try {
     using destination = paths.destination(hostPath(path));
-    await atomicWrite(destination, { kind: "base64", text: dataBase64 }, signal);
+    const attributes = { permissions, modifiedAtMs };
+    await atomicWrite(destination, { kind: "base64", text: dataBase64 }, signal, attributes);
     return {};
   } catch (error) {
     // It is decoded while it is written, and nothing has come of that; but whatever else is wrong,

@@ -12,8 +12,9 @@ import { directoryEntries, EntryType } from "../os/directory_entries.ts";
 import { copyExtendedAttributes } from "../os/xattr.ts";
 import { type FileStatus, FileType, knownStatusOf, statusOf } from "../os/file_status.ts";
 import { copyInodeFlags } from "../os/inode_flags.ts";
-import { setMode, setOwner } from "../os/file_content.ts";
+import { setMode, setModificationTime, setOwner } from "../os/file_content.ts";
 import { renameSync, unlinkSync } from "../os/names.ts";
+import type { NewAttributes } from "./attributes.ts";
 import { lastError, SystemError } from "../os/errno.ts";
 
 /** Bytes of a file that is small. */
@@ -140,21 +141,28 @@ function linkedType(directory: Descriptor, name: string): number | "nowhere" | "
 /**
  * Makes a file hold these bytes and nothing else, by giving its name to a new one.
  *
+ * @param attributes what it is to have besides. @default as it was, or as any new file has
  * @returns whether it has been done
  */
-export function storeSmall(entry: LocalEntry, bytes: Uint8Array<ArrayBuffer>): boolean {
+export function storeSmall(
+  entry: LocalEntry,
+  bytes: Uint8Array<ArrayBuffer>,
+  { permissions, modifiedAtMs }: NewAttributes = {},
+): boolean {
   if (bytes.length > SMALL_FILE_BYTES) return false;
   const { directory, name, object } = entry;
   const old = object === undefined ? undefined : statusOf(object);
   if (old !== undefined && !isReplaceable(old)) return false;
   // Replacing a file would not find out whether it may be written.
   if (object !== undefined) withFile(object, Open.WriteOnly | Open.NonBlocking, () => {});
-  const mode = old === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
+  const mode = old === undefined && permissions === undefined ? NEW_FILE_MODE : PRIVATE_MODE;
   const file = openAt(directory, ".", Open.WriteOnly | Open.Temporary, mode);
   try {
     if (object !== undefined && old !== undefined) passOn(object, old, file);
     writeAll(file, bytes);
-    if (old !== undefined) setMode(file, old.mode);
+    const newMode = permissions ?? old?.mode;
+    if (newMode !== undefined) setMode(file, newMode);
+    if (modifiedAtMs !== undefined) setModificationTime(file, modifiedAtMs);
     giveName(file, directory, name);
   } finally {
     closeDescriptor(file);

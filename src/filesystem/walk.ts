@@ -41,9 +41,11 @@ export async function walk(
   const native = hostPath(path);
   using object = paths.object(native, "look");
   using entry = paths.entry(native, "look");
-  const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
   const walking = new Walk(options, paths);
-  if (target.isDirectory && (options.followDirectorySymlinks || !itself.isSymlink)) {
+  if (
+    (await object.stat()).isDirectory &&
+    (options.followDirectorySymlinks || !(await entry.stat()).isSymlink)
+  ) {
     await walking.run({ uri: path, native: object.name, depth: 0 }, signal);
   }
   return walking.answer;

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { Base64Alphabet } from "../protocol/base64.ts";
+
+type Base64Alphabet = "base64" | "base64url";
 
 /** What `src/protocol/base64.ts` does, without methods that Node has from version 25 on. */
 export function toBase64(bytes: Uint8Array, alphabet: Base64Alphabet = "base64"): string {

@@ -195,6 +195,23 @@ export class ControlGroup {
     }
   }
 
+  /**
+   * Takes programs in that have been started elsewhere. What they start from then on is in the group.
+   *
+   * @param pids of programs with a single thread each
+   * @throws {ControlGroupError} when they cannot be moved
+   */
+  admit(pids: readonly number[]): void {
+    try {
+      for (const [, directory] of this.#directories) {
+        for (const pid of pids) Deno.writeTextFileSync(`${directory}/cgroup.procs`, String(pid));
+      }
+    } catch (error) {
+      throw groupError(`the group ${this.name} cannot be entered`, error);
+    }
+    this.#enforce();
+  }
+
   /** Which limits have been run into: a process was killed for it, or one could not be started. */
   exceeded(): Set<GroupController> {
     const found = new Set<GroupController>();

@@ -4,6 +4,7 @@ import { libraryTable } from "./libc.ts";
 
 const libc = libraryTable({
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  futimens: { parameters: ["i32", "buffer"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
@@ -23,6 +24,8 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const SYNC_FILE_RANGE_WRITE = 2;
 const TO_THE_END = 0n;
+/** In the place of nanoseconds: the time stays as it is (utimensat(2)). */
+const UTIME_OMIT = 0x3fff_fffen;
 
 /** A part of a file, in bytes; `end` is the first byte that does not belong to it. */
 export interface FileRange {
@@ -33,6 +36,15 @@ export interface FileRange {
 /** Sets the permissions of an open file (fchmod(2)). @throws {SystemError} */
 export function setMode(file: Descriptor, mode: number): void {
   succeed(libc().fchmod(file, mode));
+}
+
+/** Sets when an open file was modified, in milliseconds since 1970 (futimens(3)). @throws {SystemError} */
+export function setModificationTime(file: Descriptor, milliseconds: number): void {
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanoseconds = (milliseconds - seconds * 1000) * 1_000_000;
+  // Two `struct timespec`: of access, which stays, and of modification.
+  const times = BigInt64Array.of(0n, UTIME_OMIT, BigInt(seconds), BigInt(nanoseconds));
+  succeed(libc().futimens(file, new Uint8Array(times.buffer)));
 }
 
 /** Sets the owner and the group of an open file (fchown(2)). @throws {SystemError} */

@@ -20,6 +20,7 @@ const SECCOMP_IOCTL_NOTIF_ADDFD = 0x4018_2103n;
 /** Since Linux 6.6. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x4008_2104n;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1n;
+/** The kernel makes the call, as if there were no filter. Since Linux 5.5. */
 const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 /** Adding the descriptor and answering with its number are one step. Since Linux 5.14. */
 const SECCOMP_ADDFD_FLAG_SEND = 2;
@@ -110,7 +111,8 @@ export class NotificationListener {
 
   /**
    * Has the kernel make the call. Only for one that depends on nothing but its registers, and on
-   * what cannot become something else while the thread that made it waits.
+   * what cannot become something else while the thread that made it waits; and for programs that are
+   * trusted with whatever they call.
    */
   letGoOn(id: bigint): void {
     this.#answer.fill(0);

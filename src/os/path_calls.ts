@@ -13,6 +13,7 @@ import {
   O_WRONLY,
   PROC_SUPER_MAGIC,
   RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
   SYS_OPENAT2,
 } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -35,8 +36,8 @@ const calls = libraryTable({
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
 
-const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 const F_DUPFD_CLOEXEC = 1030;
+const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
 
 const ARM = Deno.build.arch === "aarch64";
 
@@ -77,14 +78,20 @@ export const FileType = {
 /** What the kernel says of an open object (statx(2)). */
 export interface ObjectStatus {
   readonly mode: number;
+  /** Whether something is mounted there, of which it is the root. */
+  readonly isMountRoot: boolean;
   readonly links: number;
   readonly user: number;
   readonly inode: bigint;
   /** Of what a device node stands for. */
   readonly deviceMajor: number;
   readonly deviceMinor: number;
+  /** The number of the file system that it is on. */
+  readonly fileSystem: bigint;
 }
 
+/** Since Linux 5.8. */
+const STATX_ATTR_MOUNT_ROOT = 0x2000n;
 const EMPTY = new Uint8Array(new ArrayBuffer(1));
 const how = new BigUint64Array(new ArrayBuffer(24));
 const howBytes = new Uint8Array(how.buffer);
@@ -106,14 +113,17 @@ export function openAt(
 /**
  * Holds the directory at a path (openat2(2)), all links followed but those of proc(5) that lead to
  * other processes' files. Returns the negative error number if it fails.
+ *
+ * @param followsLinks whether other links are followed; if not, it fails with ELOOP at one
  */
 export function openDirectoryAt(
   directory: Descriptor,
   path: Uint8Array<ArrayBuffer>,
+  followsLinks = true,
 ): Descriptor | number {
   how[0] = BigInt(OpenFlag.PathOnly | OpenFlag.Directory | OpenFlag.CloseOnExec);
   how[1] = 0n;
-  how[2] = RESOLVE_NO_MAGICLINKS;
+  how[2] = followsLinks ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS;
   const result = Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n));
   return result < 0 ? -lastErrno() : result;
 }
@@ -139,12 +149,14 @@ export function statusOf(object: Descriptor): ObjectStatus | number {
   );
   if (failed !== 0) return -lastErrno();
   return {
+    isMountRoot: (status.getBigUint64(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0n,
     links: status.getUint32(16, true),
     user: status.getUint32(20, true),
     mode: status.getUint16(28, true),
     inode: status.getBigUint64(32, true),
     deviceMajor: status.getUint32(128, true),
     deviceMinor: status.getUint32(132, true),
+    fileSystem: status.getBigUint64(136, true),
   };
 }
 

@@ -12,6 +12,14 @@ import * as z from "zod/mini";
 
 const sandbox = optional(sandboxContext);
 
+/** Permissions that may be set: read, write and execute, and sticky (chmod(2)). */
+export const PERMISSION_BITS = 0o1777;
+
+const permissions = optional(z.int().check(z.gte(0), z.lte(PERMISSION_BITS)));
+const modifiedAtMs = optional(z.int());
+/** What a file is to have when it takes its name; what is absent is as for any new file. */
+const newAttributes = { permissions, modifiedAtMs };
+
 /** Largest block of `fs/readBlock` or `fs/writeBlock`, in bytes. */
 export const MAX_BLOCK_BYTES = 1024 * 1024;
 
@@ -23,6 +31,7 @@ export const writeFileParams = lazy(() =>
     path: pathUriSchema,
     /** Decoded where it is used: what is no base64 here is an invalid operation, not a parameter. */
     dataBase64: z.string(),
+    ...newAttributes,
     sandbox,
   })
 );
@@ -108,12 +117,25 @@ export const openParams = lazy(() =>
   z.object({
     handleId: z.string(),
     path: pathUriSchema,
-    /** `replace`: the blocks written to the handle become the whole file when it is closed. */
-    mode: defaulted(z.enum(["read", "replace"]), "read"),
+    /**
+     * `replace`: the blocks written to the handle become the whole file when it is closed.
+     * `resume`: the same, and what was written outlasts the handle's connection, see `resumeKey`.
+     */
+    mode: defaulted(z.enum(["read", "replace", "resume"]), "read"),
+    /** Names the content: with the same one, writing to the same path goes on where it stopped. */
+    resumeKey: optional(z.string()),
     sandbox,
   })
 );
-export const openResult = lazy(() => z.object({ handleId: z.string() }));
+export const openResult = lazy(() =>
+  z.object({
+    handleId: z.string(),
+    /** Of `resume`: bytes that were written before. */
+    size: optional(unsignedInteger),
+  })
+);
+/** The data of an error that answers `fs/open`: somebody else is writing the same there. */
+export const openFailure = z.object({ reason: z.literal("inUse") });
 
 export const readBlockParams = lazy(() =>
   z.object({
@@ -134,7 +156,74 @@ export const writeBlockParams = lazy(() =>
   })
 );
 
-export const closeParams = lazy(() => z.object({ handleId: z.string() }));
+export const closeParams = lazy(() =>
+  z.object({
+    handleId: z.string(),
+    ...newAttributes,
+    /** Gives up what was written, and leaves nothing of it. */
+    discard: defaulted(z.boolean(), false),
+  })
+);
+
+/** What something at a path is, a link not followed unless asked for. */
+const attributes = {
+  kind: z.enum(["file", "directory", "symlink", "other"]),
+  /** In bytes. */
+  size: unsignedInteger,
+  /** Those of chmod(2); absent where the system has none. */
+  permissions: optional(unsignedInteger),
+  /** In milliseconds since 1970. */
+  modifiedAtMs: z.int(),
+  /** What a symbolic link says, in the system's bytes. */
+  targetBase64: optional(base64Bytes),
+};
+
+export const statParams = lazy(() =>
+  z.object({ path: pathUriSchema, followLinks: defaulted(z.boolean(), true), sandbox })
+);
+export const statResult = lazy(() =>
+  z.object({
+    ...attributes,
+    /** The same text for the same object, by whatever name or executor; absent if that is unknown. */
+    identity: optional(z.string()),
+  })
+);
+
+/** Entries in one answer to `fs/list`. */
+export const MAX_LISTED = 10_000;
+
+export const listParams = lazy(() =>
+  z.object({
+    path: pathUriSchema,
+    /** Only what comes after this name, as the answer before had it. */
+    after: optional(z.string()),
+    sandbox,
+  })
+);
+export const listResult = lazy(() =>
+  z.object({
+    entries: z.array(z.object({
+      /** The last segment of the path's URI, so that it is exact for names that are not UTF-8. */
+      name: z.string(),
+      ...attributes,
+    })),
+    /** Whether there is more after the last. */
+    more: z.boolean(),
+  })
+);
+
+export const setAttributesParams = lazy(() =>
+  z.object({ path: pathUriSchema, permissions, modifiedAtMs, sandbox })
+);
+
+export const symlinkParams = lazy(() =>
+  z.object({
+    path: pathUriSchema,
+    /** What the link is to say, in the system's bytes; decoded where it is used. */
+    targetBase64: z.string(),
+    sandbox,
+  })
+);
 
 export const watchMissingParams = lazy(() =>
   z.object({

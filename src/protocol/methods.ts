@@ -4,6 +4,7 @@ import * as filesystem from "./filesystem.ts";
 import * as http from "./http.ts";
 import * as lifecycle from "./lifecycle.ts";
 import * as process from "./process.ts";
+import * as tcp from "./tcp.ts";
 
 /** The families of methods, as errors name them to a client that is not initialized. */
 export type MethodFamily =
@@ -13,7 +14,8 @@ export type MethodFamily =
   | "environment status"
   | "environment config"
   | "filesystem"
-  | "http";
+  | "http"
+  | "tcp";
 
 interface MethodContract {
   readonly family: MethodFamily;
@@ -104,6 +106,14 @@ export const methods = {
   },
   "fs/writeBlock": { family: "filesystem", params: filesystem.writeBlockParams, result: empty },
   "fs/close": { family: "filesystem", params: filesystem.closeParams, result: empty },
+  "fs/stat": { family: "filesystem", params: filesystem.statParams, result: filesystem.statResult },
+  "fs/list": { family: "filesystem", params: filesystem.listParams, result: filesystem.listResult },
+  "fs/setAttributes": {
+    family: "filesystem",
+    params: filesystem.setAttributesParams,
+    result: empty,
+  },
+  "fs/symlink": { family: "filesystem", params: filesystem.symlinkParams, result: empty },
   "fs/watchMissing": {
     family: "filesystem",
     params: filesystem.watchMissingParams,
@@ -114,6 +124,11 @@ export const methods = {
     params: http.httpRequestParams,
     result: http.httpRequestResult,
   },
+  "tcp/connect": { family: "tcp", params: tcp.tcpConnectParams, result: empty },
+  "tcp/read": { family: "tcp", params: tcp.tcpConnectionParams, result: tcp.tcpReadResult },
+  "tcp/write": { family: "tcp", params: tcp.tcpWriteParams, result: empty },
+  "tcp/closeWrite": { family: "tcp", params: tcp.tcpConnectionParams, result: empty },
+  "tcp/close": { family: "tcp", params: tcp.tcpConnectionParams, result: empty },
 } as const satisfies Record<string, MethodContract>;
 
 /** The notifications that the executor sends. */

@@ -27,9 +27,14 @@ export async function hostMechanisms(observer?: PlaceholderObserver): Promise<Ho
       const { SeccompFilters } = await import("./seccomp/filter.ts");
       const { Bubblewrap } = await import("./bubblewrap/mechanism.ts");
       const { Landlock } = await import("./landlock/mechanism.ts");
+      const { GroupPool } = await import("./restricted_threads/group_pool.ts");
       const host = new LinuxHost();
       const filters = new SeccompFilters();
-      const mechanisms = [new Bubblewrap(host, filters, observer), new Landlock(host, filters)];
+      const groups = new GroupPool();
+      const mechanisms = [
+        new Bubblewrap(host, filters, groups, observer),
+        new Landlock(host, filters, groups),
+      ];
       return { os: "linux", name: "Linux", host, mechanisms };
     }
     case "darwin": {

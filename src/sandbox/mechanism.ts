@@ -76,6 +76,8 @@ export interface Mechanism<Abilities = unknown, Plan extends MechanismPlan = Mec
    * @param untrusted directories in which commands may have put programs: none is run from there
    */
   probe(untrusted: readonly string[]): Promise<Abilities>;
+  /** Begins to make what the policy is going to need and takes a while, whatever is found out. */
+  anticipate?(policy: BoundPolicy): void;
   /** Plans how to enforce a policy in full. It reads and changes nothing. */
   plan(policy: BoundPolicy, abilities: Abilities): Plan | RefusedPlan;
   /**
@@ -83,7 +85,7 @@ export interface Mechanism<Abilities = unknown, Plan extends MechanismPlan = Mec
    *
    * @throws {RpcError} -32603 if the command could not be started in full accordance with the plan
    */
-  wrap(plan: Plan, command: CommandToSandbox): SandboxedCommand;
+  wrap(plan: Plan, command: CommandToSandbox): SandboxedCommand | Promise<SandboxedCommand>;
 }
 
 /** Says what is missing where a mechanism does not work at all. */

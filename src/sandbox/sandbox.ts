@@ -37,7 +37,7 @@ export type SandboxPlan =
 export interface PlannedSandbox {
   readonly kind: MechanismName;
   /** @throws {RpcError} -32603 if the command could not be started as planned */
-  wrap(command: CommandToSandbox): SandboxedCommand;
+  wrap(command: CommandToSandbox): SandboxedCommand | Promise<SandboxedCommand>;
 }
 
 /** What whoever makes a {@linkcode Sandbox} decides. */
@@ -134,7 +134,7 @@ export class Sandbox implements AsyncDisposable {
       case "refused":
         throw cannotEnforce(plan.reason, plan.fix);
       default:
-        return plan.wrap(command);
+        return await plan.wrap(command);
     }
   }
 
@@ -178,6 +178,7 @@ async function planBy<Abilities, Plan extends MechanismPlan>(
   mechanism: Mechanism<Abilities, Plan>,
   policy: BoundPolicy,
 ): Promise<PlannedSandbox | RefusedPlan> {
+  mechanism.anticipate?.(policy);
   const plan = mechanism.plan(policy, await mechanism.probe(untrustedTrees(policy)));
   if (isRefused(plan)) return plan;
   return { kind: plan.kind, wrap: (command) => mechanism.wrap(plan, command) };

@@ -15,6 +15,8 @@ export interface AuditedClient {
   readonly transport: TransportKind | undefined;
   /** The client's address; undefined where it has none. */
   readonly peer: string | undefined;
+  /** Whom its token names; undefined where it names nobody. */
+  readonly subject: string | undefined;
 }
 
 /** A command that somebody asked for. */
@@ -108,6 +110,7 @@ export class AuditLog implements AsyncDisposable {
       process: processId,
       transport: client.transport,
       peer: client.peer,
+      subject: client.subject,
       user: this.#user,
       argv,
       arg0,

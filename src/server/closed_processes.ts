@@ -14,7 +14,7 @@ export class ClosedProcesses {
   readonly #limit: number;
   readonly #retentionMs: number;
   /** In the order in which they were closed. */
-  readonly #memories = new Set<TimedMemory>();
+  readonly #memories = new Map<Memory, () => void>();
 
   /**
    * @param limit number of processes remembered at the same time, at least 1
@@ -33,9 +33,9 @@ export class ClosedProcesses {
    */
   remember(evict: () => void, options: { readonly withoutEnd?: boolean } = {}): Memory {
     const patienceMs = options.withoutEnd === true ? undefined : this.#retentionMs;
-    const memory = new TimedMemory(evict, patienceMs, () => this.#end(memory));
-    this.#memories.add(memory);
-    const [oldest] = this.#memories;
+    const memory = new TimedMemory(patienceMs, () => this.#end(memory));
+    this.#memories.set(memory, evict);
+    const [oldest] = this.#memories.keys();
     if (this.#memories.size > this.#limit && oldest !== undefined) this.#end(oldest);
     return memory;
   }
@@ -43,27 +43,22 @@ export class ClosedProcesses {
   /** Stops remembering a process, without calling `evict`. */
   forget(memory: Memory): void {
     memory.stopForgetting();
-    for (const one of this.#memories) {
-      if (one === memory) this.#memories.delete(one);
-    }
+    this.#memories.delete(memory);
   }
 
-  #end(memory: TimedMemory): void {
-    if (!this.#memories.has(memory)) return;
+  #end(memory: Memory): void {
+    const evict = this.#memories.get(memory);
     this.forget(memory);
-    memory.evict();
+    evict?.();
   }
 }
 
 class TimedMemory implements Memory {
-  /** Removes the process from its session. */
-  readonly evict: () => void;
   readonly #patienceMs: number | undefined;
   readonly #over: () => void;
   #timer: number | undefined;
 
-  constructor(evict: () => void, patienceMs: number | undefined, over: () => void) {
-    this.evict = evict;
+  constructor(patienceMs: number | undefined, over: () => void) {
     this.#patienceMs = patienceMs;
     this.#over = over;
   }

@@ -2,6 +2,7 @@ import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
+import { TcpConnections } from "../net/tcp_connections.ts";
 import type { Quota } from "../process/quota.ts";
 import {
   encodeError,
@@ -67,6 +68,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #ended = new AbortController();
   readonly #files = new FileHandles();
+  readonly #tcp = new TcpConnections();
   readonly #missing: MissingWatch;
   readonly #turns: Turns;
   readonly #http: HttpTraffic;
@@ -279,6 +281,7 @@ export class Connection {
       missing: this.#missing,
       turns: this.#turns,
       http: this.#http,
+      tcp: this.#tcp,
       signal: this.#ended.signal,
     });
   }
@@ -303,6 +306,7 @@ export class Connection {
     // The runtime has kept a buffer for the largest message until now.
     this.#options.trimmer.used(this.#largestMessage);
     void this.#files[Symbol.asyncDispose]();
+    this.#tcp[Symbol.dispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
     this.#http.proceed();

@@ -19,6 +19,7 @@ const CAPABILITIES = {
   processSignals: PROCESS_SIGNALS,
   fileWriteStreaming: true,
   sandboxedFileStreaming: Deno.build.os === "linux",
+  fileAttributes: true,
   httpHeaderEnvVars: true,
   shellSnapshotV2: Deno.build.os !== "windows",
   // Where all of / may be written, commands have devices of their own, and exceptions hold.

@@ -24,6 +24,7 @@ import {
 } from "./handlers/filesystem.ts";
 import { httpHandlers } from "./handlers/http.ts";
 import { processHandlers } from "./handlers/process.ts";
+import { tcpHandlers } from "./handlers/tcp.ts";
 import { DEFAULT_LIMITS, DEFAULT_MEMORY, type Limits, type MemoryLimits } from "./limits.ts";
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { handler } from "./request_handler.ts";
@@ -64,6 +65,8 @@ export interface ExecutorOptions {
   readonly sandbox?: Sandbox | undefined;
   /** Files, sockets and ports that sandboxed commands may not use. @default none */
   readonly reserved?: (() => ReservedResources) | undefined;
+  /** Whether clients may connect to ports of this machine's loopback address. @default false */
+  readonly portForwarding?: boolean;
   /** Where events are recorded. @default nowhere */
   readonly telemetry?: Telemetry;
   /** Takes down starts and ends of commands; whoever opened it disposes of it. @default nothing does */
@@ -102,8 +105,8 @@ export class Executor {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
-    const { spool, detachedLifeMs = THIRTY_SECONDS_MS, maxDetachedLifeMs = detachedLifeMs } =
-      options;
+    const { spool, detachedLifeMs = THIRTY_SECONDS_MS } = options;
+    const maxDetachedLifeMs = Math.max(detachedLifeMs, options.maxDetachedLifeMs ?? 0);
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
       processSlots: new Quota(limits.processes),
@@ -137,6 +140,9 @@ export class Executor {
     });
     const sandbox = options.sandbox ?? new Sandbox();
     const environment = options.environment ?? startingEnvironment();
+    const { bounds } = options;
+    const portForwarding = (options.portForwarding ?? false) &&
+      (bounds === undefined || bounds.network === "any");
     const description = describeEnvironment(
       options.retainedBytes ?? DEFAULT_RETAINED_BYTES,
       environment,
@@ -149,6 +155,7 @@ export class Executor {
         ...description.capabilities,
         maxSessionRetentionMs: maxDetachedLifeMs,
         retainOnDisk: spool !== undefined,
+        tcpForwarding: portForwarding,
       },
     };
     this.#connectionOptions = {
@@ -183,6 +190,10 @@ export class Executor {
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(sandbox, options.bounds, options.reserved),
         ...httpHandlers(() => environment, options.bounds),
+        ...tcpHandlers({
+          allowed: portForwarding,
+          ownPorts: () => options.reserved?.().ports ?? [],
+        }),
       })),
     };
   }

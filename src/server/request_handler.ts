@@ -3,6 +3,7 @@ import type { MissingWatch } from "../filesystem/missing_watch.ts";
 import type { JsonText } from "../protocol/envelope.ts";
 import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
+import type { TcpConnections } from "../net/tcp_connections.ts";
 import type { HttpTraffic } from "./http_traffic.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
@@ -25,6 +26,8 @@ export interface RequestContext {
   readonly turns: Turns;
   /** State that the connection's HTTP requests share. */
   readonly http: HttpTraffic;
+  /** The connections to ports of this machine that the client has open. */
+  readonly tcp: TcpConnections;
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
 }

@@ -27,6 +27,8 @@ export interface NotificationSink {
   readonly kind?: TransportKind;
   /** The client's address; missing where it has none. */
   readonly peer?: string | undefined;
+  /** Whom the client's token names; missing where it names nobody. */
+  readonly subject?: string | undefined;
 }
 
 /** What the executor gives each session. */
@@ -86,7 +88,7 @@ export class Session {
   readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
   #sink: NotificationSink | undefined;
   /** Where its client is, or was last. */
-  #client: Pick<NotificationSink, "kind" | "peer"> = {};
+  #client: Pick<NotificationSink, "kind" | "peer" | "subject"> = {};
   #paused = false;
   #ended = false;
 
@@ -111,8 +113,8 @@ export class Session {
   /** Sends notifications to this sink from now on. */
   attach(sink: NotificationSink): void {
     this.#sink = sink;
-    const { kind, peer } = sink;
-    this.#client = { ...kind === undefined ? {} : { kind }, peer };
+    const { kind, peer, subject } = sink;
+    this.#client = { ...kind === undefined ? {} : { kind }, peer, subject };
     for (const memory of this.#memories) memory.startForgetting();
   }
 
@@ -289,6 +291,7 @@ export class Session {
       sessionId: this.id,
       transport: this.#client.kind,
       peer: this.#client.peer,
+      subject: this.#client.subject,
     };
     const audited = { processId, argv, arg0, cwd, tty: stdio.kind === "pty", sandbox };
     const record = await this.#options.audit?.starting(client, audited);

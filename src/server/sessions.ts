@@ -92,9 +92,10 @@ export class Sessions {
    */
   find(id: string): Session {
     const session = this.#sessions.get(id);
-    const { deadline = Infinity } = session && this.#detachments.get(session) || {};
-    if (session !== undefined && performance.now() < deadline) return session;
-    if (session !== undefined) this.#expire(session);
+    if (session === undefined) throw invalidRequest(`unknown session id ${id}`);
+    const { deadline = Infinity } = this.#detachments.get(session) ?? {};
+    if (performance.now() < deadline) return session;
+    this.#expire(session);
     throw invalidRequest(`unknown session id ${id}`);
   }
 

@@ -1,38 +1,58 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** Checks a bearer token. Returns why it is refused, for the client, or undefined. */
-export type TokenCheck = (token: string) => Promise<string | undefined>;
+/** What becomes of a bearer token. */
+export type TokenVerdict =
+  | {
+    readonly kind: "accepted";
+    /** Whom it names; missing where it names nobody. */
+    readonly subject?: string | undefined;
+  }
+  | {
+    readonly kind: "refused";
+    /** For the client. */
+    readonly reason: string;
+  };
+
+/** Checks a bearer token. */
+export type TokenCheck = (token: string) => Promise<TokenVerdict>;
+
+/** What becomes of a request. */
+export type Admission =
+  | Extract<TokenVerdict, { kind: "accepted" }>
+  | { readonly kind: "refused"; readonly response: Response };
 
 /** Any visible ASCII: RFC 6750, section 2.1, allows less, but existing tokens may have more. */
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 /**
- * Checks the Authorization header of a request. Returns the response that refuses it (RFC 6750, section
- * 3), or undefined.
+ * Checks the Authorization header of a request, and makes the response that refuses it (RFC 6750,
+ * section 3).
  *
  * @param refused called with the reason of a refusal
  */
-export async function refuseUnauthorized(
+export async function authorize(
   headers: Headers,
   check: TokenCheck,
   refused: (reason: string) => void = () => {},
-): Promise<Response | undefined> {
+): Promise<Admission> {
   const authorization = headers.get("authorization");
   if (authorization === null) {
     refused("no token");
     return unauthorized("a token is required: Authorization: Bearer TOKEN", "Bearer");
   }
   const token = BEARER.exec(authorization)?.[1];
-  const reason = token === undefined
-    ? "the Authorization header is not of the form Bearer TOKEN"
+  const verdict: TokenVerdict = token === undefined
+    ? { kind: "refused", reason: "the Authorization header is not of the form Bearer TOKEN" }
     : await check(token);
-  if (reason === undefined) return undefined;
+  if (verdict.kind === "accepted") return verdict;
+  const { reason } = verdict;
   refused(reason);
   return unauthorized(reason, `Bearer error="invalid_token", error_description="${reason}"`);
 }
 
-function unauthorized(reason: string, challenge: string): Response {
-  return new Response(`${reason}\n`, { status: 401, headers: { "www-authenticate": challenge } });
+function unauthorized(reason: string, challenge: string): Admission {
+  const headers = { "www-authenticate": challenge };
+  return { kind: "refused", response: new Response(`${reason}\n`, { status: 401, headers }) };
 }
 
 /**
@@ -43,7 +63,10 @@ export function capabilityTokenCheck(digest: Uint8Array): TokenCheck {
   return (token) => {
     // `sha256sum FILE` includes the line feed of a file with the token on a line.
     const right = [token, `${token}\n`].map((text) => timingSafeEqual(digestOf(text), digest));
-    return Promise.resolve(right.includes(true) ? undefined : "the token is wrong");
+    const verdict: TokenVerdict = right.includes(true)
+      ? { kind: "accepted" }
+      : { kind: "refused", reason: "the token is wrong" };
+    return Promise.resolve(verdict);
   };
 }
 

@@ -21,9 +21,9 @@ const VANISHED = "the process that connected cannot be found";
 /** How often descriptors are searched: one may be passed on meanwhile. */
 const LOOKS = 2;
 /** How long the search runs without yielding to other work, in milliseconds. */
-const WORK_MS = 5;
+const WORK_MS = 20;
 /** How long refused connections may take to close, and the interval of looking, in milliseconds. */
-const CUT_WITHIN_MS = 1000;
+const CUT_WITHIN_MS = 5000;
 const CUT_LOOK_MS = 10;
 
 /**

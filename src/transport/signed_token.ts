@@ -32,10 +32,10 @@ export async function signedTokenCheck(rules: SignedTokenRules): Promise<TokenCh
     try {
       const { payload } = await jwtVerify(token, key, options);
       return issuedInTheFuture(payload.iat, rules)
-        ? "the token was issued in the future"
-        : undefined;
+        ? { kind: "refused", reason: "the token was issued in the future" }
+        : { kind: "accepted", subject: payload.sub };
     } catch (error) {
-      if (error instanceof JOSEError) return reasonOf(error);
+      if (error instanceof JOSEError) return { kind: "refused", reason: reasonOf(error) };
       throw error;
     }
   };

@@ -24,6 +24,8 @@ export interface Transport {
   readonly kind: TransportKind;
   /** The other side's address, for logs; missing where it has none. */
   readonly peer?: string | undefined;
+  /** Whom the client's token names; missing where it names nobody. */
+  readonly subject?: string | undefined;
   /** Starts to read messages. Called once. */
   open(observer: TransportObserver): void;
   /** Queues a message, unless the transport is closed. */

@@ -1,4 +1,4 @@
-import { refuseUnauthorized, type TokenCheck } from "./authentication.ts";
+import { type Admission, authorize, type TokenCheck } from "./authentication.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
 import { listenOnAll } from "./listen_on_all.ts";
 import { cutConnection, tuneListeningSocket } from "./socket_options.ts";
@@ -7,7 +7,7 @@ import { type LogLevel, logSeldom } from "../log/log.ts";
 import type { PeerCheck } from "./peer_origin.ts";
 import { formatListenAddress, isLoopback, type ListenAddress } from "./listen_address.ts";
 import type { Transport, TransportLimits } from "./transport.ts";
-import { peerName, WebSocketTransport } from "./websocket_transport.ts";
+import { type Peer, peerName, WebSocketTransport } from "./websocket_transport.ts";
 
 /** A running listener. */
 export interface WebSocketServer {
@@ -177,23 +177,22 @@ async function respond(
   const unwelcome = await options.checkPeer?.(peer, port);
   if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;
-  const refusal = checkToken &&
-    await refuseUnauthorized(
-      request.headers,
-      checkToken,
-      (reason) => logRefusal(peer, "warn", 401, reason),
-    );
-  if (refusal !== undefined) return refusal;
+  const admission: Admission = checkToken === undefined ? { kind: "accepted" } : await authorize(
+    request.headers,
+    checkToken,
+    (reason) => logRefusal(peer, "warn", 401, reason),
+  );
+  if (admission.kind === "refused") return admission.response;
   if (!options.ready()) return refuse("info", 503, "shutting down");
   if (options.full?.()) {
     return refuse("warn", 503, "as many clients are connected as may be (--max-connections)");
   }
-  return upgrade(request, peer, options, watch);
+  return upgrade(request, { address: peer, subject: admission.subject }, options, watch);
 }
 
 function upgrade(
   request: Request,
-  peer: Deno.Addr,
+  { address: peer, subject }: Peer,
   options: WebSocketServerOptions,
   watch: HandshakeWatch | undefined,
 ): Response {
@@ -204,7 +203,9 @@ function upgrade(
     if (peer.transport === "tcp") watch?.upgraded(peer, socket);
     // Clients of a unix socket have no address to find the connection by.
     const cut = () => peer.transport === "tcp" && cutConnection(peer);
-    options.accept(new WebSocketTransport(socket, peer, cut, options.limits?.()));
+    options.accept(
+      new WebSocketTransport(socket, { address: peer, subject }, cut, options.limits?.()),
+    );
     const cwd = options.cwd?.();
     if (cwd !== undefined) response.headers.set(CWD_HEADER, cwd);
     return response;

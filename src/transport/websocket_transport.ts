@@ -33,10 +33,18 @@ const CLOSE_CODES: Readonly<Record<CloseReason["kind"], number>> = {
   shutdown: SHUTDOWN_CLOSE_CODE,
 };
 
+/** Who is at the other side. */
+export interface Peer {
+  readonly address: Deno.Addr;
+  /** Whom its token names; undefined where it names nobody. */
+  readonly subject: string | undefined;
+}
+
 /** Carries messages as frames of an accepted WebSocket: text, or UTF-8 in a binary frame. */
 export class WebSocketTransport implements Transport {
   readonly kind: TransportKind;
   readonly peer: string | undefined;
+  readonly subject: string | undefined;
   readonly #socket: WebSocket;
   readonly #cut: () => void;
   readonly #limits: TransportLimits;
@@ -49,18 +57,16 @@ export class WebSocketTransport implements Transport {
   #largestMessage = 0;
   #over = false;
 
-  /**
-   * @param peer the client's address
-   * @param cut closes the TCP connection below the WebSocket
-   */
+  /** @param cut closes the TCP connection below the WebSocket */
   constructor(
     socket: WebSocket,
-    peer: Deno.Addr,
+    { address: peer, subject }: Peer,
     cut: () => void,
     limits: TransportLimits = DEFAULT_TRANSPORT_LIMITS,
   ) {
     this.kind = peer.transport === "tcp" ? "websocket" : "unix";
     this.peer = peerName(peer);
+    this.subject = subject;
     this.#socket = socket;
     this.#cut = cut;
     this.#limits = limits;

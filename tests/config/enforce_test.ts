@@ -161,6 +161,17 @@ Deno.test("demands on sandboxes are told to those who make them", () =>
     });
   }));
 
+Deno.test("ports are not forwarded where that is forbidden", async () => {
+  const demands = { forbidPortForwarding: true };
+  assertEquals((await enforced({}, {})).get("forbidPortForwarding"), false);
+  assertEquals((await enforced(demands, {})).get("forbidPortForwarding"), true);
+  await refused(
+    demands,
+    { REMEX_FORBID_PORT_FORWARDING: "false" },
+    "forbidPortForwarding is true, but REMEX_FORBID_PORT_FORWARDING is false (environment)",
+  );
+});
+
 Deno.test("one mechanism of the sandbox is demanded", async () => {
   const demands = { sandboxMechanism: "landlock" };
   assertEquals((await enforced(demands, {})).get("sandboxMechanism"), "landlock");

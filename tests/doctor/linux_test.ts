@@ -9,7 +9,13 @@ import {
 
 const ABLE: LinuxAbilities = {
   architecture: "x86_64",
-  bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: true },
+  bubblewrap: {
+    kind: "usable",
+    path: "/usr/bin/bwrap",
+    freshProc: true,
+    numbersProcesses: true,
+    canSetArg0: true,
+  },
   landlock: 7,
   supervision: { kind: "usable" },
   seccomp: true,
@@ -89,7 +95,9 @@ Deno.test("where the settings allow user namespaces, the container is what forbi
 Deno.test("a container that forbids a fresh /proc", () => {
   const bubblewrap = { ...ABLE.bubblewrap, kind: "usable", freshProc: false } as const;
   const path = "/usr/bin/bwrap";
-  const found = check("bubblewrap", { bubblewrap: { path, canSetArg0: true, ...bubblewrap } });
+  const found = check("bubblewrap", {
+    bubblewrap: { path, numbersProcesses: true, canSetArg0: true, ...bubblewrap },
+  });
   assertEquals(found?.status, "warning");
   assertStringIncludes(found?.fix ?? "", "systempaths=unconfined");
 });

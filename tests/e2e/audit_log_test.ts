@@ -76,6 +76,20 @@ Deno.test("audit log: who ran what where and how it ended, and no secrets", asyn
   assertEquals((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
 });
 
+Deno.test("audit log: the subject of a signed token is in it", async () => {
+  using directory = new TemporaryDirectory();
+  const path = `${directory.path}/audit.jsonl`;
+  const secret = directory.write("secret", "x".repeat(32), 0o600);
+  const making = ["token", "--ws-shared-secret-file", secret, "--subject", "ada@example.org"];
+  const token = directory.write("token", (await runToEnd(making)).stdout, 0o600);
+  const signed = ["--ws-auth", "signed-bearer-token", "--ws-shared-secret-file", secret];
+  await using executor = await ListeningExecutor.start({}, ["--audit-log", path, ...signed]);
+  const args = ["exec", "--url", executor.url, "--token-file", token, "--", "true"];
+  assertEquals((await runToEnd(args)).code, 0);
+  const [start = {}] = records(Deno.readTextFileSync(path));
+  assertObjectMatch(start, { event: "start", argv: ["true"], subject: "ada@example.org" });
+});
+
 Deno.test("audit log: what ends with its session or with the executor has an end, too", async () => {
   using directory = new TemporaryDirectory();
   const path = `${directory.path}/audit.jsonl`;

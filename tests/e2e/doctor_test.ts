@@ -91,6 +91,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "doctor: a null device that commands cannot use fails every trial by its name",
+  ignore: !isRoot || !canTakeNamespaces,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const device = `${directory.path}/null`;
+    const args = ["-m", "000", device, "c", "1", "3"];
+    assertEquals((await new Deno.Command("mknod", { args }).output()).success, true);
+    const launcher = ["bwrap", "--dev-bind", "/", "/", "--dev-bind", device, "/dev/null", "--"];
+    const { check } = await examine({ launcher });
+    for (const name of ["sandbox read-only", "sandbox workspace-write"]) {
+      const found = check(name);
+      assertEquals(found?.status, "failed");
+      assertStringIncludes(found?.detail ?? "", "/dev/null");
+    }
+  },
+});
+
+Deno.test({
   name: "doctor: an ordinary user",
   ignore: !canBecomeNobody || !canTakeNamespaces,
   fn: async () => assertEquals((await examine({ launcher: AS_NOBODY })).mechanism, "bubblewrap"),

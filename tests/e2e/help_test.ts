@@ -1,3 +1,4 @@
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { settingNames } from "../../src/config/settings.ts";
 import { optionHelp } from "../../src/cli/option_help.ts";
 import { runToEnd } from "./support/executor.ts";
@@ -6,9 +7,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 /** A screen that is wide enough for two windows side by side, in characters. */
 const SCREEN = { columns: 100, lines: 50 };
 
-const JOBS = ["jobs", "attach", "logs", "kill", "rm"];
-
-for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "token"]) {
+for (const command of Object.keys(COMMANDS)) {
   Deno.test(`help: that of ${command} fits on one screen`, async () => {
     const { code, stdout } = await runToEnd([command, "--help"]);
     assertEquals(code, 0);
@@ -19,7 +18,7 @@ for (const command of ["serve", "exec", ...JOBS, "bridge", "config", "doctor", "
 }
 
 Deno.test("help: --help-all has every setting, --help all but the rare ones and says where they are", async () => {
-  for (const command of ["serve", "exec"] as const) {
+  for (const command of ["serve", "exec", "cp", "forward"] as const) {
     const { stdout: all } = await runToEnd([command, "--help-all"]);
     const { stdout: common } = await runToEnd([command, "--help"]);
     assertStringIncludes(common, "--help-all");

@@ -4,6 +4,7 @@ import { REMEX_BIN } from "./support/executor.ts";
 import { JobScene } from "./support/job_scene.ts";
 import { Terminal } from "./support/terminal.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
+import { FaultyPath } from "../support/faulty_path.ts";
 import { eventually } from "../support/patience.ts";
 
 /** Beats for as long as there is no file `go`. */
@@ -85,26 +86,26 @@ Deno.test("of more output than may be kept the newest is, and what is missing is
   assert(stdout.length > 1_000_000 && stdout.length < 2_400_000, `${stdout.length} bytes`);
 });
 
-Deno.test("an attached client gets the exit code, and a job is attached and read at once", async () => {
+Deno.test("who is attached and who reads get all of a job, over connections that break", async () => {
   await using scene = await JobScene.start();
-  await scene.detach("build", `${BEATING}; echo out; echo err >&2; exit 9`);
+  await using path = new FaultyPath(scene.executor.url, () => ({}));
+  const script = `${BEATING}; echo out; echo err >&2; exit 9`;
+  await scene.detach("build", script, "--url", path.url);
   const attached = scene.run("attach", "build");
-  await eventually(
-    async () => (await connectedSessions(scene)) === true,
-    "the job to be attached",
-  );
+  // Each has a handshake and a session first.
+  await eventually(() => (path.traffic[1]?.toClient ?? 0) >= 4, "the job to be followed");
+  const followed = scene.run("logs", "-f", "build");
+  await eventually(() => (path.traffic[2]?.toServer ?? 0) >= 4, "a read that waits");
+  path.cutAll();
   assertEquals(await scene.listed(), ["build running"]);
   Deno.writeTextFileSync(`${scene.directory.path}/go`, "");
-  assertEquals(await attached, { code: 9, stdout: "out\n", stderr: "err\n" });
+  const [attachedRun, followedRun] = [await attached, await followed];
+  assertEquals([attachedRun.code, attachedRun.stdout], [9, "out\n"]);
+  assertEquals([followedRun.code, followedRun.stdout], [0, "out\n"]);
+  for (const { stderr } of [attachedRun, followedRun]) {
+    assertMatch(stderr, /^(remex: .*; reconnecting\n)+err\n$/);
+  }
 });
-
-/** Whether the session of the only job is attached to a connection. */
-async function connectedSessions(scene: JobScene): Promise<boolean> {
-  await using client = await connectWebSocket(scene.executor.url);
-  const { sessionId: resumeSessionId } = handle(scene, "build");
-  const { error } = await client.request("initialize", { clientName: "test", resumeSessionId });
-  return JSON.stringify(error ?? "").includes("-32010");
-}
 
 function handle(scene: JobScene, name: string): Record<string, unknown> {
   return JSON.parse(Deno.readTextFileSync(`${scene.handles}/${name}.json`));
@@ -143,41 +144,25 @@ function nothing(): { code: number; stdout: string; stderr: string } {
 Deno.test("a name that is taken or wrong, or a command that does not start: nothing is left", async () => {
   await using scene = await JobScene.start();
   await scene.detach("one", "exec sleep 3600");
-  const taken = await scene.run(...scene.detached("one"), "--", "touch", "touched");
+  const touch = ["--", "touch", "touched"];
+  const taken = await scene.run(...scene.detached("one"), ...touch);
   assertEquals({ code: taken.code, stdout: taken.stdout }, { code: 125, stdout: "" });
   assertMatch(taken.stderr, /^remex: there is a job one already; choose another --name, or .*\n$/);
   const missing = await scene.run(...scene.detached("two"), "--", "/nonexistent");
   assertEquals({ code: missing.code, stdout: missing.stdout }, { code: 127, stdout: "" });
-  for (const name of ["", "../one", "-x", "a b", ".hidden", "x".repeat(65)]) {
-    const wrong = await scene.run(
-      ...scene.detached("x", `--name=${name}`),
-      "--",
-      "touch",
-      "touched",
-    );
-    assertEquals(wrong.code, 2, wrong.stderr);
+  const wrong: [string[], RegExp][] = [
+    [scene.detached("../one"), /--name: `\.\.\/one` is not a letter or digit/],
+    [scene.detached("two", "--retention", "0"), /--retention: `0` is not a number of seconds/],
+    [["exec", "--detach", "--stdio"], /the executor of --stdio ends with this program/],
+    [["exec", "--name", "two", "--stdio"], /--name is of use with --detach only/],
+  ];
+  for (const [args, words] of wrong) {
+    const run = await scene.run(...args, ...touch);
+    assertEquals({ code: run.code, stdout: run.stdout }, { code: 2, stdout: "" });
+    assertMatch(run.stderr, words);
   }
-  for (const more of [["--stdio"], ["--retention", "0"]]) {
-    const url = more[0] === "--stdio" ? [] : ["--url", scene.executor.url];
-    const wrong = await scene.run("exec", "--detach", ...url, ...more, "--", "touch", "touched");
-    assertEquals(wrong.code, 2, wrong.stderr);
-  }
-  const attached = await scene.run("exec", "--stdio", "--name", "x", "--", "touch", "touched");
-  assertEquals([attached.code, attached.stderr], [
-    2,
-    "remex: --name is of use with --detach only\n",
-  ]);
   assertEquals(await scene.listed(), ["one running"]);
   assertEquals(exists(`${scene.directory.path}/touched`), false);
-  const unnamed = await scene.run(
-    "exec",
-    "--detach",
-    "--url",
-    scene.executor.url,
-    "--",
-    "/bin/true",
-  );
-  assertEquals(unnamed, { code: 0, stdout: "true-1\n", stderr: "" });
 });
 
 Deno.test("a handle that is gone, damaged or open to others is told of in a line", async () => {
@@ -204,11 +189,10 @@ Deno.test("a handle that is gone, damaged or open to others is told of in a line
     const gone = await scene.run(command, "forgotten");
     assertEquals({ code: gone.code, stdout: gone.stdout }, { code: 255, stdout: "" });
     assertMatch(gone.stderr, /^remex: forgotten is gone: the executor on 127.0.0.1:\d+ was .*\n$/);
-    const open = await scene.run(command, "open");
-    assertEquals(open.code, 1);
-    assertMatch(open.stderr, /^remex: other users can get at .*open.json, .* use chmod 600\n$/);
-    assertEquals((await scene.run(command, "damaged")).code, 1);
   }
+  const open = await scene.run("attach", "open");
+  assertEquals(open.code, 1);
+  assertMatch(open.stderr, /^remex: other users can get at .*open.json, .* use chmod 600\n$/);
   assertEquals(await scene.run("rm", "forgotten"), nothing());
   assertEquals((await scene.run("rm", "--force", "damaged")).code, 0);
   await scene.executor.endBy("SIGKILL");

@@ -45,12 +45,7 @@ Deno.test("procfs: a process that has ended is a zombie until it is reaped, and 
   run.child.kill();
   // Nothing is reaped until this function lets the event loop go on.
   while (processStatus(pid)?.zombie === false) continue;
-  assertEquals(processStatus(pid), {
-    zombie: true,
-    parent: Deno.pid,
-    group: pid,
-    session: pid,
-  });
+  assertEquals(processStatus(pid), { zombie: true, parent: Deno.pid, group: pid, session: pid });
   assertEquals(descendantsOf(pid), []);
   await run.end();
   await eventually(() => processStatus(pid) === undefined, "the reaping");

@@ -22,6 +22,8 @@ const path = "file:///a%20b";
 const sandbox = [{ permissions: { type: "disabled" } }, undefined] as const;
 const WRONG_PATHS = ["", "a", "/a", "http://a/", "file:///a?b", "file:///a%00"];
 const WRONG_NUMBERS = [-1, 1.5, 2 ** 65];
+const attributes = { permissions: [0o1644, undefined], modifiedAtMs: [-1, undefined] } as const;
+const WRONG_PERMISSIONS = [-1, 0.5, 0o4755, 0o2755, 2 ** 31];
 const WRONG_BASE64 = ["a", "aGk", "aGk==", "aGk=\n", "aGl=", "_-8=", "!!!!", "é", "===="];
 
 const METHODS: Readonly<Record<Method, Members>> = {
@@ -93,8 +95,8 @@ const METHODS: Readonly<Record<Method, Members>> = {
   "fs/readFile": { required: { path }, optional: { sandbox }, wrong: { path: WRONG_PATHS } },
   "fs/writeFile": {
     required: { path, dataBase64: "" },
-    optional: { sandbox },
-    wrong: { path: WRONG_PATHS },
+    optional: { ...attributes, sandbox },
+    wrong: { path: WRONG_PATHS, permissions: WRONG_PERMISSIONS, modifiedAtMs: [0.5, 2 ** 53] },
   },
   "fs/createDirectory": { required: { path }, optional: { recursive: [false, true], sandbox } },
   "fs/getMetadata": { required: { path }, optional: { sandbox } },
@@ -131,7 +133,7 @@ const METHODS: Readonly<Record<Method, Members>> = {
   },
   "fs/open": {
     required: { handleId: "", path },
-    optional: { mode: ["replace", "read"], sandbox },
+    optional: { mode: ["replace", "read"], resumeKey: ["k", undefined], sandbox },
     wrong: { mode: ["", "write"] },
   },
   "fs/readBlock": {
@@ -142,7 +144,23 @@ const METHODS: Readonly<Record<Method, Members>> = {
     required: { handleId: "h", offset: 0, chunk: "aGk=" },
     wrong: { offset: [-1, 0.5, 2 ** 53], chunk: WRONG_BASE64 },
   },
-  "fs/close": { required: { handleId: "" } },
+  "fs/close": {
+    required: { handleId: "" },
+    optional: { ...attributes, discard: [true, false] },
+    wrong: { permissions: WRONG_PERMISSIONS },
+  },
+  "fs/stat": { required: { path }, optional: { followLinks: [false, true], sandbox } },
+  "fs/list": { required: { path }, optional: { after: ["a", undefined], sandbox } },
+  "fs/setAttributes": {
+    required: { path },
+    optional: { ...attributes, sandbox },
+    wrong: { path: WRONG_PATHS, permissions: WRONG_PERMISSIONS, modifiedAtMs: [0.5] },
+  },
+  "fs/symlink": {
+    required: { path, targetBase64: "aGk=" },
+    optional: { sandbox },
+    wrong: { path: WRONG_PATHS },
+  },
   "environmentConfig/read": {
     required: { cwd: path, configPaths: [["a", "b"]], requirementsPaths: [] },
     wrong: { cwd: WRONG_PATHS, configPaths: [[[]], ["a"], [[1]]], requirementsPaths: [[[]]] },
@@ -173,6 +191,17 @@ const METHODS: Readonly<Record<Method, Members>> = {
       redirectPolicy: ["", "Follow"],
     },
   },
+  "tcp/connect": {
+    required: { connectionId: "", port: 65535 },
+    wrong: { port: [0, 65536, 1.5] },
+  },
+  "tcp/read": { required: { connectionId: "" } },
+  "tcp/write": {
+    required: { connectionId: "", chunk: "aGk=" },
+    wrong: { chunk: WRONG_BASE64 },
+  },
+  "tcp/closeWrite": { required: { connectionId: "" } },
+  "tcp/close": { required: { connectionId: "" } },
 };
 
 /** The members that what was parsed has something wrong with; undefined when all is right. */

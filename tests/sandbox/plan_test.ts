@@ -11,7 +11,13 @@ import { SeccompFilters } from "../../src/sandbox/seccomp/filter.ts";
 
 const LINUX: LinuxAbilities = {
   architecture: "x86_64",
-  bubblewrap: { kind: "usable", path: "/usr/bin/bwrap", freshProc: true, canSetArg0: false },
+  bubblewrap: {
+    kind: "usable",
+    path: "/usr/bin/bwrap",
+    freshProc: true,
+    numbersProcesses: true,
+    canSetArg0: false,
+  },
   landlock: 7,
   supervision: { kind: "usable" },
   seccomp: true,

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
+import { TcpConnections } from "../../src/net/tcp_connections.ts";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
 import { HttpTraffic } from "../../src/server/http_traffic.ts";
 import { Turns } from "../../src/server/turns.ts";
@@ -99,6 +100,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     files: new FileHandles(),
     missing: new MissingWatch(() => {}),
     turns: new Turns(1, () => false),
+    tcp: new TcpConnections(),
     http: new HttpTraffic({ send: () => {}, saturated: false }),
   };
   assertThrows(() => call(context), Error, "has run");

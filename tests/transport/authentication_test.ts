@@ -1,16 +1,14 @@
-import {
-  capabilityTokenCheck,
-  digestOf,
-  refuseUnauthorized,
-} from "../../src/transport/authentication.ts";
+import { authorize, capabilityTokenCheck, digestOf } from "../../src/transport/authentication.ts";
 import { assertEquals } from "@std/assert";
 
 /** The status and challenge that an Authorization header is answered with; undefined if none. */
 async function answer(authorization: string | undefined) {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
-  const refusal = await refuseUnauthorized(headers, capabilityTokenCheck(digestOf("right,token")));
-  await refusal?.body?.cancel();
-  return refusal && [refusal.status, refusal.headers.get("www-authenticate")];
+  const admission = await authorize(headers, capabilityTokenCheck(digestOf("right,token")));
+  if (admission.kind === "accepted") return undefined;
+  const { response } = admission;
+  await response.body?.cancel();
+  return [response.status, response.headers.get("www-authenticate")];
 }
 
 const WRONG_TOKEN = 'Bearer error="invalid_token", error_description="the token is wrong"';

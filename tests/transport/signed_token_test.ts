@@ -15,8 +15,15 @@ const anyone: SignedTokenRules = {
 
 async function reason(token: string, rules: Partial<SignedTokenRules> = {}) {
   const check = await signedTokenCheck({ ...anyone, ...rules });
-  return await check(token);
+  const verdict = await check(token);
+  return verdict.kind === "refused" ? verdict.reason : undefined;
 }
+
+Deno.test("whom a token names is told", async () => {
+  const check = await signedTokenCheck(anyone);
+  const token = await jsonWebToken(SECRET, { exp: SOON, sub: "ada" });
+  assertEquals(await check(token), { kind: "accepted", subject: "ada" });
+});
 
 Deno.test("a token that is signed and has not expired is accepted", async () => {
   assertEquals(await reason(await jsonWebToken(SECRET, { exp: SOON })), undefined);

@@ -7,6 +7,7 @@ import type { GrantedFiles } from "./access_policy.ts";
 import * as z from "zod/mini";
 
 const onlyPath = lazy(() => z.object({ path: pathUriSchema }));
+const pathAndKey = lazy(() => z.object({ path: pathUriSchema, key: z.string() }));
 
 /** What file handles need of a path, each with its parameters. */
 export const handleJobs = {
@@ -14,11 +15,20 @@ export const handleJobs = {
   "fs/open": onlyPath,
   /** Gives a descriptor, which is then the asker's, or undefined; see `stageBeside`. */
   "fs/stage": onlyPath,
+  /** The same; see `resumeBeside`. */
+  "fs/resume": pathAndKey,
+  /** See `discardResumable`. */
+  "fs/discard": pathAndKey,
   /** See `storeStaged`. */
   "fs/store": lazy(() =>
     z.object({
       path: pathUriSchema,
       content: z.object({ kind: z.literal("staged"), source: z.string(), linkable: z.boolean() }),
+      attributes: z.object({
+        permissions: z.optional(z.number()),
+        modifiedAtMs: z.optional(z.number()),
+      }),
+      key: z.optional(z.string()),
     })
   ),
 } as const;

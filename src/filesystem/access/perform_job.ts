@@ -8,7 +8,7 @@ import { hostPath } from "../named.ts";
 import { notRegular } from "../open.ts";
 import { performFileMethod } from "../operations.ts";
 import type { Paths } from "../paths.ts";
-import { stageBeside, storeStaged } from "../staged_file.ts";
+import { discardResumable, resumeBeside, stageBeside, storeStaged } from "../staged_file.ts";
 import { PolicyPaths } from "./policy_paths.ts";
 import { handleJobs, type Job, type JobFiles } from "./job.ts";
 import { AccessPolicy } from "./access_policy.ts";
@@ -33,9 +33,17 @@ export class JobPerformer {
         const { path } = handleJobs[method].parse(params);
         return answering(() => stageBeside(hostPath(path), paths));
       }
+      case "fs/resume": {
+        const { path, key } = handleJobs[method].parse(params);
+        return answering(() => resumeBeside(hostPath(path), paths, key));
+      }
+      case "fs/discard": {
+        const { path, key } = handleJobs[method].parse(params);
+        return answering(() => discardResumable(hostPath(path), paths, key));
+      }
       case "fs/store": {
-        const { path, content } = handleJobs[method].parse(params);
-        return answering(() => storeStaged(hostPath(path), paths, content));
+        const { path, content, attributes, key } = handleJobs[method].parse(params);
+        return answering(() => storeStaged(hostPath(path), paths, content, attributes, key));
       }
       default:
         return performFileMethod(method, methods[method].params.parse(params), signal, paths);

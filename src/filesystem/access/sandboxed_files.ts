@@ -97,7 +97,19 @@ function onWorker(worker: FileWorker, files: string): SandboxedFiles {
     stage: async (path) =>
       await StagedFile.create(
         await worker.run<Descriptor | undefined>(handleJobOf("fs/stage", { path }), files),
-        (content) => worker.run(handleJobOf("fs/store", { path, content }), files),
+        {
+          store: (content, attributes) =>
+            worker.run(handleJobOf("fs/store", { path, content, attributes }), files),
+        },
+      ),
+    resume: async (path, key) =>
+      await StagedFile.create(
+        await worker.run<Descriptor | undefined>(handleJobOf("fs/resume", { path, key }), files),
+        {
+          store: (content, attributes) =>
+            worker.run(handleJobOf("fs/store", { path, content, attributes, key }), files),
+          discard: () => worker.run(handleJobOf("fs/discard", { path, key }), files),
+        },
       ),
   };
 }

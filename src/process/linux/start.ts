@@ -38,13 +38,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   const prepared = prepareStdio(command);
   try {
     const poller = sharedPoller();
-    const launch: ProgramLaunch = {
-      candidates: executableCandidates(command.argv[0] ?? "", command.env),
-      argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
-      cwd: command.cwd,
-      env: command.env,
-      descriptors: prepared.setup,
-    };
+    const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
     const spawn = () => oomScore().raisedFor(() => spawnProgram(launch));
     const process = command.group === undefined ? spawn() : command.group.during(spawn);
     return new LinuxChild(process, poller, prepared.ours, observer);
@@ -54,6 +48,26 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   } finally {
     prepared.childs.forEach(closeDescriptor);
   }
+}
+
+/**
+ * Starts a command on another thread of this program.
+ *
+ * @param launchElsewhere returns the program's number
+ * @throws {StartError} when the system refuses; nothing is left behind
+ * @throws whatever else `launchElsewhere` does
+ */
+export async function startLinuxChildElsewhere(
+  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  command: ChildCommand,
+  observer: ChildObserver,
+): Promise<Child> {
+  return await startElsewhere(
+    launchElsewhere,
+    launchOf(command),
+    prepareStdio(command),
+    observer,
+  );
 }
 
 /**
@@ -71,6 +85,15 @@ export async function startLinuxChildBy(
   observer: ChildObserver,
 ): Promise<Child> {
   const prepared = prepareStdio({ ...launch, stdio, sealed: true }, true);
+  return await startElsewhere(launchElsewhere, launch, prepared, observer);
+}
+
+async function startElsewhere(
+  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  launch: Omit<ProgramLaunch, "descriptors">,
+  prepared: PreparedStdio,
+  observer: ChildObserver,
+): Promise<Child> {
   try {
     const poller = sharedPoller();
     const process = holdProcess(
@@ -83,6 +106,15 @@ export async function startLinuxChildBy(
   } finally {
     prepared.childs.forEach(closeDescriptor);
   }
+}
+
+function launchOf(command: ChildCommand): Omit<ProgramLaunch, "descriptors"> {
+  return {
+    candidates: executableCandidates(command.argv[0] ?? "", command.env),
+    argv: [command.arg0 ?? command.argv[0] ?? "", ...command.argv.slice(1)],
+    cwd: command.cwd,
+    env: command.env,
+  };
 }
 
 function prepareStdio(command: Omit<ChildCommand, "env">, openHere = false): PreparedStdio {

@@ -33,6 +33,12 @@ export interface BubblewrapOptions {
   readonly view: FileView;
   /** Whether the host lets a fresh /proc be mounted; some containers do not. */
   readonly freshProc: boolean;
+  /**
+   * The number before that of the first process but bubblewrap's own. It takes a fresh /proc.
+   *
+   * @default 1
+   */
+  readonly lastNumber?: number | undefined;
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
@@ -49,6 +55,16 @@ const SECCOMP = 4;
 const STATUS = 5;
 /** What the wrapper waits at before it starts the command. */
 export const GATE = 6;
+const LAST_NUMBER = 7;
+const FIRST_EMPTY_FILE = 8;
+/** Each takes a descriptor; further ones are a device that cannot be opened. */
+const MAX_EMPTY_FILES = 100;
+
+/**
+ * What the kernel numbers the next process after (proc_sys_kernel(5)), for whoever writes it. In the
+ * new /proc it may be read-only, so it is written in the host's, which bubblewrap still has there.
+ */
+const LAST_NUMBER_FILE = "/proc/self/root/oldroot/proc/sys/kernel/ns_last_pid";
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;
@@ -91,6 +107,11 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
       { number: GATE, purpose: { kind: "gate", shut: true } },
+      ...lastNumberData(options),
+      ...emptyFiles(options.view).map((_, index) => ({
+        number: FIRST_EMPTY_FILE + index,
+        purpose: { kind: "data", bytes: new Uint8Array() } as const,
+      })),
     ],
   };
 }
@@ -117,11 +138,29 @@ function environment(env: Readonly<Record<string, string>>): string[] {
   });
 }
 
-function files({ view, freshProc }: BubblewrapOptions): string[] {
+function emptyFiles({ mounts }: FileView): Mount[] {
+  return mounts.filter(({ kind }) => kind === "emptyFile").slice(0, MAX_EMPTY_FILES);
+}
+
+/** The options of bubblewrap that number processes, and the descriptor that they read. */
+export const NUMBERING: { readonly options: readonly string[]; readonly descriptor: number } = {
+  options: ["--file", `${LAST_NUMBER}`, LAST_NUMBER_FILE],
+  descriptor: LAST_NUMBER,
+};
+
+function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
+  if (lastNumber === undefined) return [];
+  const bytes = new TextEncoder().encode(`${lastNumber}`);
+  return [{ number: LAST_NUMBER, purpose: { kind: "data", bytes } }];
+}
+
+function files({ view, freshProc, lastNumber }: BubblewrapOptions): string[] {
+  const empty = emptyFiles(view);
   return [
     ...root(view.root),
     ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
-    ...view.mounts.flatMap(mountArguments),
+    ...lastNumber === undefined ? [] : NUMBERING.options,
+    ...view.mounts.flatMap((mount) => mountArguments(mount, empty.indexOf(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
@@ -150,13 +189,18 @@ function root(root: FileView["root"]): string[] {
   }
 }
 
-function mountArguments(mount: Mount): string[] {
+/** @param index which empty file it is; -1 if it is none that has a descriptor */
+function mountArguments(mount: Mount, index: number): string[] {
   switch (mount.kind) {
     case "bind":
       return [mount.writable ? "--bind" : "--ro-bind", mount.path, mount.path];
     case "emptyDirectory":
       return ["--perms", mount.passable ? "0111" : "0000", "--tmpfs", mount.path];
     case "emptyFile":
+      if (index !== -1) {
+        const data = `${FIRST_EMPTY_FILE + index}`;
+        return ["--perms", "0000", "--ro-bind-data", data, mount.path];
+      }
       // Every mount but /dev is without devices, so that opening this one fails (EACCES).
       return ["--ro-bind", "/dev/null", mount.path];
     case "link":

@@ -22,12 +22,15 @@ import {
   untrustedTrees,
 } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
+import { type GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { finalStage, type HelperTools } from "./final_stage.ts";
-import { holdInPlace } from "./hold_in_place.ts";
+import { type HeldView, holdInPlace } from "./hold_in_place.ts";
+import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
+import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
 
@@ -52,22 +55,34 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   readonly name = "bubblewrap";
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
+  readonly #groups: GroupPool;
+  readonly #numbers = new ProcessNumbers();
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
+    groups: GroupPool = new GroupPool(),
     observer?: PlaceholderObserver,
   ) {
     this.#host = host;
     this.#filters = filters;
+    this.#groups = groups;
     this.#placeholders = new Placeholders();
     this.#placeholders.observer = observer;
   }
 
   probe(untrusted: readonly string[]): Promise<LinuxAbilities> {
     return this.#host.probe(untrusted);
+  }
+
+  /** Threads are needed where something is missing that must not be made. */
+  anticipate({ files }: BoundPolicy): void {
+    if (files.kind === "all") return;
+    if (files.grants.some(({ kind, access }) => kind === "missing" && access !== "write")) {
+      this.#groups.prepareFirst();
+    }
   }
 
   plan(policy: BoundPolicy, abilities: LinuxAbilities): BubblewrapPlan | RefusedPlan {
@@ -87,27 +102,35 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   }
 
   /** Makes ready what the view needs on the disk, which is held until the command is released. */
-  wrap(plan: BubblewrapPlan, command: CommandToSandbox): BubblewrapCommand {
+  async wrap(plan: BubblewrapPlan, command: CommandToSandbox): Promise<BubblewrapCommand> {
     const { policy, program, abilities } = plan;
     const { network } = policy;
-    const { path, canSetArg0, freshProc } = program;
+    const { path, canSetArg0, freshProc, numbersProcesses } = program;
     const cwd = checkCommand(command, policy.files, hostDisk);
     const tools = readableTools(abilities.tools, policy);
     const stage = finalStage(command, { pwd: cwd, canSetArg0 }, tools);
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const held = holdInPlace(plan.view, this.#placeholders);
+    const { view, starter } = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    let held: HeldView | undefined;
+    const release = () => {
+      starter?.release();
+      held?.release();
+    };
     try {
+      held = holdInPlace(view, this.#placeholders);
       const takesTerminal = command.terminal && tools.setsid !== undefined;
       const call = bubblewrapCall({
         program: path,
         view: held.view,
         freshProc,
+        lastNumber: numbersProcesses ? this.#numbers.next() : undefined,
         hostNetwork: network.kind === "host",
         seccompProgram: this.#filters.get({
           architecture: abilities.architecture,
           network: filterMode(network),
+          handsOverElsewhere: starter !== undefined,
         }),
         cwd,
         env: command.env,
@@ -115,15 +138,17 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         stage,
       });
       const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
-      return new BubblewrapCommand({ ...call, takesTerminal, portAccess, mounts }, held.release);
+      const setup = { ...call, takesTerminal, portAccess, starter, mounts };
+      return new BubblewrapCommand(setup, release);
     } catch (error) {
-      held.release();
+      release();
       if (error instanceof UnwrappableError) throw internalError(error.message, error);
       throw error;
     }
   }
 
   [Symbol.dispose](): void {
+    this.#groups[Symbol.dispose]();
     this.#placeholders.releaseAll();
   }
 }
@@ -135,6 +160,8 @@ export interface WrapperSetup {
   /** Whether the command takes the terminal for itself: its wrapper must be started without. */
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
+  /** The threads that start it, if they keep names from coming into being. */
+  readonly starter: GroupLease | undefined;
   /** What may be writable when the sandbox stands. */
   readonly mounts: ExpectedMounts;
 }

@@ -5,11 +5,12 @@ import { childrenOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
+  type ChildCommand,
   type ChildObserver,
   type ChildSandbox,
   StartError,
 } from "../../process/child.ts";
-import { startLinuxChild } from "../../process/linux/start.ts";
+import { startLinuxChild, startLinuxChildElsewhere } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { PortAccess, PortRelay } from "../network/port_relay.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
@@ -36,8 +37,11 @@ export async function startInWrapper(
   observer: ChildObserver,
 ): Promise<Child> {
   const listener = new Listener();
-  const { wrapper, channels } = startWrapper(setup, release, birth, listener);
-  const atGate = await whileGateShut(setup, channels);
+  const { wrapper, channels } = await startWrapper(setup, release, birth, listener);
+  const atGate = await whileGateShut(setup, channels, (firstProcess) => {
+    // The thread that has started it is not in the group, and may not enter it.
+    if (setup.starter !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
+  });
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const { firstProcess } = channels.readStatus();
   const released = ended(firstProcess).then(() => {
@@ -48,6 +52,7 @@ export async function startInWrapper(
     // It has said why before it let go of the gate.
     wrapper.kill();
     const complaint = await listener.collect(() => wrapper.resume());
+    setup.starter?.group.exited(wrapper.pid);
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
@@ -66,6 +71,7 @@ export async function startInWrapper(
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
       channels[Symbol.dispose]();
+      setup.starter?.group.exited(wrapper.pid);
       observer.exited(exitCode);
     },
     ended: () => void released.then(() => observer.ended()),
@@ -81,16 +87,16 @@ interface StartedWrapper {
   readonly channels: WrapperChannels;
 }
 
-function startWrapper(
-  { argv, descriptors, takesTerminal }: WrapperSetup,
+async function startWrapper(
+  { argv, descriptors, takesTerminal, starter }: WrapperSetup,
   release: () => void,
   { stdio, group }: SandboxedBirth,
   listener: Listener,
-): StartedWrapper {
+): Promise<StartedWrapper> {
   let channels: WrapperChannels | undefined;
   try {
     channels = new WrapperChannels(descriptors);
-    const wrapper = startLinuxChild({
+    const command: ChildCommand = {
       argv,
       cwd: "/",
       // The command's own is among what the wrapper is told.
@@ -99,8 +105,12 @@ function startWrapper(
       descriptors: channels.forWrapper,
       sealed: true,
       group,
-    }, listener);
+    };
+    const wrapper = starter === undefined
+      ? startLinuxChild(command, listener)
+      : await startLinuxChildElsewhere((launch) => starter.group.spawn(launch), command, listener);
     wrapper.pause();
+    starter?.group.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();
@@ -120,11 +130,13 @@ type GateResult =
 async function whileGateShut(
   { portAccess, mounts }: WrapperSetup,
   channels: WrapperChannels,
+  limit: (firstProcess: number) => void,
 ): Promise<GateResult> {
   let relay: PortRelay | undefined;
   try {
     const firstProcess = await channels.firstProcess();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+    limit(firstProcess);
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
     await verifyMounts(firstProcess, mounts);
     channels.openGate();

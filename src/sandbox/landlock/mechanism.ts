@@ -18,11 +18,11 @@ import {
   unusable,
 } from "../mechanism.ts";
 import type { BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
+import { GroupPool } from "../restricted_threads/group_pool.ts";
+import type { ThreadRestrictions } from "../restricted_threads/messages.ts";
+import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SeccompFilters } from "../seccomp/filter.ts";
-import { GroupPool } from "./group_pool.ts";
-import type { ThreadRestrictions } from "./messages.ts";
-import type { GroupPlan } from "./restricted_group.ts";
 import { FileRight, governed, pathRule } from "./rights.ts";
 import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK, spellOut } from "./rules.ts";
 
@@ -109,10 +109,12 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
       ]),
       plan: () => ({
         restrictions: {
-          governed: governed(hostNetwork, version),
-          rules: rules.map((rule) => pathRule(rule, version, withheld)),
-          ports: hostNetwork ? [] : files.policy.ports,
-          executable: files.executable?.map((rule) => pathRule(rule, version)),
+          landlock: {
+            governed: governed(hostNetwork, version),
+            rules: rules.map((rule) => pathRule(rule, version, withheld)),
+            ports: hostNetwork ? [] : files.policy.ports,
+            executable: files.executable?.map((rule) => pathRule(rule, version)),
+          },
           ...this.#filterFor(files, hostNetwork, abilities),
         },
         policy: isSupervised(files) ? files.policy : undefined,

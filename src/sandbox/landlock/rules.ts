@@ -93,11 +93,13 @@ const rights = { deny: 0, read: 1, write: 2 };
  * @param kernelTrees file systems of the kernel, which can only be read, whatever is granted: on them
  * an executor of root would let a command set what the whole machine does. Of a directory on the way
  * to one, only what is there already is granted, name by name.
+ * @param root whether commands run as root
  */
 export function landlockFiles(
   files: BoundFiles,
   version: number,
   kernelTrees: readonly string[],
+  root = Deno.uid() === 0,
 ): LandlockFilesResult {
   const fixed = kernelTrees.filter((path) =>
     !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
@@ -108,7 +110,8 @@ export function landlockFiles(
       kind: "rules",
       rules: rulesForAll(fixed),
       executable: undefined,
-      supervised: { ...NOTHING_SUPERVISED, signals },
+      // Device nodes are files of root's, like any other.
+      supervised: { ...NOTHING_SUPERVISED, metadata: root, signals },
       policy: policyOf([{ path: "/", access: "write" }], fixed),
       fixedMetadata: false,
     };

@@ -1,10 +1,13 @@
 import { readFileSync, statSync } from "node:fs";
 import { addressOf } from "../../os/address.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { openMemoryFile } from "../../os/pipes.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import { runChild, type RunResult } from "../../process/start_child.ts";
 import { log } from "../../log/log.ts";
 import { RetriedProbe } from "../retried_probe.ts";
+import { NUMBERING } from "../bubblewrap/arguments.ts";
 import {
   diagnoseBubblewrap,
   type NamespaceSettings,
@@ -24,6 +27,8 @@ export type BubblewrapAbility =
     readonly path: string;
     /** Whether a fresh /proc can be mounted. */
     readonly freshProc: boolean;
+    /** Whether it can have processes numbered from elsewhere than 1. */
+    readonly numbersProcesses: boolean;
     /** Whether it can give the command another name (since 0.9). */
     readonly canSetArg0: boolean;
   }
@@ -149,29 +154,49 @@ function logAbility(ability: BubblewrapAbility, before: BubblewrapAbility | unde
   }
 }
 
-/** Whoever has a fresh /proc refused may still get along without. */
+/** What is tried, the best first: who has a fresh /proc refused may still get along without. */
+const TRIALS = [
+  { freshProc: true, numbersProcesses: true },
+  { freshProc: true, numbersProcesses: false },
+  { freshProc: false, numbersProcesses: false },
+] as const;
+
 async function tryBubblewrap(path: string): Promise<BubblewrapAbility> {
   if (Deno.uid() !== 0 && (statSync(path).mode & S_ISUID) !== 0) return SET_USER_ID;
-  const whole = await runTrial(path, ["--proc", "/proc"]);
-  if (whole.exitCode === 0) return usable(path, true, whole.stdout);
-  const withoutProc = await runTrial(path, []);
-  if (withoutProc.exitCode === 0) return usable(path, false, withoutProc.stdout);
-  return { kind: "unusable", ...diagnoseBubblewrap(whole.stderr, namespaceSettings()) };
+  let complaint = "";
+  for (const trial of TRIALS) {
+    const { exitCode, stdout, stderr } = await runTrial(path, trial);
+    if (exitCode === 0) {
+      return { kind: "usable", path, ...trial, canSetArg0: stdout.includes("--argv0 ") };
+    }
+    // What it says of the numbers would be no reason.
+    if (!trial.numbersProcesses) complaint ||= stderr;
+  }
+  return { kind: "unusable", ...diagnoseBubblewrap(complaint, namespaceSettings()) };
 }
 
-function usable(path: string, freshProc: boolean, help: string): BubblewrapAbility {
-  return { kind: "usable", path, freshProc, canSetArg0: help.includes("--argv0 ") };
-}
+/** Any that every kernel takes. */
+const TRIAL_NUMBER = new TextEncoder().encode("300");
 
 /** Runs bubblewrap inside of itself, to print its options: two questions for the cost of one. */
-async function runTrial(path: string, proc: readonly string[]): Promise<RunResult> {
+async function runTrial(
+  path: string,
+  { freshProc, numbersProcesses }: typeof TRIALS[number],
+): Promise<RunResult> {
   const isolation = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-net"];
-  const view = ["--ro-bind", "/", "/", "--dev", "/dev", ...proc];
+  const proc = freshProc ? ["--proc", "/proc"] : [];
+  const numbering = numbersProcesses ? NUMBERING.options : [];
+  const view = ["--ro-bind", "/", "/", "--dev", "/dev", ...proc, ...numbering];
   const argv = [...isolation, "--cap-drop", "ALL", "--die-with-parent", ...view, "--", path];
+  let number: Descriptor | undefined;
   try {
-    return await runChild({ argv: [path, ...argv, "--help"], cwd: "/", env: {} });
+    number = openMemoryFile(TRIAL_NUMBER);
+    const descriptors = [{ number: NUMBERING.descriptor, source: number }];
+    return await runChild({ argv: [path, ...argv, "--help"], cwd: "/", env: {}, descriptors });
   } catch (error) {
     return { exitCode: 1, stdout: "", stderr: error instanceof Error ? error.message : "" };
+  } finally {
+    if (number !== undefined) closeDescriptor(number);
   }
 }
 

@@ -49,6 +49,13 @@ export interface SeccompFilterOptions {
    * @default none
    */
   readonly supervised?: SupervisedGroups;
+  /**
+   * Whether another filter hands calls over (see {@linkcode handoverFilter}): what cannot be handed
+   * over is not there then.
+   *
+   * @default false
+   */
+  readonly handsOverElsewhere?: boolean;
 }
 
 const sectionsOf: Record<NetworkMode, readonly SeccompSection[]> = {
@@ -109,7 +116,14 @@ export class SeccompFilters {
  * @param profile the list of calls. @default the one that is part of remex
  */
 export function seccompFilter(
-  { architecture, network, sharedHost, fixedMetadata, supervised = NOTHING }: SeccompFilterOptions,
+  {
+    architecture,
+    network,
+    sharedHost,
+    fixedMetadata,
+    supervised = NOTHING,
+    handsOverElsewhere = false,
+  }: SeccompFilterOptions,
   profile: SeccompProfile = shippedSeccompProfile(),
 ): Uint8Array<ArrayBuffer> {
   const sections: SeccompSection[] = [
@@ -117,7 +131,7 @@ export function seccompFilter(
     ...sharedHost ? ["sharedHost"] as const : [],
     ...fixedMetadata ? ["fixedMetadata"] as const : [],
     ...fixedMetadata || supervised.metadata ? ["fixedFlags"] as const : [],
-    ...supervised.names || supervised.reads ? ["supervised"] as const : [],
+    ...supervised.names || supervised.reads || handsOverElsewhere ? ["supervised"] as const : [],
     ...supervised.signals ? ["supervisedSignals"] as const : [],
   ];
   const rules: Rule[] = [
@@ -151,6 +165,28 @@ export function seccompFilter(
     { op: "return", value: USER_NOTIFICATION },
     label("foreign"),
     { op: "return", value: KILL_PROCESS },
+  ]);
+}
+
+/**
+ * A program that hands calls over to a supervisor and denies none: for what encloses a command,
+ * which puts {@linkcode seccompFilter} in force besides. What that denies stays denied (seccomp(2)).
+ */
+export function handoverFilter(
+  supervised: SupervisedGroups,
+  architecture: Architecture,
+): Uint8Array<ArrayBuffer> {
+  const rules = supervisedCalls(supervised, architecture)
+    .map(({ number, when }): Rule => ({ number, verdict: "NOTIFY", when, unless: [] }));
+  return assembleBpf([
+    load(ARCHITECTURE_OFFSET),
+    unless("equal", auditArchitectures[architecture], "foreign"),
+    load(NUMBER_OFFSET),
+    ...callsOf(rules).flatMap(callLines),
+    label("foreign"),
+    { op: "return", value: ALLOW },
+    label("NOTIFY"),
+    { op: "return", value: USER_NOTIFICATION },
   ]);
 }
 

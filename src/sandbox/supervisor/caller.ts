@@ -1,5 +1,5 @@
 import { AT_FDCWD } from "../../os/constants.ts";
-import { closeDescriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { openAt, OpenFlag, readFrom } from "../../os/path_calls.ts";
 import { readProc } from "../../os/procfs.ts";
@@ -8,25 +8,89 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 
 /** The longest path with its NUL (PATH_MAX in limits.h). */
 const PATH_BYTES = 4096;
-/** Enough for the first lines of a status, which are all that matters. */
-const STATUS_BYTES = 256;
+/** Enough for a status with the groups of a user who is in many. */
+const STATUS_BYTES = 16_384;
 
 const path = new Uint8Array(new ArrayBuffer(PATH_BYTES));
 const status = new Uint8Array(new ArrayBuffer(STATUS_BYTES));
+const text = new TextDecoder();
 
-/** What the kernel says of a thread. */
-interface ThreadStatus {
+/** What a thread and its process are called. */
+export interface ProcessNumbers {
   readonly process: number;
-  readonly mask: number;
+  readonly thread: number;
+}
+
+/** What the kernel says of a thread (proc_pid_status(5)). */
+class ThreadStatus {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get process(): number {
+    return Number(this.#last("Tgid"));
+  }
+
+  get mask(): number {
+    return parseInt(this.#last("Umask"), 8);
+  }
+
+  /** The numbers in the innermost PID namespace. */
+  get inside(): ProcessNumbers {
+    return { process: Number(this.#last("NStgid")), thread: Number(this.#last("NSpid")) };
+  }
+
+  /** How many filters of system calls it has. Since Linux 5.9. */
+  get filters(): number {
+    return Number(this.#last("Seccomp_filters"));
+  }
+
+  /** The last value on the line of a field. The line of the name has no line ends within it. */
+  #last(field: string): string {
+    const begin = this.#text.indexOf(`\n${field}:`);
+    if (begin === -1) throw new CallError(Errno.EPERM);
+    const end = this.#text.indexOf("\n", begin + 1);
+    return this.#text.slice(this.#text.lastIndexOf("\t", end) + 1, end);
+  }
+}
+
+/** What commands have of their own, where they do not share it with this program. */
+export interface OwnNamespaces {
+  readonly mounts: boolean;
+  /** Whether their /proc numbers processes as they see them. */
+  readonly processes: boolean;
 }
 
 /** The thread that made a call, and waits for its answer. */
 export class Caller {
   readonly thread: number;
+  readonly #own: OwnNamespaces;
+  readonly #isWaiting: () => boolean;
   #status: ThreadStatus | undefined;
 
-  constructor(thread: number) {
+  /** @param isWaiting whether the thread has not got its answer yet, nor ended */
+  constructor(thread: number, own: OwnNamespaces, isWaiting: () => boolean) {
     this.thread = thread;
+    this.#own = own;
+    this.#isWaiting = isWaiting;
+  }
+
+  /** Whether it sees other files than this program. */
+  get hasOwnMounts(): boolean {
+    return this.#own.mounts;
+  }
+
+  /** How many filters of system calls it has. @throws {CallError} */
+  get filters(): number {
+    return this.#readStatus().filters;
+  }
+
+  /** What it is called in the /proc that it sees. @throws {CallError} */
+  get numbersInProc(): ProcessNumbers {
+    const { process, inside } = this.#readStatus();
+    return this.#own.processes ? inside : { process, thread: this.thread };
   }
 
   /** The process that the thread belongs to. @throws {CallError} */
@@ -56,13 +120,27 @@ export class Caller {
     return copy;
   }
 
+  /** Holds what it calls `/`. @throws {CallError} */
+  openRoot(): Descriptor {
+    const path = this.#own.mounts ? `/proc/${this.thread}/root` : "/";
+    const held = openAt(-1, fromByteString(path), OpenFlag.PathOnly | OpenFlag.Directory);
+    return this.#own.mounts ? this.#checked(succeeded(held)) : succeeded(held);
+  }
+
   /** Holds what one of its descriptors is about, or its working directory. @throws {CallError} */
-  open(descriptor: number): number {
+  open(descriptor: number): Descriptor {
     const link = descriptor === AT_FDCWD ? "cwd" : `fd/${descriptor}`;
     const name = fromByteString(`/proc/${this.thread}/${link}`);
     const held = openAt(-1, name, OpenFlag.PathOnly);
     if (held === -Errno.ENOENT) throw new CallError(Errno.EBADF);
-    return succeeded(held);
+    return this.#checked(succeeded(held));
+  }
+
+  /** What was held is the caller's, and not of another with the same number since the caller's end. */
+  #checked(held: Descriptor): Descriptor {
+    if (this.#isWaiting()) return held;
+    closeDescriptor(held);
+    throw new CallError(Errno.EINTR);
   }
 
   /** The process that one of its descriptors stands for (pidfd_open(2)). @throws {CallError} */
@@ -79,15 +157,16 @@ export class Caller {
   }
 }
 
-function readStatus(thread: number): ThreadStatus {
+function readStatus(thread: number | "thread-self"): ThreadStatus {
   const file = succeeded(openAt(-1, fromByteString(`/proc/${thread}/status`), 0));
   try {
-    const text = toByteString(status, succeeded(readFrom(file, status)));
-    const [, mask] = /^Umask:\t([0-7]+)$/m.exec(text) ?? [];
-    const [, process] = /^Tgid:\t(\d+)$/m.exec(text) ?? [];
-    if (mask === undefined || process === undefined) throw new CallError(Errno.EPERM);
-    return { mask: parseInt(mask, 8), process: Number(process) };
+    return new ThreadStatus(text.decode(status.subarray(0, succeeded(readFrom(file, status)))));
   } finally {
     closeDescriptor(file);
   }
+}
+
+/** What the kernel says of this thread. @throws {CallError} */
+export function ownStatus(): ThreadStatus {
+  return readStatus("thread-self");
 }

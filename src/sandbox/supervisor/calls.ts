@@ -152,6 +152,11 @@ export function supervisedCalls(
   });
 }
 
-function openConditions(flags: number, reads: boolean): SeccompCondition[] {
-  return reads ? [] : [{ argument: flags, anyBitOf: CHANGES }];
+/**
+ * What is opened only to name it (O_PATH) can be neither read nor changed by that, and what is then
+ * done with it is handed over: the kernel does not let such a descriptor be given to the caller.
+ */
+function openConditions(argument: number, reads: boolean): SeccompCondition[] {
+  const opens: SeccompCondition = { argument, mask: OpenFlag.PathOnly, oneOf: [0] };
+  return reads ? [opens] : [opens, { argument, anyBitOf: CHANGES }];
 }

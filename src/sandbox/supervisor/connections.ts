@@ -13,7 +13,7 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
 import type { Answer } from "./operations.ts";
-import type { Performer } from "./performer.ts";
+import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 
 /** linux/socket.h. */
@@ -39,12 +39,12 @@ export class Connections implements Disposable {
   /** Sockets that are not connected yet, by the number of their inode, the oldest first. */
   readonly #held = new Map<bigint, Descriptor>();
   readonly #ports: ReadonlySet<number>;
-  readonly #performer: Performer;
+  readonly #performer: CallMaker;
   readonly #architecture: Architecture;
   readonly #address = new Pinned(ADDRESS_BYTES);
 
   /** @param ports those of this machine's loopback that may be connected to */
-  constructor(ports: readonly number[], performer: Performer, architecture: Architecture) {
+  constructor(ports: readonly number[], performer: CallMaker, architecture: Architecture) {
     this.#ports = new Set(ports);
     this.#performer = performer;
     this.#architecture = architecture;

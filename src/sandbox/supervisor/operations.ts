@@ -8,7 +8,6 @@ import {
 } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import {
-  duplicate,
   FileType,
   isOnProc,
   openAt,
@@ -24,7 +23,7 @@ import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
 import { type CreationMode, creationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
-import type { Performer } from "./performer.ts";
+import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
 import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
@@ -86,7 +85,7 @@ const LATER: Answer = { kind: "later" };
 /** Does on behalf of a command what it has asked the kernel for, if it may. All throw `CallError`. */
 export class Operations {
   readonly #judge: PathJudge;
-  readonly #performer: Performer;
+  readonly #performer: CallMaker;
   readonly #architecture: Architecture;
   readonly #ownMask: number;
   readonly #name = new Pinned(PATH_BYTES);
@@ -96,7 +95,7 @@ export class Operations {
   /** @param ownMask this program's file mode creation mask */
   constructor(
     judge: PathJudge,
-    performer: Performer,
+    performer: CallMaker,
     architecture: Architecture,
     ownMask: number,
   ) {
@@ -195,6 +194,8 @@ export class Operations {
     const target = resolver.resolve(to.base, to.path, false);
     if (source.kind === "object" || target.kind === "object") throw new CallError(Errno.EBUSY);
     if (source.object === undefined) throw new CallError(Errno.ENOENT);
+    refuseMountRoot(source.object);
+    refuseMountRoot(target.object);
     if (target.mustBeDirectory && !isType(source.object, FileType.Directory)) {
       throw new CallError(Errno.ENOTDIR);
     }
@@ -215,6 +216,7 @@ export class Operations {
     const place = new Resolver(scope, caller).resolve(named.base, named.path, false);
     if (place.kind === "object") throw new CallError(removalError(place.dots, directory));
     if (place.object === undefined) throw new CallError(Errno.ENOENT);
+    refuseMountRoot(place.object);
     allow(this.#judge.replace(place.directoryPath, place.path));
     const name = this.#name.text(place.name);
     return this.#make("unlinkat", [place.directory, name, directory ? AT_REMOVEDIR : 0]);
@@ -292,10 +294,6 @@ export class Operations {
     const exclusive = (flags & OpenFlag.Create) !== 0 && (flags & OpenFlag.Exclusive) !== 0;
     const follow = (flags & OpenFlag.NoFollow) === 0 && !exclusive;
     const place = resolver.resolve(base, path, follow || "ifDirectory");
-    if (flags & OpenFlag.PathOnly) {
-      allow(this.#judgeRead(place));
-      return this.#reopen(requireObject(place), flags);
-    }
     if (flags & OpenFlag.Temporary) return this.#openTemporary(place, caller, flags, mode);
     if (place.kind === "entry" && place.object === undefined) {
       if ((flags & OpenFlag.Create) === 0) throw new CallError(Errno.ENOENT);
@@ -348,17 +346,9 @@ export class Operations {
   #reopen(object: FoundObject, flags: number): Answer {
     const path = this.#pathTo(object);
     const kept = withoutWaiting(flags) & ~(OpenFlag.Create | OpenFlag.NoFollow);
-    if (flags & OpenFlag.PathOnly && isType(object, FileType.Link)) {
-      return this.#reopenLink(object, flags);
-    }
     const result = this.#perform("openat", [AT_FDCWD, path, kept, 0]);
     if (hasToWait(result, object, flags)) return LATER;
     return opened(succeeded(result), flags);
-  }
-
-  /** A link itself can be held, and no more. */
-  #reopenLink({ descriptor }: FoundObject, flags: number): Answer {
-    return copied(succeeded(duplicate(descriptor)), flags);
   }
 
   /**
@@ -479,7 +469,7 @@ export class Operations {
 
 function isOwnProcess({ directory, path }: Entry, caller: Caller): boolean {
   return path.startsWith("/proc/") && isOnProc(directory) &&
-    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.process}/`);
+    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.numbersInProc.process}/`);
 }
 
 function judgeUnnamed(place: Place): number {
@@ -490,6 +480,14 @@ function judgeUnnamed(place: Place): number {
 function requireObject({ object }: Place): FoundObject {
   if (object === undefined) throw new CallError(Errno.ENOENT);
   return object;
+}
+
+/**
+ * What something is mounted over stays where it is (rename(2), EBUSY). The kernel sees to that for
+ * the mounts of whoever makes the call, which are not those of the command that asks for it.
+ */
+function refuseMountRoot(object: FoundObject | undefined): void {
+  if (object?.status.isMountRoot === true) throw new CallError(Errno.EBUSY);
 }
 
 /** For somebody at a pipe's other end, or for whoever has a lease on a file (fcntl(2)). */
@@ -506,7 +504,7 @@ function withoutWaiting(flags: number): number {
 }
 
 function opened(descriptor: Descriptor, flags: number): Answer {
-  if ((flags & (OpenFlag.NonBlocking | OpenFlag.PathOnly)) === 0) {
+  if ((flags & OpenFlag.NonBlocking) === 0) {
     setStatusFlags(descriptor, flags & SETTABLE);
   }
   return copied(descriptor, flags);

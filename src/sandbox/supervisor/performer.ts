@@ -29,11 +29,39 @@ class Channel {
   }
 }
 
+/** Makes system calls. */
+export interface CallMaker {
+  /**
+   * Has a call made, and waits. Returns its result, or the negative error number.
+   *
+   * @param args what is a pointer to the kernel has to point to memory that stays where it is
+   */
+  call(number: number, args: readonly (number | bigint)[]): number;
+}
+
+/** Makes system calls on this thread. */
+export class OwnCalls implements CallMaker {
+  readonly #arguments = new BigInt64Array(ARGUMENTS);
+  readonly #make: (args: BigInt64Array) => number;
+
+  constructor(make: (args: BigInt64Array) => number) {
+    this.#make = make;
+  }
+
+  call(number: number, args: readonly (number | bigint)[]): number {
+    this.#arguments[0] = BigInt(number);
+    for (let index = 1; index < ARGUMENTS; index++) {
+      this.#arguments[index] = BigInt(args[index - 1] ?? 0);
+    }
+    return this.#make(this.#arguments);
+  }
+}
+
 /**
  * Has system calls made by a thread that may do less than this one. Both threads are of one program
  * and have its memory and its descriptors in common.
  */
-export class Performer {
+export class Performer implements CallMaker {
   readonly #channel: Channel;
 
   constructor(shared: SharedArrayBuffer) {

@@ -1,5 +1,6 @@
 import { type Access, accessTo, type BoundFiles } from "../policy/bound_policy.ts";
 import { isWithin } from "../../os/native_path.ts";
+import type { OwnNamespaces } from "./caller.ts";
 
 /** What may be done with one path, and all below it unless another says otherwise. */
 export interface PolicyGrant {
@@ -15,6 +16,8 @@ export interface SupervisorPolicy {
   readonly devices: readonly string[];
   /** The ports of this machine's loopback that connections may be made to. */
   readonly ports: readonly number[];
+  /** What commands do not share with this program. @default nothing */
+  readonly own?: OwnNamespaces;
 }
 
 const EPERM = 1;

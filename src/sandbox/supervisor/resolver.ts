@@ -58,7 +58,6 @@ export type Place =
 const linkText = new Uint8Array(new ArrayBuffer(LONGEST_PATH));
 const ITSELF = fromByteString("");
 const DOT_DOT = fromByteString("..");
-const ROOT = fromByteString("/");
 
 /** What becomes of a path, as far as it is not the path itself. */
 interface Walk {
@@ -124,7 +123,7 @@ export class Resolver {
   }
 
   #root(): Descriptor {
-    return this.#scope.hold(openAt(-1, ROOT, OpenFlag.PathOnly | OpenFlag.Directory));
+    return this.#scope.hold(this.#caller.openRoot());
   }
 
   #directoryOf(base: number): Descriptor {
@@ -174,7 +173,8 @@ export class Resolver {
   #walk(from: Descriptor, path: ByteString, walk: Walk): Descriptor {
     const relative = path.replace(/^\/+/, "");
     if (relative === "") return from;
-    const held = openDirectoryAt(from, fromByteString(relative));
+    // Absolute links begin at the caller's root, which need not be that of this program.
+    const held = openDirectoryAt(from, fromByteString(relative), !this.#caller.hasOwnMounts);
     if (held >= 0) {
       this.#scope.hold(held);
       // There the kernel took us for whoever made the call.
@@ -234,7 +234,7 @@ export class Resolver {
     name: ByteString,
     link: FoundObject,
   ): ByteString | FoundObject {
-    const { process, thread } = this.#caller;
+    const { process, thread } = this.#caller.numbersInProc;
     if (this.#found(directory).status.inode === PROC_ROOT_INODE) {
       if (name === "self") return String(process);
       if (name === "thread-self") return `${process}/task/${thread}`;
@@ -242,7 +242,9 @@ export class Resolver {
     }
     // This program's own, and those of others, are not the caller's to go through.
     const [, owner] = /^\/proc\/(\d+)\//.exec(`${kernelPath(directory)}/`) ?? [];
-    if (owner !== String(process) || process === Deno.pid) throw new CallError(Errno.EACCES);
+    if (owner !== String(process) || this.#caller.process === Deno.pid) {
+      throw new CallError(Errno.EACCES);
+    }
     const target = openAt(directory, fromByteString(name), OpenFlag.PathOnly);
     return this.#found(this.#scope.hold(target));
   }

@@ -31,9 +31,14 @@ export class SupervisorThreads implements Disposable {
     return this.#decider?.failed || this.#performer?.failed || false;
   }
 
+  /** Ends the one that makes calls, for the one that decides makes them itself. */
+  endPerformer(): void {
+    this.#performer?.[Symbol.dispose]();
+  }
+
   [Symbol.dispose](): void {
     this.#decider?.[Symbol.dispose]();
-    this.#performer?.[Symbol.dispose]();
+    this.endPerformer();
   }
 }
 
@@ -43,8 +48,8 @@ type SupervisorThread = WorkerThread<ToSupervisorThread, FromSupervisorThread>;
 export interface SupervisorOptions {
   /** Tells of the calls that a filter hands over; the supervisor's from now on. */
   readonly listener: Descriptor;
-  /** Landlock's rules for what is done on behalf of commands. */
-  readonly ruleset: Descriptor;
+  /** Landlock's rules for what is done on behalf of commands, where they are under such rules. */
+  readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
   readonly architecture: Architecture;
 }
@@ -57,7 +62,8 @@ export class Supervisor implements Disposable {
   readonly #threads: SupervisorThreads;
   readonly #listener: Descriptor;
   readonly #alarm: Descriptor;
-  readonly #performer: Performer;
+  /** Undefined if the thread that decides about calls makes them, too. */
+  readonly #performer: Performer | undefined;
   readonly #ended: Promise<void>;
   #disposed = false;
 
@@ -65,7 +71,7 @@ export class Supervisor implements Disposable {
     threads: SupervisorThreads,
     listener: Descriptor,
     alarm: Descriptor,
-    performer: Performer,
+    performer: Performer | undefined,
   ) {
     this.#threads = threads;
     this.#listener = listener;
@@ -82,17 +88,22 @@ export class Supervisor implements Disposable {
    */
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
     const { listener, ruleset, policy, architecture } = options;
-    const { decider, performer } = threads;
+    const { decider } = threads;
     const alarm = openAlarm();
-    const channel = performerChannel();
-    const supervisor = new Supervisor(threads, listener, alarm, new Performer(channel));
+    if (ruleset === undefined) threads.endPerformer();
+    const channel = ruleset === undefined ? undefined : performerChannel();
+    const performer = channel && new Performer(channel);
+    const supervisor = new Supervisor(threads, listener, alarm, performer);
     try {
-      await Promise.all([decider.ready, performer.ready]);
-      const begun = Promise.all([performer.next("begun"), decider.next("begun")]);
-      performer.tell({ kind: "perform", ruleset, channel });
+      await Promise.all([decider.ready, channel && threads.performer.ready]);
+      const begun = [decider.next("begun")];
+      if (ruleset !== undefined && channel !== undefined) {
+        begun.push(threads.performer.next("begun"));
+        threads.performer.tell({ kind: "perform", ruleset, channel });
+      }
       const supervision = { listener, alarm, policy, performer: channel, architecture };
       decider.tell({ kind: "supervise", supervision });
-      await begun;
+      await Promise.all(begun);
       return supervisor;
     } catch (error) {
       supervisor[Symbol.dispose]();
@@ -102,12 +113,11 @@ export class Supervisor implements Disposable {
 
   /** Calls back once if the supervisor fails: no call is served from then on. */
   onFailure(callback: (reason: Error) => void): void {
-    const { decider, performer } = this.#threads;
     const failed = (reason: Error) => {
       if (!this.#disposed) callback(reason);
     };
-    decider.onFailure(failed);
-    performer.onFailure(failed);
+    this.#threads.decider.onFailure(failed);
+    if (this.#performer !== undefined) this.#threads.performer.onFailure(failed);
   }
 
   /** Settles when no process is left that the supervisor serves, or it has ended otherwise. */
@@ -120,7 +130,7 @@ export class Supervisor implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     raiseAlarm(this.#alarm);
-    this.#performer.end();
+    this.#performer?.end();
     // Only then nobody uses the descriptors any more.
     void this.#ended.then(() => {
       closeDescriptor(this.#alarm);

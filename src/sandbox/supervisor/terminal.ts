@@ -44,7 +44,7 @@ export function openOwnTerminal(
   const { status } = wanted;
   if (!isOwnTerminal(status) && !isSame(status, session.terminal)) return undefined;
   for (const process of new Set([caller.process, session.leader])) {
-    const found = findTerminal(process, session.terminal, flags);
+    const found = findTerminal(process, session.terminal, wanted, flags);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -55,7 +55,12 @@ interface Device {
   readonly minor: number;
 }
 
-function findTerminal(process: number, terminal: Device, flags: number): Descriptor | undefined {
+function findTerminal(
+  process: number,
+  terminal: Device,
+  wanted: FoundObject,
+  flags: number,
+): Descriptor | undefined {
   for (const number of LIKELY_DESCRIPTORS) {
     const name = fromByteString(`/proc/${process}/fd/${number}`);
     const held = openAt(-1, name, OpenFlag.PathOnly);
@@ -63,6 +68,7 @@ function findTerminal(process: number, terminal: Device, flags: number): Descrip
     try {
       const status = statusOf(held);
       if (typeof status === "number" || !isSame(status, terminal)) continue;
+      if (!isOn(status, wanted)) continue;
       const opened = openAt(-1, fromByteString(`/proc/self/fd/${held}`), flags);
       if (opened >= 0) return opened;
     } finally {
@@ -92,6 +98,11 @@ function sessionOf(
       minor: number & 0xff | number >> 12 & 0xfff00,
     },
   };
+}
+
+/** Every devpts numbers its terminals from 0: a sandbox may have one of its own. */
+function isOn({ fileSystem }: ObjectStatus, { status }: FoundObject): boolean {
+  return isOwnTerminal(status) || fileSystem === status.fileSystem;
 }
 
 function isOwnTerminal(status: ObjectStatus): boolean {

@@ -19,6 +19,7 @@ const HEAVY: ReadonlySet<FileMethod> = new Set([
   "fs/writeFile",
   "fs/copy",
   "fs/walk",
+  "fs/list",
 ]);
 
 /** Handlers of all fs/* requests. */
@@ -35,6 +36,7 @@ export function fileHandlers(
       return context.files.open(params, {
         open: async (path) => await (await files.within(params)).open(path),
         stage: async (path) => await (await files.within(params)).stage(path),
+        resume: async (path, key) => await (await files.within(params)).resume(path, key),
       });
     }),
     "fs/writeBlock": handler(

@@ -20,7 +20,7 @@ import {
   type Work,
 } from "./support/work.ts";
 
-const WIDTH = 8;
+const WIDTH = 6;
 
 /** How a piece of work went over a path with faults. */
 interface Outcome {
@@ -38,8 +38,8 @@ async function workThrough(url: string, work: Work, first: Carriage): Promise<Ou
   try {
     client = await ExecServerClient.connect(path.url, {
       retryDelayMs: 10,
-      silenceLimitMs: 400,
-      connectTimeoutMs: 2000,
+      silenceLimitMs: 1000,
+      connectTimeoutMs: 10_000,
     });
     const process = await startWork(client, work, marked.duration);
     assertDone(await settled(seeThrough(process, work), "the work's end"), work);

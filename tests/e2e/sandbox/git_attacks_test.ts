@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { findPrograms } from "../../../src/sandbox/linux/find_programs.ts";
 import { path, special } from "../../sandbox/context.ts";
-import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
+import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { shell } from "../support/commands.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { connectStdio } from "../support/stdio_client.ts";
+import { shareExecutor } from "../support/shared_executor.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { enclosedIn, launchAs, testSandboxed } from "./support/sandboxed.ts";
 
@@ -113,52 +113,55 @@ const ATTACKS: readonly Attack[] = [
   },
 ];
 
-for (const user of users) {
-  Deno.test({
-    name: `sandbox: no command changes what git runs later, as ${user.name}`,
-    ignore: !canRunBubblewrap || findPrograms("git", "/usr/bin").length === 0,
-    fn: async (t) => {
-      // Landlock's supervisor holds links in place; bubblewrap refuses what it cannot hold.
-      const cases = ATTACKS.flatMap(({ refused, ...attack }) => [
-        { ...attack, refused, mechanism: refused === undefined ? "auto" : "bubblewrap" },
-        ...refused === undefined ? [] : [{ ...attack, refused: undefined, mechanism: "landlock" }],
-      ]);
-      for (const { what, before, attack, refused, mechanism } of cases) {
-        await t.step(`${what}, ${mechanism}`, async () => {
-          using directory = new TemporaryDirectory();
-          const [workspace, ran] = [`${directory.path}/ws`, `${directory.path}/ran`];
-          Deno.mkdirSync(workspace);
-          if (user.id !== undefined) {
-            for (const path of [directory.path, workspace]) Deno.chownSync(path, user.id, user.id);
-          }
-          const person = personIn(workspace, user.id);
-          await person(before);
-          const settings = {
-            PATH: "/usr/bin:/bin",
-            HOME: directory.path,
-            REMEX_SANDBOX_MECHANISM: mechanism,
-          };
-          await using client = connectStdio({ ...launchAs(user), env: settings });
-          await client.initialize();
-          const poison = `git() { ${GIT} "$@"; }; ` +
-            `poison() { git config -f "$1" core.fsmonitor "echo > ${ran}; false"; }; `;
-          const env = { PATH: "/usr/bin:/bin", HOME: directory.path };
-          const params = shell("attack", `{ ${poison}${attack}; } 2>&1`, {
-            ...writing(workspace),
-            env,
-          });
+for (const user of users) testGitAttacks(user);
+
+function testGitAttacks(user: TestUser): void {
+  const name = `sandbox: no command changes what git runs later, as ${user.name}`;
+  const canRun = canRunBubblewrap && findPrograms("git", "/usr/bin").length > 0;
+  if (!canRun) return Deno.test.ignore(name, () => {});
+  // Landlock's supervisor holds links in place; bubblewrap refuses what it cannot hold.
+  const cases = ATTACKS.flatMap(({ refused, ...attack }) =>
+    refused === undefined ? [{ ...attack, refused, mechanism: "auto" }] : [
+      { ...attack, refused, mechanism: "bubblewrap" },
+      { ...attack, refused: undefined, mechanism: "landlock" },
+    ]
+  ).map((attack) => ({
+    ...attack,
+    executor: shareExecutor({
+      ...launchAs(user),
+      env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_SANDBOX_MECHANISM: attack.mechanism },
+    }),
+  }));
+  Deno.test(name, async (t) => {
+    for (const { what, before, attack, refused, mechanism, executor } of cases) {
+      await t.step(`${what}, ${mechanism}`, async () => {
+        using directory = new TemporaryDirectory();
+        const [workspace, ran] = [`${directory.path}/ws`, `${directory.path}/ran`];
+        Deno.mkdirSync(workspace);
+        if (user.id !== undefined) {
+          for (const path of [directory.path, workspace]) Deno.chownSync(path, user.id, user.id);
+        }
+        const person = personIn(workspace, user.id);
+        await person(before);
+        const poison = `git() { ${GIT} "$@"; }; ` +
+          `poison() { git config -f "$1" core.fsmonitor "echo > ${ran}; false"; }; `;
+        const params = shell("attack", `{ ${poison}${attack}; } 2>&1`, {
+          ...writing(workspace),
+          env: { PATH: "/usr/bin:/bin", HOME: directory.path },
+        });
+        await executor.withClient(async (client) => {
           const { error } = await client.request("process/start", params);
           if (error === undefined) await client.events("attack");
           if (refused === undefined && mechanism === "auto") assertEquals(error, undefined);
           if (refused !== undefined) {
             assertMatch(isRecord(error) ? String(error.message) : "", refused);
           }
-          assertEquals(exists(ran), false);
-          await person("git status; git submodule status; git log -1; git diff; :", ":");
-          assertEquals(exists(ran), false, "git has run what a sandboxed command left");
         });
-      }
-    },
+        assertEquals(exists(ran), false);
+        await person("git status; git submodule status; git log -1; git diff; :", ":");
+        assertEquals(exists(ran), false, "git has run what a sandboxed command left");
+      });
+    }
   });
 }
 

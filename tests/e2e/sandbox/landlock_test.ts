@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
-import { special, type WireEntry } from "../../sandbox/context.ts";
+import { path, special, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
 import { canRunLandlock, WITHOUT_NAMESPACES } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { command, type Outcome, run, shell, start, waitForOutput } from "../support/commands.ts";
@@ -7,7 +7,7 @@ import { ListeningExecutor } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { connectStdio } from "../support/stdio_client.ts";
+import { shareExecutor } from "../support/shared_executor.ts";
 import { openWebSocket } from "../support/websocket_client.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { serveLoopback, unusedPort, writeAll } from "./support/http_proxy.ts";
@@ -22,22 +22,21 @@ interface Scene {
 
 /** Tests something as each user, on a host without user namespaces. */
 function testLandlocked(name: string, body: (scene: Scene) => Promise<void>): void {
+  if (!canRunLandlock || !canRunBubblewrap) return Deno.test.ignore(`Landlock: ${name}`, () => {});
   for (const user of users) {
-    Deno.test({
-      name: `Landlock: ${name}, as ${user.name}`,
-      ignore: !canRunLandlock || !canRunBubblewrap,
-      fn: async () => {
-        using directory = new TemporaryDirectory();
-        const workspace = `${directory.path}/ws`;
-        Deno.mkdirSync(workspace);
-        for (const path of [directory.path, workspace]) {
-          if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
-        }
-        const { launcher = [] } = launchAs(user);
-        await using client = connectStdio({ launcher: [...launcher, ...WITHOUT_NAMESPACES] });
-        await client.initialize();
-        await body({ client, workspace });
-      },
+    const { launcher = [] } = launchAs(user);
+    const executor = shareExecutor({
+      launcher: [...launcher, ...WITHOUT_NAMESPACES],
+      env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_TEST_SECRET: "1" },
+    });
+    Deno.test(`Landlock: ${name}, as ${user.name}`, async () => {
+      using directory = new TemporaryDirectory();
+      const workspace = `${directory.path}/ws`;
+      Deno.mkdirSync(workspace);
+      for (const path of [directory.path, workspace]) {
+        if (user.id !== undefined) Deno.chownSync(path, user.id, user.id);
+      }
+      await executor.withClient((client) => body({ client, workspace }));
     });
   }
 }
@@ -249,4 +248,135 @@ testLandlocked("the command has its terminal", async ({ client, workspace }) => 
   );
   assertEquals(exitCode, 0);
   assertMatch(pty, /^11 77\r\n\/dev\/pts\/\d+\r\nx\r\ny\r\nSs\+\r\n$/);
+});
+
+const ALL_FILES = [special("root", "write")];
+
+testLandlocked("what is opened on a command's behalf is not the executor's", async (scene) => {
+  const { client, workspace } = scene;
+  // Every open is handed over.
+  const entries = [...workspaceWrite, path(`${workspace}/denied`, "deny")];
+  const script = python(`
+import threading
+def environment(path, **options):
+    descriptor = os.open(path, os.O_RDONLY, **options)
+    text = os.read(descriptor, 65536)
+    os.close(descriptor)
+    if b"REMEX_TEST_SECRET" in text: print("LEAK", path)
+    if b"OWN_VARIABLE" not in text: raise OSError(errno.EIO, "")
+os.symlink("/proc/self/environ", "link")
+os.symlink("/proc/thread-self", "directory")
+inside = os.open("/proc/self", os.O_PATH)
+parent = os.getppid()
+say(lambda: environment("/proc/self/environ"))
+say(lambda: environment("/proc/thread-self/environ"))
+say(lambda: environment("link"))
+say(lambda: environment("directory/environ"))
+say(lambda: environment("environ", dir_fd=inside))
+say(lambda: environment(f"/proc/self/../{os.getpid()}/environ"))
+say(lambda: environment("/proc/self/root/proc/self/environ"))
+print("others", flush=True)
+for name in ["environ", "mem", "maps", "root/etc/hostname", "cwd/file", "fd/0", "task"]:
+    say(lambda: os.open(f"/proc/{parent}/{name}", os.O_RDONLY))
+# Its threads, among others.
+for thread in range(parent, parent + 40):
+    for name in [f"/proc/{thread}/environ", f"/proc/{parent}/task/{thread}/environ"]:
+        try: environment(name)
+        except OSError: pass
+`);
+  const env = { PATH: "/usr/bin:/bin", OWN_VARIABLE: "1" };
+  const { stdout, stderr } = await run(
+    client,
+    command("p", script, { ...enclosed(workspace, entries), env }),
+  );
+  assertEquals(stderr, "");
+  const [own = "", others = ""] = stdout.split("others\n");
+  assertEquals(own, "ok\n".repeat(7));
+  assertMatch(others, /^(EACCES\n){7}$/);
+});
+
+testLandlocked("no way around what stays read-only by the kernel's favours", async (scene) => {
+  const { client, workspace } = scene;
+  Deno.mkdirSync(`${workspace}/.git`);
+  Deno.chmodSync(`${workspace}/.git`, 0o777);
+  const [clone, ioctl] = Deno.build.arch === "aarch64" ? [220, 29] : [56, 16];
+  const script = python(`
+import resource
+open("file", "w").close()
+CLONE_PARENT = 0x8000
+def version(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    number = ctypes.c_long(0)
+    # The one that it has, if the file system tells.
+    libc.syscall(${ioctl}, descriptor, ctypes.c_ulong(0x80087601), ctypes.byref(number))
+    call(${ioctl}, descriptor, ctypes.c_ulong(0x40087602), ctypes.byref(number))
+say(lambda: call(${clone}, CLONE_PARENT | signal.SIGCHLD, None, None, None, None))
+say(lambda: version("file"))
+say(lambda: version("/bin/sh"))
+print(resource.getrlimit(resource.RLIMIT_CORE)[0])
+for limit in [(1, 1), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)]:
+    try: resource.setrlimit(resource.RLIMIT_CORE, limit); print("set")
+    except (OSError, ValueError): print("refused")
+os.chdir(".git")
+child = os.fork()
+if child == 0: os.abort()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), os.listdir("."))
+`);
+  const entries = [...workspaceWrite];
+  const { stdout, stderr } = await run(client, command("p", script, enclosed(workspace, entries)));
+  assertEquals([stderr, stdout], ["", "EPERM\nEPERM\nEPERM\n0\nrefused\nrefused\n-6 []\n"]);
+});
+
+testLandlocked("devices stay as they are, whatever may be written", async (scene) => {
+  const { client, workspace } = scene;
+  const mode = (Deno.statSync("/dev/null").mode ?? 0o666) & 0o7777;
+  const script = pythonActions([
+    `os.chmod("/dev/null", ${mode})`,
+    `os.fchmod(0, ${mode})`,
+    `os.fchmod(os.open("/dev/null", os.O_RDWR), ${mode})`,
+    `os.chown("/dev/null", os.stat("/dev/null").st_uid, os.stat("/dev/null").st_gid)`,
+    `os.utime("/dev/null", ns=(os.stat("/dev/null").st_atime_ns, os.stat("/dev/null").st_mtime_ns))`,
+    `os.setxattr("/dev/null", "user.test", b"x")`,
+    `write("/dev/null")`,
+  ]);
+  const grants = [
+    { type: "restricted", entries: ALL_FILES },
+    { type: "restricted", entries: [...ALL_FILES, path(`${workspace}/read`, "read")] },
+    { type: "unrestricted" },
+  ];
+  for (const [index, fileSystem] of grants.entries()) {
+    const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
+    const { sandbox, cwd } = enclosed(workspace);
+    const more = { cwd, sandbox: { ...isRecord(sandbox) ? sandbox : {}, permissions } };
+    const { stdout } = await run(client, command(`p${index}`, script, more));
+    assertMatch(stdout, /^((EPERM|EACCES|EROFS)\n){6}ok\n$/);
+  }
+});
+
+testLandlocked("a command's own filters and listeners change nothing", async (scene) => {
+  const { client, workspace } = scene;
+  const [prctl, seccomp, mkdirat] = Deno.build.arch === "aarch64"
+    ? [167, 277, 34]
+    : [157, 317, 258];
+  const script = python(`
+# struct sock_filter: whatever is called is let through, or handed over to whoever listens.
+def program(verdict):
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, verdict))
+    return instruction, ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 1, ctypes.addressof(instruction)))
+def enforce(flags, verdict):
+    instruction, whole = program(verdict)
+    call(${seccomp}, 1, ctypes.c_ulong(flags), whole)
+NEW_LISTENER, ALLOW = 8, 0x7fff0000
+say(lambda: enforce(NEW_LISTENER, ALLOW))
+say(lambda: enforce(0, ALLOW))
+say(lambda: call(${mkdirat}, -100, b".git", 0o777))
+say(lambda: call(${mkdirat}, -100, b"made", 0o777))
+say(lambda: call(${prctl}, 22, 0, None))
+say(lambda: call(${prctl}, 38, 0, 0, 0, 0))
+`);
+  const { stdout, stderr } = await run(
+    client,
+    command("p", script, enclosed(workspace, workspaceWrite)),
+  );
+  assertEquals([stderr, stdout], ["", "EBUSY\nok\nEROFS\nok\nEINVAL\nEINVAL\n"]);
 });

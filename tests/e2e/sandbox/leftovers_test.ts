@@ -14,7 +14,7 @@ import { serveLoopback, writeAll } from "./support/http_proxy.ts";
 import { managed } from "./support/managed.ts";
 import { enclosedIn, launchAs } from "./support/sandboxed.ts";
 
-const COMMANDS = 1000;
+const COMMANDS = 300;
 const AT_ONCE = 8;
 
 /** Kinds of sandboxed commands, each with what becomes of it. */
@@ -71,7 +71,7 @@ function childrenOfThread(pid: number, thread: string): string {
 
 for (const user of users) {
   Deno.test({
-    name: `sandbox: a thousand commands leave nothing, as ${user.name}`,
+    name: `sandbox: hundreds of commands leave nothing, as ${user.name}`,
     ignore: !canRunBubblewrap,
     fn: async () => {
       using directory = new TemporaryDirectory();

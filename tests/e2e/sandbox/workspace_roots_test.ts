@@ -1,9 +1,11 @@
 import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { special, workspaceWrite } from "../../sandbox/context.ts";
+import { canRunLandlock } from "../../sandbox/linux/landlocked_run.ts";
 import { base64 } from "../support/base64.ts";
-import { shell } from "../support/commands.ts";
+import { run, shell } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { testSandboxed } from "./support/sandboxed.ts";
+import { connectStdio } from "../support/stdio_client.ts";
+import { launchAs, testSandboxed } from "./support/sandboxed.ts";
 
 function sandboxOf(roots: readonly string[], entries: readonly unknown[]): Message {
   const workspaceRoots = roots.map((root) => `file://${root}`);
@@ -53,11 +55,22 @@ testSandboxed("a start that is left without any workspace root says so", async (
 });
 
 testSandboxed(
-  "a protected name that is a link is refused by its name, with a way out",
+  "a protected name that is a link stays one, or is refused by its name, with a way out",
   async (scene) => {
-    const { client, workspace, enclosed, script } = scene;
+    const { workspace, enclosed, script, user } = scene;
     Deno.mkdirSync(`${workspace}/some/.agents`, { recursive: true });
     Deno.symlinkSync("some/.agents", `${workspace}/.agents`);
+    if (canRunLandlock) {
+      const attack = "! rm .agents && ! mv .agents x && ! touch .agents/x && ! mv some x && " +
+        "! ln -sfn x .agents && touch free";
+      assertEquals((await script(`(${attack}) 2>/dev/null`)).exitCode, 0);
+    }
+    // By mounts alone it cannot be held.
+    await using client = connectStdio({
+      ...launchAs(user),
+      env: { PATH: "/usr/bin:/bin", HOME: workspace, REMEX_SANDBOX_MECHANISM: "bubblewrap" },
+    });
+    await client.initialize();
     const answer = await client.request("process/start", shell("p", "true", enclosed));
     assertObjectMatch(answer, { error: { code: -32603 } });
     const message = isRecord(answer.error) ? String(answer.error.message) : "";
@@ -66,6 +79,7 @@ testSandboxed(
     // The way out.
     Deno.removeSync(`${workspace}/.agents`);
     Deno.renameSync(`${workspace}/some/.agents`, `${workspace}/.agents`);
-    assertEquals((await script("! touch .agents/x 2>/dev/null")).exitCode, 0);
+    const again = await run(client, shell("again", "! touch .agents/x 2>/dev/null", enclosed));
+    assertEquals(again.exitCode, 0);
   },
 );

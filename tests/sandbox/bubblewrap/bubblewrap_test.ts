@@ -101,7 +101,7 @@ Deno.test("a view is laid out from its root on, and closed at the end", () => {
     `--dev /dev --proc /proc --symlink usr/bin /bin ` +
       "--ro-bind /usr /usr " +
       "--perms 0111 --tmpfs /usr/x --bind /usr/x/y /usr/x/y --perms 0000 --tmpfs /usr/x/y/z " +
-      "--ro-bind /dev/null /usr/x/y/f --remount-ro /usr/x --remount-ro /usr/x/y/z --remount-ro / " +
+      "--perms 0000 --ro-bind-data 8 /usr/x/y/f --remount-ro /usr/x --remount-ro /usr/x/y/z --remount-ro / " +
       "--remount-ro /proc",
   );
 });

@@ -12,7 +12,7 @@ function landlockFiles(
   version = NEWEST,
   kernelTrees: readonly string[] = [],
 ): LandlockFiles {
-  const result = planned(files, version, kernelTrees);
+  const result = planned(files, version, kernelTrees, false);
   if (result.kind === "refused") throw new Error(result.reason);
   return result;
 }
@@ -93,6 +93,17 @@ Deno.test("what an older Landlock lacks is the supervisor's", () => {
   assertEquals(supervised(granted(["read", "/"]), 3), ["signals"]);
   assertEquals(supervised({ kind: "all" }, 5), ["signals"]);
   assertEquals(supervised({ kind: "all" }, 6), []);
+});
+
+Deno.test("root's commands may write all files, but not change the modes of devices", () => {
+  const all = planned({ kind: "all" }, NEWEST, ["/proc", "/dev"], true);
+  if (all.kind === "refused") throw new Error(all.reason);
+  assertEquals(all.supervised.metadata, true);
+  assertEquals(all.policy.grants.map(({ path, access }) => `${access} ${path}`), [
+    "write /",
+    "read /dev",
+    "read /proc",
+  ]);
 });
 
 Deno.test("before Linux 6.10 devices that may be read could be controlled", () => {

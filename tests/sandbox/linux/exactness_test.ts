@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { workspaceWrite } from "../context.ts";
-import type { RunOptions } from "./sandboxed_run.ts";
+import type { RunOptions } from "./landlocked_run.ts";
 import { type Scene, testScene } from "./scene.ts";
 
 const ODD = "é\u{1f600} a\tb\n'\"$(x)`\\";

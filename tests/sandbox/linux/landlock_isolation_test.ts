@@ -50,7 +50,10 @@ async function withBystander(
   }
 }
 
-testLandlock("no privileges", "", async (scene) => {
+testLandlock("no privileges, nor by programs that give some", "", async (scene) => {
+  await scene.host("cp /usr/bin/id id; chmod 4755 id");
+  const { stdout: user } = await scene.run([`${scene.base}/id`, "-u"], { entries: READ_ALL });
+  assertEquals(user, `${scene.place.user.id ?? Deno.uid()}\n`);
   const status = "grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Seccomp):' /proc/self/status";
   const { stdout } = await scene.script(status, { entries: READ_ALL });
   assertEquals(

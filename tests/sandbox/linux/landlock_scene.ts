@@ -1,11 +1,11 @@
 import {
   canRunLandlock,
   executorIn,
-  type LandlockedOptions,
-  type LandlockedResult,
-  LandlockRunner,
   type Place,
   places,
+  type RunOptions,
+  type RunResult,
+  SandboxRunner,
   temporaryDirectory,
 } from "./landlocked_run.ts";
 
@@ -18,9 +18,9 @@ export interface LandlockScene {
   readonly outside: string;
   readonly place: Place;
   /** Runs a command in the workspace, in the scene's place. */
-  run(argv: readonly string[], options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  run(argv: readonly string[], options: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell script in the workspace, in the scene's place. */
-  script(script: string, options: Partial<LandlockedOptions>): Promise<LandlockedResult>;
+  script(script: string, options: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
   host(command: string): Promise<string>;
 }
@@ -33,11 +33,11 @@ export function testLandlock(
 ): void {
   if (!canRunLandlock) return Deno.test.ignore(`Landlock: ${name}`, () => {});
   for (const place of places) {
-    const executor = executorIn(place);
+    const executor = executorIn(place, "landlock");
     Deno.test(`Landlock: ${name}, ${place.name}`, async () => {
       await using base = await temporaryDirectory();
       await executor.withClient(async (client) => {
-        const scene = makeScene(base.path, place, new LandlockRunner(client));
+        const scene = makeScene(base.path, place, new SandboxRunner(client));
         const { id } = place.user;
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (id !== undefined) await scene.host(`chown -R ${id}:${id} .`);
@@ -47,7 +47,7 @@ export function testLandlock(
   }
 }
 
-function makeScene(base: string, place: Place, runner: LandlockRunner): LandlockScene {
+function makeScene(base: string, place: Place, runner: SandboxRunner): LandlockScene {
   const workspace = `${base}/ws`;
   const run: LandlockScene["run"] = (argv, options) =>
     runner.run(argv, { cwd: workspace, ...options });

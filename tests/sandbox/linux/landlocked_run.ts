@@ -28,15 +28,15 @@ export const places: readonly Place[] = users.flatMap((user) => [
     : [],
 ]);
 
-/** A command under Landlock; the working directory is also the workspace. */
-export interface LandlockedOptions extends ContextOptions {
+/** A command in a sandbox; the working directory is also the workspace if nothing else is said. */
+export interface RunOptions extends ContextOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly arg0?: string;
 }
 
-/** How a command under Landlock has ended. */
-export interface LandlockedResult {
+/** How a command in a sandbox has ended. */
+export interface RunResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -77,16 +77,25 @@ export const WITHOUT_NAMESPACES: readonly string[] = [
   ...["--dev-bind", "/", "/", "--"],
 ];
 
+/** What sandboxes commands. */
+export type TestMechanism = "bubblewrap" | "landlock";
+
 /** An executor in a place, for the top level of a file of tests. */
-export function executorIn({ user: { id }, namespaces }: Place): SharedExecutor {
+export function executorIn(
+  { user: { id }, namespaces }: Place,
+  mechanism: TestMechanism,
+): SharedExecutor {
   const become = id === undefined
     ? []
     : ["/usr/bin/setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups", "--"];
-  return shareExecutor({ launcher: [...become, ...namespaces ? [] : WITHOUT_NAMESPACES] });
+  return shareExecutor({
+    launcher: [...become, ...namespaces ? [] : WITHOUT_NAMESPACES],
+    env: { PATH: "/usr/bin:/bin", HOME: "/", REMEX_SANDBOX_MECHANISM: mechanism },
+  });
 }
 
-/** Runs commands under Landlock for one client of an executor. */
-export class LandlockRunner {
+/** Runs sandboxed commands for one client of an executor. */
+export class SandboxRunner {
   readonly #client: RawClient;
   #started = 0;
 
@@ -95,10 +104,10 @@ export class LandlockRunner {
   }
 
   /** Runs a command to its end. @throws {RpcError} if it is refused */
-  async run(argv: readonly string[], options: LandlockedOptions): Promise<LandlockedResult> {
+  async run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
     const client = this.#client;
     const { cwd, arg0, env = { PATH: "/usr/bin:/bin" } } = options;
-    const sandbox = contextMessage({ workspaceRoots: [cwd], ...options, useLegacyLandlock: true });
+    const sandbox = contextMessage({ workspaceRoots: [cwd], ...options });
     const id = `process ${++this.#started}`;
     const params: Message = {
       ...command(id, argv, { env, sandbox }),

@@ -3,7 +3,6 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { path, special, workspaceWrite } from "../context.ts";
 import { type Scene, testScene } from "./scene.ts";
-import { runScript, startWrapped, wrap } from "./sandboxed_run.ts";
 import { eventually } from "../../support/patience.ts";
 
 const REPOSITORY =
@@ -140,18 +139,6 @@ testScene("nothing is left behind, however a command ends", "", async (scene) =>
   }
 });
 
-testScene("nothing is left behind by a command that is killed", "", async (scene) => {
-  const options = { cwd: scene.workspace, user: scene.user, entries: workspaceWrite };
-  const wrapped = await wrap(["/bin/sh", "-c", "echo ready > x; exec sleep 100"], options);
-  const started = await startWrapped(wrapped, scene.user);
-  await scene.host("until [ -s ws/x ]; do sleep 0.01; done");
-  assertEquals(await scene.host("ls -A ws"), ".agents\n.codex\n.git\nHEAD\nx\n");
-  Deno.kill(started.pid, "SIGKILL");
-  assertEquals((await started.result).reportedExitCode, undefined);
-  wrapped.release();
-  assertEquals(await scene.host("ls -A ws"), "x\n");
-}, ["bubblewrap"]);
-
 testScene("commands that share a workspace protect it for each other", "", async (scene) => {
   const attempt = "for i in 1 2 3 4 5 6 7 8; do mkdir .git .codex 2>/dev/null && echo made; done";
   const results = await Promise.all(
@@ -175,6 +162,39 @@ testScene("a process that outlives the command cannot use the gap", "", async (s
   }
 }, ["bubblewrap"]);
 
+/** What the user makes while the command waits for it, and what the command then tries. */
+const MADE_MEANWHILE = "mkdir ws/.git && echo keep > ws/.git/config && mkdir ws/.git/hooks";
+
+testScene(
+  "what the user makes meanwhile at a protected name cannot be changed",
+  "",
+  async (scene) => {
+    const attempts = [
+      "dd if=/dev/zero of=.git/config conv=notrunc count=1",
+      "echo x > .git/config",
+      "echo x >> .git/config",
+      "truncate -s 0 .git/config",
+      "rm .git/config",
+      "mv .git/config free",
+      "mv .git free",
+      "mv free .git/config",
+      "ln .git/config free2",
+      "rmdir .git/hooks",
+      "touch .git/hooks/pre-commit",
+    ];
+    const tries = attempts.map((attempt) => `${attempt} && echo "${attempt}: worked"`).join("\n");
+    const running = scene.script(
+      `touch free ready; until [ -e go ]; do sleep 0.01; done; exec 2>/dev/null\n${tries}`,
+      { entries: workspaceWrite },
+    );
+    await scene.host(`until [ -e ws/ready ]; do sleep 0.01; done; ${MADE_MEANWHILE}`);
+    if (scene.user.id !== undefined) await scene.host(`chown -R ${scene.user.id} ws/.git`);
+    await scene.host("touch ws/go");
+    assertEquals((await running).stdout, "");
+    assertEquals(await scene.host("cat ws/.git/config; ls -A ws/.git"), "keep\nconfig\nhooks\n");
+  },
+);
+
 testScene("a process that outlives the command is still supervised", "", async (scene) => {
   const { exitCode } = await scene.script(
     "(touch begun; until [ -e end ]; do mkdir .git; done; mkdir .git .codex; touch ended) " +
@@ -187,17 +207,10 @@ testScene("a process that outlives the command is still supervised", "", async (
   assertEquals(await scene.host("ls -A ws"), "begun\nend\nended\n");
 }, ["landlock"]);
 
-testScene("a directory that the user made meanwhile is kept", "", async (scene) => {
-  const wrapped = await wrap(["/bin/true"], { cwd: scene.workspace, entries: workspaceWrite });
-  await scene.host("echo ref > ws/.git/HEAD");
-  wrapped.release();
-  assertEquals(await scene.host("ls -A ws ws/.git"), "ws:\n.git\n\nws/.git:\nHEAD\n");
-}, ["bubblewrap"]);
-
 testScene("a link where a protected name belongs is refused", "", async (scene) => {
   await scene.host("mkdir ws/real && ln -s real ws/.codex");
   const error = await assertRejects(
-    () => runScript("true", { cwd: scene.workspace, entries: workspaceWrite }),
+    () => scene.script("true", { entries: workspaceWrite }),
     RpcError,
   );
   assertEquals(error.code, -32603);

@@ -1,15 +1,12 @@
-import { canRunLandlock, executorIn, LandlockRunner } from "./landlocked_run.ts";
 import {
-  canRunBubblewrap,
-  run,
+  canRunLandlock,
+  executorIn,
   type RunOptions,
   type RunResult,
-  type TestUser,
-  users,
-} from "./sandboxed_run.ts";
-
-/** What sandboxes commands. */
-export type TestMechanism = "bubblewrap" | "landlock";
+  SandboxRunner,
+  type TestMechanism,
+} from "./landlocked_run.ts";
+import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
 /** A directory with a workspace in it and something beside that is none of its business. */
 export interface Scene {
@@ -21,15 +18,12 @@ export interface Scene {
   readonly user: TestUser;
   readonly mechanism: TestMechanism;
   /** Runs a script in the workspace as the scene's user. */
-  script(script: string, options?: Partial<RunOptions>): Promise<SceneResult>;
+  script(script: string, options?: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a command in the workspace as the scene's user. */
-  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<SceneResult>;
+  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<RunResult>;
   /** Runs a shell command on the host, as whoever runs the tests. Fails the test if it fails. */
   host(command: string): Promise<string>;
 }
-
-/** How a command in a scene has ended. */
-export type SceneResult = Pick<RunResult, "exitCode" | "stdout" | "stderr">;
 
 const MECHANISMS: readonly TestMechanism[] = ["bubblewrap", "landlock"];
 
@@ -55,12 +49,13 @@ function testOne(
   const full = `${name}, ${mechanism}, as ${user.name}`;
   const canRun = mechanism === "bubblewrap" ? canRunBubblewrap : canRunLandlock;
   if (!canRun) return Deno.test.ignore(full, () => {});
-  const withRunner = mechanism === "bubblewrap" ? withBubblewrap : withLandlock(user);
+  const executor = executorIn({ name: user.name, user, namespaces: true }, mechanism);
   Deno.test(full, async () => {
     const base = await Deno.makeTempDir();
     await Deno.chmod(base, 0o755);
     try {
-      await withRunner(async (runner) => {
+      await executor.withClient(async (client) => {
+        const runner = new SandboxRunner(client);
         const scene = makeScene(base, user, mechanism, runner);
         await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
         if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
@@ -72,37 +67,22 @@ function testOne(
   });
 }
 
-type Runner = (argv: readonly string[], options: RunOptions) => Promise<SceneResult>;
-
-function withBubblewrap(body: (runner: Runner) => Promise<void>): Promise<void> {
-  return body(run);
-}
-
-function withLandlock(user: TestUser): typeof withBubblewrap {
-  const executor = executorIn({ name: user.name, user, namespaces: true });
-  return (body) =>
-    executor.withClient((client) => {
-      const runner = new LandlockRunner(client);
-      return body((argv, options) => runner.run(argv, options));
-    });
-}
-
 function makeScene(
   base: string,
   user: TestUser,
   mechanism: TestMechanism,
-  runner: Runner,
+  runner: SandboxRunner,
 ): Scene {
   const workspace = `${base}/ws`;
-  const runs: Scene["run"] = (argv, options) => runner(argv, { cwd: workspace, user, ...options });
+  const run: Scene["run"] = (argv, options) => runner.run(argv, { cwd: workspace, ...options });
   return {
     base,
     workspace,
     outside: `${base}/outside`,
     user,
     mechanism,
-    run: runs,
-    script: (script, options) => runs(["/bin/sh", "-c", script], options),
+    run,
+    script: (script, options) => run(["/bin/sh", "-c", script], options),
     host: async (command) => {
       const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
         args: ["-ec", command],

@@ -13,6 +13,7 @@ export interface SandboxedScene {
   readonly workspace: string;
   /** A directory beside the workspace, with a file `secret` in it. */
   readonly outside: string;
+  readonly user: TestUser;
   /** Members of `process/start` that enclose a command: it reads everything, writes the workspace. */
   readonly enclosed: Message;
   /** Runs a shell script in the workspace, enclosed. */
@@ -65,6 +66,7 @@ function makeScene(client: RawClient, directory: TemporaryDirectory, user: TestU
     client,
     workspace,
     outside,
+    user,
     enclosed,
     script: (script: string, more: Message = {}) =>
       run(client, shell(next(), script, { ...enclosed, ...more })),

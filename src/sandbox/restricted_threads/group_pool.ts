@@ -29,8 +29,15 @@ interface PooledGroup {
   made: RestrictedGroup | undefined;
   /** When it was asked for last, on the clock of `performance.now()`. */
   usedAt: number;
-  /** How many commands are being started by it. */
-  starts: number;
+  /** How many commands are being started by it, or need the thread that has started them. */
+  leases: number;
+}
+
+/** Threads that stay until they are released. */
+export interface GroupLease {
+  readonly group: RestrictedGroup;
+  /** Once is enough. */
+  release(): void;
 }
 
 /**
@@ -72,15 +79,42 @@ export class GroupPool implements Disposable {
     plan: () => GroupPlan,
     start: (group: RestrictedGroup) => Promise<T>,
   ): Promise<T> {
+    const { group, release } = await this.lease(owner, planKey, plan);
+    try {
+      return await start(group);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * The threads for an owner's plan, which stay until they are released: some programs are killed
+   * when the thread that has started them ends (PR_SET_PDEATHSIG).
+   *
+   * @param planKey the same for the same plan
+   * @throws {RpcError} -32603 if the plan cannot be put in force, or too many are
+   */
+  async lease(owner: object, planKey: string, plan: () => GroupPlan): Promise<GroupLease> {
     this.#watchIdle();
     const pooled = this.#find(owner, planKey) ?? this.#make(owner, planKey, plan());
-    pooled.usedAt = performance.now();
-    pooled.starts++;
+    pooled.leases++;
+    let held = true;
+    const release = () => {
+      if (held) pooled.leases--;
+      held = false;
+      pooled.usedAt = performance.now();
+    };
     try {
-      return await start(await pooled.group);
-    } finally {
-      pooled.starts--;
+      return { group: await pooled.group, release };
+    } catch (error) {
+      release();
+      throw error;
     }
+  }
+
+  /** Has threads made for the first plan, which comes soon. Later ones find some that are made. */
+  prepareFirst(): void {
+    if (this.#groups.size === 0) this.prepare();
   }
 
   /** Has threads made for a plan that comes later. */
@@ -123,7 +157,7 @@ export class GroupPool implements Disposable {
       group,
       made: undefined,
       usedAt: performance.now(),
-      starts: 0,
+      leases: 0,
     };
     this.#groups.add(pooled);
     group.then((made) => {
@@ -144,7 +178,7 @@ export class GroupPool implements Disposable {
   async #makeRoom(): Promise<void> {
     if (this.#all.size < this.#options.maxGroups) return;
     const idle = [...this.#groups]
-      .filter(({ made, starts }) => made?.works && starts === 0)
+      .filter(({ made, leases }) => made?.works && leases === 0)
       .sort((left, right) => left.usedAt - right.usedAt);
     for (const { made } of idle) {
       made?.retire();
@@ -174,8 +208,8 @@ export class GroupPool implements Disposable {
   #endIdle(): void {
     const limit = performance.now() - this.#options.idleMs;
     for (const pooled of this.#groups) {
-      const { made, usedAt, starts } = pooled;
-      if (made === undefined || usedAt > limit || starts > 0) continue;
+      const { made, usedAt, leases } = pooled;
+      if (made === undefined || usedAt > limit || leases > 0) continue;
       made.retire();
       this.#groups.delete(pooled);
     }
@@ -187,8 +221,8 @@ export class GroupPool implements Disposable {
   }
 }
 
-function isUnused({ made, starts }: PooledGroup): boolean {
-  return made !== undefined && starts === 0 && !made.running;
+function isUnused({ made, leases }: PooledGroup): boolean {
+  return made !== undefined && leases === 0 && !made.running;
 }
 
 /**

@@ -12,10 +12,11 @@ import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
 import { withoutCoreDumps } from "../../os/core_dumps.ts";
 import { oomScore } from "../../os/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
-import { closeDescriptor } from "../../os/descriptor.ts";
-import { EXECUTION } from "./rights.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { EXECUTION } from "../landlock/rights.ts";
 import type {
   FromSpawner,
+  LandlockRestrictions,
   RestrictOutcome,
   SpawnOutcome,
   ThreadRestrictions,
@@ -48,11 +49,19 @@ function tryRestrict(restrictions: ThreadRestrictions): RestrictOutcome {
 }
 
 /** Each step comes before those that it would be refused after. */
-function restrict(
-  { governed, rules, ports, executable, filter, supervised }: ThreadRestrictions,
-): RestrictOutcome {
-  const ruleset = createRuleset(governed, rules, ports);
+function restrict({ landlock, filter, supervised }: ThreadRestrictions): RestrictOutcome {
   setNoNewPrivileges();
+  const ruleset = landlock === undefined ? undefined : restrictFiles(landlock);
+  if (supervised) {
+    return { kind: "done", ruleset, listener: enforceFilterWithListener(filter) };
+  }
+  enforceFilter(filter);
+  return { kind: "done", ruleset, listener: undefined };
+}
+
+/** Capabilities are left to what encloses commands by other means, to give them up itself. */
+function restrictFiles({ governed, rules, ports, executable }: LandlockRestrictions): Descriptor {
+  const ruleset = createRuleset(governed, rules, ports);
   giveUpCapabilities();
   enforceRuleset(ruleset);
   if (executable !== undefined) {
@@ -60,11 +69,7 @@ function restrict(
     enforceRuleset(second);
     closeDescriptor(second);
   }
-  if (supervised) {
-    return { kind: "done", ruleset, listener: enforceFilterWithListener(filter) };
-  }
-  enforceFilter(filter);
-  return { kind: "done", ruleset, listener: undefined };
+  return ruleset;
 }
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {

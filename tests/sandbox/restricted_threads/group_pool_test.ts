@@ -5,8 +5,11 @@ import { SpawnError } from "../../../src/os/spawn.ts";
 import { processStatus } from "../../../src/os/procfs.ts";
 import { killAndReap, reap } from "../../../src/os/signals.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
-import { GroupPool } from "../../../src/sandbox/landlock/group_pool.ts";
-import type { GroupPlan, RestrictedGroup } from "../../../src/sandbox/landlock/restricted_group.ts";
+import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
+import type {
+  GroupPlan,
+  RestrictedGroup,
+} from "../../../src/sandbox/restricted_threads/restricted_group.ts";
 import { governed, pathRule } from "../../../src/sandbox/landlock/rights.ts";
 import { seccompFilter } from "../../../src/sandbox/seccomp/filter.ts";
 import { eventually } from "../../support/patience.ts";
@@ -27,10 +30,12 @@ function plan(granted = "/"): GroupPlan {
   const options = { architecture: Deno.build.arch, network: "restricted" } as const;
   return {
     restrictions: {
-      governed: governed(false, version),
-      rules: [pathRule({ path: granted, access: "write" }, version)],
-      ports: [],
-      executable: undefined,
+      landlock: {
+        governed: governed(false, version),
+        rules: [pathRule({ path: granted, access: "write" }, version)],
+        ports: [],
+        executable: undefined,
+      },
       filter: seccompFilter({ ...options, supervised: SUPERVISED }),
       supervised: true,
     },

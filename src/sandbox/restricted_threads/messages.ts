@@ -5,16 +5,22 @@ import type { ProgramLaunch } from "../../os/spawn.ts";
 
 /** What holds for a thread that starts commands, and so for them. */
 export interface ThreadRestrictions {
+  /** Undefined where what is started encloses commands by other means. */
+  readonly landlock: LandlockRestrictions | undefined;
+  /** A program for seccomp(2). */
+  readonly filter: Uint8Array;
+  /** Whether the filter hands calls over. */
+  readonly supervised: boolean;
+}
+
+/** What Landlock is told. */
+export interface LandlockRestrictions {
   readonly governed: LandlockGoverned;
   readonly rules: readonly PathRule[];
   /** TCP ports that may be connected to, wherever they are, if the network is governed. */
   readonly ports: readonly number[];
   /** Rules for executing alone, besides the others. @default none */
   readonly executable: readonly PathRule[] | undefined;
-  /** A program for seccomp(2). */
-  readonly filter: Uint8Array;
-  /** Whether the filter hands calls over. */
-  readonly supervised: boolean;
 }
 
 /** What a thread that starts commands is told. */
@@ -36,10 +42,10 @@ export type FromSpawner =
 
 /** What came of restricting the thread. */
 export type RestrictOutcome =
-  /** Both descriptors are whoever's hears it. */
+  /** The descriptors are whoever's hears it. */
   | {
     readonly kind: "done";
-    readonly ruleset: Descriptor;
+    readonly ruleset: Descriptor | undefined;
     /** What tells of calls that are handed over. */
     readonly listener: Descriptor | undefined;
   }

@@ -13,7 +13,7 @@ import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from ".
 /** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
   ? new URL("./worker.ts", import.meta.url)
-  : new URL("./src/sandbox/landlock/worker.js", import.meta.url);
+  : new URL("./src/sandbox/restricted_threads/worker.js", import.meta.url);
 
 /**
  * Threads for whatever plan comes next. Each is made when it is first needed, for that holds this
@@ -22,7 +22,7 @@ const MODULE = import.meta.url.endsWith(".ts")
 export class SpareThreads implements Disposable {
   #spawner: WorkerThread<ToSpawner, FromSpawner> | undefined;
   #supervisor: SupervisorThreads | undefined;
-  #disposed = false;
+  #taken = false;
 
   get spawner(): WorkerThread<ToSpawner, FromSpawner> {
     return this.#spawner ??= new WorkerThread(MODULE, "sandboxed commands");
@@ -45,14 +45,19 @@ export class SpareThreads implements Disposable {
       () => this.supervisor.performer.ready,
     ];
     for (const make of makers) {
-      if (this.#disposed) return;
+      if (this.#taken) return;
       await make();
     }
   }
 
+  /** Makes no more ahead, for somebody has taken them, who asks for those that are needed. */
+  take(): void {
+    this.#taken = true;
+  }
+
   /** Ends those of a supervisor, for there is nothing to supervise. */
   endSupervisor(): void {
-    this.#disposed = true;
+    this.#taken = true;
     this.#supervisor?.[Symbol.dispose]();
   }
 
@@ -114,8 +119,13 @@ export class RestrictedGroup implements Disposable {
   static async make(threads: SpareThreads, plan: GroupPlan): Promise<RestrictedGroup> {
     const { spawner } = threads;
     const group = new RestrictedGroup(spawner);
+    threads.take();
+    // Programs that sandbox commands by other means make calls at once, which wait for an answer.
+    const needed = plan.restrictions.landlock === undefined
+      ? [spawner.ready, threads.supervisor.decider.ready]
+      : [spawner.ready];
     try {
-      await spawner.ready;
+      await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
       spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });
@@ -204,12 +214,13 @@ export class RestrictedGroup implements Disposable {
   #superviseSoon(
     threads: SpareThreads,
     { policy, architecture }: GroupPlan,
-    ruleset: Descriptor,
+    ruleset: Descriptor | undefined,
     listener: Descriptor | undefined,
   ): void {
     if (policy === undefined || listener === undefined) {
       threads.endSupervisor();
-      return closeDescriptor(ruleset);
+      if (ruleset !== undefined) closeDescriptor(ruleset);
+      return;
     }
     const begin = async () => {
       try {
@@ -217,7 +228,7 @@ export class RestrictedGroup implements Disposable {
         const options = { listener, ruleset, policy, architecture };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {
-        closeDescriptor(ruleset);
+        if (ruleset !== undefined) closeDescriptor(ruleset);
       }
     };
     this.#supervisor = begin();

@@ -1,0 +1,246 @@
+import { ConnectionError } from "../client/mod.ts";
+import { PERMISSION_BITS } from "../protocol/filesystem.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
+import {
+  type Attributes,
+  BLOCK_BYTES,
+  type BlockReader,
+  type BlockWriter,
+  type FileEnd,
+  isZero,
+  type NewAttributes,
+  ProgressLost,
+} from "./end.ts";
+
+/** How a file is copied. */
+export interface CopyOptions {
+  /** Told of bytes that have arrived. */
+  readonly arrived: (bytes: number) => void;
+  /** Aborted when nobody wants the copy any more; what can be gone on with is left. */
+  readonly signal: AbortSignal;
+}
+
+/** A file, and where it is. */
+export interface FileAt {
+  readonly end: FileEnd;
+  readonly path: PathUri;
+}
+
+/** Blocks under way at the same time: so many MiB a round trip. */
+const WINDOW = 40;
+/** Bytes that are read or written at a time. */
+const TRANSFER_BYTES = 192 * 1024;
+
+/**
+ * Copies a file with its permissions and its time.
+ *
+ * A large one that stops halfway, as the signal aborted or an executor was lost for good, is left to be
+ * gone on with; of any other failure nothing is left.
+ *
+ * @param known what the file was before
+ */
+export async function copyFile(
+  from: FileAt,
+  known: Attributes,
+  to: FileAt,
+  options: CopyOptions,
+): Promise<void> {
+  const attributes = keptAttributes(known);
+  if (known.size > BLOCK_BYTES) return await copyLarge(from, known, to, attributes, options);
+  const bytes = await from.end.readFile(from.path);
+  options.signal.throwIfAborted();
+  await to.end.writeFile(to.path, bytes, attributes);
+  options.arrived(bytes.length);
+}
+
+/** What of a file's attributes a copy gets: whose it is it does not keep. */
+export function keptAttributes({ permissions, modifiedAtMs }: Attributes): NewAttributes {
+  return {
+    modifiedAtMs,
+    permissions: permissions === undefined ? undefined : permissions & PERMISSION_BITS,
+  };
+}
+
+async function copyLarge(
+  from: FileAt,
+  known: Attributes,
+  to: FileAt,
+  attributes: NewAttributes,
+  options: CopyOptions,
+): Promise<void> {
+  const { size, modifiedAtMs } = known;
+  await using reader = await from.end.openToRead(from.path, known);
+  const key = `${size} ${modifiedAtMs} ${from.end.describe(from.path)}`;
+  for (;;) {
+    const writer = await to.end.openToWrite(to.path, key);
+    let counted = 0;
+    const arrived = (bytes: number) => {
+      counted += bytes;
+      options.arrived(bytes);
+    };
+    try {
+      const start = Math.min(writer.size, size);
+      arrived(start);
+      await copyBlocks(reader, { start, size }, writer, { ...options, arrived });
+      await writer.commit(size, attributes);
+      return;
+    } catch (error) {
+      if (error instanceof ProgressLost) {
+        arrived(-counted);
+        continue;
+      }
+      if (!mayGoOn(error, options)) await writer.discard();
+      throw error;
+    }
+  }
+}
+
+/** Whether a later run may go on with what has been written. */
+function mayGoOn(error: unknown, { signal }: CopyOptions): boolean {
+  return signal.aborted || error instanceof ConnectionError;
+}
+
+async function copyBlocks(
+  reader: BlockReader,
+  { start, size }: { readonly start: number; readonly size: number },
+  writer: BlockWriter,
+  { arrived, signal }: CopyOptions,
+): Promise<void> {
+  const sender = new BlockSender(writer, arrived);
+  try {
+    for (let at = start; at < size; at += TRANSFER_BYTES) {
+      signal.throwIfAborted();
+      const length = Math.min(TRANSFER_BYTES, size - at);
+      const block = reader.read(at, length).then((bytes) => {
+        if (bytes.length === length) return bytes;
+        throw new Error("it has become shorter while it was copied");
+      });
+      await sender.send(at, block, at + length === size);
+    }
+  } finally {
+    await sender.settled();
+  }
+}
+
+/** Writes what comes in pieces, of which nobody can say how many there will be. */
+export async function writeStream(
+  stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  to: FileAt,
+  { arrived, signal }: CopyOptions,
+): Promise<void> {
+  // What has come once does not come again: no later run could go on with it.
+  const writer = await to.end.openToWrite(to.path, crypto.randomUUID());
+  const sender = new BlockSender(writer, arrived);
+  let size = 0;
+  try {
+    try {
+      for await (const bytes of inBlocks(stream)) {
+        signal.throwIfAborted();
+        await sender.send(size, Promise.resolve(bytes), true);
+        size += bytes.length;
+      }
+    } finally {
+      await sender.settled();
+    }
+    await writer.commit(size, {});
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+}
+
+async function* inBlocks(
+  stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let block = new Uint8Array(TRANSFER_BYTES);
+  let length = 0;
+  for await (const piece of stream) {
+    for (let rest = piece; rest.length > 0;) {
+      const part = rest.subarray(0, TRANSFER_BYTES - length);
+      block.set(part, length);
+      length += part.length;
+      rest = rest.subarray(part.length);
+      if (length < TRANSFER_BYTES) continue;
+      yield block;
+      block = new Uint8Array(TRANSFER_BYTES);
+      length = 0;
+    }
+  }
+  if (length > 0) yield block.subarray(0, length);
+}
+
+/** Reads a file to its end, whose place need not be known, and gives it in order. */
+export async function* readStream(
+  { end, path }: FileAt,
+  known: Attributes,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  await using reader = await end.openToRead(path, known);
+  const ahead: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  for (let at = 0;;) {
+    // Those of /proc say that they are empty.
+    while (ahead.length < (at < known.size ? WINDOW : 1)) {
+      const block = reader.read(at, TRANSFER_BYTES);
+      block.catch(() => {});
+      ahead.push(block);
+      at += TRANSFER_BYTES;
+    }
+    const bytes = await ahead.shift();
+    if (bytes === undefined || bytes.length === 0) return;
+    yield bytes;
+    if (bytes.length < TRANSFER_BYTES) return;
+  }
+}
+
+/** Sends blocks in order, several at a time, and none that is nothing but zeros. */
+class BlockSender {
+  readonly #writer: BlockWriter;
+  readonly #arrived: (bytes: number) => void;
+  readonly #underWay = new Set<Promise<void>>();
+  #lastIssued: Promise<unknown> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(writer: BlockWriter, arrived: (bytes: number) => void) {
+    this.#writer = writer;
+    this.#arrived = arrived;
+  }
+
+  /**
+   * Sends a block. Settles when another may follow.
+   *
+   * @param last whether the file's length depends on it
+   * @throws what an earlier block failed of
+   */
+  async send(
+    offset: number,
+    block: Promise<Uint8Array<ArrayBuffer>>,
+    last: boolean,
+  ): Promise<void> {
+    const issued = Promise.all([block, this.#lastIssued])
+      .then(([bytes]) => ({ bytes, written: this.#write(offset, bytes, last) }));
+    this.#lastIssued = issued;
+    const arrival = issued.then(async ({ bytes, written }) => {
+      await written;
+      this.#arrived(bytes.length);
+    });
+    const settled = arrival
+      .catch((error: unknown) => this.#failure ??= { error })
+      .then(() => {
+        this.#underWay.delete(settled);
+      });
+    this.#underWay.add(settled);
+    if (this.#underWay.size >= WINDOW) await Promise.race(this.#underWay);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Settles when all blocks have been answered for. @throws what one failed of */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #write(offset: number, bytes: Uint8Array<ArrayBuffer>, last: boolean): Promise<void> {
+    if (!isZero(bytes)) return await this.#writer.write(offset, bytes);
+    // What nobody writes to is a hole, which reads as zeros. The last byte says how long the file is.
+    if (last) await this.#writer.write(offset + bytes.length - 1, bytes.subarray(-1));
+  }
+}

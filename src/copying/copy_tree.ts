@@ -1,0 +1,280 @@
+import { ConnectionError } from "../client/mod.ts";
+import { PathUri } from "../protocol/path_uri.ts";
+import { Budget } from "./budget.ts";
+import { copyFile, type CopyOptions, type FileAt, keptAttributes } from "./copy_file.ts";
+import { type Attributes, BLOCK_BYTES, type Entry, type FileEnd } from "./end.ts";
+
+/** How a directory is copied. */
+export interface TreeOptions extends CopyOptions {
+  /** Whether files are copied that are there already with the same size, time and permissions. */
+  readonly again: boolean;
+  /** Told of how many bytes there will be, where that is known. */
+  readonly expected: (bytes: number) => void;
+  /** Told of a file that has been copied, or was there already. */
+  readonly copied: () => void;
+  /** Told of what could not be copied, and why. */
+  readonly failed: (path: string, error: unknown) => void;
+}
+
+/** Bytes of files under way at the same time; a large one counts as several blocks. */
+const FILE_BYTES = 16 * BLOCK_BYTES;
+const LARGE_FILE_COST = 8 * BLOCK_BYTES;
+/** What a file costs besides its bytes. */
+const SMALL_FILE_COST = 64 * 1024;
+/** Directories that are listed or made at the same time. */
+const DIRECTORIES = 8;
+/** What it takes to fill a directory. */
+const OWNER_BITS = 0o700;
+
+/** A directory whose copy is not complete. */
+interface OpenDirectory {
+  readonly from: PathUri;
+  readonly to: PathUri;
+  readonly attributes: Attributes;
+  /** What is in the copy already; undefined where it is new. */
+  readonly existing: ReadonlyMap<string, Entry> | undefined;
+  readonly parent: OpenDirectory | undefined;
+  /** What has to be done before its time is set. */
+  pending: number;
+}
+
+/** A symbolic link that is still to be made. */
+interface PendingLink {
+  readonly from: PathUri;
+  readonly to: PathUri;
+  readonly target: Uint8Array<ArrayBuffer>;
+  readonly existing: Entry | undefined;
+  readonly directory: OpenDirectory;
+}
+
+/**
+ * Copies a directory with all that is in it, and goes on after what cannot be copied.
+ *
+ * Links stay links, and are made last: whatever an executor says is in a directory, nothing is written
+ * through a link that came from it.
+ */
+export class TreeCopy {
+  readonly #from: FileEnd;
+  readonly #to: FileEnd;
+  readonly #options: TreeOptions;
+  readonly #files = new Budget(FILE_BYTES);
+  readonly #directories = new Budget(DIRECTORIES);
+  readonly #links: PendingLink[] = [];
+  readonly #done = Promise.withResolvers<void>();
+  #walks = 1;
+  #stopped = false;
+
+  constructor(from: FileEnd, to: FileEnd, options: TreeOptions) {
+    this.#from = from;
+    this.#to = to;
+    this.#options = options;
+  }
+
+  /**
+   * Copies the directory. Settles when everything that can be copied has been.
+   *
+   * @param there whether the copy is to go into a directory that is there, whose own permissions and
+   * time are then left alone
+   * @throws {ConnectionError} when an executor is lost
+   */
+  async run(
+    from: PathUri,
+    attributes: Attributes,
+    to: PathUri,
+    there: "existing" | "contents" | "missing",
+  ): Promise<void> {
+    const existing = there === "missing" ? undefined : await this.#listed(to);
+    if (there === "missing") await this.#makeDirectory(to, attributes);
+    const root = { from, to, attributes, existing, parent: undefined, pending: 1 };
+    void this.#walk(root);
+    await this.#done.promise;
+    for (const link of this.#links) await this.#makeLink(link);
+    if (there === "contents") root.pending++;
+    await this.#release(root);
+  }
+
+  async #walk(directory: OpenDirectory): Promise<void> {
+    await this.#directories.take(1);
+    try {
+      let last: string | undefined;
+      for await (const page of this.#from.list(directory.from)) {
+        for (const entry of page) {
+          if (this.#options.signal.aborted || this.#stopped) return;
+          const from = childOf(directory.from, entry.name, last);
+          last = entry.name;
+          await this.#begin(directory, entry, from);
+        }
+      }
+    } catch (error) {
+      this.#failed(directory.from, error);
+    } finally {
+      this.#directories.give(1);
+      // The root is released once its links are there.
+      if (directory.parent !== undefined) await this.#release(directory);
+      this.#ended();
+    }
+  }
+
+  async #begin(directory: OpenDirectory, entry: Entry, from: PathUri): Promise<void> {
+    const to = childOf(directory.to, entry.name);
+    const existing = directory.existing?.get(entry.name);
+    const begun = { directory, entry, existing, from, to };
+    switch (entry.kind) {
+      case "file": {
+        const cost = entry.size > BLOCK_BYTES ? LARGE_FILE_COST : entry.size + SMALL_FILE_COST;
+        await this.#files.take(cost);
+        directory.pending++;
+        this.#walks++;
+        void this.#copyFile(begun).finally(() => this.#files.give(cost));
+        return;
+      }
+      case "directory":
+        directory.pending++;
+        this.#walks++;
+        void this.#copyDirectory(begun);
+        return;
+      case "symlink":
+        directory.pending++;
+        this.#links.push({
+          from,
+          to,
+          target: entry.targetBase64 ?? new Uint8Array(),
+          existing,
+          directory,
+        });
+        return;
+      case "other":
+        this.#failed(from, new Error("it is no file, directory or link, and is left out"));
+    }
+  }
+
+  async #copyFile({ directory, entry, existing, from, to }: Begun): Promise<void> {
+    try {
+      if (this.#options.again || !isSame(entry, existing)) {
+        // What a link leads to is none of the copy's business.
+        if (existing?.kind === "symlink") await this.#to.remove(to);
+        await copyFile({ end: this.#from, path: from }, entry, this.#at(to), this.#options);
+      }
+      this.#options.copied();
+    } catch (error) {
+      this.#failed(from, error);
+    } finally {
+      await this.#release(directory);
+      this.#ended();
+    }
+  }
+
+  async #copyDirectory({ directory: parent, entry, existing, from, to }: Begun): Promise<void> {
+    try {
+      if (existing !== undefined && existing.kind !== "directory") {
+        throw new Error(`${this.#to.describe(to)} is there already, and is no directory`);
+      }
+      const list = existing === undefined ? undefined : await this.#listed(to);
+      if (existing === undefined) await this.#makeDirectory(to, entry);
+      else if (!isFillable(existing)) await this.#makeFillable(to, existing);
+      const directory = { from, to, attributes: entry, existing: list, parent, pending: 1 };
+      return await this.#walk(directory);
+    } catch (error) {
+      this.#failed(from, error);
+    }
+    await this.#release(parent);
+    this.#ended();
+  }
+
+  /** Nobody looks in meanwhile who may not look in later. */
+  async #makeDirectory(path: PathUri, attributes: Attributes): Promise<void> {
+    await this.#to.makeDirectory(path);
+    await this.#makeFillable(path, attributes);
+  }
+
+  async #makeFillable(path: PathUri, attributes: Attributes): Promise<void> {
+    const { permissions } = keptAttributes(attributes);
+    if (permissions === undefined) return;
+    await this.#to.setAttributes(path, { permissions: permissions | OWNER_BITS });
+  }
+
+  async #makeLink({ from, to, target, existing, directory }: PendingLink): Promise<void> {
+    try {
+      this.#options.signal.throwIfAborted();
+      const same = existing?.targetBase64?.toBase64() === target.toBase64();
+      if (!same) {
+        if (existing !== undefined) await this.#to.remove(to);
+        await this.#to.makeLink(to, target);
+      }
+      this.#options.copied();
+    } catch (error) {
+      this.#failed(from, error);
+    } finally {
+      await this.#release(directory);
+    }
+  }
+
+  async #listed(path: PathUri): Promise<Map<string, Entry>> {
+    const found = new Map<string, Entry>();
+    for await (const page of this.#to.list(path)) {
+      for (const entry of page) found.set(entry.name, entry);
+    }
+    return found;
+  }
+
+  #at(path: PathUri): FileAt {
+    return { end: this.#to, path };
+  }
+
+  /** Part of a directory is complete. When all of it is, it gets its permissions and its time. */
+  async #release(directory: OpenDirectory): Promise<void> {
+    if (--directory.pending > 0 || this.#options.signal.aborted || this.#stopped) return;
+    try {
+      await this.#to.setAttributes(directory.to, keptAttributes(directory.attributes));
+    } catch (error) {
+      this.#failed(directory.from, error);
+    }
+    if (directory.parent !== undefined) await this.#release(directory.parent);
+  }
+
+  #ended(): void {
+    if (--this.#walks === 0) this.#done.resolve();
+  }
+
+  #failed(path: PathUri, error: unknown): void {
+    if (this.#options.signal.aborted || this.#stopped) return;
+    if (error instanceof ConnectionError) {
+      this.#stopped = true;
+      this.#done.reject(error);
+      return;
+    }
+    this.#options.failed(this.#from.describe(path), error);
+  }
+}
+
+interface Begun {
+  readonly directory: OpenDirectory;
+  readonly entry: Entry;
+  readonly existing: Entry | undefined;
+  readonly from: PathUri;
+  readonly to: PathUri;
+}
+
+function isFillable({ permissions = OWNER_BITS }: Entry): boolean {
+  return (permissions & OWNER_BITS) === OWNER_BITS;
+}
+
+function isSame(entry: Entry, existing: Entry | undefined): boolean {
+  return existing?.kind === "file" && existing.size === entry.size &&
+    existing.modifiedAtMs === entry.modifiedAtMs &&
+    keptAttributes(existing).permissions === keptAttributes(entry).permissions;
+}
+
+/**
+ * Something in a directory. An executor could otherwise name what is elsewhere, or the same thing twice.
+ *
+ * @param last the name before, which has to be another, and less
+ * @throws {Error} for what is no name of something in a directory
+ */
+export function childOf(directory: PathUri, name: string, last?: string): PathUri {
+  const child = PathUri.parse(`${directory.toString().replace(/\/$/, "")}/${name}`);
+  const isName = name !== "" && !/[/\\]|%2f|%5c/i.test(name) &&
+    child.parent()?.equals(directory) === true && (last === undefined || name > last);
+  if (!isName) throw new Error(`\`${name}\` is not the name of something in a directory`);
+  return child;
+}

@@ -1,0 +1,138 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ended, remex, REMEX_BIN, runToEnd } from "../support/executor.ts";
+import { eventually } from "../../support/patience.ts";
+import { processesWith, SshHost, testWithSsh } from "./support/ssh_host.ts";
+
+const MIB = 1024 * 1024;
+
+function namesIn(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+}
+
+/** How far the file is that is being written in a directory, in bytes. */
+function progressIn(directory: string): number {
+  const name = namesIn(directory).find((name) => name.endsWith(".part"));
+  try {
+    return name === undefined ? 0 : Deno.statSync(`${directory}/${name}`).size;
+  } catch {
+    return 0;
+  }
+}
+
+function killSsh(host: SshHost): number {
+  const pids = processesWith(`${host.directory.path}/ssh`, "-T");
+  for (const pid of pids) Deno.kill(pid, "SIGKILL");
+  return pids.length;
+}
+
+testWithSsh("cp: HOST:PATH, relative to the home there, and ~", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  const file = host.directory.write("file", "content", 0o640);
+  const ssh = ["cp", "--ssh-command", host.sshCommand];
+  for (const to of ["there:copy", "there:~/other", `ssh://there${host.home}/third`]) {
+    const run = await runToEnd([...ssh, file, to]);
+    assertEquals(run, { code: 0, stdout: "", stderr: "" });
+  }
+  const output = await runToEnd([...ssh, "there:copy", "-"]);
+  assertEquals(output, { code: 0, stdout: "content", stderr: "" });
+  const named = ["cp", ...host.options, ":other", `${host.directory.path}/back`];
+  assertEquals(await runToEnd(named), { code: 0, stdout: "", stderr: "" });
+  for (const name of ["copy", "other", "third"]) {
+    assertEquals((Deno.statSync(`${host.home}/${name}`).mode ?? 0) & 0o777, 0o640);
+  }
+  // Both sides on the host.
+  const both = await runToEnd([...ssh, "there:copy", "there:fourth"]);
+  assertEquals(both, { code: 0, stdout: "", stderr: "" });
+  assertEquals(Deno.readTextFileSync(`${host.home}/fourth`), "content");
+});
+
+testWithSsh(
+  "cp: ssh is killed over and over while a file goes there, comes back, and is piped",
+  async () => {
+    await using host = await SshHost.start({ prepared: true });
+    const { path } = host.directory;
+    for (const name of ["from", "back"]) Deno.mkdirSync(`${path}/${name}`);
+    const large = `${path}/from/large`;
+    const dd = `dd if=/dev/urandom of='${large}' bs=1M count=16 2>/dev/null`;
+    new Deno.Command("sh", { args: ["-c", dd] }).outputSync();
+    Deno.mkdirSync(`${host.home}/to`);
+    const ssh = ["cp", "--ssh-command", host.sshCommand];
+    const ways = [
+      { args: [...ssh, large, "there:to/"], writes: `${host.home}/to`, input: undefined },
+      {
+        args: [...ssh, "there:to/large", `${path}/back`],
+        writes: `${path}/back`,
+        input: undefined,
+      },
+      { args: [...ssh, "-", "there:to/piped"], writes: `${host.home}/to`, input: large },
+    ];
+    for (const { args, writes, input } of ways) {
+      const child = remex(args, { stderr: "piped" });
+      const said = new Response(child.stderr).text();
+      const status = ended(child);
+      let over = false;
+      void status.then(() => over = true);
+      const piping = input === undefined
+        ? child.stdin.close()
+        : Deno.openSync(input).readable.pipeTo(child.stdin);
+      let killed = 0;
+      for (const mark of [3, 9]) {
+        await eventually(() => over || progressIn(writes) > mark * MIB, "progress", { pollMs: 2 });
+        if (!over) killed += killSsh(host);
+      }
+      const { code } = await status;
+      await piping;
+      await child.stdout.cancel();
+      const lines = (await said).split("\n").filter((line) => line !== "");
+      assertEquals(code, 0, lines.join("\n"));
+      for (const line of lines) assertMatch(line, /^remex: .*reconnecting$/);
+      assert(killed === 0 || lines.length > 0);
+    }
+    assertEquals(namesIn(`${host.home}/to`), ["large", "piped"]);
+    assertEquals(namesIn(`${path}/back`), ["large"]);
+    for (const copy of [`${host.home}/to/large`, `${host.home}/to/piped`, `${path}/back/large`]) {
+      assert(new Deno.Command("cmp", { args: [large, copy] }).outputSync().success, copy);
+    }
+  },
+);
+
+/** The session on a terminal that the documentation shows about files. */
+function documentedSession(): { readonly command: string; readonly output: string }[] {
+  const page = Deno.readTextFileSync(new URL("../../../docs/remote-hosts.md", import.meta.url));
+  const [, session = ""] = /\n## Files\n.*?```console\n(.*?)```/s.exec(page) ?? [];
+  return session.split(/^\$ /m).slice(1).map((text) => {
+    const end = text.indexOf("\n");
+    return { command: text.slice(0, end), output: text.slice(end + 1) };
+  });
+}
+
+testWithSsh("cp: what the documentation shows", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  const { directory } = host;
+  directory.write("bin/ssh", `#!/bin/sh\nexec /usr/bin/${host.sshCommand} "$@"\n`, 0o755);
+  Deno.symlinkSync(REMEX_BIN, `${directory.path}/bin/remex`);
+  directory.write("work/notes.txt", "remember the milk\n");
+  directory.write("work/project/readme", "made of small parts\n");
+  const session = documentedSession();
+  assert(session.length >= 8);
+  for (const { command, output } of session) {
+    const { stdout, stderr, code } = await new Deno.Command("/bin/sh", {
+      args: ["-c", command],
+      clearEnv: true,
+      env: { PATH: `${directory.path}/bin:/usr/bin:/bin`, HOME: directory.path },
+      cwd: `${directory.path}/work`,
+    }).output();
+    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assertEquals({ code, said }, { code: 0, said: output }, command);
+  }
+});
+
+testWithSsh("cp: what ssh says of a host that cannot be reached", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  const run = await runToEnd([
+    ...["cp", "--ssh-command", `${host.sshCommand} -o Port=1`],
+    ...["/etc/hostname", "there:copy"],
+  ]);
+  assertEquals({ code: run.code, stdout: run.stdout }, { code: 255, stdout: "" });
+  assertMatch(run.stderr, /remex: .*ssh ended with exit code 255\n$/);
+});

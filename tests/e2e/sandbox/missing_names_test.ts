@@ -1,0 +1,94 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { assembleBpf } from "../../../src/sandbox/seccomp/bpf.ts";
+import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { outcomeOf, shell, start } from "../support/commands.ts";
+import { runToEnd } from "../support/executor.ts";
+import { connectStdio } from "../support/stdio_client.ts";
+import { testOnMachines, TOOLS_PATH } from "./support/machines.ts";
+import { enclosedIn } from "./support/sandboxed.ts";
+
+const WAYS_TO_MAKE = [
+  "mkdir $n",
+  "sh -c 'echo x > $n'",
+  "ln -s /etc $n",
+  "ln file $n",
+  "mkfifo $n",
+  "mv -T other $n",
+  "cp file $n",
+];
+
+testOnMachines("a protected name that is missing stays missing, for everyone", async (scene) => {
+  const { workspace } = scene;
+  const script = "ls -A; touch ready; until [ -e go ]; do sleep 0.01; done; mkdir other; " +
+    "for n in .git .agents .codex; do export n; " +
+    WAYS_TO_MAKE.map((way) => `${way} && echo "made: ${way}";`).join(" ") + " done; " +
+    "rmdir other; ls -A";
+  const running = scene.run(["/bin/sh", "-c", script], { env: { PATH: TOOLS_PATH } });
+  await eventually(() => exists(`${workspace}/ready`), "the command to be ready");
+  assertEquals(namesIn(workspace), ["file", "ready"]);
+  Deno.writeTextFileSync(`${workspace}/go`, "");
+  const { stdout } = await running;
+  assertEquals(stdout, "file\nfile\ngo\nready\n");
+  assertEquals(namesIn(workspace), ["file", "go", "ready"]);
+});
+
+testOnMachines("what is mounted in a sandbox cannot be moved away", async (scene) => {
+  const { workspace, user } = scene;
+  Deno.mkdirSync(`${workspace}/.git`);
+  if (user.id !== undefined) Deno.chownSync(`${workspace}/.git`, user.id, user.id);
+  const script = "mkdir new; mv .git away && echo moved; mv -T new .git && echo replaced; " +
+    "mv $PWD $PWD-away && echo moved the workspace; ls -A";
+  const { stdout } = await scene.run(["/bin/sh", "-c", script]);
+  assertEquals(stdout, ".git\nfile\nnew\n");
+});
+
+const ALLOW = 0x7fff0000;
+/** SECCOMP_RET_ERRNO with EPERM (seccomp(2)). */
+const REFUSED = 0x00050000 | 1;
+/** process_vm_readv(2), without which nobody can read the arguments of calls. */
+const READ_MEMORY = { x86_64: 310, aarch64: 270 }[Deno.build.arch];
+
+const withoutSupervision = assembleBpf([
+  { op: "load", offset: 0 },
+  { op: "branch", test: "equal", value: READ_MEMORY, outcome: false, to: "allow" },
+  { op: "return", value: REFUSED },
+  { op: "label", name: "allow" },
+  { op: "return", value: ALLOW },
+]);
+
+Deno.test({
+  name: "sandbox: where calls cannot be handed over, empty directories stand for missing names",
+  ignore: !canRunBubblewrap,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    Deno.mkdirSync(`${directory.path}/ws`);
+    Deno.writeFileSync(`${directory.path}/filter`, withoutSupervision);
+    const script = 'exec 3<"$1"; shift; exec bwrap --dev-bind / / --seccomp 3 -- "$@"';
+    const launcher = ["/bin/sh", "-c", script, "sh", `${directory.path}/filter`];
+    const workspace = `${directory.path}/ws`;
+    await using client = connectStdio({ launcher });
+    await client.initialize();
+    const attempt = "touch ready; until [ -e go ]; do sleep 0.01; done; rm ready go; " +
+      "for n in .git .codex; do mkdir $n || rmdir $n || touch $n/x || mv $n y; done 2>/dev/null";
+    await start(client, shell("p", `${attempt} && echo made`, enclosedIn(workspace)));
+    await eventually(() => exists(`${workspace}/ready`), "the command to be ready");
+    assertEquals(namesIn(workspace), [".agents", ".codex", ".git", "HEAD", "ready"]);
+    Deno.writeTextFileSync(`${workspace}/go`, "");
+    assertEquals(outcomeOf(await client.events("p")).stdout, "");
+    assertEquals(namesIn(workspace), []);
+    const { stdout } = await runToEnd(["doctor"], "", { launcher });
+    assertMatch(stdout, /empty directories stand where protected names are missing/);
+  },
+});
+
+function exists(path: string): boolean {
+  return namesIn(path.slice(0, path.lastIndexOf("/"))).includes(
+    path.slice(path.lastIndexOf("/") + 1),
+  );
+}
+
+function namesIn(directory: string): string[] {
+  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
+}
