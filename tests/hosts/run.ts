@@ -57,7 +57,9 @@ function dockerProfile(): string {
         args: [{ index: 0, value: rule.withoutFlags, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }],
       }
   );
-  return JSON.stringify({ ...profile, syscalls: [...kept, ...added] });
+  // Docker says so of all that it does not know.
+  const otherwise = { defaultErrno: "EPERM", defaultErrnoRet: ERRNO.EPERM };
+  return JSON.stringify({ ...profile, ...otherwise, syscalls: [...kept, ...added] });
 }
 
 async function connect({ place }: Host, emulator: () => Promise<Emulator>): Promise<RawClient> {
