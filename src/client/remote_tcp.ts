@@ -25,7 +25,11 @@ export class RemoteTcpConnection {
     this.#connectionId = connectionId;
   }
 
-  /** @throws {RpcError} when nothing listens there, or the executor does not allow it */
+  /**
+   * Connects to a port of the executor's loopback address.
+   *
+   * @throws {RpcError} when nothing listens there, or the executor does not allow it
+   */
   static async connect(rpc: RpcConnection, port: number): Promise<RemoteTcpConnection> {
     const connectionId = crypto.randomUUID();
     await rpc.call("tcp/connect", { connectionId, port });
