@@ -55,7 +55,8 @@ export async function verifyMounts(pid: number, expected: ExpectedMounts): Promi
   const { sealDevices: sealedBy } = expected;
   const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
   const foreign = mounts.find((mount) =>
-    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected)
+    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected) &&
+    !isOutOfReach(pid, mount)
   );
   if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
   for (const path of expected.granted) {
@@ -70,6 +71,20 @@ function isExpected(
 ): boolean {
   if (own.includes(place) || sealDevices === undefined && isWithin(place, OWN_DEVICES)) return true;
   return !isKernelType(type) && granted.some((path) => isWithin(place, path));
+}
+
+/**
+ * Whether a directory on the way cannot be entered, as with what another user has mounted at home or a
+ * container engine keeps for itself. bubblewrap cannot make such a mount read-only. The command is the
+ * same user, and cannot enter it either.
+ */
+function isOutOfReach(pid: number, { place }: MountEntry): boolean {
+  try {
+    Deno.lstatSync(`/proc/${pid}/root${place}`);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
+  }
 }
 
 function mountsOf(pid: number): MountEntry[] {
