@@ -197,7 +197,7 @@ class BlockSender {
   readonly #arrived: (bytes: number) => void;
   readonly #underWay = new Set<Promise<void>>();
   #lastIssued: Promise<unknown> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
+  #failure: { readonly offset: number; readonly error: unknown } | undefined;
 
   constructor(writer: BlockWriter, arrived: (bytes: number) => void) {
     this.#writer = writer;
@@ -223,7 +223,7 @@ class BlockSender {
       this.#arrived(bytes.length);
     });
     const settled = arrival
-      .catch((error: unknown) => this.#failure ??= { error })
+      .catch((error: unknown) => this.#failed(offset, error))
       .then(() => {
         this.#underWay.delete(settled);
       });
@@ -236,6 +236,13 @@ class BlockSender {
   async settled(): Promise<void> {
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** The first block that failed tells why; those after it fail of that, and may be answered before. */
+  #failed(offset: number, error: unknown): void {
+    if (this.#failure === undefined || offset < this.#failure.offset) {
+      this.#failure = { offset, error };
+    }
   }
 
   async #write(offset: number, bytes: Uint8Array<ArrayBuffer>, last: boolean): Promise<void> {
