@@ -10,6 +10,7 @@ const SHUT_RDWR = 2;
 export class HandshakeWatch implements Disposable {
   readonly #port: number;
   readonly #upgraded = new Set<Deno.NetAddr>();
+  readonly #examined = new Set<Deno.NetAddr>();
   readonly #timer: number;
   /** The peers' ports of connections that were not WebSockets at the last look. */
   #suspects: ReadonlySet<number> = new Set();
@@ -32,13 +33,19 @@ export class HandshakeWatch implements Disposable {
     socket.addEventListener("error", forget);
   }
 
+  /** Spares a connection until it is found out who sent its request: that is not the peer's delay. */
+  examining(peer: Deno.NetAddr): Disposable {
+    this.#examined.add(peer);
+    return { [Symbol.dispose]: () => this.#examined.delete(peer) };
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
 
   /** Closes overdue connections; two with the same peer's port, of different machines, are spared. */
   #look(): void {
-    const known = new Set(Array.from(this.#upgraded, ({ port }) => port));
+    const known = new Set([...this.#upgraded, ...this.#examined].map(({ port }) => port));
     const suspects = new Set<number>();
     withSockets("own", { port: this.#port }, (libc, descriptor) => {
       const port = peerPort(libc, descriptor);

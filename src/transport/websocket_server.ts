@@ -174,6 +174,7 @@ async function respond(
   if (loopbackOnly && options.checkToken === undefined && !namesLoopback(url.hostname)) {
     return refuse("warn", 403, "the Host header names neither localhost nor a loopback address");
   }
+  using _examination = peer.transport === "tcp" ? watch?.examining(peer) : undefined;
   const unwelcome = await options.checkPeer?.(peer, port);
   if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;

@@ -37,6 +37,32 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a connection is not overdue while it is found out who connects",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const server = await serveWebSocket({ kind: "websocket", hostname: "127.0.0.1", port: 0 }, {
+      accept: (transport) =>
+        transport.open({ message() {}, unreadable() {}, drained() {}, closed() {} }),
+      ready: () => true,
+      handshakePatienceMs: 20,
+      // Long enough for others to be overdue.
+      checkPeer: async (_, port = 0) => {
+        for (let other = 0; other < 3; other++) {
+          using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+          await ended(connection);
+        }
+        return undefined;
+      },
+    });
+    const socket = await openSocket(server.url);
+    const closed = closing(socket);
+    socket.close();
+    await closed;
+    server.stop();
+  },
+});
+
 /** Reads until the other side ends the connection, in whichever way. */
 async function ended(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(1000);
