@@ -23,10 +23,14 @@ export function connectStdio(options: LaunchOptions = {}): RawClient {
 }
 
 async function readLines(stream: ReadableStream<Uint8Array>, inbox: Inbox): Promise<void> {
-  let rest = "";
+  // Joined once a line, however long it is.
+  let parts: string[] = [];
   for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + part).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) inbox.receive(line);
+    const [first = "", ...others] = part.split("\n");
+    parts.push(first);
+    for (const begin of others) {
+      inbox.receive(parts.join(""));
+      parts = [begin];
+    }
   }
 }
