@@ -10,7 +10,13 @@ import type { Scene, Surroundings } from "./scenes.ts";
 
 /** Where scenes play, on every machine. Who runs the executor may write there. */
 const BASE = "/workspace";
-const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: BASE, LC_ALL: "C.UTF-8" };
+const GIT_AUTHOR = {
+  GIT_AUTHOR_NAME: "n",
+  GIT_AUTHOR_EMAIL: "a@b",
+  GIT_COMMITTER_NAME: "n",
+  GIT_COMMITTER_EMAIL: "a@b",
+};
+const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C.UTF-8", ...GIT_AUTHOR };
 
 const doctorReport = z.object({
   mechanism: z.nullable(z.string()),
@@ -40,8 +46,6 @@ cd "$1"
 echo secret | tee outside/secret ws/secret.env > ws/key.pem
 echo file > ws/file
 git init -q ws
-git config --global user.name n
-git config --global user.email a@b
 git -C ws commit -q --allow-empty -m first
 touch ws/.git/hooks/kept
 `;
@@ -77,7 +81,6 @@ const BYSTANDER = `exec 7<>"$1/outside/secret"; echo $$; exec sleep 600`;
 export class Machine implements AsyncDisposable {
   readonly #client: RawClient;
   #commands = 0;
-  #scenes = 0;
 
   private constructor(client: RawClient) {
     this.#client = client;
@@ -95,7 +98,8 @@ export class Machine implements AsyncDisposable {
   }
 
   async play(make: (surroundings: Surroundings) => Scene): Promise<Verdict> {
-    const directory = `${BASE}/scene-${++this.#scenes}`;
+    // Executors of several users may share the machine.
+    const directory = `${BASE}/scene-${crypto.randomUUID()}`;
     await this.#bareWell(["/bin/sh", "-c", SET_UP, "sh", directory]);
     const [bystander = 0] = await this.#startTelling(["/bin/sh", "-c", BYSTANDER, "sh", directory]);
     const servers = ["/usr/bin/python3", "-c", SERVERS, directory];
