@@ -77,9 +77,6 @@ Deno.test("shippedSeccompProfile: one call has one pair of numbers, and the othe
     assertEquals(numbers.get(rule.call) ?? pair, pair, rule.call);
     numbers.set(rule.call, pair);
   }
-  /** What differs between machines of 32 and 64 bits has a name of its own in the header of all. */
-  const NUMBER = /^#define __NR(?:3264)?_(\w+)\s+(\d+)/gm;
-
   for (const architecture of ["x86_64", "aarch64"] as const) {
     const calls = new Map<number, string>();
     for (const rule of shippedRules) {
@@ -97,6 +94,9 @@ const headers = {
   x86_64: ["/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"],
   aarch64: ["/usr/include/asm-generic/unistd.h"],
 };
+
+/** What differs between machines of 32 and 64 bits has a name of its own in the header of all. */
+const NUMBER = /^#define __NR(?:3264)?_(\w+)\s+(\d+)/gm;
 
 for (const architecture of ["x86_64", "aarch64"] as const) {
   const header = headers[architecture].find(isFile);
