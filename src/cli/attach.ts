@@ -5,12 +5,12 @@ import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { exitCodeOf, explainJob, isUnknown, reachJobExecutor, sayGone } from "./job_executor.ts";
-import { type JobHandle, JobStore } from "./job_store.ts";
+import { exitCodeOf, reachJobExecutor, withJob } from "./job_executor.ts";
+import type { JobHandle } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
-import { deadline } from "@std/async/deadline";
+import { farewell } from "./farewell.ts";
 
 const OPTIONS = {
   "detach-keys": {
@@ -37,9 +37,6 @@ job with --tty, or otherwise.`,
   notes: () => "",
 };
 
-/** How long closing may take after the user has stopped waiting, in milliseconds. */
-const FAREWELL_MS = 1000;
-
 /** `remex attach`: follows a job. Returns its exit code. */
 export async function attach(args: string[]): Promise<number> {
   const { values, positionals } = parseOptionsAndNames("attach", args, OPTIONS);
@@ -53,23 +50,24 @@ export async function attach(args: string[]): Promise<number> {
   using signals = new ForwardedSignals();
   const say = (message: string) => terminal.say(message);
   const settings = await jobSettings(values.config, say);
-  const handle = new JobStore().get(name);
-  try {
-    const client = await signals.orGivenUp(reachJobExecutor(handle.executor, {
-      ...settings,
-      client: { resumeSessionId: handle.sessionId, takeOver: true },
-    }));
+  return await withJob(name, say, async (handle) => {
     try {
-      return await follow(client, handle, keys, terminal, signals);
-    } finally {
-      await deadline(client.detach(), FAREWELL_MS).catch(() => {});
+      const client = await signals.orGivenUp(reachJobExecutor(handle.executor, {
+        ...settings,
+        client: { resumeSessionId: handle.sessionId, takeOver: true },
+      }));
+      try {
+        return await follow(client, handle, keys, terminal, signals);
+      } finally {
+        await farewell(client.detach());
+      }
+    } catch (error) {
+      terminal.restore();
+      const left = error instanceof GivenUp;
+      if (left) say(`${name} runs on; \`remex attach ${name}\` comes back to it`);
+      throw error;
     }
-  } catch (error) {
-    terminal.restore();
-    if (isUnknown(error)) return sayGone(handle, say);
-    if (error instanceof GivenUp) say(`${name} runs on; \`remex attach ${name}\` comes back to it`);
-    return explainJob(error, say);
-  }
+  });
 }
 
 async function follow(

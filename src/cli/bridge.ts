@@ -1,6 +1,5 @@
 import { type Connector, connectorFor } from "../client/connector.ts";
 import { configureLog } from "../log/log.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { type ClientStreams, relay } from "../transport/relay.ts";
@@ -9,16 +8,14 @@ import { optionsHelp } from "./option_help.ts";
 import { readToken } from "./secret_file.ts";
 import { checkOptions, HELP_OPTION } from "./setting_options.ts";
 import { standardInput } from "./standard_input.ts";
-import { SSH_OPTIONS, sshOptions } from "./ssh_options.ts";
+import { SSH_OPTIONS, sshOptions, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
 import { print, standardOutput } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
 import { parseArgs } from "node:util";
+import { say } from "./say.ts";
+import { OUT_OF_REACH } from "./exit_codes.ts";
 
-/** The executor is out of reach, or was lost; `remex exec` has the same. */
-const OUT_OF_REACH = 255;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** How long it may take to put this program onto a host, in milliseconds. */
-const UPLOAD_TIMEOUT_MS = 3_600_000;
 const SILENCE_LIMIT_MS = 15_000;
 /** A side that should be heard so often is taken for gone after so many times as long. */
 const MISSED_BEATS = 3;
@@ -77,7 +74,7 @@ export async function bridge(args: string[]): Promise<number> {
     throw lost;
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
-    writeErrorLine(`remex: ${error.message}`);
+    say(error.message);
     return OUT_OF_REACH;
   }
 }

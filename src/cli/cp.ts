@@ -12,7 +12,6 @@ import {
   CP_MANUAL,
   type CpOptions,
   type CpSide,
-  cpWorkspaces,
   parseCpArguments,
   remotePath,
   type SpelledPath,
@@ -21,20 +20,18 @@ import { usageText } from "./command_manual.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { ProgressLine } from "./progress_line.ts";
+import { workspaceDirectories } from "./executor_paths.ts";
 import { reachExecutor } from "./reach_executor.ts";
 import { standardInput } from "./standard_input.ts";
 import { OUTPUT_CLOSED, OutputClosed, print, writeAll } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { deadline } from "@std/async/deadline";
+import { OUT_OF_REACH } from "./exit_codes.ts";
+import { farewell } from "./farewell.ts";
 
 /** Something could not be copied. */
 const NOT_COPIED = 1;
-/** The exit code when an executor cannot be reached or was lost, as of ssh(1). */
-const OUT_OF_REACH = 255;
 /** So many files that cannot be copied are enough to give up. */
 const MAX_FAILURES = 20;
-/** How long what is left may take once nobody waits any more, in milliseconds. */
-const FAREWELL_MS = 1000;
 
 /** `remex cp`: copies files between machines. Returns the exit code. */
 export async function cp(args: string[]): Promise<number> {
@@ -85,7 +82,7 @@ class Copying implements AsyncDisposable {
       return await this.#interruption.orInterrupted(work);
     } catch (error) {
       // What it leaves is to be in order.
-      if (error instanceof Interrupted) await deadline(work, FAREWELL_MS).catch(() => {});
+      if (error instanceof Interrupted) await farewell(work);
       throw error;
     }
   }
@@ -95,7 +92,7 @@ class Copying implements AsyncDisposable {
     await this.#local[Symbol.asyncDispose]();
     for (const { connected } of this.#reached) {
       const client = (await connected.catch(() => undefined))?.client;
-      await deadline(client?.close() ?? Promise.resolve(), FAREWELL_MS).catch(() => {});
+      await farewell(client?.close() ?? Promise.resolve());
     }
   }
 
@@ -199,7 +196,7 @@ class Copying implements AsyncDisposable {
     }
     const sandbox = profile === undefined || cwd === undefined
       ? undefined
-      : await sandboxIntent(profile, cwd, cpWorkspaces(this.#options, executor));
+      : await sandboxIntent(profile, cwd, workspaceDirectories(this.#options.workspaces, executor));
     const end = new RemoteEnd({ client, interruptions: () => interruptions, name, sandbox });
     return { client, end, cwd, home };
   }

@@ -1,8 +1,13 @@
-import type { Configuration, Layer } from "../config/configuration.ts";
-import type { LogSettings } from "../log/log.ts";
+import type { Configuration } from "../config/configuration.ts";
 import { workingDirectory } from "../os/working_directory.ts";
 import { hostConvention, PathUri, PathUriError } from "../protocol/path_uri.ts";
-import { executorOf, VIA_OPTION, workspaceDirectories } from "./exec_options.ts";
+import {
+  EXECUTOR_OPTIONS,
+  executorOf,
+  type ReachSettings,
+  reachSettings,
+} from "./executor_options.ts";
+import { absolutePath } from "./executor_paths.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import type { CommandManual } from "./command_manual.ts";
 import {
@@ -17,10 +22,11 @@ import {
   commandLineLayer,
   CONFIG_OPTION,
   HELP_OPTIONS,
+  type LayeredArguments,
   parseOptionsAndNames,
   settingOptions,
 } from "./setting_options.ts";
-import { SSH_OPTIONS, sshOptions, type SshValues } from "./ssh_options.ts";
+import { sshOptions, type SshValues } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One side of a copy. */
@@ -46,7 +52,7 @@ export interface SpelledPath {
 }
 
 /** What `remex cp` is to do. */
-export interface CpOptions {
+export interface CpOptions extends ReachSettings {
   readonly from: CpSide;
   readonly to: CpSide;
   readonly again: boolean;
@@ -55,15 +61,11 @@ export interface CpOptions {
   /** Empty for the executor's working directory. */
   readonly workspaces: readonly string[];
   readonly configFile: string | undefined;
-  readonly connectTimeoutMs: number;
-  readonly reconnectTimeoutMs: number;
-  readonly log: LogSettings;
 }
 
 /** The options of `remex cp` that are no settings. */
 const OPTIONS = {
-  ...VIA_OPTION,
-  ...SSH_OPTIONS,
+  ...EXECUTOR_OPTIONS,
   again: {
     type: "boolean",
     default: false,
@@ -107,16 +109,8 @@ The exit code is 0, 1 if something could not be copied, 255 if an executor is ou
 `,
 };
 
-/** What the command line of `remex cp` says. */
-export interface CpArguments {
-  readonly commandLine: Layer;
-  readonly configFile: string | undefined;
-  /** Adds the settings. @throws {UsageError} naming the culprit and the fix */
-  readonly options: (configuration: Configuration) => CpOptions;
-}
-
 /** Reads the command line of `remex cp`. @throws {UsageError} naming the culprit and the fix */
-export function parseCpArguments(args: string[]): CpArguments | HelpExtent {
+export function parseCpArguments(args: string[]): LayeredArguments<CpOptions> | HelpExtent {
   const { values, positionals } = parse(args);
   const extent = helpAskedFor(values);
   if (extent !== undefined) return extent;
@@ -166,9 +160,7 @@ function cpOptions(
     sandbox,
     workspaces: values.workspace ?? [],
     configFile: values.config,
-    connectTimeoutMs: configuration.get("connectTimeout") * 1000,
-    reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
-    log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+    ...reachSettings(configuration),
   };
 }
 
@@ -218,10 +210,12 @@ function atUrl(text: string, configuration: Configuration): CpSide {
     throw new UsageError(`\`${text}\` is not ws://HOST:PORT/PATH`);
   }
   const path = configuration.get("tokenFile");
-  const tokenFile = path && { path, setting: configuration.nameOf("tokenFile") };
+  const tokenFile = path === undefined
+    ? undefined
+    : { path, setting: configuration.nameOf("tokenFile") };
   const address = `${url.protocol}//${url.host}`;
-  const executor = { kind: "url", url: address, setting: text, tokenFile: tokenFile || undefined };
-  return there({ ...executor, kind: "url" }, address, `file://${url.pathname}`);
+  const executor: ExecutorChoice = { kind: "url", url: address, setting: text, tokenFile };
+  return there(executor, address, `file://${url.pathname}`);
 }
 
 function there(executor: ExecutorChoice, name: string, path: string): CpSide {
@@ -261,25 +255,18 @@ export function remotePath(
   { cwd, home }: { readonly cwd: PathUri | undefined; readonly home: PathUri | undefined },
 ): PathUri {
   try {
-    if (text.startsWith("file:")) return PathUri.parse(text);
     const [, below] = /^~(?:\/(.*))?$/s.exec(text) ?? [];
     if (text === "~" || below !== undefined) {
       if (home !== undefined) return home.join(below ?? "");
       throw new UsageError("this executor does not tell its home directory");
     }
-    if (text.startsWith("/")) return PathUri.fromNativePath(text, "posix");
-    if (/^[A-Za-z]:[\\/]|^\\\\/.test(text)) return PathUri.fromNativePath(text, "windows");
-    if (cwd !== undefined) return cwd.join(text);
+    const path = absolutePath(text) ?? cwd?.join(text);
+    if (path !== undefined) return path;
   } catch (error) {
     if (error instanceof PathUriError) throw new UsageError(`\`${text}\`: ${error.message}`);
     throw error;
   }
   throw new UsageError("this executor does not tell its working directory; give a whole path");
-}
-
-/** The directories that `--workspace` names, on an executor's machine. */
-export function cpWorkspaces({ workspaces }: CpOptions, executor: ExecutorChoice): PathUri[] {
-  return workspaceDirectories(workspaces, executor);
 }
 
 function spelledPath(text: string): SpelledPath {

@@ -21,10 +21,9 @@ import { LocalTerminal } from "./exec_terminal.ts";
 import { reachExecutor } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { deadline } from "@std/async/deadline";
+import { OUT_OF_REACH } from "./exit_codes.ts";
+import { farewell } from "./farewell.ts";
 
-/** The exit code when the executor cannot be reached or was lost, as of ssh(1). */
-const OUT_OF_REACH = 255;
 /** The exit codes of commands that cannot be started, as in shells (POSIX, XCU 2.8.2). */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
@@ -32,8 +31,6 @@ const NOT_STARTED = 126;
 const FAILED_HERE = 125;
 /** Its number is the same on every Unix system. */
 const ENOENT = 2;
-/** How long closing may take after the user has stopped waiting, in milliseconds. */
-const FAREWELL_MS = 1000;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
@@ -101,7 +98,7 @@ async function run(
   } catch (error) {
     // An executor that hangs does not delay a user who has stopped waiting.
     const closed = client.close();
-    await (error instanceof GivenUp ? deadline(closed, FAREWELL_MS).catch(() => {}) : closed);
+    await (error instanceof GivenUp ? farewell(closed) : closed);
     throw error;
   }
 }

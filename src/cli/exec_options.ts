@@ -1,10 +1,7 @@
-import type { Configuration, Layer } from "../config/configuration.ts";
-import type { SettingName } from "../config/settings.ts";
+import type { Configuration } from "../config/configuration.ts";
 import { startingEnvironment } from "../os/environment.ts";
-import { workingDirectory } from "../os/working_directory.ts";
-import { PathUri } from "../protocol/path_uri.ts";
+import type { PathUri } from "../protocol/path_uri.ts";
 import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
-import type { LogSettings } from "../log/log.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
@@ -18,19 +15,26 @@ import {
   optionsHelp,
   settingsHelp,
 } from "./option_help.ts";
-import { SSH_OPTIONS, sshOptions, type SshValues } from "./ssh_options.ts";
+import {
+  EXECUTOR_OPTIONS,
+  executorOf,
+  type ReachSettings,
+  reachSettings,
+} from "./executor_options.ts";
+import { directoryOf, ownDirectory, workspaceDirectories } from "./executor_paths.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
   HELP_OPTIONS,
+  type LayeredArguments,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` is to do. */
-export interface ExecOptions {
+export interface ExecOptions extends ReachSettings {
   readonly executor: ExecutorChoice;
   /** Undefined for a command that this program stays with. */
   readonly job: JobOptions | undefined;
@@ -56,31 +60,16 @@ export interface ExecOptions {
   readonly network: NetworkRules | undefined;
   /** Whether to say at the end what was reached and denied. */
   readonly reportNetwork: boolean;
-  readonly connectTimeoutMs: number;
-  readonly reconnectTimeoutMs: number;
-  readonly log: LogSettings;
   readonly command: readonly [string, ...string[]];
 }
 
 /** How long an executor is to keep a job: over a night, a weekend, and some days off. */
 const DEFAULT_RETENTION_SECONDS = 7 * 86_400;
 
-/** The option of every command that reaches an executor through any other command. */
-export const VIA_OPTION = {
-  via: {
-    type: "string",
-    placeholder: "COMMAND",
-    meaning: "reach the executor through this command of the shell, which speaks the protocol on " +
-      "its standard input and output, as `docker exec -i NAME remex serve --listen stdio` or " +
-      "`… remex bridge unix:PATH` does; it is run again when it breaks",
-  },
-} as const;
-
 /** The options of `remex exec` that are no settings. */
 const OPTIONS = {
   stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
-  ...VIA_OPTION,
-  ...SSH_OPTIONS,
+  ...EXECUTOR_OPTIONS,
   cwd: {
     type: "string",
     placeholder: "DIR",
@@ -193,16 +182,8 @@ after the grace; a second Ctrl-C kills it at once.
 `,
 };
 
-/** What the command line of `remex exec` says. */
-export interface ExecArguments {
-  readonly commandLine: Layer;
-  readonly configFile: string | undefined;
-  /** Adds the settings. @throws {UsageError} naming the culprit and the fix */
-  readonly options: (configuration: Configuration) => ExecOptions;
-}
-
 /** Reads the command line of `remex exec`. @throws {UsageError} naming the culprit and the fix */
-export function parseExecArguments(args: string[]): ExecArguments | HelpExtent {
+export function parseExecArguments(args: string[]): LayeredArguments<ExecOptions> | HelpExtent {
   const separator = args.indexOf("--");
   const values = parse(separator < 0 ? args : args.slice(0, separator));
   const extent = helpAskedFor(values);
@@ -223,7 +204,7 @@ function execOptions(
 ): ExecOptions {
   const executor = executorOf(values, configuration);
   const sandbox = configuration.get("sandbox");
-  const workspaces = workspaceDirectories(values.workspace, executor);
+  const workspaces = workspaceDirectories(values.workspace ?? [], executor);
   if (workspaces.length > 0 && sandbox === undefined) {
     throw new UsageError("--workspace is of use with --sandbox only");
   }
@@ -248,9 +229,7 @@ function execOptions(
     timeoutMs: milliseconds("--timeout", values.timeout),
     network,
     reportNetwork: values["report-network"],
-    connectTimeoutMs: configuration.get("connectTimeout") * 1000,
-    reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
-    log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+    ...reachSettings(configuration),
     command,
   };
 }
@@ -260,84 +239,13 @@ function parse(args: string[]) {
   return parseOptions("exec", args, options, "; the command comes after `--`");
 }
 
-/** The options by which command lines name an executor, besides the setting `url`. */
-export interface ExecutorValues extends SshValues {
-  readonly stdio?: boolean;
-  readonly via?: string | undefined;
-}
-
-/**
- * The executor that a command line or the settings name. The command line outranks the settings, but
- * must not name two.
- *
- * @throws {UsageError} if there is none, or more than one
- */
-export function executorOf(
-  values: ExecutorValues,
-  configuration: Configuration,
-): ExecutorChoice {
-  const { stdio, via } = values;
-  const ssh = sshOptions(values);
-  const url = configuration.get("url");
-  const path = configuration.get("tokenFile");
-  const onCommandLine = (name: SettingName) => configuration.origin(name).layer === "command line";
-  const others: ExecutorChoice[] = [];
-  if (stdio === true) others.push({ kind: "stdio" });
-  if (via !== undefined) others.push({ kind: "via", command: via });
-  if (ssh !== undefined) others.push({ kind: "ssh", options: ssh });
-  const [other] = others;
-  if (
-    others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
-  ) {
-    throw new UsageError(
-      "say where the executor is: one of --url URL, --stdio, --ssh HOST or --via COMMAND",
-    );
-  }
-  if (other !== undefined || url === undefined) {
-    if (onCommandLine("tokenFile")) throw new UsageError("--token-file is of use with --url only");
-    return other ?? { kind: "stdio" };
-  }
-  const tokenFile = path === undefined
-    ? undefined
-    : { path, setting: configuration.nameOf("tokenFile") };
-  return { kind: "url", url, setting: configuration.nameOf("url"), tokenFile };
-}
-
 /** An executor that this program starts has its working directory. */
 function commandDirectory(
   path: string | undefined,
   executor: ExecutorChoice,
 ): PathUri | undefined {
-  if (path !== undefined) return directory("--cwd", path, executor);
+  if (path !== undefined) return directoryOf("--cwd", path, executor);
   return executor.kind === "stdio" ? ownDirectory() : undefined;
-}
-
-/** This program's working directory. @throws {UsageError} when it was removed */
-function ownDirectory(): PathUri {
-  const path = workingDirectory();
-  if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");
-  return PathUri.fromNativePath(path);
-}
-
-/** The directories that `--workspace` names. @throws {UsageError} */
-export function workspaceDirectories(
-  paths: readonly string[] | undefined,
-  executor: ExecutorChoice,
-): PathUri[] {
-  return (paths ?? []).map((path) => directory("--workspace", path, executor));
-}
-
-/** A directory on the executor's machine, whatever system that has. */
-function directory(option: string, path: string, executor: ExecutorChoice): PathUri {
-  try {
-    if (path.startsWith("file:")) return PathUri.parse(path);
-    if (path.startsWith("/")) return PathUri.fromNativePath(path, "posix");
-    if (/^[A-Za-z]:[\\/]|^\\\\/.test(path)) return PathUri.fromNativePath(path, "windows");
-    if (executor.kind === "stdio") return ownDirectory().join(path);
-  } catch (error) {
-    throw new UsageError(`${option}: ${error instanceof Error ? error.message : error}`);
-  }
-  throw new UsageError(`${option}: \`${path}\` is not an absolute path on the executor's machine`);
 }
 
 function endOfCommand(word: string): EndOfCommand {

@@ -1,5 +1,5 @@
 import type { ExecProcess, TerminalSize } from "../client/mod.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
+import { say } from "./say.ts";
 
 /** The terminal that this program runs on, if any; disposing of it restores its mode. */
 export class LocalTerminal implements Disposable {
@@ -47,7 +47,7 @@ export class LocalTerminal implements Disposable {
 
   /** Prints a message on a line of its own. */
   say(message: string): void {
-    writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`, this.#raw ? "\r\n" : "\n");
+    say(message, this.#raw ? "\r\n" : "\n");
   }
 
   /** Restores the mode of the terminal. */

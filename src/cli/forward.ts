@@ -1,7 +1,6 @@
 import { ConnectionError, type ExecServerClient, type RemoteTcpConnection } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { closeQuietly, writeAll } from "../net/connection.ts";
 import { usageText } from "./command_manual.ts";
 import {
@@ -14,15 +13,13 @@ import { Interrupted, Interruption } from "./interruption.ts";
 import { reachExecutor } from "./reach_executor.ts";
 import { print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { deadline } from "@std/async/deadline";
+import { say } from "./say.ts";
+import { OUT_OF_REACH } from "./exit_codes.ts";
+import { farewell } from "./farewell.ts";
 
 /** A port here cannot be listened on. */
 const NOT_FORWARDED = 1;
-/** The exit code when the executor cannot be reached or was lost, as of ssh(1). */
-const OUT_OF_REACH = 255;
 const READ_BYTES = 64 * 1024;
-/** How long closing may take, in milliseconds. */
-const FAREWELL_MS = 1000;
 
 /** `remex forward`: reaches ports of an executor's machine at ports here. Returns the exit code. */
 export async function forward(args: string[]): Promise<number> {
@@ -56,7 +53,7 @@ async function run(options: ForwardOptions): Promise<void> {
     say,
     client: { onEnded: (reason) => lost.reject(reason) },
   });
-  listeners.defer(() => deadline(client.close(), FAREWELL_MS).catch(() => {}));
+  listeners.defer(() => farewell(client.close()));
   const { environmentInfo } = await client.opened;
   if (environmentInfo?.capabilities?.tcpForwarding !== true) {
     throw new Error("this executor does not forward ports: it is not allowed, or unknown there");
@@ -125,8 +122,4 @@ async function receive(there: RemoteTcpConnection, here: Deno.TcpConn): Promise<
     if (bytes === null) return await here.closeWrite();
     await writeAll(here, bytes);
   }
-}
-
-function say(text: string): void {
-  writeErrorLine(`remex: ${text}`);
 }

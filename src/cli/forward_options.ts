@@ -1,6 +1,9 @@
-import type { Configuration, Layer } from "../config/configuration.ts";
-import type { LogSettings } from "../log/log.ts";
-import { executorOf, VIA_OPTION } from "./exec_options.ts";
+import {
+  EXECUTOR_OPTIONS,
+  executorOf,
+  type ReachSettings,
+  reachSettings,
+} from "./executor_options.ts";
 import type { CommandManual } from "./command_manual.ts";
 import {
   helpAskedFor,
@@ -14,10 +17,10 @@ import {
   commandLineLayer,
   CONFIG_OPTION,
   HELP_OPTIONS,
+  type LayeredArguments,
   parseOptionsAndNames,
   settingOptions,
 } from "./setting_options.ts";
-import { SSH_OPTIONS } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A port here that leads to one there. */
@@ -30,19 +33,15 @@ export interface ForwardedPort {
 }
 
 /** What `remex forward` is to do. */
-export interface ForwardOptions {
+export interface ForwardOptions extends ReachSettings {
   readonly executor: ExecutorChoice;
   readonly ports: readonly ForwardedPort[];
   readonly configFile: string | undefined;
-  readonly connectTimeoutMs: number;
-  readonly reconnectTimeoutMs: number;
-  readonly log: LogSettings;
 }
 
 /** The options of `remex forward` that are no settings. */
 const OPTIONS = {
-  ...VIA_OPTION,
-  ...SSH_OPTIONS,
+  ...EXECUTOR_OPTIONS,
   bind: {
     type: "string",
     default: "127.0.0.1",
@@ -71,16 +70,10 @@ out of reach or lost. When its connection breaks, so do the forwarded ones; new 
 `,
 };
 
-/** What the command line of `remex forward` says. */
-export interface ForwardArguments {
-  readonly commandLine: Layer;
-  readonly configFile: string | undefined;
-  /** Adds the settings. @throws {UsageError} naming the culprit and the fix */
-  readonly options: (configuration: Configuration) => ForwardOptions;
-}
-
 /** Reads the command line of `remex forward`. @throws {UsageError} naming the culprit and the fix */
-export function parseForwardArguments(args: string[]): ForwardArguments | HelpExtent {
+export function parseForwardArguments(
+  args: string[],
+): LayeredArguments<ForwardOptions> | HelpExtent {
   const { values, positionals } = parse(args);
   const extent = helpAskedFor(values);
   if (extent !== undefined) return extent;
@@ -93,9 +86,7 @@ export function parseForwardArguments(args: string[]): ForwardArguments | HelpEx
       executor: executorOf(values, configuration),
       ports,
       configFile: values.config,
-      connectTimeoutMs: configuration.get("connectTimeout") * 1000,
-      reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
-      log: { level: configuration.get("log"), format: configuration.get("logFormat") },
+      ...reachSettings(configuration),
     }),
   };
 }

@@ -1,5 +1,6 @@
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
+import { reachSettings } from "./executor_options.ts";
 import { CONFIG_OPTION, HELP_OPTION } from "./setting_options.ts";
 import { UsageError } from "./usage_error.ts";
 import type { JobReachOptions } from "./job_executor.ts";
@@ -25,10 +26,7 @@ export async function jobSettings(
   say: (message: string) => void,
 ): Promise<JobReachOptions> {
   const { configuration } = await loadConfiguration({ commandLine: new Map(), configFile });
-  configureLog({ level: configuration.get("log"), format: configuration.get("logFormat") });
-  return {
-    connectTimeoutMs: configuration.get("connectTimeout") * 1000,
-    reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
-    say,
-  };
+  const { log, ...times } = reachSettings(configuration);
+  configureLog(log);
+  return { ...times, say };
 }

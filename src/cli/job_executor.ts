@@ -8,7 +8,7 @@ import {
   RpcError,
 } from "../client/mod.ts";
 import { GivenUp } from "./exec_signals.ts";
-import type { JobExecutor, JobHandle } from "./job_store.ts";
+import { type JobExecutor, type JobHandle, JobStore } from "./job_store.ts";
 import {
   type ExecutorChoice,
   type ReachedExecutor,
@@ -16,9 +16,8 @@ import {
   type ReachOptions,
 } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
+import { OUT_OF_REACH } from "./exit_codes.ts";
 
-/** The executor is out of reach, or does not know the job; `remex exec` has the same. */
-export const OUT_OF_REACH = 255;
 /** Greater than the number of any event: whoever reads after it learns of the state alone. */
 const AFTER_ALL = Number.MAX_SAFE_INTEGER;
 
@@ -131,6 +130,25 @@ export function exitCodeOf({ exitCode, timedOut }: ReadOutcome): number {
   return timedOut ? TIMED_OUT : exitCode ?? 0;
 }
 
+/**
+ * Does something about a job, and says what goes wrong with it. Returns the exit code.
+ *
+ * @throws {JobError} when there is no such job
+ */
+export async function withJob(
+  name: string,
+  say: (message: string) => void,
+  body: (handle: JobHandle) => Promise<number>,
+): Promise<number> {
+  const handle = new JobStore().get(name);
+  try {
+    return await body(handle);
+  } catch (error) {
+    if (isUnknown(error)) return sayGone(handle, say);
+    return explainJob(error, say);
+  }
+}
+
 /** Whether an executor has answered that it does not know a session or a process. */
 export function isUnknown(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.code === "sessionExpired";
@@ -149,7 +167,7 @@ export function sayGone({ name, executor }: JobHandle, say: (message: string) =>
 }
 
 /** Says what went wrong and returns the exit code. @throws what is not expected to go wrong */
-export function explainJob(error: unknown, say: (message: string) => void): number {
+function explainJob(error: unknown, say: (message: string) => void): number {
   if (error instanceof GivenUp) return error.exitCode;
   if (error instanceof OutputClosed) return OUTPUT_CLOSED;
   if (error instanceof ConnectionError || error instanceof ProcessError) {

@@ -1,6 +1,5 @@
 import type { ExecServerClient } from "../client/mod.ts";
 import { ConnectionError } from "../client/mod.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings } from "./job_command.ts";
 import {
@@ -14,6 +13,7 @@ import { JobError, type JobHandle, JobStore } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptions } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
+import { say } from "./say.ts";
 
 const OPTIONS = {
   json: {
@@ -57,10 +57,6 @@ export async function jobs(args: string[]): Promise<number> {
   const rows = await listed(new JobStore(), settings);
   await print(values.json ? `${JSON.stringify(rows.map(asJson), undefined, 2)}\n` : table(rows));
   return 0;
-}
-
-function say(message: string): void {
-  writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
 }
 
 async function listed(store: JobStore, settings: JobReachOptions): Promise<Row[]> {

@@ -1,13 +1,13 @@
 import type { ProcessSignal } from "../client/mod.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { explainJob, isUnknown, reachJobExecutor, sayGone, stateOf } from "./job_executor.ts";
-import { JobError, JobStore } from "./job_store.ts";
+import { reachJobExecutor, sayGone, stateOf, withJob } from "./job_executor.ts";
+import { JobError } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
+import { say } from "./say.ts";
 
 const OPTIONS = {
   signal: {
@@ -53,11 +53,9 @@ export async function kill(args: string[]): Promise<number> {
   }
   const name = oneJob(positionals);
   const signal = signalOf(values.signal);
-  const say = (message: string) => writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
   const settings = await jobSettings(values.config, say);
-  const handle = new JobStore().get(name);
-  const { sessionId, processId } = handle;
-  try {
+  return await withJob(name, say, async (handle) => {
+    const { sessionId, processId } = handle;
     await using client = await reachJobExecutor(handle.executor, settings);
     const state = await stateOf(client, handle);
     if (state.kind === "gone") return sayGone(handle, say);
@@ -65,10 +63,7 @@ export async function kill(args: string[]): Promise<number> {
     if (signal === "kill") await client.call("process/terminate", { sessionId, processId });
     else await client.call("process/signal", { sessionId, processId, signal });
     return 0;
-  } catch (error) {
-    if (isUnknown(error)) return sayGone(handle, say);
-    return explainJob(error, say);
-  }
+  });
 }
 
 /** @throws {UsageError} */

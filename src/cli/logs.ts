@@ -9,8 +9,8 @@ import { ForwardedSignals } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { explainJob, isUnknown, reachJobExecutor, sayGone } from "./job_executor.ts";
-import { type JobHandle, JobStore } from "./job_store.ts";
+import { reachJobExecutor, withJob } from "./job_executor.ts";
+import type { JobHandle } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
@@ -53,15 +53,11 @@ export async function logs(args: string[]): Promise<number> {
   using signals = new ForwardedSignals();
   const say = (message: string) => terminal.say(message);
   const settings = await jobSettings(values.config, say);
-  const handle = new JobStore().get(name);
-  try {
+  return await withJob(name, say, async (handle) => {
     await using client = await signals.orGivenUp(reachJobExecutor(handle.executor, settings));
     await signals.orGivenUp(copyOutput(client, handle, values.follow, say));
     return 0;
-  } catch (error) {
-    if (isUnknown(error)) return sayGone(handle, say);
-    return explainJob(error, say);
-  }
+  });
 }
 
 async function copyOutput(

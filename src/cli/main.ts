@@ -1,9 +1,9 @@
 import { ConfigurationError } from "../config/origin.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { VERSION } from "../version.ts";
 import { type Command, COMMANDS, INTERNAL_COMMANDS } from "./commands.ts";
 import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
+import { say } from "./say.ts";
 
 /** Runs one command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -12,7 +12,7 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof OutputClosed) return OUTPUT_CLOSED;
     const message = error instanceof Error ? error.message : String(error);
-    writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
+    say(message);
     return error instanceof UsageError || error instanceof ConfigurationError ? 2 : 1;
   }
 }

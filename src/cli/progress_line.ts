@@ -1,4 +1,5 @@
 import { writeErrorLine } from "../log/standard_error.ts";
+import { say } from "./say.ts";
 
 const MEGABYTE = 1_000_000;
 /** How often the line is drawn at the most, in milliseconds. */
@@ -39,7 +40,7 @@ export class ProgressLine implements Disposable {
   /** Prints a line, above the progress. */
   say(text: string): void {
     this.#erase();
-    writeErrorLine(`remex: ${text}`);
+    say(text);
   }
 
   /** Leaves the last state of it. */

@@ -9,6 +9,7 @@ import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
 import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
+import { UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor that a command line or a handle names. */
@@ -45,8 +46,6 @@ export interface ReachedExecutor {
   readonly ssh: SshConnector | undefined;
 }
 
-/** How long it may take to put this program onto a host, in milliseconds. */
-const UPLOAD_TIMEOUT_MS = 3_600_000;
 /** How long an own executor may take to end after the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
 const GRACE_MS = 5000;

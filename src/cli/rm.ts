@@ -1,18 +1,13 @@
 import { ConnectionError, type ExecServerClient } from "../client/mod.ts";
-import { writeErrorLine } from "../log/standard_error.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, someJobs } from "./job_command.ts";
-import {
-  isUnknown,
-  type JobReachOptions,
-  OUT_OF_REACH,
-  reachJobExecutor,
-  stateOf,
-} from "./job_executor.ts";
+import { isUnknown, type JobReachOptions, reachJobExecutor, stateOf } from "./job_executor.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
+import { say } from "./say.ts";
+import { OUT_OF_REACH } from "./exit_codes.ts";
 
 const OPTIONS = {
   force: {
@@ -58,10 +53,6 @@ export async function rm(args: string[]): Promise<number> {
     }
   }
   return code;
-}
-
-function say(message: string): void {
-  writeErrorLine(`remex: ${message.replaceAll("\n", " ")}`);
 }
 
 async function forget(

@@ -33,12 +33,7 @@ import {
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
-import {
-  parseServeArguments,
-  SERVE_MANUAL,
-  type ServeOptions,
-  serveOptions,
-} from "./serve_options.ts";
+import { parseServeArguments, SERVE_MANUAL, type ServeOptions } from "./serve_options.ts";
 import { usageText } from "./command_manual.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
@@ -55,7 +50,7 @@ export async function serve(args: string[]): Promise<number> {
   const { configuration, requirements, unknownVariables } = await loadForExecutor(given);
   const bounds = requirements &&
     (await import("../config/enforce.ts")).sandboxBounds(requirements);
-  const options = { ...serveOptions(configuration), bounds };
+  const options = { ...given.options(configuration), bounds };
   const environment = startingEnvironment();
   hideEnvironmentFromRuntime();
   configureLog(options.log);

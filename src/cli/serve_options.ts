@@ -1,5 +1,5 @@
 import { parseCommandLimits } from "../config/command_limits.ts";
-import type { Configuration, Layer } from "../config/configuration.ts";
+import type { Configuration } from "../config/configuration.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import type { LinuxMechanism } from "../sandbox/mechanism.ts";
 import type { Limits, MemoryLimits } from "../server/limits.ts";
@@ -19,6 +19,7 @@ import {
   commandLineLayer,
   CONFIG_OPTION,
   HELP_OPTIONS,
+  type LayeredArguments,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
@@ -59,12 +60,6 @@ export interface ServeOptions {
   readonly auditLog: string | undefined;
 }
 
-/** What the command line of `remex serve` says. */
-export interface ServeArguments {
-  readonly commandLine: Layer;
-  readonly configFile: string | undefined;
-}
-
 /** The options of `remex serve` that are no settings. */
 const OPTIONS = { ...CONFIG_OPTION, ...HELP_OPTIONS } as const;
 
@@ -85,13 +80,14 @@ The first line on standard output is the URL to connect to; logs go to standard 
  *
  * @throws {UsageError | ConfigurationError} naming the culprit and the fix
  */
-export function parseServeArguments(args: string[]): ServeArguments | HelpExtent {
+export function parseServeArguments(args: string[]): LayeredArguments<ServeOptions> | HelpExtent {
   const values = parse(args);
   const extent = helpAskedFor(values);
   if (extent !== undefined) return extent;
   return {
     commandLine: commandLineLayer(values),
     configFile: values.config,
+    options: serveOptions,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Given, Layer } from "../config/configuration.ts";
+import type { Configuration, Given, Layer } from "../config/configuration.ts";
 import { givenAsText, nearName } from "../config/environment_layer.ts";
 import {
   type ConfiguredCommand,
@@ -52,6 +52,14 @@ export const CONFIG_OPTION = {
     meaning: "read settings from this file, over those of the machine and the user",
   },
 } as const;
+
+/** What the command line of a command with settings says. */
+export interface LayeredArguments<Options> {
+  readonly commandLine: Layer;
+  readonly configFile: string | undefined;
+  /** Adds the settings. @throws {UsageError | ConfigurationError} naming the culprit and the fix */
+  readonly options: (configuration: Configuration) => Options;
+}
 
 /**
  * Reads a command line.

@@ -2,6 +2,7 @@ import { parseSshDestination } from "../ssh/destination.ts";
 import type { SshOptions } from "../ssh/ssh_connector.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
 import { UsageError } from "./usage_error.ts";
+import { say } from "./say.ts";
 
 /** The options of every command that reaches a host by ssh. */
 export const SSH_OPTIONS = {
@@ -23,6 +24,9 @@ export const SSH_OPTIONS = {
     rare: true,
   },
 } as const;
+
+/** How long it may take to put this program onto a host, in milliseconds. */
+export const UPLOAD_TIMEOUT_MS = 3_600_000;
 
 /** The values of these options. */
 export type SshValues = { readonly [Name in keyof typeof SSH_OPTIONS]?: string | undefined };
@@ -50,7 +54,7 @@ const MEGABYTE = 1_000_000;
 function progressOnTerminal(): Pick<SshOptions, "onProgress" | "onNotice"> {
   if (!Deno.stderr.isTerminal()) return {};
   return {
-    onNotice: (text) => writeErrorLine(`remex: ${text}`),
+    onNotice: (text) => say(text),
     onProgress: (sent, all) => {
       const done = Math.floor(BAR_WIDTH * sent / all);
       const bar = "#".repeat(done).padEnd(BAR_WIDTH, ".");
