@@ -12,7 +12,7 @@ import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
-import type { Answer } from "./operations.ts";
+import type { Answer } from "./answer.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 

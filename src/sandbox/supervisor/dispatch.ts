@@ -10,7 +10,9 @@ import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { CallName } from "./calls.ts";
 import type { Connections } from "./connections.ts";
-import type { Answer, NamedPath, Operations, Subject } from "./operations.ts";
+import type { Answer, NamedPath, Subject } from "./answer.ts";
+import type { Changes } from "./changes.ts";
+import type { Openings } from "./openings.ts";
 import type { Signals } from "./signals.ts";
 
 /** A call whose arguments have been copied. Can be tried more than once. */
@@ -18,7 +20,8 @@ export type Operation = (operations: AllOperations) => Answer;
 
 /** What can be done on a command's behalf. */
 export interface AllOperations {
-  readonly files: Operations;
+  readonly openings: Openings;
+  readonly changes: Changes;
   readonly connections: Connections;
   readonly signals: Signals;
 }
@@ -48,7 +51,7 @@ const readers: Record<CallName, Reader> = {
   },
   truncate: (caller, [path, length = 0n]) => {
     const named = at(caller, AT_FDCWD, path);
-    return ({ files }) => files.truncate(caller, named, BigInt.asIntN(64, length));
+    return ({ changes }) => changes.truncate(caller, named, BigInt.asIntN(64, length));
   },
 
   mkdir: (caller, [path, mode]) => makeDirectory(caller, at(caller, AT_FDCWD, path), mode),
@@ -153,11 +156,11 @@ export function readCall(call: CallName, caller: Caller, args: readonly bigint[]
 }
 
 function open(caller: Caller, named: NamedPath, flags: number, mode: number): Operation {
-  return ({ files }) => files.open(caller, named, flags, mode);
+  return ({ openings }) => openings.open(caller, named, flags, mode);
 }
 
 function makeDirectory(caller: Caller, named: NamedPath, mode: bigint | undefined): Operation {
-  return ({ files }) => files.makeDirectory(caller, named, int(mode));
+  return ({ changes }) => changes.makeDirectory(caller, named, int(mode));
 }
 
 function makeNode(
@@ -166,28 +169,29 @@ function makeNode(
   mode: bigint | undefined,
   device: bigint | undefined,
 ): Operation {
-  return ({ files }) => files.makeNode(caller, named, int(mode), BigInt.asUintN(32, device ?? 0n));
+  return ({ changes }) =>
+    changes.makeNode(caller, named, int(mode), BigInt.asUintN(32, device ?? 0n));
 }
 
 function makeSymbolicLink(caller: Caller, address: bigint, named: NamedPath): Operation {
   const text = caller.text(address);
-  return ({ files }) => files.makeSymbolicLink(caller, text, named);
+  return ({ changes }) => changes.makeSymbolicLink(caller, text, named);
 }
 
 function makeLink(caller: Caller, subject: Subject, named: NamedPath): Operation {
-  return ({ files }) => files.makeLink(caller, subject, named);
+  return ({ changes }) => changes.makeLink(caller, subject, named);
 }
 
 function rename(caller: Caller, from: NamedPath, to: NamedPath, flags: number): Operation {
-  return ({ files }) => files.rename(caller, from, to, flags);
+  return ({ changes }) => changes.rename(caller, from, to, flags);
 }
 
 function remove(caller: Caller, named: NamedPath, directory: boolean): Operation {
-  return ({ files }) => files.remove(caller, named, directory);
+  return ({ changes }) => changes.remove(caller, named, directory);
 }
 
 function changeMode(caller: Caller, subject: Subject, mode: bigint | undefined): Operation {
-  return ({ files }) => files.changeMode(caller, subject, int(mode));
+  return ({ changes }) => changes.changeMode(caller, subject, int(mode));
 }
 
 function changeOwner(
@@ -196,11 +200,11 @@ function changeOwner(
   user: bigint | undefined,
   group: bigint | undefined,
 ): Operation {
-  return ({ files }) => files.changeOwner(caller, subject, int(user), int(group));
+  return ({ changes }) => changes.changeOwner(caller, subject, int(user), int(group));
 }
 
 function changeTimes(caller: Caller, subject: Subject, times: Uint8Array | undefined): Operation {
-  return ({ files }) => files.changeTimes(caller, subject, times);
+  return ({ changes }) => changes.changeTimes(caller, subject, times);
 }
 
 function setAttribute(
@@ -211,12 +215,12 @@ function setAttribute(
   if (size > LARGEST_ATTRIBUTE) throw new CallError(Errno.E2BIG);
   const text = attributeName(caller, name);
   const bytes = caller.bytes(value, Number(size));
-  return ({ files }) => files.setAttribute(caller, subject, text, bytes, int(flags));
+  return ({ changes }) => changes.setAttribute(caller, subject, text, bytes, int(flags));
 }
 
 function removeAttribute(caller: Caller, subject: Subject, name: bigint | undefined): Operation {
   const text = attributeName(caller, name);
-  return ({ files }) => files.removeAttribute(caller, subject, text);
+  return ({ changes }) => changes.removeAttribute(caller, subject, text);
 }
 
 function attributeName(caller: Caller, address = 0n): string {

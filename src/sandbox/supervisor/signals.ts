@@ -3,7 +3,7 @@ import { openProcessDescriptor, signalHeldProcess, signalThread } from "../../os
 import { descendantsOf, type ProcessStatus, processStatus } from "../../os/procfs.ts";
 import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
-import type { Answer } from "./operations.ts";
+import type { Answer } from "./answer.ts";
 
 const GO_ON: Answer = { kind: "goOn" };
 /** kill(2): all that the caller may signal. */

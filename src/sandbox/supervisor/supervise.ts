@@ -6,7 +6,10 @@ import { Caller, type OwnNamespaces, ownStatus } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
-import { type Answer, Operations } from "./operations.ts";
+import type { Answer } from "./answer.ts";
+import { Changes } from "./changes.ts";
+import { FileCalls } from "./file_calls.ts";
+import { Openings } from "./openings.ts";
 import { OwnCalls, Performer } from "./performer.ts";
 import { rawCall } from "../../os/raw_call.ts";
 import { PathJudge, type SupervisorPolicy } from "./policy.ts";
@@ -79,16 +82,19 @@ class Supervisor implements Disposable {
     this.#listener = listener;
     const performs = performer === undefined ? new OwnCalls(rawCall) : new Performer(performer);
     const { mask: ownMask, filters: ownFilters } = ownStatus();
+    const calls = new FileCalls(new PathJudge(policy), performs, architecture, ownMask);
     this.#operations = {
-      files: new Operations(new PathJudge(policy), performs, architecture, ownMask),
+      openings: new Openings(calls),
+      changes: new Changes(calls),
       connections: new Connections(policy.ports, performs, architecture),
       signals: new Signals(),
     };
     this.#own = policy.own ?? SHARED;
     // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
     this.#trustedFilters = this.#own.mounts ? ownFilters + 1 : 0;
-    const calls = supervisedCalls(ALL, architecture);
-    this.#calls = new Map(calls.map(({ number, call }) => [number, call]));
+    this.#calls = new Map(
+      supervisedCalls(ALL, architecture).map(({ number, call }) => [number, call]),
+    );
   }
 
   /** How long to wait for the next call, in milliseconds. */

@@ -1,0 +1,34 @@
+import type { Descriptor } from "../../os/descriptor.ts";
+import type { ByteString } from "./byte_strings.ts";
+
+/** What a call returns. */
+export type Answer =
+  | { readonly kind: "result"; readonly result: number }
+  /** A descriptor, which is then whoever's made the call, too; ours is to be closed. */
+  | {
+    readonly kind: "descriptor";
+    readonly descriptor: Descriptor;
+    readonly closeOnExec: boolean;
+    readonly writable: boolean;
+  }
+  /** The kernel makes the call itself. */
+  | { readonly kind: "goOn" }
+  /** Nothing yet: the call has to wait, and can be tried again. */
+  | { readonly kind: "later" };
+
+/** A path as a call names it. */
+export interface NamedPath {
+  /** The descriptor of a directory, or AT_FDCWD. */
+  readonly base: number;
+  readonly path: ByteString;
+}
+
+/** What a call is about that changes something that is there. */
+export type Subject =
+  | NamedPath & { readonly kind: "path"; readonly follow: boolean | "ifDirectory" }
+  | { readonly kind: "descriptor"; readonly descriptor: number };
+
+/** The answer of a call that has nothing to return. */
+export const DONE: Answer = { kind: "result", result: 0 };
+/** The answer of a call that has to wait. */
+export const LATER: Answer = { kind: "later" };

@@ -1,0 +1,184 @@
+import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from "../../os/constants.ts";
+import type { Descriptor } from "../../os/descriptor.ts";
+import {
+  FileType,
+  isOnProc,
+  openAt,
+  OpenFlag,
+  setStatusFlags,
+  statusOf,
+} from "../../os/path_calls.ts";
+import { type Answer, LATER, type NamedPath } from "./answer.ts";
+import { fromByteString } from "./byte_strings.ts";
+import { allow, CallError, Errno, succeeded } from "./call_error.ts";
+import type { Caller } from "./caller.ts";
+import type { CreationMode } from "./creation_mode.ts";
+import { DescriptorScope } from "./descriptor_scope.ts";
+import { type Entry, type FileCalls, PERMISSION_BITS, requireObject } from "./file_calls.ts";
+import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
+import { isTerminal, openOwnTerminal } from "./terminal.ts";
+
+/** How often something may come to lead elsewhere while it is opened. */
+const MAX_ATTEMPTS = 8;
+const OPEN_HOW_BYTES = 24;
+
+const STICKY = 0o1000;
+const WRITABLE_BY_OTHERS = 0o022;
+
+const WRITES = OpenFlag.AccessMode | OpenFlag.Truncate;
+/** What F_SETFL sets, but for O_NONBLOCK (fcntl(2)). */
+const SETTABLE = OpenFlag.Append | OpenFlag.Direct | OpenFlag.NoAccessTime;
+
+/** What opens something that is there. */
+const NOTHING_MADE: CreationMode = { mode: 0, withheld: 0 };
+
+/** Opens files on behalf of commands. */
+export class Openings {
+  readonly #calls: FileCalls;
+
+  constructor(calls: FileCalls) {
+    this.#calls = calls;
+  }
+
+  /** open(2) and its variants. @throws {CallError} */
+  open(caller: Caller, named: NamedPath, flags: number, mode: number): Answer {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      using scope = new DescriptorScope();
+      const answer = this.#tryOpen(new Resolver(scope, caller), caller, named, flags, mode);
+      if (answer !== undefined) return answer;
+    }
+    throw new CallError(Errno.ELOOP);
+  }
+
+  /** Undefined if what was there has become something else. */
+  #tryOpen(
+    resolver: Resolver,
+    caller: Caller,
+    { base, path }: NamedPath,
+    flags: number,
+    mode: number,
+  ): Answer | undefined {
+    const exclusive = (flags & OpenFlag.Create) !== 0 && (flags & OpenFlag.Exclusive) !== 0;
+    const follow = (flags & OpenFlag.NoFollow) === 0 && !exclusive;
+    const place = resolver.resolve(base, path, follow || "ifDirectory");
+    if (flags & OpenFlag.Temporary) return this.#openTemporary(place, caller, flags, mode);
+    if (place.kind === "entry" && place.object === undefined) {
+      if ((flags & OpenFlag.Create) === 0) throw new CallError(Errno.ENOENT);
+      if (place.mustBeDirectory) throw new CallError(Errno.EISDIR);
+      allow(this.#calls.judgeNew(place, false));
+      return this.#openEntry(place, caller, flags, mode);
+    }
+    const object = requireObject(place);
+    if (exclusive) throw new CallError(Errno.EEXIST);
+    if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
+    if (isTerminal(object)) {
+      const kept = withoutWaiting(flags & OpenFlag.AccessMode);
+      const terminal = openOwnTerminal(caller, object, kept);
+      if (terminal !== undefined) return opened(terminal, flags);
+    }
+    if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
+      return this.#openOwnProcess(place, flags);
+    }
+    allow((flags & WRITES) === 0 ? this.#calls.judgeRead(place) : this.#calls.judgeWrite(place));
+    if (place.kind === "object") return this.#reopen(object, flags);
+    // What is there is not created, but the kernel looks at the flag where users share a directory.
+    const mayCreate = isShared(place.directory) && this.#calls.judgeNew(place, false) === 0;
+    return this.#openEntry(place, caller, mayCreate ? flags : flags & ~OpenFlag.Create, mode);
+  }
+
+  /** Nothing is waited for meanwhile: it could take for ever, and others wait behind it. */
+  #openEntry(
+    { directory, name, object }: Entry,
+    caller: Caller,
+    flags: number,
+    mode: number,
+  ): Answer | undefined {
+    const { mode: allowed, withheld } = (flags & OpenFlag.Create) === 0
+      ? NOTHING_MADE
+      : this.#calls.creationMode(directory, mode & PERMISSION_BITS, caller);
+    // Nothing is given to what somebody else has made meanwhile.
+    const exclusive = withheld === 0 ? 0 : OpenFlag.Exclusive;
+    // O_NOFOLLOW would stay among the flags of the open file.
+    const how = this.#calls.value.bytes(openHow(withoutWaiting(flags) | exclusive, allowed));
+    const args = [directory, this.#calls.name.text(name), how, OPEN_HOW_BYTES];
+    const result = this.#calls.openAt2(args);
+    if (result === -Errno.EEXIST && (flags & OpenFlag.Exclusive) === 0) return undefined;
+    if (result === -Errno.ELOOP) return undefined;
+    if (result === -Errno.ENOENT && object !== undefined) return undefined;
+    if (hasToWait(result, object, flags)) return LATER;
+    this.#calls.give(succeeded(result), withheld);
+    return opened(result, flags);
+  }
+
+  #reopen(object: FoundObject, flags: number): Answer {
+    const path = this.#calls.pathTo(object);
+    const kept = withoutWaiting(flags) & ~(OpenFlag.Create | OpenFlag.NoFollow);
+    const result = this.#calls.perform("openat", [AT_FDCWD, path, kept, 0]);
+    if (hasToWait(result, object, flags)) return LATER;
+    return opened(succeeded(result), flags);
+  }
+
+  /**
+   * What the kernel tells of a process is for those that may trace it (proc(5)): for the caller
+   * itself, and for nobody who performs calls.
+   */
+  #openOwnProcess({ directory, name, path }: Entry, flags: number): Answer {
+    allow(this.#calls.judge.read(path));
+    const file = openAt(directory, fromByteString(name), withoutWaiting(flags) | OpenFlag.NoFollow);
+    return opened(succeeded(file), flags);
+  }
+
+  #openTemporary(place: Place, caller: Caller, flags: number, mode: number): Answer {
+    const object = requireObject(place);
+    if (!isType(object, FileType.Directory)) throw new CallError(Errno.ENOTDIR);
+    allow(this.#calls.judgeChange(place));
+    const dot = this.#calls.name.text(".");
+    const allowed = this.#calls.creationMode(object.descriptor, mode & PERMISSION_BITS, caller);
+    const args = [object.descriptor, dot, withoutWaiting(flags), allowed.mode];
+    const file = succeeded(this.#calls.perform("openat", args));
+    this.#calls.give(file, allowed.withheld);
+    return opened(file, flags);
+  }
+}
+
+function isOwnProcess({ directory, path }: Entry, caller: Caller): boolean {
+  return path.startsWith("/proc/") && isOnProc(directory) &&
+    caller.process !== Deno.pid && path.startsWith(`/proc/${caller.numbersInProc.process}/`);
+}
+
+/** For somebody at a pipe's other end, or for whoever has a lease on a file (fcntl(2)). */
+function hasToWait(result: number, object: FoundObject | undefined, flags: number): boolean {
+  if ((flags & OpenFlag.NonBlocking) !== 0 || object === undefined) return false;
+  return result === -Errno.ENXIO && isType(object, FileType.Pipe) ||
+    result === -Errno.EAGAIN && isType(object, FileType.Regular);
+}
+
+/** The terminal of whoever performs a call is not the command's. */
+export function withoutWaiting(flags: number): number {
+  const added = OpenFlag.NonBlocking | OpenFlag.NoTerminal | OpenFlag.CloseOnExec;
+  return flags & ~OpenFlag.Async | added;
+}
+
+function opened(descriptor: Descriptor, flags: number): Answer {
+  if ((flags & OpenFlag.NonBlocking) === 0) setStatusFlags(descriptor, flags & SETTABLE);
+  const closeOnExec = (flags & OpenFlag.CloseOnExec) !== 0;
+  const writable = (flags & OpenFlag.AccessMode) !== 0;
+  return { kind: "descriptor", descriptor, closeOnExec, writable };
+}
+
+/** `struct open_how`, for a name that is not that of a link (openat2(2)). */
+function openHow(flags: number, mode: number): Uint8Array {
+  const how = BigUint64Array.of(
+    BigInt(flags & OpenFlag.All),
+    BigInt(mode),
+    RESOLVE_NO_SYMLINKS,
+  );
+  return new Uint8Array(how.buffer);
+}
+
+/** As `protected_regular` and `protected_fifos` have it (proc_sys_fs(5)). */
+function isShared(directory: Descriptor): boolean {
+  const status = statusOf(directory);
+  return typeof status !== "number" && (status.mode & STICKY) !== 0 &&
+    (status.mode & WRITABLE_BY_OTHERS) !== 0;
+}
