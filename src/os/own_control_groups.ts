@@ -1,4 +1,4 @@
-import type { GroupController } from "./control_groups.ts";
+import type { GroupController } from "./control_hierarchies.ts";
 
 /** Where control groups of the second version, those beside the first, and the first are mounted. */
 const UNIFIED = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -16,9 +16,8 @@ export interface OwnControlGroup {
  * is at the root.
  */
 export function ownControlGroups(controller: GroupController): OwnControlGroup[] {
-  return readText("/proc/self/cgroup").split("\n").flatMap((line): OwnControlGroup[] => {
-    const [id, controllers = "", ...rest] = line.split(":");
-    const names = rest.join(":").split("/").filter((name) => name !== "");
+  return memberships().flatMap(([id, controllers, path]): OwnControlGroup[] => {
+    const names = path.split("/").filter((name) => name !== "");
     const directories = (root: string) =>
       Array.from(
         { length: names.length + 1 },
@@ -32,6 +31,14 @@ export function ownControlGroups(controller: GroupController): OwnControlGroup[]
   });
 }
 
+/** The groups that this program is in: id, controllers and path of each (cgroups(7)). */
+export function memberships(): (readonly [id: string, controllers: string, path: string])[] {
+  return readText("/proc/self/cgroup").split("\n").filter((line) => line !== "").map((line) => {
+    const [id = "", controllers = "", ...path] = line.split(":");
+    return [id, controllers, path.join(":")];
+  });
+}
+
 /** A number in a file of a control group; undefined if there is none, as for a limit that is `max`. */
 export function groupNumber({ directory }: OwnControlGroup, file: string): number | undefined {
   const number = Number.parseInt(readText(`${directory}/${file}`));
@@ -39,7 +46,7 @@ export function groupNumber({ directory }: OwnControlGroup, file: string): numbe
 }
 
 /** The text of a file, empty if it cannot be read. */
-function readText(path: string): string {
+export function readText(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch {

@@ -1,9 +1,5 @@
-import {
-  type ControlGroup,
-  ControlGroups,
-  type GroupController,
-  type GroupLimits,
-} from "../os/control_groups.ts";
+import { type ControlGroup, ControlGroups, type GroupLimits } from "../os/control_groups.ts";
+import { type GroupController } from "../os/control_hierarchies.ts";
 import type { ExceededLimit } from "../protocol/process.ts";
 import { type Child, StartError } from "./child.ts";
 import type { ChildStarter } from "./process.ts";

@@ -1,7 +1,7 @@
-import { Buffer } from "node:buffer";
 import { log, logSeldom } from "../log/log.ts";
+import { capture, type CaptureLimits } from "../process/capture.ts";
 import type { ChildCommand } from "../process/child.ts";
-import { EventLog, type ExitedEvent, type LogEvent, networkMembers } from "../process/event_log.ts";
+import { EventLog, type ExitedEvent, type LogEvent } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
 import type { Quota } from "../process/quota.ts";
@@ -16,6 +16,7 @@ import type { CloseReason, TransportKind } from "../transport/transport.ts";
 import type { AuditLog, EndRecorder } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
+import { encodeProcessEvent } from "./process_notification.ts";
 
 /** Where the notifications of a session go: the connection of its client. */
 export interface NotificationSink {
@@ -52,13 +53,6 @@ export interface SessionOptions {
   readonly telemetry: Telemetry;
   /** Takes down starts and ends. @default nothing does */
   readonly audit?: AuditLog | undefined;
-}
-
-/** How a command is run that no client is told of. */
-export interface CaptureOptions {
-  readonly start?: ChildStarter | undefined;
-  readonly patienceMs: number;
-  readonly maxBytes: number;
 }
 
 /** One client's processes, which outlive its connections. */
@@ -184,36 +178,18 @@ export class Session {
   }
 
   /**
-   * Runs a command that no client is told of.
+   * Runs a command that no client is told of, as one of its own.
    *
    * @param start what starts it, if not the usual means
-   * @returns what it wrote to standard output if it ended with 0, within so many milliseconds, and
-   * wrote no more than so many bytes
+   * @returns as {@linkcode capture}; undefined at once if the session has ended
    */
   async capture(
     command: ChildCommand,
-    { start = this.#options.startChild, patienceMs, maxBytes }: CaptureOptions,
+    limits: CaptureLimits,
+    start: ChildStarter = this.#options.startChild,
   ): Promise<Uint8Array | undefined> {
     if (this.#ended) return undefined;
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    const exit = Promise.withResolvers<number>();
-    const child = await start(command, {
-      output: (stream, bytes) => {
-        if (stream !== "stdout") return;
-        size += bytes.length;
-        if (size <= maxBytes) pieces.push(bytes.slice());
-      },
-      exited: exit.resolve,
-      ended: () => {},
-    });
-    this.#options.keeper.started(child.pid, this);
-    const patience = setTimeout(() => child.kill(), patienceMs);
-    const exitCode = await exit.promise;
-    clearTimeout(patience);
-    child.abandon();
-    this.#options.keeper.exited(child.pid);
-    return exitCode === 0 && size <= maxBytes ? concat(pieces) : undefined;
+    return await capture(command, limits, start, this.#options.keeper, this);
   }
 
   /** How it starts processes unless told otherwise. */
@@ -380,36 +356,5 @@ export class Session {
     }, { withoutEnd: this.retentionMs !== undefined });
     this.#memories.add(memory);
     if (this.attached) memory.startForgetting();
-  }
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(pieces));
-}
-
-/** The notification that tells a client of a process's event. */
-export function encodeProcessEvent(processId: string, event: LogEvent): string {
-  switch (event.kind) {
-    case "output":
-      // Put together by hand: base64 needs no escaping, and looking for characters that do costs
-      // more than everything else on the way of a large output.
-      return `{"method":"process/output","params":{"processId":${
-        JSON.stringify(processId)
-      },"seq":` +
-        `${event.seq},"stream":"${event.stream}","chunk":"${event.bytes.toBase64()}"}}`;
-    case "exited": {
-      const { seq, exitCode, sandboxDenied, limitExceeded, network, timedOut } = event;
-      return encodeNotification("process/exited", {
-        processId,
-        seq,
-        exitCode,
-        sandboxDenied,
-        ...limitExceeded === undefined ? {} : { limitExceeded },
-        timedOut,
-        ...networkMembers(network),
-      });
-    }
-    case "closed":
-      return encodeNotification("process/closed", { processId, seq: event.seq });
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { LogEvent } from "../../src/process/event_log.ts";
-import { encodeProcessEvent } from "../../src/server/session.ts";
+import { encodeProcessEvent } from "../../src/server/process_notification.ts";
 
 Deno.test("every event is encoded as its notification, whatever the process is called", () => {
   const cases: [event: LogEvent, method: string, params: object][] = [
