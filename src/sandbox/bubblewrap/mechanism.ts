@@ -32,7 +32,7 @@ import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
-import type { ExpectedMounts } from "./verify_mounts.ts";
+import { type ExpectedMounts, MountVerifier } from "./verify_mounts.ts";
 
 /** Each takes descriptors. */
 const MAX_PORTS = 128;
@@ -57,6 +57,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   readonly #filters: SeccompFilters;
   readonly #groups: GroupPool;
   readonly #numbers = new ProcessNumbers();
+  readonly #verifier = new MountVerifier();
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
@@ -138,7 +139,8 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         stage,
       });
       const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
-      const setup = { ...call, takesTerminal, portAccess, starter, mounts };
+      const verify = (pid: number) => this.#verifier.verify(pid, mounts);
+      const setup = { ...call, takesTerminal, portAccess, starter, verify };
       return new BubblewrapCommand(setup, release);
     } catch (error) {
       release();
@@ -162,8 +164,12 @@ export interface WrapperSetup {
   readonly portAccess: PortAccess | undefined;
   /** The threads that start it, if they keep names from coming into being. */
   readonly starter: GroupLease | undefined;
-  /** What may be writable when the sandbox stands. */
-  readonly mounts: ExpectedMounts;
+  /**
+   * Makes sure that nothing is writable in the sandbox of a first process but what may be.
+   *
+   * @throws {MountError | NamespaceError}
+   */
+  readonly verify: (firstProcess: number) => Promise<void>;
 }
 
 /** A command that bubblewrap, its wrapper, starts. */
@@ -191,10 +197,14 @@ function expectedMounts(
     mount.kind === "bind" && mount.writable ? [mount.path] : []
   );
   const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const covered = mounts.flatMap((mount) =>
+    mount.kind === "link" || mount.kind === "bind" && mount.writable ? [] : [mount.path]
+  );
   const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
   if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(untrusted);
   return {
     granted,
+    covered,
     own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
     sealDevices: ownsDevices ? namespaceEntry : undefined,
   };
