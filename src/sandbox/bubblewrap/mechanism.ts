@@ -3,7 +3,9 @@ import { internalError } from "../../protocol/errors.ts";
 import { checkCommand } from "../check_command.ts";
 import { hostDisk } from "../disk.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
-import type { BubblewrapAbility, LinuxAbilities, LinuxHost } from "../linux/host.ts";
+import type { BubblewrapAbility } from "../linux/bubblewrap_trial.ts";
+import { finalStage, readableTools } from "../linux/final_stage.ts";
+import type { LinuxAbilities, LinuxHost } from "../linux/host.ts";
 import { refuseWritableProgram } from "../linux/writable_program.ts";
 import {
   type CommandToSandbox,
@@ -15,18 +17,12 @@ import {
   unusable,
 } from "../mechanism.ts";
 import type { PortAccess } from "../network/port_relay.ts";
-import {
-  accessTo,
-  type BoundNetwork,
-  type BoundPolicy,
-  untrustedTrees,
-} from "../policy/bound_policy.ts";
+import { type BoundNetwork, type BoundPolicy, untrustedTrees } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
-import { type GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
+import type { GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
-import { finalStage, type HelperTools } from "./final_stage.ts";
 import { type HeldView, holdInPlace } from "./hold_in_place.ts";
 import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
@@ -51,7 +47,7 @@ export interface BubblewrapPlan {
 }
 
 /** Sandboxes commands with namespaces and mounts (bwrap(1)), and a filter of system calls. */
-export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
+export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Disposable {
   readonly name = "bubblewrap";
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
@@ -64,7 +60,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
-    groups: GroupPool = new GroupPool(),
+    groups: GroupPool,
     observer?: PlaceholderObserver,
   ) {
     this.#host = host;
@@ -149,8 +145,8 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
     }
   }
 
+  /** Removes what stands for missing names on the disk. */
   [Symbol.dispose](): void {
-    this.#groups[Symbol.dispose]();
     this.#placeholders.releaseAll();
   }
 }
@@ -224,13 +220,6 @@ function accessToPorts(
   }
   if (entry.kind === "program") refuseWritableProgram(untrusted);
   return { ports, egress, entry };
-}
-
-/** Only what the command may read can run before it. */
-export function readableTools(tools: HelperTools, { files }: BoundPolicy): HelperTools {
-  const readable = Object.entries(tools)
-    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
-  return Object.fromEntries(readable);
 }
 
 function filterMode(network: BoundNetwork): NetworkMode {
