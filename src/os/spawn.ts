@@ -2,7 +2,7 @@ import { O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./c_strings.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { withInheritedDescriptorLimit } from "./descriptor_limit.ts";
-import { describeErrno, lastErrno } from "./errno.ts";
+import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
 import { killAndReap, ownChildren } from "./signals.ts";
@@ -82,7 +82,6 @@ export class SpawnError extends Error {
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
-const ENOSYS = 38;
 
 const OPEN_FLAGS = { read: O_RDONLY, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;

@@ -24,18 +24,22 @@ export class LinuxChild implements Child {
   readonly #input: ChildInput | undefined;
   readonly #outputs: readonly ChildOutput[];
   readonly #terminal: Descriptor | undefined;
+  readonly #reaped: (() => void) | undefined;
   #paused = false;
   #exitCode: number | undefined;
   #exitTold = false;
   #over = false;
 
+  /** @param reaped called back once, also for one that has been abandoned */
   constructor(
     process: StartedProcess,
     poller: Poller,
     ours: ChildDescriptors,
     observer: ChildObserver,
+    reaped?: () => void,
   ) {
     this.pid = process.pid;
+    this.#reaped = reaped;
     this.#poller = poller;
     this.#observer = observer;
     this.#input = ours.input === undefined ? undefined : new ChildInput(poller, ours.input);
@@ -119,6 +123,7 @@ export class LinuxChild implements Child {
     const exitCode = reap(this.pid);
     if (exitCode === undefined) return false;
     this.#exitCode = exitCode;
+    this.#reaped?.();
     this.#input?.close();
     this.#tellExit();
     return true;
