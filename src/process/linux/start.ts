@@ -1,3 +1,4 @@
+import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { fileModeAt } from "../../os/file_status.ts";
 import {
@@ -52,7 +53,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   try {
     const poller = sharedPoller();
     const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
-    const spawn = () => oomScore().raisedFor(() => spawnProgram(launch));
+    const spawn = () => oomScore().raisedFor(() => coreDumps().kept(() => spawnProgram(launch)));
     const process = command.group === undefined ? spawn() : command.group.during(spawn);
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {

@@ -1,5 +1,7 @@
+import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { descriptorLimits } from "../../os/descriptor_limit.ts";
+import { oomScore } from "../../os/oom_score.ts";
 import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
 import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
@@ -9,7 +11,13 @@ import type { Architecture } from "../seccomp/profile.ts";
 import type { SupervisorPolicy } from "../supervisor/policy.ts";
 import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
 import { WorkerThread } from "../worker_thread.ts";
-import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
+import type {
+  FromSpawner,
+  InheritedSettings,
+  SpawnOutcome,
+  ThreadRestrictions,
+  ToSpawner,
+} from "./messages.ts";
 
 /** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
@@ -129,7 +137,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
-      spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });
+      spawner.tell({ kind: "restrict", restrictions, inherited: inheritedSettings() });
       const { outcome } = await restricted;
       if (outcome.kind === "failed") throw new Error(outcome.reason);
       const { ruleset, listener } = outcome;
@@ -255,6 +263,14 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       if (this.#left.has(session)) signalProcess(pid, Signal.Kill);
     }
   }
+}
+
+function inheritedSettings(): InheritedSettings {
+  return {
+    limits: descriptorLimits(),
+    oomScores: oomScore().scores,
+    coreDumps: coreDumps().shared,
+  };
 }
 
 /**
