@@ -43,6 +43,14 @@ export function descriptorLimits(): DescriptorLimits | undefined {
   return limits;
 }
 
+/** How many descriptors a program can have that this one starts; 0 if nobody tells. */
+export function inheritedDescriptorLimit(): number {
+  const limit = new BigUint64Array(2);
+  const bytes = limits?.inherited ?? new Uint8Array(limit.buffer);
+  if (limits === undefined && libc()?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return 0;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+}
+
 /** Tells this thread what {@linkcode descriptorLimits} has said on another one. */
 export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void {
   limits = known;

@@ -174,12 +174,18 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
   libc().posix_spawn_file_actions_init(actions);
   libc().posix_spawn_file_actions_addchdir_np(actions, cString(launch.cwd));
   for (const { number, source } of launch.descriptors) {
-    if (source.kind === "copy") {
-      libc().posix_spawn_file_actions_adddup2(actions, source.descriptor, number);
-    } else {
-      const flags = OPEN_FLAGS[source.access];
-      libc().posix_spawn_file_actions_addopen(actions, number, cString(source.path), flags, 0);
-    }
+    const refused = source.kind === "copy"
+      ? libc().posix_spawn_file_actions_adddup2(actions, source.descriptor, number)
+      : libc().posix_spawn_file_actions_addopen(
+        actions,
+        number,
+        cString(source.path),
+        OPEN_FLAGS[source.access],
+        0,
+      );
+    if (refused === 0) continue;
+    libc().posix_spawn_file_actions_destroy(actions);
+    throw new SpawnError(refused);
   }
   return actions;
 }

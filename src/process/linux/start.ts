@@ -246,17 +246,20 @@ function addDescriptors(
   opened: Descriptor[],
 ): PreparedStdio {
   const lowest = Math.max(...extra.map(({ number }) => number)) + 1;
-  const copies = extra.map(({ number, source }) => {
-    const descriptor = duplicate(source, lowest);
-    opened.push(descriptor);
-    return { number, descriptor };
-  });
+  const copies = new Map<Descriptor, Descriptor>();
+  const copyOf = (source: Descriptor) => {
+    const copy = copies.get(source) ?? duplicate(source, lowest);
+    if (!copies.has(source)) opened.push(copy);
+    copies.set(source, copy);
+    return copy;
+  };
+  const numbered = extra.map(({ number, source }) => ({ number, descriptor: copyOf(source) }));
   return {
     ours: prepared.ours,
-    childs: [...prepared.childs, ...copies.map(({ descriptor }) => descriptor)],
+    childs: [...prepared.childs, ...copies.values()],
     setup: [
       ...prepared.setup,
-      ...copies.map(({ number, descriptor }): DescriptorSetup => ({
+      ...numbered.map(({ number, descriptor }): DescriptorSetup => ({
         number,
         source: { kind: "copy", descriptor },
       })),

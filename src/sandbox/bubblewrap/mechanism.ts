@@ -1,3 +1,4 @@
+import { inheritedDescriptorLimit } from "../../os/descriptor_limit.ts";
 import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { checkCommand } from "../check_command.ts";
@@ -129,6 +130,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
           network: filterMode(network),
           handsOverElsewhere: starter !== undefined,
         }),
+        maxDescriptors: inheritedDescriptorLimit(),
         cwd,
         env: command.env,
         newSession: !command.terminal || takesTerminal,
