@@ -110,14 +110,15 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const { view, starter } = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    const names = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    const { starter } = names;
     let held: HeldView | undefined;
     const release = () => {
-      starter?.release();
+      names.release();
       held?.release();
     };
     try {
-      held = holdInPlace(view, this.#placeholders);
+      held = holdInPlace(names.view, this.#placeholders);
       const takesTerminal = command.terminal && tools.setsid !== undefined;
       const call = bubblewrapCall({
         program: path,
