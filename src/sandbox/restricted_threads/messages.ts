@@ -1,7 +1,6 @@
 import type { SharedCoreDumps } from "../../os/core_dumps.ts";
 import type { DescriptorLimits } from "../../os/descriptor_limit.ts";
 import type { Descriptor } from "../../os/descriptor.ts";
-import type { OomScores } from "../../os/oom_score.ts";
 import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
 import type { ProgramLaunch } from "../../os/spawn.ts";
 
@@ -33,7 +32,6 @@ export interface LandlockRestrictions {
  */
 export interface InheritedSettings {
   readonly limits: DescriptorLimits | undefined;
-  readonly oomScores: OomScores;
   readonly coreDumps: SharedCoreDumps;
 }
 

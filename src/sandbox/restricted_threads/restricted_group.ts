@@ -1,7 +1,6 @@
 import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { descriptorLimits } from "../../os/descriptor_limit.ts";
-import { oomScore } from "../../os/oom_score.ts";
 import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
 import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
@@ -266,11 +265,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
 }
 
 function inheritedSettings(): InheritedSettings {
-  return {
-    limits: descriptorLimits(),
-    oomScores: oomScore().scores,
-    coreDumps: coreDumps().shared,
-  };
+  return { limits: descriptorLimits(), coreDumps: coreDumps().shared };
 }
 
 /**

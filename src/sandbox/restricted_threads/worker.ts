@@ -10,7 +10,6 @@ import {
 } from "../../os/thread_restrictions.ts";
 import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
 import { CoreDumps } from "../../os/core_dumps.ts";
-import { OomScore } from "../../os/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type {
@@ -73,11 +72,10 @@ function restrictFiles({ governed, rules, ports, besides }: LandlockRestrictions
 }
 
 /** How commands are started that do not inherit some of this program's settings. */
-function startsWith({ limits, oomScores, coreDumps }: InheritedSettings): typeof launchProgram {
+function startsWith({ limits, coreDumps }: InheritedSettings): typeof launchProgram {
   adoptDescriptorLimits(limits);
-  const score = new OomScore(oomScores);
   const dumps = new CoreDumps(coreDumps);
-  return (launch) => score.raisedFor(() => dumps.without(() => launchProgram(launch)));
+  return (launch) => dumps.without(() => launchProgram(launch));
 }
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {
