@@ -6,7 +6,6 @@ import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { JobOptions } from "./exec_detach.ts";
-import { isJobName } from "./job_store.ts";
 import type { CommandManual } from "./command_manual.ts";
 import {
   helpAskedFor,
@@ -266,12 +265,6 @@ function jobOptions(
   if (executor.kind === "stdio") {
     throw new UsageError(
       "--detach: the executor of --stdio ends with this program; use --url, --ssh or --via",
-    );
-  }
-  if (name !== undefined && !isJobName(name)) {
-    throw new UsageError(
-      `--name: \`${name}\` is not a letter or digit and up to 63 more, with dots, dashes and ` +
-        "underscores",
     );
   }
   const retentionMs = milliseconds("--retention", retention);

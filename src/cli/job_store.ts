@@ -50,7 +50,7 @@ export class JobError extends Error {
 const SUFFIX = ".json";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GROUP_AND_OTHERS = 0o077;
-const MAX_NAME = 40;
+const MAX_STEM = 40;
 
 /** Whether a text can be the name of a job. */
 export function isJobName(text: string): boolean {
@@ -95,6 +95,26 @@ export class JobStore {
    * @throws {JobError} when the name is taken, or nothing can be remembered
    */
   add(handle: JobHandle): void {
+    if (!this.#created(handle)) throw taken(handle.name);
+  }
+
+  /**
+   * Remembers a job under a name made from its program's, as `make-2`. Returns its handle.
+   *
+   * @throws {JobError} when nothing can be remembered
+   */
+  addUnnamed(job: Omit<JobHandle, "name">): JobHandle {
+    const stem = stemOf(job.command[0] ?? "");
+    const names = new Set(this.names());
+    for (let number = 1;; number++) {
+      const handle = { ...job, name: `${stem}-${number}` };
+      // Another program may take it in between.
+      if (!names.has(handle.name) && this.#created(handle)) return handle;
+    }
+  }
+
+  /** Writes a handle, unless there is one of that name. Returns whether it has. @throws {JobError} */
+  #created(handle: JobHandle): boolean {
     const path = this.#path(handle.name);
     let created = false;
     try {
@@ -104,23 +124,13 @@ export class JobStore {
       created = true;
       const bytes = new TextEncoder().encode(JSON.stringify(handle));
       for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
+      return true;
     } catch (error) {
       if (created) Deno.removeSync(path);
-      if (error instanceof Deno.errors.AlreadyExists) throw taken(handle.name);
+      if (error instanceof Deno.errors.AlreadyExists) return false;
       if (error instanceof JobError) throw error;
       throw new JobError(`the job cannot be remembered: ${wordsOf(error)}`);
     }
-  }
-
-  /** A name that no job has, for a program: `make-2`. */
-  freeName(program: string): string {
-    const names = new Set(this.names());
-    const last = program.split(/[/\\]/).at(-1) ?? "";
-    const base = last.replaceAll(/[^A-Za-z0-9._-]/g, "").replace(/^[^A-Za-z0-9]+/, "");
-    const stem = base.slice(0, MAX_NAME) || "job";
-    let number = 1;
-    while (names.has(`${stem}-${number}`)) number++;
-    return `${stem}-${number}`;
   }
 
   /** Forgets a job. @throws {JobError} when there is none of that name, or it cannot be forgotten */
@@ -148,6 +158,13 @@ export class JobStore {
       throw error;
     }
   }
+}
+
+/** What the names of a program's jobs begin with. */
+function stemOf(program: string): string {
+  const last = program.split(/[/\\]/).at(-1) ?? "";
+  const base = last.replaceAll(/[^A-Za-z0-9._-]/g, "").replace(/^[^A-Za-z0-9]+/, "");
+  return base.slice(0, MAX_STEM) || "job";
 }
 
 /** The name is another job's. */

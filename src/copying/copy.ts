@@ -85,7 +85,7 @@ async function copyDirectory(
   if (existing !== undefined && await isWithin(end, await end.canonical(existing), source)) {
     throw new Error(`${from.end.describe(from.path)} cannot be copied into itself`);
   }
-  const there = status === undefined ? "missing" : from.contents ? "contents" : "existing";
+  const there = status && { permissions: status.permissions, contents: from.contents };
   await new TreeCopy(from.end, end, options).run(from.path, source, path, there);
 }
 

@@ -1,4 +1,5 @@
 import { ConnectionError } from "../client/mod.ts";
+import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import { PathUri } from "../protocol/path_uri.ts";
 import { Budget } from "./budget.ts";
 import { copyFile, type CopyOptions, type FileAt, keptAttributes } from "./copy_file.ts";
@@ -26,13 +27,20 @@ const DIRECTORIES = 8;
 /** What it takes to fill a directory. */
 const OWNER_BITS = 0o700;
 
+/** The directory that a copy goes into or over. */
+export interface ExistingRoot {
+  readonly permissions: number | undefined;
+  /** Whether what is copied goes into it, and its own permissions and time are left alone. */
+  readonly contents: boolean;
+}
+
 /** A directory whose copy is not complete. */
 interface OpenDirectory {
   readonly from: PathUri;
   readonly to: PathUri;
   readonly attributes: Attributes;
-  /** What is in the copy already; undefined where it is new. */
-  readonly existing: ReadonlyMap<string, Entry> | undefined;
+  /** What is in the copy already. */
+  readonly existing: ReadonlyMap<string, Entry>;
   readonly parent: OpenDirectory | undefined;
   /** What has to be done before its time is set. */
   pending: number;
@@ -60,9 +68,11 @@ export class TreeCopy {
   readonly #files = new Budget(FILE_BYTES);
   readonly #directories = new Budget(DIRECTORIES);
   readonly #links: PendingLink[] = [];
+  /** Settles when everything but the links is done. */
   readonly #done = Promise.withResolvers<void>();
-  #walks = 1;
-  #stopped = false;
+  #underWay = 1;
+  /** Why nothing more is begun. */
+  #lost: ConnectionError | undefined;
 
   constructor(from: FileEnd, to: FileEnd, options: TreeOptions) {
     this.#from = from;
@@ -73,33 +83,41 @@ export class TreeCopy {
   /**
    * Copies the directory. Settles when everything that can be copied has been.
    *
-   * @param there whether the copy is to go into a directory that is there, whose own permissions and
-   * time are then left alone
+   * @param there the directory that the copy is to go into or over; undefined where there is none
    * @throws {ConnectionError} when an executor is lost
    */
   async run(
     from: PathUri,
     attributes: Attributes,
     to: PathUri,
-    there: "existing" | "contents" | "missing",
+    there: ExistingRoot | undefined,
   ): Promise<void> {
-    const existing = there === "missing" ? undefined : await this.#listed(to);
-    if (there === "missing") await this.#makeDirectory(to, attributes);
+    let existing: ReadonlyMap<string, Entry> = new Map();
+    if (there === undefined) await this.#makeDirectory(to, attributes);
+    else existing = await this.#listedToFill(to, there.contents ? undefined : there.permissions);
     const root = { from, to, attributes, existing, parent: undefined, pending: 1 };
-    void this.#walk(root);
+    await this.#directories.take(1);
+    void this.#walk(root).finally(() => this.#ended());
     await this.#done.promise;
-    for (const link of this.#links) await this.#makeLink(link);
-    if (there === "contents") root.pending++;
+    await this.#makeLinks();
+    // Its own permissions and time are none of the copy's business.
+    if (there?.contents === true) root.pending++;
     await this.#release(root);
+    if (this.#lost !== undefined) throw this.#lost;
   }
 
+  /** Whether nothing more is to be begun. */
+  get #over(): boolean {
+    return this.#lost !== undefined || this.#options.signal.aborted;
+  }
+
+  /** Begins what is in a directory, for which there is part of the budget, and gives that back. */
   async #walk(directory: OpenDirectory): Promise<void> {
-    await this.#directories.take(1);
     try {
       let last: string | undefined;
       for await (const page of this.#from.list(directory.from)) {
         for (const entry of page) {
-          if (this.#options.signal.aborted || this.#stopped) return;
+          if (this.#over) return;
           const from = childOf(directory.from, entry.name, last);
           last = entry.name;
           await this.#begin(directory, entry, from);
@@ -109,28 +127,25 @@ export class TreeCopy {
       this.#failed(directory.from, error);
     } finally {
       this.#directories.give(1);
-      // The root is released once its links are there.
-      if (directory.parent !== undefined) await this.#release(directory);
-      this.#ended();
     }
   }
 
   async #begin(directory: OpenDirectory, entry: Entry, from: PathUri): Promise<void> {
     const to = childOf(directory.to, entry.name);
-    const existing = directory.existing?.get(entry.name);
+    const existing = directory.existing.get(entry.name);
     const begun = { directory, entry, existing, from, to };
     switch (entry.kind) {
       case "file": {
         const cost = entry.size > BLOCK_BYTES ? LARGE_FILE_COST : entry.size + SMALL_FILE_COST;
         await this.#files.take(cost);
         directory.pending++;
-        this.#walks++;
+        this.#underWay++;
         void this.#copyFile(begun).finally(() => this.#files.give(cost));
         return;
       }
       case "directory":
         directory.pending++;
-        this.#walks++;
+        this.#underWay++;
         void this.#copyDirectory(begun);
         return;
       case "symlink":
@@ -144,7 +159,7 @@ export class TreeCopy {
         });
         return;
       case "other":
-        this.#failed(from, new Error("it is no file, directory or link, and is left out"));
+        this.#failed(from, new Error("it is a FIFO, socket or device, and is left out"));
     }
   }
 
@@ -165,37 +180,60 @@ export class TreeCopy {
   }
 
   async #copyDirectory({ directory: parent, entry, existing, from, to }: Begun): Promise<void> {
-    try {
-      if (existing !== undefined && existing.kind !== "directory") {
-        throw new Error(`${this.#to.describe(to)} is there already, and is no directory`);
-      }
-      const list = existing === undefined ? undefined : await this.#listed(to);
-      if (existing === undefined) await this.#makeDirectory(to, entry);
-      else if (!isFillable(existing)) await this.#makeFillable(to, existing);
+    await this.#directories.take(1);
+    const list = await this.#prepare(to, entry, existing)
+      .catch((error) => this.#failed(from, error));
+    if (list === undefined) {
+      this.#directories.give(1);
+      await this.#release(parent);
+    } else {
       const directory = { from, to, attributes: entry, existing: list, parent, pending: 1 };
-      return await this.#walk(directory);
-    } catch (error) {
-      this.#failed(from, error);
+      await this.#walk(directory);
+      await this.#release(directory);
     }
-    await this.#release(parent);
     this.#ended();
+  }
+
+  /** Sees to it that there is a directory that can be filled. Returns what is in it already. */
+  async #prepare(
+    to: PathUri,
+    entry: Entry,
+    existing: Entry | undefined,
+  ): Promise<ReadonlyMap<string, Entry> | undefined> {
+    if (this.#over) return undefined;
+    if (existing === undefined) {
+      await this.#makeDirectory(to, entry);
+      return new Map();
+    }
+    if (existing.kind === "directory") return await this.#listedToFill(to, existing.permissions);
+    throw new Error(`${this.#to.describe(to)} is there already, and is no directory`);
   }
 
   /** Nobody looks in meanwhile who may not look in later. */
   async #makeDirectory(path: PathUri, attributes: Attributes): Promise<void> {
     await this.#to.makeDirectory(path);
-    await this.#makeFillable(path, attributes);
+    await this.#makeFillable(path, attributes.permissions);
   }
 
-  async #makeFillable(path: PathUri, attributes: Attributes): Promise<void> {
-    const { permissions } = keptAttributes(attributes);
+  async #makeFillable(path: PathUri, permissions: number | undefined): Promise<void> {
     if (permissions === undefined) return;
-    await this.#to.setAttributes(path, { permissions: permissions | OWNER_BITS });
+    const kept = permissions & PERMISSION_BITS | OWNER_BITS;
+    await this.#to.setAttributes(path, { permissions: kept });
+  }
+
+  /** Several at a time, as files are. */
+  async #makeLinks(): Promise<void> {
+    const made: Promise<void>[] = [];
+    for (const link of this.#links) {
+      await this.#files.take(SMALL_FILE_COST);
+      if (this.#over) break;
+      made.push(this.#makeLink(link).finally(() => this.#files.give(SMALL_FILE_COST)));
+    }
+    await Promise.all(made);
   }
 
   async #makeLink({ from, to, target, existing, directory }: PendingLink): Promise<void> {
     try {
-      this.#options.signal.throwIfAborted();
       const same = existing?.targetBase64?.toBase64() === target.toBase64();
       if (!same) {
         if (existing !== undefined) await this.#to.remove(to);
@@ -209,7 +247,13 @@ export class TreeCopy {
     }
   }
 
-  async #listed(path: PathUri): Promise<Map<string, Entry>> {
+  /** What is in a directory that is there, once it can be filled. */
+  async #listedToFill(
+    path: PathUri,
+    permissions: number | undefined,
+  ): Promise<ReadonlyMap<string, Entry>> {
+    const fillable = permissions === undefined || (permissions & OWNER_BITS) === OWNER_BITS;
+    if (!fillable) await this.#makeFillable(path, permissions);
     const found = new Map<string, Entry>();
     for await (const page of this.#to.list(path)) {
       for (const entry of page) found.set(entry.name, entry);
@@ -223,7 +267,7 @@ export class TreeCopy {
 
   /** Part of a directory is complete. When all of it is, it gets its permissions and its time. */
   async #release(directory: OpenDirectory): Promise<void> {
-    if (--directory.pending > 0 || this.#options.signal.aborted || this.#stopped) return;
+    if (--directory.pending > 0 || this.#over) return;
     try {
       await this.#to.setAttributes(directory.to, keptAttributes(directory.attributes));
     } catch (error) {
@@ -233,17 +277,13 @@ export class TreeCopy {
   }
 
   #ended(): void {
-    if (--this.#walks === 0) this.#done.resolve();
+    if (--this.#underWay === 0) this.#done.resolve();
   }
 
   #failed(path: PathUri, error: unknown): void {
-    if (this.#options.signal.aborted || this.#stopped) return;
-    if (error instanceof ConnectionError) {
-      this.#stopped = true;
-      this.#done.reject(error);
-      return;
-    }
-    this.#options.failed(this.#from.describe(path), error);
+    if (this.#over) return;
+    if (error instanceof ConnectionError) this.#lost = error;
+    else this.#options.failed(this.#from.describe(path), error);
   }
 }
 
@@ -253,10 +293,6 @@ interface Begun {
   readonly existing: Entry | undefined;
   readonly from: PathUri;
   readonly to: PathUri;
-}
-
-function isFillable({ permissions = OWNER_BITS }: Entry): boolean {
-  return (permissions & OWNER_BITS) === OWNER_BITS;
 }
 
 function isSame(entry: Entry, existing: Entry | undefined): boolean {

@@ -1,10 +1,7 @@
 import { type DoctorCheck, type Mechanism, ok } from "./report.ts";
-import type {
-  BubblewrapAbility,
-  LinuxAbilities,
-  SupervisionAbility,
-} from "../sandbox/linux/host.ts";
-import type { NamespaceSettings } from "../sandbox/bubblewrap/diagnose.ts";
+import type { BubblewrapAbility } from "../sandbox/linux/bubblewrap_trial.ts";
+import type { LinuxAbilities, SupervisionAbility } from "../sandbox/linux/host.ts";
+import type { NamespaceSettings } from "../sandbox/linux/diagnose_bubblewrap.ts";
 import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
 
 /** The findings on a Linux machine. */

@@ -129,7 +129,8 @@ async function getMetadata(
   const native = hostPath(path);
   using object = paths.object(native, "look");
   using entry = paths.entry(native, "look");
-  const [target, itself] = await Promise.all([object.stat(), entry.stat()]);
+  const itself = await entry.stat();
+  const target = itself.isSymlink ? await object.stat() : itself;
   return {
     isDirectory: target.isDirectory,
     isFile: target.isFile,

@@ -42,10 +42,9 @@ export async function walk(
   using object = paths.object(native, "look");
   using entry = paths.entry(native, "look");
   const walking = new Walk(options, paths);
-  if (
-    (await object.stat()).isDirectory &&
-    (options.followDirectorySymlinks || !(await entry.stat()).isSymlink)
-  ) {
+  const itself = await entry.stat();
+  const target = itself.isSymlink ? await object.stat() : itself;
+  if (target.isDirectory && (options.followDirectorySymlinks || !itself.isSymlink)) {
     await walking.run({ uri: path, native: object.name, depth: 0 }, signal);
   }
   return walking.answer;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { ancestorsOf, isWithin } from "./native_path.ts";
 
 /** One line of a process's mount table. */
@@ -62,40 +63,7 @@ function octalCharacter(_: string, digits: string): string {
   return String.fromCharCode(parseInt(digits, 8));
 }
 
-/**
- * File systems that hold no data of anyone but show the kernel, its devices and its processes. What
- * is written there changes the whole machine, and the kernel leaves most of it to the user 0,
- * whatever capabilities it has.
- */
-const KERNEL_TYPES: ReadonlySet<string> = new Set([
-  "proc",
-  "sysfs",
-  "devtmpfs",
-  "devpts",
-  "cgroup",
-  "cgroup2",
-  "cpuset",
-  "debugfs",
-  "tracefs",
-  "securityfs",
-  "selinuxfs",
-  "smackfs",
-  "configfs",
-  "bpf",
-  "efivarfs",
-  "pstore",
-  "binfmt_misc",
-  "binder",
-  "fusectl",
-  "functionfs",
-  "gadgetfs",
-  "nfsd",
-  "rpc_pipefs",
-  "resctrl",
-  "openpromfs",
-  "ocfs2_dlmfs",
-  "xenfs",
-]);
+const KERNEL_TYPES: ReadonlySet<string> = new Set(KERNEL_FILE_SYSTEMS.map(({ type }) => type));
 
 /** Whether a file system of this type shows the kernel instead of holding data. */
 export function isKernelType(type: string): boolean {

@@ -6,6 +6,7 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
+  O_NOCTTY,
   O_NOFOLLOW,
   O_NONBLOCK,
   O_PATH,
@@ -22,6 +23,7 @@ import {
 import { decodeOsString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { lastError, SystemError } from "./errno.ts";
+import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
 
 const libc = libraryTable({
@@ -42,49 +44,49 @@ const libc = libraryTable({
   fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
 });
 
-/** Flags of open(2). */
+const ARM = Deno.build.arch === "aarch64";
+
+/** Flags of open(2) as the kernel has them; architectures differ in some (asm/fcntl.h). */
 export const Open = {
   ReadOnly: O_RDONLY,
   WriteOnly: O_WRONLY,
   ReadWrite: O_RDWR,
+  /** The bits that tell those three apart. */
+  AccessMode: 0o3,
   Create: O_CREAT,
   Exclusive: O_EXCL,
+  /** Not to make a terminal this process's own. */
+  NoTerminal: O_NOCTTY,
+  Truncate: 0o1000,
+  Append: 0o2000,
   NonBlocking: O_NONBLOCK,
+  Async: 0o20000,
+  Direct: ARM ? 0o200000 : 0o40000,
   Directory: O_DIRECTORY,
   NoFollow: O_NOFOLLOW,
+  NoAccessTime: 0o1000000,
   CloseOnExec: O_CLOEXEC,
-  /** A file without a name, in the directory that is opened. Includes `Directory`. */
-  Temporary: O_TMPFILE,
   /** Only to hold the object, whatever it is: neither its content nor a driver is touched. */
   PathOnly: O_PATH,
+  /** A file without a name, in the directory that is opened. Includes `Directory`. */
+  Temporary: O_TMPFILE,
+  /** The bit of `Temporary` that no other has. */
+  TemporaryBit: O_TMPFILE & ~O_DIRECTORY,
+  /** All that there are: openat2 refuses others, which openat ignores. */
+  All: 0o37777703,
 } as const;
 
-/** Magic numbers (statfs(2), linux/magic.h) of file systems by whose files the kernel is told what to do, for the whole machine. */
-const KERNEL_MAGICS: ReadonlySet<bigint> = new Set([
-  PROC_SUPER_MAGIC,
-  0x6265_6572n, // sysfs
-  0x0027_e0ebn, // cgroup
-  0x6367_7270n, // cgroup2
-  0x6462_6720n, // debugfs
-  0x7472_6163n, // tracefs
-  0x7363_6673n, // securityfs
-  0x6265_6570n, // configfs
-  0xf97c_ff8cn, // selinuxfs
-  0x4341_5d53n, // smackfs
-  0xcafe_4a11n, // bpf
-  0xde5e_81e4n, // efivarfs
-  0x6165_676cn, // pstore
-  0x4249_4e4dn, // binfmt_misc
-  0x6573_5543n, // fusectl
-  0x0765_5821n, // resctrl
-  0x6c6f_6f70n, // binder
-]);
+const KERNEL_MAGICS: ReadonlySet<bigint> = new Set(
+  KERNEL_FILE_SYSTEMS.flatMap(({ magic }) => magic ?? []),
+);
 const UNSIGNED_32 = 0xffff_ffffn;
 
 const OPEN_OBJECTS = "/proc/self/fd/";
 const ITSELF = cString("");
 /** Used again and again: most of what is asked is no link. */
 const text = new Uint8Array(PATH_MAX);
+const fileSystem = new DataView(new ArrayBuffer(STATFS_BYTES));
+const fileSystemBytes = new Uint8Array(fileSystem.buffer);
 
 /** Opens one name in a directory. @throws {SystemError} */
 export function openAt(
@@ -170,20 +172,19 @@ export function linkDescriptor(file: Descriptor, name: string): void {
   }
 }
 
-/** Whether it is about processes (proc(5)). */
+/** Whether its file system is about processes (proc(5)). @throws {SystemError} if nobody tells */
 export function isOnProc(object: Descriptor): boolean {
   return fileSystemMagic(object) === PROC_SUPER_MAGIC;
 }
 
-/** Whether its file system shows the kernel instead of holding data. */
+/** Whether its file system shows the kernel instead of holding data. @throws {SystemError} */
 export function isOnKernelFileSystem(object: Descriptor): boolean {
   return KERNEL_MAGICS.has(fileSystemMagic(object));
 }
 
 function fileSystemMagic(object: Descriptor): bigint {
-  const answer = new DataView(new ArrayBuffer(STATFS_BYTES));
-  if (libc().fstatfs(object, new Uint8Array(answer.buffer)) < 0) throw lastError();
-  return answer.getBigInt64(0, true) & UNSIGNED_32;
+  if (libc().fstatfs(object, fileSystemBytes) < 0) throw lastError();
+  return fileSystem.getBigInt64(0, true) & UNSIGNED_32;
 }
 
 /** Whether a path begins at an open object, as those of {@linkcode pathTo} do. */

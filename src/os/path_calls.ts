@@ -2,16 +2,6 @@ import {
   AT_EMPTY_PATH,
   F_GETFL,
   F_SETFL,
-  O_CLOEXEC,
-  O_CREAT,
-  O_DIRECTORY,
-  O_EXCL,
-  O_NOCTTY,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_PATH,
-  O_WRONLY,
-  PROC_SUPER_MAGIC,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   SYS_OPENAT2,
@@ -19,6 +9,7 @@ import {
 import type { Descriptor } from "./descriptor.ts";
 import { lastErrno } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
+import { Open } from "./open_at.ts";
 
 /** What following a path by descriptors takes of the C library. Names are bytes with a NUL at their end. */
 const calls = libraryTable({
@@ -30,7 +21,6 @@ const calls = libraryTable({
   },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
-  fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -38,31 +28,6 @@ const calls = libraryTable({
 
 const F_DUPFD_CLOEXEC = 1030;
 const STATX_TYPE_MODE_NLINK_UID_INO = 0x1 | 0x2 | 0x4 | 0x8 | 0x100;
-
-const ARM = Deno.build.arch === "aarch64";
-
-/** Flags of open(2) as the kernel has them; architectures differ in some (asm/fcntl.h). */
-export const OpenFlag = {
-  WriteOnly: O_WRONLY,
-  AccessMode: 0o3,
-  Create: O_CREAT,
-  Exclusive: O_EXCL,
-  NoTerminal: O_NOCTTY,
-  Truncate: 0o1000,
-  Append: 0o2000,
-  NonBlocking: O_NONBLOCK,
-  Async: 0o20000,
-  Direct: ARM ? 0o200000 : 0o40000,
-  Directory: O_DIRECTORY,
-  NoFollow: O_NOFOLLOW,
-  NoAccessTime: 0o1000000,
-  CloseOnExec: O_CLOEXEC,
-  PathOnly: O_PATH,
-  /** Without the bit of `Directory` that goes with it. */
-  Temporary: 0o20000000,
-  /** All that there are: openat2 refuses others, which openat ignores. */
-  All: 0o37777703,
-} as const;
 
 /** File types in `st_mode` (inode(7)). */
 export const FileType = {
@@ -97,16 +62,17 @@ const how = new BigUint64Array(new ArrayBuffer(24));
 const howBytes = new Uint8Array(how.buffer);
 const status = new DataView(new ArrayBuffer(256));
 const statusBytes = new Uint8Array(status.buffer);
-const fileSystem = new DataView(new ArrayBuffer(120));
-const fileSystemBytes = new Uint8Array(fileSystem.buffer);
 
-/** openat(2). Returns the negative error number if it fails. */
-export function openAt(
+/**
+ * Opens one name in a directory (openat(2)), as `openAt` does for names that are text. Returns the
+ * negative error number if it fails.
+ */
+export function tryOpenAt(
   directory: Descriptor,
   name: Uint8Array<ArrayBuffer>,
   flags: number,
 ): Descriptor | number {
-  const result = calls().openat(directory, name, flags | OpenFlag.CloseOnExec, 0);
+  const result = calls().openat(directory, name, flags | Open.CloseOnExec, 0);
   return result < 0 ? -lastErrno() : result;
 }
 
@@ -121,7 +87,7 @@ export function openDirectoryAt(
   path: Uint8Array<ArrayBuffer>,
   followsLinks = true,
 ): Descriptor | number {
-  how[0] = BigInt(OpenFlag.PathOnly | OpenFlag.Directory | OpenFlag.CloseOnExec);
+  how[0] = BigInt(Open.PathOnly | Open.Directory | Open.CloseOnExec);
   how[1] = 0n;
   how[2] = followsLinks ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS;
   const result = Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n));
@@ -158,12 +124,6 @@ export function statusOf(object: Descriptor): ObjectStatus | number {
     deviceMinor: status.getUint32(132, true),
     fileSystem: status.getBigUint64(136, true),
   };
-}
-
-/** Whether an open object is on a file system about processes (proc(5)). */
-export function isOnProc(object: Descriptor): boolean {
-  return calls().fstatfs(object, fileSystemBytes) === 0 &&
-    fileSystem.getBigInt64(0, true) === PROC_SUPER_MAGIC;
 }
 
 /** read(2): the number of bytes, or the negative error number. */

@@ -43,6 +43,8 @@ export interface ProcessStatus {
   readonly group: number;
   /** The session that it belongs to (setsid(2)). */
   readonly session: number;
+  /** The number of the terminal that controls it, 0 if there is none. */
+  readonly terminal: number;
 }
 
 /** The parent of a process; 0 when there is none, or it is not to be seen from here. */
@@ -69,12 +71,15 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   const stat = readProc(`${pid}/stat`);
   if (stat === "") return undefined;
   // The name in the second field is in parentheses and may hold any character, those included.
-  const [state, parent, group, session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, parent, group, session, terminal] = stat.slice(stat.lastIndexOf(")") + 2).split(
+    " ",
+  );
   return {
     zombie: state === "Z",
     parent: Number(parent),
     group: Number(group),
     session: Number(session),
+    terminal: Number(terminal),
   };
 }
 

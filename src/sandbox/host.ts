@@ -9,6 +9,8 @@ export type HostMechanisms =
     /** What the system is called. */
     readonly name: string;
     readonly mechanisms: readonly Mechanism[];
+    /** What they have made on the disk and among threads, which whoever has them disposes of. */
+    readonly resources: readonly Disposable[];
   }
   & (
     | { readonly os: "linux"; readonly host: Pick<LinuxHost, "probe"> }
@@ -31,20 +33,18 @@ export async function hostMechanisms(observer?: PlaceholderObserver): Promise<Ho
       const host = new LinuxHost();
       const filters = new SeccompFilters();
       const groups = new GroupPool();
-      const mechanisms = [
-        new Bubblewrap(host, filters, groups, observer),
-        new Landlock(host, filters, groups),
-      ];
-      return { os: "linux", name: "Linux", host, mechanisms };
+      const bubblewrap = new Bubblewrap(host, filters, groups, observer);
+      const mechanisms = [bubblewrap, new Landlock(host, filters, groups)];
+      return { os: "linux", name: "Linux", host, mechanisms, resources: [groups, bubblewrap] };
     }
     case "darwin": {
       const { Seatbelt } = await import("./seatbelt/mechanism.ts");
       const seatbelt = new Seatbelt();
-      return { os: "darwin", name: "macOS", seatbelt, mechanisms: [seatbelt] };
+      return { os: "darwin", name: "macOS", seatbelt, mechanisms: [seatbelt], resources: [] };
     }
     case "windows":
-      return { os: "other", name: "Windows", mechanisms: [] };
+      return { os: "other", name: "Windows", mechanisms: [], resources: [] };
     default:
-      return { os: "other", name: Deno.build.os, mechanisms: [] };
+      return { os: "other", name: Deno.build.os, mechanisms: [], resources: [] };
   }
 }

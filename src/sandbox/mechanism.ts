@@ -67,8 +67,7 @@ export interface SandboxedCommand {
  * @typeParam Abilities what the mechanism finds on this machine
  * @typeParam Plan what the mechanism needs to know to sandbox a command
  */
-export interface Mechanism<Abilities = unknown, Plan extends MechanismPlan = MechanismPlan>
-  extends Disposable {
+export interface Mechanism<Abilities = unknown, Plan extends MechanismPlan = MechanismPlan> {
   readonly name: MechanismName;
   /**
    * Finds out what this machine offers.

@@ -158,7 +158,7 @@ export class Sandbox implements AsyncDisposable {
   /** Gives back what is left on the disk and ends the threads that start commands. */
   async [Symbol.asyncDispose](): Promise<void> {
     const host = await this.#host;
-    for (const mechanism of host?.mechanisms ?? []) mechanism[Symbol.dispose]();
+    for (const resource of host?.resources ?? []) resource[Symbol.dispose]();
   }
 
   #mechanisms(): Promise<HostMechanisms> {

@@ -45,21 +45,33 @@ Deno.test("a handle that cannot be written leaves nothing", () => {
   assertEquals(Deno.readTextFileSync(path), "no directory");
 });
 
+/** One that another program is always ahead of. */
+class LateStore extends JobStore {
+  override names(): string[] {
+    return [];
+  }
+}
+
 Deno.test("names that are not given come from the program's, with a number that is free", () => {
   using directory = new TemporaryDirectory();
-  const store = new JobStore(`${directory.path}/jobs`);
-  assertEquals(store.freeName("/usr/bin/make"), "make-1");
-  store.add(handle("make-1"));
-  assertEquals(store.freeName("make"), "make-2");
+  const path = `${directory.path}/jobs`;
+  const store = new JobStore(path);
+  const named = (program: string, by = store) => {
+    const { name: _, ...job } = handle("");
+    const added = by.addUnnamed({ ...job, command: [program] });
+    assertEquals(store.get(added.name), added);
+    return added.name;
+  };
+  assertEquals(named("/usr/bin/make"), "make-1");
+  assertEquals(named("make"), "make-2");
+  assertEquals(named("make", new LateStore(path)), "make-3");
   assertEquals(
-    ["./.run.sh", "C:\\a\\b.exe", "/", "ü", "x".repeat(99)].map((program) =>
-      store.freeName(program)
-    ),
+    ["./.run.sh", "C:\\a\\b.exe", "/", "ü", "x".repeat(99)].map((program) => named(program)),
     [
       "run.sh-1",
       "b.exe-1",
       "job-1",
-      "job-1",
+      "job-2",
       `${"x".repeat(40)}-1`,
     ],
   );

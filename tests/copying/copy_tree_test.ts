@@ -39,7 +39,7 @@ async function copyFrom(entries: readonly Entry[], to: string): Promise<string[]
     copied: () => {},
     failed: (_, error) => failures.push(error instanceof Error ? error.message : String(error)),
   });
-  await copy.run(uri("/from"), DIRECTORY, uri(to), "missing");
+  await copy.run(uri("/from"), DIRECTORY, uri(to), undefined);
   return failures;
 }
 

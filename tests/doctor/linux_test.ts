@@ -5,7 +5,7 @@ import {
   diagnoseBubblewrap,
   type NamespaceSettings,
   NOT_INSTALLED,
-} from "../../src/sandbox/bubblewrap/diagnose.ts";
+} from "../../src/sandbox/linux/diagnose_bubblewrap.ts";
 
 const ABLE: LinuxAbilities = {
   architecture: "x86_64",

@@ -96,7 +96,7 @@ testUnix("what is no file is left out, and all else is copied", async () => {
   directory.write("from/file", "x");
   new Deno.Command("mkfifo", { args: [`${path}/from/pipe`] }).outputSync();
   const run = await runToEnd(["cp", `${path}/from`, `${executor.url}${path}/to`]);
-  fails(run, 1, /^remex: \/.*\/from\/pipe: it is no file, directory or link, and is left out\n$/);
+  fails(run, 1, /^remex: \/.*\/from\/pipe: it is a FIFO, socket or device, and is left out\n$/);
   assertEquals(namesIn(`${path}/to`), ["file"]);
 });
 

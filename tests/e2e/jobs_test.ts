@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists, isAlive } from "./support/files.ts";
+import { ExecRun } from "./support/exec_run.ts";
 import { REMEX_BIN } from "./support/executor.ts";
 import { JobScene } from "./support/job_scene.ts";
 import { Terminal } from "./support/terminal.ts";
@@ -215,13 +216,50 @@ Deno.test("an executor that ends with its connection cannot keep a job, and none
   assertEquals(await scene.listed(), []);
 });
 
+Deno.test("a job that may have been started is remembered until that is known", async () => {
+  await using scene = await JobScene.start();
+  let broken = true;
+  // A handshake and a session come before the request that starts it.
+  const start = { direction: "toServer", unit: 3, kind: { kind: "cut", where: "after" } } as const;
+  const handshake = { ...start, unit: 0, kind: { kind: "cut", where: "before" } } as const;
+  let first = true;
+  await using path = new FaultyPath(scene.executor.url, () => {
+    const faults = first ? [start] : broken ? [handshake] : [];
+    first = false;
+    return { faults };
+  });
+  const job = (name: string, seconds: string) => [
+    ...scene.detached(name, "--reconnect-timeout", seconds).map((word) =>
+      word === scene.executor.url ? path.url : word
+    ),
+    ...["--", "sleep", "3600"],
+  ];
+  const lost = await scene.run(...job("lost", "0.2"));
+  assertEquals({ code: lost.code, stdout: lost.stdout }, { code: 255, stdout: "" });
+  assertMatch(lost.stderr, /^remex: lost may be running; `remex jobs` tells$/m);
+
+  first = true;
+  await using run = new ExecRun(job("given-up", "600").slice(1), scene.env);
+  await run.says(/reconnecting/, "stderr");
+  run.signal("SIGINT");
+  assertEquals(await run.end(), 130);
+  assertMatch(run.stderr, /^remex: given-up may be running; `remex jobs` tells$/m);
+
+  broken = false;
+  assertEquals(await scene.listed(), ["lost running", "given-up running"]);
+  first = true;
+  const restored = await scene.run(...job("restored", "600"));
+  assertEquals({ code: restored.code, stdout: restored.stdout }, { code: 255, stdout: "" });
+  assertEquals(await scene.listed(), ["lost running", "given-up running"]);
+});
+
 Deno.test("an administrator says how long a job may be kept at the most", async () => {
   await using scene = await JobScene.start(["--max-session-retention", "60"]);
   const run = await scene.run(...scene.detached("short"), "--", "true");
   assertEquals(run, {
     code: 0,
     stdout: "short\n",
-    stderr: "remex: the executor keeps it for 60 s while nobody is attached\n",
+    stderr: "remex: the executor keeps short for 60 s while nobody is attached\n",
   });
 });
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { childrenOf, descendantsOf, processStatus } from "../../src/os/procfs.ts";
 import { startLinuxChild } from "../../src/process/linux/start.ts";
 import { eventually } from "../support/patience.ts";
@@ -29,11 +29,12 @@ Deno.test("procfs: the status of a process whose name looks like a status", () =
     const program = `${directory}/a) Z 1 2`;
     await Deno.copyFile("/bin/sleep", program);
     const run = await start([program, "600"]);
-    assertEquals(processStatus(run.child.pid), {
+    assertObjectMatch({ ...processStatus(run.child.pid) }, {
       zombie: false,
       parent: Deno.pid,
       group: run.child.pid,
       session: run.child.pid,
+      terminal: 0,
     });
     run.child.kill();
     await run.end();
@@ -45,7 +46,8 @@ Deno.test("procfs: a process that has ended is a zombie until it is reaped, and 
   run.child.kill();
   // Nothing is reaped until this function lets the event loop go on.
   while (processStatus(pid)?.zombie === false) continue;
-  assertEquals(processStatus(pid), { zombie: true, parent: Deno.pid, group: pid, session: pid });
+  const expected = { zombie: true, parent: Deno.pid, group: pid, session: pid, terminal: 0 };
+  assertObjectMatch({ ...processStatus(pid) }, expected);
   assertEquals(descendantsOf(pid), []);
   await run.end();
   await eventually(() => processStatus(pid) === undefined, "the reaping");

@@ -5,6 +5,7 @@ import { Bubblewrap } from "../../src/sandbox/bubblewrap/mechanism.ts";
 import { Landlock } from "../../src/sandbox/landlock/mechanism.ts";
 import type { LinuxAbilities } from "../../src/sandbox/linux/host.ts";
 import type { LinuxMechanism } from "../../src/sandbox/mechanism.ts";
+import { GroupPool } from "../../src/sandbox/restricted_threads/group_pool.ts";
 import { Sandbox, type SandboxPlan } from "../../src/sandbox/sandbox.ts";
 import { Seatbelt } from "../../src/sandbox/seatbelt/mechanism.ts";
 import { SeccompFilters } from "../../src/sandbox/seccomp/filter.ts";
@@ -25,7 +26,7 @@ const LINUX: LinuxAbilities = {
   tools: {},
   kernelTrees: ["/proc", "/sys"],
 };
-const WINDOWS: HostMechanisms = { os: "other", name: "Windows", mechanisms: [] };
+const WINDOWS: HostMechanisms = { os: "other", name: "Windows", mechanisms: [], resources: [] };
 const NO_BUBBLEWRAP = { kind: "unusable", reason: "no bubblewrap", fix: "install it" } as const;
 
 function policy(changes: Partial<BoundPolicy>): BoundPolicy {
@@ -46,8 +47,12 @@ const PROTECTED = files(["read", "/"], ["write", "/ws"], ["read", "/ws/.git"]);
 function linux(abilities: LinuxAbilities): HostMechanisms {
   const host = { probe: () => Promise.resolve(abilities) };
   const filters = new SeccompFilters();
-  const mechanisms = [new Bubblewrap(host, filters), new Landlock(host, filters)];
-  return { os: "linux", name: "Linux", host, mechanisms };
+  const groups = new GroupPool();
+  const mechanisms = [
+    new Bubblewrap(host, filters, groups),
+    new Landlock(host, filters, groups),
+  ];
+  return { os: "linux", name: "Linux", host, mechanisms, resources: [] };
 }
 
 function planOn(host: HostMechanisms, changes: Partial<BoundPolicy> = {}): Promise<SandboxPlan> {

@@ -4,7 +4,9 @@ import { Sandbox } from "../../src/sandbox/sandbox.ts";
 import type { Policy } from "../../src/sandbox/policy/policy.ts";
 import { context, type ContextOptions, workspaceWrite } from "./context.ts";
 
-const WINDOWS = new Sandbox({ host: { os: "other", name: "Windows", mechanisms: [] } });
+const WINDOWS = new Sandbox({
+  host: { os: "other", name: "Windows", mechanisms: [], resources: [] },
+});
 const COMMAND = { argv: ["cmd.exe"], cwd: "C:\\", env: {}, terminal: false };
 
 function onWindows(options: ContextOptions, more: Partial<Policy> = {}) {

@@ -1,6 +1,7 @@
 import { encodeOsString } from "../../os/os_string.ts";
+import { NUMBERING } from "../linux/bubblewrap_trial.ts";
 import type { FileView, Mount } from "./file_view.ts";
-import type { ReadyStage } from "./final_stage.ts";
+import type { ReadyStage } from "../linux/final_stage.ts";
 
 /** What a wrapper needs besides its standard streams. */
 export interface WrapperDescriptor {
@@ -55,16 +56,9 @@ const SECCOMP = 4;
 const STATUS = 5;
 /** What the wrapper waits at before it starts the command. */
 export const GATE = 6;
-const LAST_NUMBER = 7;
-const FIRST_EMPTY_FILE = 8;
+const FIRST_EMPTY_FILE = NUMBERING.descriptor + 1;
 /** Each takes a descriptor; further ones are a device that cannot be opened. */
 const MAX_EMPTY_FILES = 100;
-
-/**
- * What the kernel numbers the next process after (proc_sys_kernel(5)), for whoever writes it. In the
- * new /proc it may be read-only, so it is written in the host's, which bubblewrap still has there.
- */
-const LAST_NUMBER_FILE = "/proc/self/root/oldroot/proc/sys/kernel/ns_last_pid";
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;
@@ -142,16 +136,10 @@ function emptyFiles({ mounts }: FileView): Mount[] {
   return mounts.filter(({ kind }) => kind === "emptyFile").slice(0, MAX_EMPTY_FILES);
 }
 
-/** The options of bubblewrap that number processes, and the descriptor that they read. */
-export const NUMBERING: { readonly options: readonly string[]; readonly descriptor: number } = {
-  options: ["--file", `${LAST_NUMBER}`, LAST_NUMBER_FILE],
-  descriptor: LAST_NUMBER,
-};
-
 function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
   if (lastNumber === undefined) return [];
   const bytes = new TextEncoder().encode(`${lastNumber}`);
-  return [{ number: LAST_NUMBER, purpose: { kind: "data", bytes } }];
+  return [{ number: NUMBERING.descriptor, purpose: { kind: "data", bytes } }];
 }
 
 function files({ view, freshProc, lastNumber }: BubblewrapOptions): string[] {

@@ -3,7 +3,9 @@ import { internalError } from "../../protocol/errors.ts";
 import { checkCommand } from "../check_command.ts";
 import { hostDisk } from "../disk.ts";
 import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
-import type { BubblewrapAbility, LinuxAbilities, LinuxHost } from "../linux/host.ts";
+import type { BubblewrapAbility } from "../linux/bubblewrap_trial.ts";
+import { finalStage, readableTools } from "../linux/final_stage.ts";
+import type { LinuxAbilities, LinuxHost } from "../linux/host.ts";
 import { refuseWritableProgram } from "../linux/writable_program.ts";
 import {
   type CommandToSandbox,
@@ -15,24 +17,18 @@ import {
   unusable,
 } from "../mechanism.ts";
 import type { PortAccess } from "../network/port_relay.ts";
-import {
-  accessTo,
-  type BoundNetwork,
-  type BoundPolicy,
-  untrustedTrees,
-} from "../policy/bound_policy.ts";
+import { type BoundNetwork, type BoundPolicy, untrustedTrees } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
-import { type GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
+import type { GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
-import { finalStage, type HelperTools } from "./final_stage.ts";
 import { type HeldView, holdInPlace } from "./hold_in_place.ts";
 import { keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
-import type { ExpectedMounts } from "./verify_mounts.ts";
+import { type ExpectedMounts, MountVerifier } from "./verify_mounts.ts";
 
 /** Each takes descriptors. */
 const MAX_PORTS = 128;
@@ -51,19 +47,20 @@ export interface BubblewrapPlan {
 }
 
 /** Sandboxes commands with namespaces and mounts (bwrap(1)), and a filter of system calls. */
-export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
+export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Disposable {
   readonly name = "bubblewrap";
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
   readonly #groups: GroupPool;
   readonly #numbers = new ProcessNumbers();
+  readonly #verifier = new MountVerifier();
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
-    groups: GroupPool = new GroupPool(),
+    groups: GroupPool,
     observer?: PlaceholderObserver,
   ) {
     this.#host = host;
@@ -138,7 +135,8 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
         stage,
       });
       const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
-      const setup = { ...call, takesTerminal, portAccess, starter, mounts };
+      const verify = (pid: number) => this.#verifier.verify(pid, mounts);
+      const setup = { ...call, takesTerminal, portAccess, starter, verify };
       return new BubblewrapCommand(setup, release);
     } catch (error) {
       release();
@@ -147,8 +145,8 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan> {
     }
   }
 
+  /** Removes what stands for missing names on the disk. */
   [Symbol.dispose](): void {
-    this.#groups[Symbol.dispose]();
     this.#placeholders.releaseAll();
   }
 }
@@ -162,8 +160,12 @@ export interface WrapperSetup {
   readonly portAccess: PortAccess | undefined;
   /** The threads that start it, if they keep names from coming into being. */
   readonly starter: GroupLease | undefined;
-  /** What may be writable when the sandbox stands. */
-  readonly mounts: ExpectedMounts;
+  /**
+   * Makes sure that nothing is writable in the sandbox of a first process but what may be.
+   *
+   * @throws {MountError | NamespaceError}
+   */
+  readonly verify: (firstProcess: number) => Promise<void>;
 }
 
 /** A command that bubblewrap, its wrapper, starts. */
@@ -191,10 +193,14 @@ function expectedMounts(
     mount.kind === "bind" && mount.writable ? [mount.path] : []
   );
   const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const covered = mounts.flatMap((mount) =>
+    mount.kind === "link" || mount.kind === "bind" && mount.writable ? [] : [mount.path]
+  );
   const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
   if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(untrusted);
   return {
     granted,
+    covered,
     own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
     sealDevices: ownsDevices ? namespaceEntry : undefined,
   };
@@ -214,13 +220,6 @@ function accessToPorts(
   }
   if (entry.kind === "program") refuseWritableProgram(untrusted);
   return { ports, egress, entry };
-}
-
-/** Only what the command may read can run before it. */
-export function readableTools(tools: HelperTools, { files }: BoundPolicy): HelperTools {
-  const readable = Object.entries(tools)
-    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
-  return Object.fromEntries(readable);
 }
 
 function filterMode(network: BoundNetwork): NetworkMode {

@@ -16,7 +16,6 @@ import type { PortAccess, PortRelay } from "../network/port_relay.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SandboxedBirth } from "../mechanism.ts";
 import type { WrapperSetup } from "./mechanism.ts";
-import { verifyMounts } from "./verify_mounts.ts";
 import { WrapperChannels } from "./wrapper_channels.ts";
 import { setImmediate } from "node:timers";
 
@@ -128,7 +127,7 @@ type GateResult =
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
-  { portAccess, mounts }: WrapperSetup,
+  { portAccess, verify }: WrapperSetup,
   channels: WrapperChannels,
   limit: (firstProcess: number) => void,
 ): Promise<GateResult> {
@@ -138,7 +137,7 @@ async function whileGateShut(
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
     limit(firstProcess);
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
-    await verifyMounts(firstProcess, mounts);
+    await verify(firstProcess);
     channels.openGate();
     return { kind: "done", relay };
   } catch (error) {

@@ -2,19 +2,22 @@ import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { openTimer, setTimer } from "../../os/pipes.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { isWithin } from "../../os/native_path.ts";
+import { ancestorsOf, isWithin } from "../../os/native_path.ts";
 import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import { isKernelType, type MountEntry, mountTable } from "../../os/mount_table.ts";
 import { sealDevices } from "./seal_devices.ts";
 
 /**
- * When a wrapper is looked at again that still sets up: after so many microseconds, or this part of
- * the time that it has taken. The runtime's own timers, of a millisecond at the least, would cost
- * each command half of one.
+ * When a wrapper is looked at that sets up: for the first time after this part of the usual time, and
+ * then after so many microseconds, or this part of what it has taken longer. The runtime's own timers,
+ * of a millisecond at the least, would cost each command half of one.
  */
-const CHECK_US = 200;
+const FIRST_PART = 0.9;
+const CHECK_US = 150;
 const CHECK_PART = 0.25;
+/** How much of a time that is longer than the usual one counts for that. */
+const SLOWER_PART = 0.1;
 /** Longer than any status; read at once, since each read has the kernel put it together anew. */
 const STATUS_BYTES = 8192;
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
@@ -29,6 +32,8 @@ export class MountError extends Error {
 export interface ExpectedMounts {
   /** Absolute paths, free of links when they were judged. */
   readonly granted: readonly string[];
+  /** Where something has to be mounted that cannot be written. */
+  readonly covered: readonly string[];
   /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
   readonly own: readonly string[];
   /**
@@ -39,29 +44,69 @@ export interface ExpectedMounts {
 }
 
 /**
- * Makes sure that a sandbox, which waits at its gate, lets write what was judged and nothing else.
+ * Makes sure that sandboxes, which wait at their gates, let write what was judged and nothing else.
  *
  * bubblewrap is told paths and follows the links that it finds there. One that has been put in the
  * place of a directory since that was judged would have it mount what the link leads to. File systems
  * of the kernel are not writable below any grant.
- *
- * @param pid the sandbox's first process
- * @throws {MountError}
- * @throws {NamespaceError} if its devices cannot be sealed
  */
-export async function verifyMounts(pid: number, expected: ExpectedMounts): Promise<void> {
-  await untilMounted(pid);
-  const mounts = mountsOf(pid);
-  const { sealDevices: sealedBy } = expected;
-  const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
-  const foreign = mounts.find((mount) =>
-    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected) &&
-    !isOutOfReach(pid, mount)
-  );
-  if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
-  for (const path of expected.granted) {
-    if (identity("/", path) === identity(`/proc/${pid}/root`, path)) continue;
-    throw new MountError(`'${path}' has become something else meanwhile`);
+export class MountVerifier {
+  /** How long wrappers need as a rule until they mount nothing more, in microseconds. */
+  #usualUs = 0;
+
+  /**
+   * @param pid the sandbox's first process
+   * @throws {MountError}
+   * @throws {NamespaceError} if its devices cannot be sealed
+   */
+  async verify(pid: number, expected: ExpectedMounts): Promise<void> {
+    const { granted, covered, sealDevices: sealedBy } = expected;
+    // There is time for it while the wrapper is at work.
+    const outside = granted.map((path) => identity("/", path));
+    await this.#untilMounted(pid);
+    const mounts = mountsOf(pid);
+    const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
+    const foreign = mounts.find((mount) =>
+      mount.writable && !sealed.includes(mount) && !isExpected(mount, expected) &&
+      !isOutOfReach(pid, mount)
+    );
+    if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
+    granted.forEach((path, index) => {
+      if (outside[index] === identity(`/proc/${pid}/root`, path)) return;
+      throw new MountError(`'${path}' has become something else meanwhile`);
+    });
+    const places = new Map(mounts.map((mount) => [mount.place, mount]));
+    for (const path of covered) {
+      if (places.get(path)?.writable === false) continue;
+      throw new MountError(`nothing protects '${path}' in it`);
+    }
+  }
+
+  /** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
+  async #untilMounted(pid: number): Promise<void> {
+    using status = openStatus(pid);
+    if (isPowerless(status)) return;
+    const begin = performance.now();
+    const takenUs = () => (performance.now() - begin) * 1000;
+    const timer = openTimer();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        sharedPoller().watch(timer, Ready.Input, () => {
+          try {
+            if (isPowerless(status)) return resolve();
+            setTimer(timer, Math.max(CHECK_US, (takenUs() - this.#usualUs) * CHECK_PART));
+          } catch (error) {
+            reject(error);
+          }
+        });
+        setTimer(timer, Math.max(CHECK_US, this.#usualUs * FIRST_PART));
+      });
+    } finally {
+      sharedPoller().unwatch(timer);
+      closeDescriptor(timer);
+    }
+    const longerUs = takenUs() - this.#usualUs;
+    this.#usualUs += longerUs < 0 || this.#usualUs === 0 ? longerUs : longerUs * SLOWER_PART;
   }
 }
 
@@ -74,17 +119,22 @@ function isExpected(
 }
 
 /**
- * Whether a directory on the way cannot be entered, as with what another user has mounted at home or a
- * container engine keeps for itself. bubblewrap cannot make such a mount read-only. The command is the
- * same user, and cannot enter it either.
+ * Whether a directory of somebody else's on the way cannot be entered, as with what another user has
+ * mounted at home or a container engine keeps for itself. bubblewrap cannot make such a mount
+ * read-only. The command is the same user, and cannot enter it either. A directory of that user's own
+ * could be opened while the command runs.
  */
 function isOutOfReach(pid: number, { place }: MountEntry): boolean {
-  try {
-    Deno.lstatSync(`/proc/${pid}/root${place}`);
-    return false;
-  } catch (error) {
-    return error instanceof Deno.errors.PermissionDenied;
+  for (const directory of ancestorsOf(place)) {
+    try {
+      // Searching the directory is what takes the right; its own status was had by the one before.
+      Deno.lstatSync(`/proc/${pid}/root${directory}/.`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied) || directory === "/") return false;
+      return Deno.lstatSync(`/proc/${pid}/root${directory}`).uid !== Deno.uid();
+    }
   }
+  return false;
 }
 
 function mountsOf(pid: number): MountEntry[] {
@@ -92,30 +142,6 @@ function mountsOf(pid: number): MountEntry[] {
     return mountTable(pid);
   } catch {
     throw new MountError("it cannot be looked at");
-  }
-}
-
-/** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
-async function untilMounted(pid: number): Promise<void> {
-  using status = openStatus(pid);
-  if (isPowerless(status)) return;
-  const begin = performance.now();
-  const timer = openTimer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      sharedPoller().watch(timer, Ready.Input, () => {
-        try {
-          if (isPowerless(status)) return resolve();
-          setTimer(timer, Math.max(CHECK_US, (performance.now() - begin) * 1000 * CHECK_PART));
-        } catch (error) {
-          reject(error);
-        }
-      });
-      setTimer(timer, CHECK_US);
-    });
-  } finally {
-    sharedPoller().unwatch(timer);
-    closeDescriptor(timer);
   }
 }
 

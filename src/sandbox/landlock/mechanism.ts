@@ -3,10 +3,9 @@ import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts"
 import { executableCandidates } from "../../process/executable.ts";
 import { startLinuxChildBy } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
-import { readableTools } from "../bubblewrap/mechanism.ts";
-import { finalStage } from "../bubblewrap/final_stage.ts";
 import { checkCommand } from "../check_command.ts";
 import { hostDisk } from "../disk.ts";
+import { finalStage, readableTools } from "../linux/final_stage.ts";
 import type { LinuxAbilities, LinuxHost } from "../linux/host.ts";
 import {
   type CommandToSandbox,
@@ -18,12 +17,12 @@ import {
   unusable,
 } from "../mechanism.ts";
 import type { BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
-import { GroupPool } from "../restricted_threads/group_pool.ts";
+import type { GroupPool } from "../restricted_threads/group_pool.ts";
 import type { ThreadRestrictions } from "../restricted_threads/messages.ts";
 import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SeccompFilters } from "../seccomp/filter.ts";
-import { FileRight, governed, pathRule } from "./rights.ts";
+import { EXECUTION, FileRight, governed, pathRule } from "./rights.ts";
 import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK, spellOut } from "./rules.ts";
 
 const UNLIMITED = "commands that Landlock sandboxes cannot be limited in memory and processes " +
@@ -50,7 +49,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
-    groups: GroupPool = new GroupPool(),
+    groups: GroupPool,
   ) {
     this.#host = host;
     this.#filters = filters;
@@ -113,7 +112,10 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
             governed: governed(hostNetwork, version),
             rules: rules.map((rule) => pathRule(rule, version, withheld)),
             ports: hostNetwork ? [] : files.policy.ports,
-            executable: files.executable?.map((rule) => pathRule(rule, version)),
+            besides: files.executable && {
+              governed: EXECUTION,
+              rules: files.executable.map((rule) => pathRule(rule, version)),
+            },
           },
           ...this.#filterFor(files, hostNetwork, abilities),
         },
@@ -137,10 +139,6 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
       supervised,
     });
     return { filter, supervised: isSupervised({ supervised }) };
-  }
-
-  [Symbol.dispose](): void {
-    this.#groups[Symbol.dispose]();
   }
 }
 

@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { isAbsolute, join } from "@std/path/posix";
 import { isWithin } from "../../os/native_path.ts";
-import type { HelperTools } from "../bubblewrap/final_stage.ts";
+import type { HelperTools } from "./final_stage.ts";
 
 /** Directories of the system's own programs, in which helpers are looked for. */
 const SYSTEM_DIRECTORIES = ["/usr/bin", "/bin", "/run/current-system/sw/bin"];

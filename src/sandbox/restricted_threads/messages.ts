@@ -19,8 +19,10 @@ export interface LandlockRestrictions {
   readonly rules: readonly PathRule[];
   /** TCP ports that may be connected to, wherever they are, if the network is governed. */
   readonly ports: readonly number[];
-  /** Rules for executing alone, besides the others. @default none */
-  readonly executable: readonly PathRule[] | undefined;
+  /** What holds besides, on its own: whatever this governs, both sets of rules have to allow. */
+  readonly besides:
+    | { readonly governed: LandlockGoverned; readonly rules: readonly PathRule[] }
+    | undefined;
 }
 
 /** What a thread that starts commands is told. */

@@ -13,7 +13,6 @@ import { withoutCoreDumps } from "../../os/core_dumps.ts";
 import { oomScore } from "../../os/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { EXECUTION } from "../landlock/rights.ts";
 import type {
   FromSpawner,
   LandlockRestrictions,
@@ -60,12 +59,12 @@ function restrict({ landlock, filter, supervised }: ThreadRestrictions): Restric
 }
 
 /** Capabilities are left to what encloses commands by other means, to give them up itself. */
-function restrictFiles({ governed, rules, ports, executable }: LandlockRestrictions): Descriptor {
+function restrictFiles({ governed, rules, ports, besides }: LandlockRestrictions): Descriptor {
   const ruleset = createRuleset(governed, rules, ports);
   giveUpCapabilities();
   enforceRuleset(ruleset);
-  if (executable !== undefined) {
-    const second = createRuleset(EXECUTION, executable);
+  if (besides !== undefined) {
+    const second = createRuleset(besides.governed, besides.rules);
     enforceRuleset(second);
     closeDescriptor(second);
   }

@@ -56,10 +56,6 @@ export class Seatbelt implements Mechanism<boolean, SeatbeltPlan> {
     const argv = seatbeltCommand({ policy: { ...policy, files: withGlobs } }, command);
     return new SeatbeltCommand(argv, command);
   }
-
-  [Symbol.dispose](): void {
-    // Nothing outlives a command.
-  }
 }
 
 /** A command that sandbox-exec(1) starts, in the directory and environment of the command itself. */

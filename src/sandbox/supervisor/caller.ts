@@ -1,7 +1,8 @@
 import { AT_FDCWD } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
-import { openAt, OpenFlag, readFrom } from "../../os/path_calls.ts";
+import { Open } from "../../os/open_at.ts";
+import { readFrom, tryOpenAt } from "../../os/path_calls.ts";
 import { readProc } from "../../os/procfs.ts";
 import { type ByteString, fromByteString, toByteString } from "./byte_strings.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
@@ -123,7 +124,7 @@ export class Caller {
   /** Holds what it calls `/`. @throws {CallError} */
   openRoot(): Descriptor {
     const path = this.#own.mounts ? `/proc/${this.thread}/root` : "/";
-    const held = openAt(-1, fromByteString(path), OpenFlag.PathOnly | OpenFlag.Directory);
+    const held = tryOpenAt(-1, fromByteString(path), Open.PathOnly | Open.Directory);
     return this.#own.mounts ? this.#checked(succeeded(held)) : succeeded(held);
   }
 
@@ -131,7 +132,7 @@ export class Caller {
   open(descriptor: number): Descriptor {
     const link = descriptor === AT_FDCWD ? "cwd" : `fd/${descriptor}`;
     const name = fromByteString(`/proc/${this.thread}/${link}`);
-    const held = openAt(-1, name, OpenFlag.PathOnly);
+    const held = tryOpenAt(-1, name, Open.PathOnly);
     if (held === -Errno.ENOENT) throw new CallError(Errno.EBADF);
     return this.#checked(succeeded(held));
   }
@@ -158,7 +159,7 @@ export class Caller {
 }
 
 function readStatus(thread: number | "thread-self"): ThreadStatus {
-  const file = succeeded(openAt(-1, fromByteString(`/proc/${thread}/status`), 0));
+  const file = succeeded(tryOpenAt(-1, fromByteString(`/proc/${thread}/status`), 0));
   try {
     return new ThreadStatus(text.decode(status.subarray(0, succeeded(readFrom(file, status)))));
   } finally {

@@ -1,4 +1,4 @@
-import { OpenFlag } from "../../os/path_calls.ts";
+import { Open } from "../../os/open_at.ts";
 import type { Architecture, SeccompCondition } from "../seccomp/profile.ts";
 
 /** Calls that can be handed over to a supervisor. */
@@ -75,7 +75,7 @@ const callNumbers = {
 } as const satisfies Record<string, readonly [number | null, number | null]>;
 
 /** Which opens change something: the others are handed over if names must not be read. */
-const CHANGES = OpenFlag.AccessMode | OpenFlag.Create | OpenFlag.Truncate | OpenFlag.Temporary;
+const CHANGES = Open.AccessMode | Open.Create | Open.Truncate | Open.TemporaryBit;
 
 const NAMES: readonly CallName[] = [
   "creat",
@@ -157,6 +157,6 @@ export function supervisedCalls(
  * done with it is handed over: the kernel does not let such a descriptor be given to the caller.
  */
 function openConditions(argument: number, reads: boolean): SeccompCondition[] {
-  const opens: SeccompCondition = { argument, mask: OpenFlag.PathOnly, oneOf: [0] };
+  const opens: SeccompCondition = { argument, mask: Open.PathOnly, oneOf: [0] };
   return reads ? [opens] : [opens, { argument, anyBitOf: CHANGES }];
 }

@@ -1,6 +1,7 @@
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW } from "../../os/constants.ts";
 import { closeDescriptor } from "../../os/descriptor.ts";
-import { FileType, openAt, OpenFlag, truncateOpen } from "../../os/path_calls.ts";
+import { Open } from "../../os/open_at.ts";
+import { FileType, truncateOpen, tryOpenAt } from "../../os/path_calls.ts";
 import { type Answer, DONE, LATER, type NamedPath, type Subject } from "./answer.ts";
 import { type ByteString, fromByteString } from "./byte_strings.ts";
 import { allow, CallError, Errno, succeeded } from "./call_error.ts";
@@ -27,7 +28,7 @@ export class Changes {
       if (isType(object, FileType.Directory)) throw new CallError(Errno.EISDIR);
       if (!isType(object, FileType.Regular)) throw new CallError(Errno.EINVAL);
       // truncate(2) itself would wait for whoever has a lease on the file.
-      const flags = withoutWaiting(OpenFlag.WriteOnly);
+      const flags = withoutWaiting(Open.WriteOnly);
       const file = this.#calls.perform("openat", [AT_FDCWD, this.#calls.pathTo(object), flags, 0]);
       if (file === -Errno.EAGAIN) return LATER;
       try {
@@ -203,8 +204,8 @@ export class Changes {
   /** Gives what has been made the permissions that were withheld. */
   #complete({ directory, name }: Entry, { withheld }: CreationMode): Answer {
     if (withheld === 0) return DONE;
-    const flags = OpenFlag.PathOnly | OpenFlag.NoFollow;
-    const made = openAt(directory, fromByteString(name), flags);
+    const flags = Open.PathOnly | Open.NoFollow;
+    const made = tryOpenAt(directory, fromByteString(name), flags);
     // Somebody else has taken it away.
     if (made < 0) return DONE;
     try {

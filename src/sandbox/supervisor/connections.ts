@@ -1,13 +1,7 @@
 import { AF_INET, AF_INET6, SOCK_CLOEXEC } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import {
-  duplicate,
-  FileType,
-  OpenFlag,
-  setStatusFlags,
-  statusFlags,
-  statusOf,
-} from "../../os/path_calls.ts";
+import { Open } from "../../os/open_at.ts";
+import { duplicate, FileType, setStatusFlags, statusFlags, statusOf } from "../../os/path_calls.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
@@ -16,7 +10,6 @@ import type { Answer } from "./answer.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 
-/** linux/socket.h. */
 /** Where `struct sockaddr_in` and `struct sockaddr_in6` have the port and the address. */
 const PORT_OFFSET = 2;
 const ADDRESS_OFFSET = 4;
@@ -95,13 +88,13 @@ export class Connections implements Disposable {
   /** Others wait behind this one: it must not wait itself. */
   #connectTo(socket: Descriptor, address: Uint8Array): Answer {
     const flags = succeeded(statusFlags(socket));
-    setStatusFlags(socket, flags | OpenFlag.NonBlocking);
+    setStatusFlags(socket, flags | Open.NonBlocking);
     try {
       const begun = this.#call(socket, address);
       // On this machine the other end has mostly answered by now.
       const result = begun === -Errno.EINPROGRESS ? this.#call(socket, address) : begun;
       if (result !== -Errno.EALREADY) return { kind: "result", result };
-      if ((flags & OpenFlag.NonBlocking) === 0) return { kind: "later" };
+      if ((flags & Open.NonBlocking) === 0) return { kind: "later" };
       return { kind: "result", result: begun };
     } finally {
       setStatusFlags(socket, flags);

@@ -5,7 +5,7 @@ import {
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
 } from "../../os/constants.ts";
-import { OpenFlag } from "../../os/path_calls.ts";
+import { Open } from "../../os/open_at.ts";
 import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { CallName } from "./calls.ts";
@@ -46,7 +46,7 @@ const readers: Record<CallName, Reader> = {
   openat: (caller, [base, path, flags, mode]) =>
     open(caller, at(caller, int(base), path), int(flags), int(mode)),
   creat: (caller, [path, mode]) => {
-    const flags = OpenFlag.Create | OpenFlag.WriteOnly | OpenFlag.Truncate;
+    const flags = Open.Create | Open.WriteOnly | Open.Truncate;
     return open(caller, at(caller, AT_FDCWD, path), flags, int(mode));
   },
   truncate: (caller, [path, length = 0n]) => {

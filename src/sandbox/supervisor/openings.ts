@@ -1,13 +1,7 @@
 import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from "../../os/constants.ts";
 import type { Descriptor } from "../../os/descriptor.ts";
-import {
-  FileType,
-  isOnProc,
-  openAt,
-  OpenFlag,
-  setStatusFlags,
-  statusOf,
-} from "../../os/path_calls.ts";
+import { isOnProc, Open } from "../../os/open_at.ts";
+import { FileType, setStatusFlags, statusOf, tryOpenAt } from "../../os/path_calls.ts";
 import { type Answer, LATER, type NamedPath } from "./answer.ts";
 import { fromByteString } from "./byte_strings.ts";
 import { allow, CallError, Errno, succeeded } from "./call_error.ts";
@@ -25,9 +19,9 @@ const OPEN_HOW_BYTES = 24;
 const STICKY = 0o1000;
 const WRITABLE_BY_OTHERS = 0o022;
 
-const WRITES = OpenFlag.AccessMode | OpenFlag.Truncate;
+const WRITES = Open.AccessMode | Open.Truncate;
 /** What F_SETFL sets, but for O_NONBLOCK (fcntl(2)). */
-const SETTABLE = OpenFlag.Append | OpenFlag.Direct | OpenFlag.NoAccessTime;
+const SETTABLE = Open.Append | Open.Direct | Open.NoAccessTime;
 
 /** What opens something that is there. */
 const NOTHING_MADE: CreationMode = { mode: 0, withheld: 0 };
@@ -58,12 +52,12 @@ export class Openings {
     flags: number,
     mode: number,
   ): Answer | undefined {
-    const exclusive = (flags & OpenFlag.Create) !== 0 && (flags & OpenFlag.Exclusive) !== 0;
-    const follow = (flags & OpenFlag.NoFollow) === 0 && !exclusive;
+    const exclusive = (flags & Open.Create) !== 0 && (flags & Open.Exclusive) !== 0;
+    const follow = (flags & Open.NoFollow) === 0 && !exclusive;
     const place = resolver.resolve(base, path, follow || "ifDirectory");
-    if (flags & OpenFlag.Temporary) return this.#openTemporary(place, caller, flags, mode);
+    if (flags & Open.TemporaryBit) return this.#openTemporary(place, caller, flags, mode);
     if (place.kind === "entry" && place.object === undefined) {
-      if ((flags & OpenFlag.Create) === 0) throw new CallError(Errno.ENOENT);
+      if ((flags & Open.Create) === 0) throw new CallError(Errno.ENOENT);
       if (place.mustBeDirectory) throw new CallError(Errno.EISDIR);
       allow(this.#calls.judgeNew(place, false));
       return this.#openEntry(place, caller, flags, mode);
@@ -72,7 +66,7 @@ export class Openings {
     if (exclusive) throw new CallError(Errno.EEXIST);
     if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
     if (isTerminal(object)) {
-      const kept = withoutWaiting(flags & OpenFlag.AccessMode);
+      const kept = withoutWaiting(flags & Open.AccessMode);
       const terminal = openOwnTerminal(caller, object, kept);
       if (terminal !== undefined) return opened(terminal, flags);
     }
@@ -83,7 +77,7 @@ export class Openings {
     if (place.kind === "object") return this.#reopen(object, flags);
     // What is there is not created, but the kernel looks at the flag where users share a directory.
     const mayCreate = isShared(place.directory) && this.#calls.judgeNew(place, false) === 0;
-    return this.#openEntry(place, caller, mayCreate ? flags : flags & ~OpenFlag.Create, mode);
+    return this.#openEntry(place, caller, mayCreate ? flags : flags & ~Open.Create, mode);
   }
 
   /** Nothing is waited for meanwhile: it could take for ever, and others wait behind it. */
@@ -93,16 +87,16 @@ export class Openings {
     flags: number,
     mode: number,
   ): Answer | undefined {
-    const { mode: allowed, withheld } = (flags & OpenFlag.Create) === 0
+    const { mode: allowed, withheld } = (flags & Open.Create) === 0
       ? NOTHING_MADE
       : this.#calls.creationMode(directory, mode & PERMISSION_BITS, caller);
     // Nothing is given to what somebody else has made meanwhile.
-    const exclusive = withheld === 0 ? 0 : OpenFlag.Exclusive;
+    const exclusive = withheld === 0 ? 0 : Open.Exclusive;
     // O_NOFOLLOW would stay among the flags of the open file.
     const how = this.#calls.value.bytes(openHow(withoutWaiting(flags) | exclusive, allowed));
     const args = [directory, this.#calls.name.text(name), how, OPEN_HOW_BYTES];
     const result = this.#calls.openAt2(args);
-    if (result === -Errno.EEXIST && (flags & OpenFlag.Exclusive) === 0) return undefined;
+    if (result === -Errno.EEXIST && (flags & Open.Exclusive) === 0) return undefined;
     if (result === -Errno.ELOOP) return undefined;
     if (result === -Errno.ENOENT && object !== undefined) return undefined;
     if (hasToWait(result, object, flags)) return LATER;
@@ -112,7 +106,7 @@ export class Openings {
 
   #reopen(object: FoundObject, flags: number): Answer {
     const path = this.#calls.pathTo(object);
-    const kept = withoutWaiting(flags) & ~(OpenFlag.Create | OpenFlag.NoFollow);
+    const kept = withoutWaiting(flags) & ~(Open.Create | Open.NoFollow);
     const result = this.#calls.perform("openat", [AT_FDCWD, path, kept, 0]);
     if (hasToWait(result, object, flags)) return LATER;
     return opened(succeeded(result), flags);
@@ -124,7 +118,7 @@ export class Openings {
    */
   #openOwnProcess({ directory, name, path }: Entry, flags: number): Answer {
     allow(this.#calls.judge.read(path));
-    const file = openAt(directory, fromByteString(name), withoutWaiting(flags) | OpenFlag.NoFollow);
+    const file = tryOpenAt(directory, fromByteString(name), withoutWaiting(flags) | Open.NoFollow);
     return opened(succeeded(file), flags);
   }
 
@@ -148,28 +142,28 @@ function isOwnProcess({ directory, path }: Entry, caller: Caller): boolean {
 
 /** For somebody at a pipe's other end, or for whoever has a lease on a file (fcntl(2)). */
 function hasToWait(result: number, object: FoundObject | undefined, flags: number): boolean {
-  if ((flags & OpenFlag.NonBlocking) !== 0 || object === undefined) return false;
+  if ((flags & Open.NonBlocking) !== 0 || object === undefined) return false;
   return result === -Errno.ENXIO && isType(object, FileType.Pipe) ||
     result === -Errno.EAGAIN && isType(object, FileType.Regular);
 }
 
 /** The terminal of whoever performs a call is not the command's. */
 export function withoutWaiting(flags: number): number {
-  const added = OpenFlag.NonBlocking | OpenFlag.NoTerminal | OpenFlag.CloseOnExec;
-  return flags & ~OpenFlag.Async | added;
+  const added = Open.NonBlocking | Open.NoTerminal | Open.CloseOnExec;
+  return flags & ~Open.Async | added;
 }
 
 function opened(descriptor: Descriptor, flags: number): Answer {
-  if ((flags & OpenFlag.NonBlocking) === 0) setStatusFlags(descriptor, flags & SETTABLE);
-  const closeOnExec = (flags & OpenFlag.CloseOnExec) !== 0;
-  const writable = (flags & OpenFlag.AccessMode) !== 0;
+  if ((flags & Open.NonBlocking) === 0) setStatusFlags(descriptor, flags & SETTABLE);
+  const closeOnExec = (flags & Open.CloseOnExec) !== 0;
+  const writable = (flags & Open.AccessMode) !== 0;
   return { kind: "descriptor", descriptor, closeOnExec, writable };
 }
 
 /** `struct open_how`, for a name that is not that of a link (openat2(2)). */
 function openHow(flags: number, mode: number): Uint8Array {
   const how = BigUint64Array.of(
-    BigInt(flags & OpenFlag.All),
+    BigInt(flags & Open.All),
     BigInt(mode),
     RESOLVE_NO_SYMLINKS,
   );

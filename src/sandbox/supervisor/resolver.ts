@@ -1,15 +1,14 @@
 import { existsSync } from "node:fs";
 import type { Descriptor } from "../../os/descriptor.ts";
 import { isWithin } from "../../os/native_path.ts";
+import { isOnProc, Open } from "../../os/open_at.ts";
 import {
   FileType,
-  isOnProc,
   type ObjectStatus,
-  openAt,
   openDirectoryAt,
-  OpenFlag,
   readLinkAt,
   statusOf,
+  tryOpenAt,
 } from "../../os/path_calls.ts";
 import { type ByteString, decodeByteString, fromByteString, toByteString } from "./byte_strings.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
@@ -164,7 +163,7 @@ export class Resolver {
   }
 
   #lookUp(directory: Descriptor, name: ByteString): FoundObject | undefined {
-    const held = openAt(directory, fromByteString(name), OpenFlag.PathOnly | OpenFlag.NoFollow);
+    const held = tryOpenAt(directory, fromByteString(name), Open.PathOnly | Open.NoFollow);
     if (held === -Errno.ENOENT) return undefined;
     return this.#found(this.#scope.hold(held));
   }
@@ -196,7 +195,7 @@ export class Resolver {
       if (name === "" || name === ".") continue;
       requireDirectory(at);
       if (name === "..") {
-        at = this.#found(this.#scope.hold(openAt(at.descriptor, DOT_DOT, OpenFlag.PathOnly)));
+        at = this.#found(this.#scope.hold(tryOpenAt(at.descriptor, DOT_DOT, Open.PathOnly)));
         continue;
       }
       const found = this.#lookUp(at.descriptor, name);
@@ -245,7 +244,7 @@ export class Resolver {
     if (owner !== String(process) || this.#caller.process === Deno.pid) {
       throw new CallError(Errno.EACCES);
     }
-    const target = openAt(directory, fromByteString(name), OpenFlag.PathOnly);
+    const target = tryOpenAt(directory, fromByteString(name), Open.PathOnly);
     return this.#found(this.#scope.hold(target));
   }
 

@@ -1,13 +1,8 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import {
-  FileType,
-  type ObjectStatus,
-  openAt,
-  OpenFlag,
-  readFrom,
-  statusOf,
-} from "../../os/path_calls.ts";
-import { fromByteString, toByteString } from "./byte_strings.ts";
+import { Open } from "../../os/open_at.ts";
+import { FileType, type ObjectStatus, statusOf, tryOpenAt } from "../../os/path_calls.ts";
+import { processStatus } from "../../os/procfs.ts";
+import { fromByteString } from "./byte_strings.ts";
 import type { Caller } from "./caller.ts";
 import { type FoundObject, isType } from "./resolver.ts";
 
@@ -16,7 +11,6 @@ const OWN_TERMINAL = { major: 5, minor: 0 };
 const FIRST_PSEUDO_TERMINAL = 136;
 const LAST_PSEUDO_TERMINAL = 143;
 
-const STAT_BYTES = 1024;
 /** Where programs have their terminal; shells keep a copy as 255. */
 const LIKELY_DESCRIPTORS = [0, 1, 2, 255];
 
@@ -63,13 +57,13 @@ function findTerminal(
 ): Descriptor | undefined {
   for (const number of LIKELY_DESCRIPTORS) {
     const name = fromByteString(`/proc/${process}/fd/${number}`);
-    const held = openAt(-1, name, OpenFlag.PathOnly);
+    const held = tryOpenAt(-1, name, Open.PathOnly);
     if (held < 0) continue;
     try {
       const status = statusOf(held);
       if (typeof status === "number" || !isSame(status, terminal)) continue;
       if (!isOn(status, wanted)) continue;
-      const opened = openAt(-1, fromByteString(`/proc/self/fd/${held}`), flags);
+      const opened = tryOpenAt(-1, fromByteString(`/proc/self/fd/${held}`), flags);
       if (opened >= 0) return opened;
     } finally {
       closeDescriptor(held);
@@ -82,22 +76,12 @@ function findTerminal(
 function sessionOf(
   process: number,
 ): { readonly leader: number; readonly terminal: Device | undefined } | undefined {
-  const file = openAt(-1, fromByteString(`/proc/${process}/stat`), 0);
-  if (file < 0) return undefined;
-  const bytes = new Uint8Array(new ArrayBuffer(STAT_BYTES));
-  const count = readFrom(file, bytes);
-  closeDescriptor(file);
-  const text = toByteString(bytes, Math.max(0, count));
-  // The name in the second field is in parentheses and may hold any character, those included.
-  const [, , , session, terminal] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const number = Number(terminal);
-  return {
-    leader: Number(session),
-    terminal: number === 0 ? undefined : {
-      major: number >> 8 & 0xfff,
-      minor: number & 0xff | number >> 12 & 0xfff00,
-    },
-  };
+  const status = processStatus(process);
+  if (status === undefined) return undefined;
+  const { session: leader, terminal: number } = status;
+  // The number's bits are those of MKDEV in linux/kdev_t.h, as new_encode_dev puts them.
+  const [major, minor] = [number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00];
+  return { leader, terminal: number === 0 ? undefined : { major, minor } };
 }
 
 /** Every devpts numbers its terminals from 0: a sandbox may have one of its own. */

@@ -4,6 +4,7 @@ import { canRunLandlock, type TestMechanism } from "../../sandbox/linux/landlock
 import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { type Outcome, run, shell } from "../support/commands.ts";
+import { REMEX_BIN } from "../support/executor.ts";
 import type { Message } from "../support/inbox.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { connectStdio } from "../support/stdio_client.ts";
@@ -70,7 +71,19 @@ function testTools(mechanism: TestMechanism, user: TestUser): void {
       }
       const env = { PATH: TOOLS_PATH, HOME: "/", REMEX_SANDBOX_MECHANISM: mechanism };
       const { launcher = [] } = launchAs(user);
-      const own = ["bwrap", "--dev-bind", "/", "/", "--bind", directory.path, SEEN, "--"];
+      // A checkout may be below /tmp itself.
+      const program = ["--ro-bind", REMEX_BIN, REMEX_BIN];
+      const own = [
+        "bwrap",
+        "--dev-bind",
+        "/",
+        "/",
+        "--bind",
+        directory.path,
+        SEEN,
+        ...program,
+        "--",
+      ];
       await using client = connectStdio({ launcher: [...own, ...launcher], env });
       await client.initialize();
       const runs = new ToolRuns(client, directory.path, user);

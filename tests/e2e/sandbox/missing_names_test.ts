@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { assembleBpf } from "../../../src/sandbox/seccomp/bpf.ts";
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { eventually } from "../../support/patience.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { EPERM, withoutCalls } from "../../support/without_calls.ts";
 import { outcomeOf, shell, start } from "../support/commands.ts";
 import { runToEnd } from "../support/executor.ts";
 import { connectStdio } from "../support/stdio_client.ts";
@@ -44,19 +44,8 @@ testOnMachines("what is mounted in a sandbox cannot be moved away", async (scene
   assertEquals(stdout, ".git\nfile\nnew\n");
 });
 
-const ALLOW = 0x7fff0000;
-/** SECCOMP_RET_ERRNO with EPERM (seccomp(2)). */
-const REFUSED = 0x00050000 | 1;
 /** process_vm_readv(2), without which nobody can read the arguments of calls. */
 const READ_MEMORY = { x86_64: 310, aarch64: 270 }[Deno.build.arch];
-
-const withoutSupervision = assembleBpf([
-  { op: "load", offset: 0 },
-  { op: "branch", test: "equal", value: READ_MEMORY, outcome: false, to: "allow" },
-  { op: "return", value: REFUSED },
-  { op: "label", name: "allow" },
-  { op: "return", value: ALLOW },
-]);
 
 Deno.test({
   name: "sandbox: where calls cannot be handed over, empty directories stand for missing names",
@@ -64,9 +53,7 @@ Deno.test({
   fn: async () => {
     using directory = new TemporaryDirectory();
     Deno.mkdirSync(`${directory.path}/ws`);
-    Deno.writeFileSync(`${directory.path}/filter`, withoutSupervision);
-    const script = 'exec 3<"$1"; shift; exec bwrap --dev-bind / / --seccomp 3 -- "$@"';
-    const launcher = ["/bin/sh", "-c", script, "sh", `${directory.path}/filter`];
+    const launcher = withoutCalls([READ_MEMORY], EPERM);
     const workspace = `${directory.path}/ws`;
     await using client = connectStdio({ launcher });
     await client.initialize();

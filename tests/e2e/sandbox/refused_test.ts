@@ -69,12 +69,15 @@ async function refusalOn(
   more: Message = {},
 ): Promise<string> {
   directory.write("ws/file", "", 0o644);
+  const inWorkspace = () =>
+    Array.from(Deno.readDirSync(`${directory.path}/ws`), ({ name }) => name);
+  const before = inWorkspace();
   await using client = connectStdio(machine);
   await client.initialize();
   const params = shell("p", "touch ran", { ...enclosedIn(`${directory.path}/ws`), ...more });
   const { error } = await client.request("process/start", params);
   assertObjectMatch({ error }, { error: { code: -32603 } });
-  assertEquals(Array.from(Deno.readDirSync(`${directory.path}/ws`), ({ name }) => name), ["file"]);
+  assertEquals(inWorkspace(), before);
   assertEquals((await run(client, shell("p", "exit 3"))).exitCode, 3);
   return JSON.stringify(error);
 }
@@ -141,3 +144,32 @@ Deno.test({
     assertMatch(await refusalOn(directory, withBubblewrap(directory, script)), /set up/);
   },
 });
+
+/** What a bubblewrap might mount besides what it was asked for, and what is said of that. */
+const MOUNTED_BESIDES: Readonly<Record<string, readonly [options: string, refusal: RegExp]>> = {
+  "something writable": ["--bind $BASE/other $BASE/other", /other' could be written in it/],
+  "another directory over the workspace": [
+    "--bind $BASE/other $BASE/ws",
+    /ws' has become something else meanwhile/,
+  ],
+  "what is protected, writable": [
+    "--bind $BASE/ws/.git $BASE/ws/.git",
+    /nothing protects '.*\.git'/,
+  ],
+};
+
+for (const [what, [options, refusal]] of Object.entries(MOUNTED_BESIDES)) {
+  Deno.test({
+    name: `sandbox: a bubblewrap that mounts ${what}`,
+    ignore: !canRunBubblewrap,
+    fn: async () => {
+      using directory = new TemporaryDirectory();
+      for (const name of ["other", "ws", "ws/.git"]) Deno.mkdirSync(`${directory.path}/${name}`);
+      const more = options.replaceAll("$BASE", directory.path);
+      const script = `case $1 in --args) list=$2; shift 2;
+        exec /usr/bin/bwrap --args "$list" ${more} "$@";; esac; exec /usr/bin/bwrap "$@"`;
+      const machine = withBubblewrap(directory, script);
+      assertMatch(await refusalOn(directory, machine), refusal);
+    },
+  });
+}

@@ -4,6 +4,7 @@ import type { HostMechanisms } from "../../../src/sandbox/host.ts";
 import { Landlock } from "../../../src/sandbox/landlock/mechanism.ts";
 import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
 import { LinuxHost } from "../../../src/sandbox/linux/host.ts";
+import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
 import { Sandbox } from "../../../src/sandbox/sandbox.ts";
 import { SeccompFilters } from "../../../src/sandbox/seccomp/filter.ts";
 import { python, pythonActions } from "../../e2e/sandbox/support/python.ts";
@@ -56,11 +57,13 @@ function hostWith(landlock: number): HostMechanisms {
   const host = {
     probe: async (untrusted: readonly string[]) => ({ ...await whole.probe(untrusted), landlock }),
   };
+  const groups = new GroupPool();
   return {
     os: "linux",
     name: "Linux",
     host,
-    mechanisms: [new Landlock(host, new SeccompFilters())],
+    mechanisms: [new Landlock(host, new SeccompFilters(), groups)],
+    resources: [groups],
   };
 }
 

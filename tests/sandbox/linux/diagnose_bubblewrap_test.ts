@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { diagnoseBubblewrap } from "../../../src/sandbox/bubblewrap/diagnose.ts";
+import { diagnoseBubblewrap } from "../../../src/sandbox/linux/diagnose_bubblewrap.ts";
 
 const OPEN = {
   appArmorRestricted: undefined,

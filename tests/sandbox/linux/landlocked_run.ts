@@ -1,4 +1,3 @@
-import { assembleBpf } from "../../../src/sandbox/seccomp/bpf.ts";
 import { shippedSeccompProfile } from "../../../src/sandbox/seccomp/profile.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
@@ -7,6 +6,7 @@ import { command, outcomeOf } from "../../e2e/support/commands.ts";
 import { isRecord, type Message } from "../../e2e/support/inbox.ts";
 import type { RawClient } from "../../e2e/support/raw_client.ts";
 import { type SharedExecutor, shareExecutor } from "../../e2e/support/shared_executor.ts";
+import { EPERM, withoutCalls } from "../../support/without_calls.ts";
 import { contextMessage, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
@@ -45,37 +45,19 @@ export interface RunResult {
 /** What containers refuse with Docker's defaults (see tests/hosts/docker_seccomp.jsonc). */
 const REFUSED_IN_CONTAINERS = ["unshare", "setns", "mount", "umount2", "pivot_root", "pidfd_getfd"];
 
-/** A filter of system calls by which a program is refused what containers refuse. */
-function containerFilter(): Uint8Array {
-  const rules = Object.values(shippedSeccompProfile().sections).flat();
-  const numbers = rules.filter(({ call }) => REFUSED_IN_CONTAINERS.includes(call))
-    .flatMap((rule) => rule[Deno.build.arch] ?? []);
-  return assembleBpf([
-    { op: "load", offset: 0 },
-    ...new Set(numbers).values().map((value) =>
-      ({ op: "branch", test: "equal", value, outcome: true, to: "refused" }) as const
-    ),
-    { op: "return", value: 0x7fff_0000 },
-    { op: "label", name: "refused" },
-    { op: "return", value: 0x0005_0001 },
-  ]);
-}
-
-/** Bytes for printf(1). */
-function octal(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
-}
-
 /** What makes a host without user namespaces, as most containers are, of the program that follows. */
-export const WITHOUT_NAMESPACES: readonly string[] = [
-  ...[
-    "/bin/bash",
-    "-c",
-    `exec /usr/bin/bwrap --seccomp 9 "$@" 9< <(printf '${octal(containerFilter())}')`,
-  ],
-  ...["bwrap", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
-  ...["--dev-bind", "/", "/", "--"],
-];
+export const WITHOUT_NAMESPACES: readonly string[] = withoutCalls(
+  numbersOf(REFUSED_IN_CONTAINERS),
+  EPERM,
+  ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"],
+);
+
+function numbersOf(names: readonly string[]): number[] {
+  const rules = Object.values(shippedSeccompProfile().sections).flat();
+  const numbers = rules.filter(({ call }) => names.includes(call))
+    .flatMap((rule) => rule[Deno.build.arch] ?? []);
+  return [...new Set(numbers)];
+}
 
 /** What sandboxes commands. */
 export type TestMechanism = "bubblewrap" | "landlock";

@@ -34,7 +34,7 @@ function plan(granted = "/"): GroupPlan {
         governed: governed(false, version),
         rules: [pathRule({ path: granted, access: "write" }, version)],
         ports: [],
-        executable: undefined,
+        besides: undefined,
       },
       filter: seccompFilter({ ...options, supervised: SUPERVISED }),
       supervised: true,

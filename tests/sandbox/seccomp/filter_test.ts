@@ -210,6 +210,21 @@ Deno.test("seccompFilter: no typing into terminals", () => {
   }
 });
 
+Deno.test("seccompFilter: no trees made by drivers of file systems, which no rule on paths sees", () => {
+  // BTRFS_IOC_SUBVOL_CREATE, BTRFS_IOC_SNAP_CREATE_V2, BCH_IOCTL_SUBVOLUME_CREATE, OCFS2_IOC_REFLINK,
+  // FS_IOC_ENABLE_VERITY
+  const refused = [0x5000_940e, 0x5000_9417, 0x4020_bc10, 0x4018_6f04, 0x4080_6685];
+  const FICLONE = 0x4004_9409, FS_IOC_GETFLAGS = 0x8008_6601;
+  for (const network of networks) {
+    for (const request of refused) {
+      assertEquals(verdict(network, "ioctl", 0, request), "EPERM", request.toString(16));
+    }
+    for (const request of [FICLONE, FS_IOC_GETFLAGS]) {
+      assertEquals(verdict(network, "ioctl", 0, request), "allow");
+    }
+  }
+});
+
 Deno.test("seccompFilter: no device nodes", () => {
   const modes: [number, Verdict][] = [
     [0o020666, "EPERM"],

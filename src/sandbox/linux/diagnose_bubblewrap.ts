@@ -1,3 +1,5 @@
+import { readProc } from "../../os/procfs.ts";
+
 /** What keeps bubblewrap from working, and what would help. */
 export interface Diagnosis {
   readonly reason: string;
@@ -44,4 +46,18 @@ function fixFor(settings: NamespaceSettings): string {
   }
   return "in a container, let it make user namespaces: `--security-opt seccomp=unconfined " +
     "--security-opt apparmor=unconfined --security-opt systempaths=unconfined` for Docker and Podman";
+}
+
+/** The kernel's settings about user namespaces. */
+export function namespaceSettings(): NamespaceSettings {
+  const flag = (name: string) => {
+    const value = readProc(`sys/kernel/${name}`).trim();
+    return value === "" ? undefined : value !== "0";
+  };
+  const max = readProc("sys/user/max_user_namespaces");
+  return {
+    appArmorRestricted: flag("apparmor_restrict_unprivileged_userns"),
+    unprivilegedAllowed: flag("unprivileged_userns_clone"),
+    maxUserNamespaces: max === "" ? undefined : Number(max),
+  };
 }

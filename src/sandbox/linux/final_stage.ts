@@ -1,10 +1,18 @@
 import type { CommandToSandbox } from "../mechanism.ts";
+import { accessTo, type BoundPolicy } from "../policy/bound_policy.ts";
 
 /** Common programs, by their absolute paths, that can do what bubblewrap cannot. */
 export interface HelperTools {
   readonly env?: string;
   readonly perl?: string;
   readonly setsid?: string;
+}
+
+/** Only what the command may read can run before it. */
+export function readableTools(tools: HelperTools, { files }: BoundPolicy): HelperTools {
+  const readable = Object.entries(tools)
+    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
+  return Object.fromEntries(readable);
 }
 
 /** What bubblewrap is to run, or what stands in the way. */

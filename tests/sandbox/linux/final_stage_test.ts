@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { finalStage } from "../../../src/sandbox/bubblewrap/final_stage.ts";
+import { finalStage } from "../../../src/sandbox/linux/final_stage.ts";
 import type { CommandToSandbox } from "../../../src/sandbox/mechanism.ts";
 
 const TOOLS = { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" };
