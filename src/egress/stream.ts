@@ -1,4 +1,5 @@
 import { concat } from "@std/bytes/concat";
+
 /** A connection, as far as the proxy needs one; those of the runtime are such. */
 export interface ByteStream {
   /** Reads at least one byte; null when the other side sends no more. */
