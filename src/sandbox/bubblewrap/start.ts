@@ -2,7 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { ENOSYS, lastErrno } from "../../os/errno.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { childrenOf, parentOf } from "../../os/procfs.ts";
+import { childrenOf, isRunning, parentOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
@@ -247,7 +247,11 @@ export function commandSignals(
   };
   return {
     interrupt: () => send(Signal.Interrupt),
-    requestEnd: () => send(Signal.Terminate),
+    requestEnd: () => {
+      const running = isRunning(firstProcess);
+      send(Signal.Terminate);
+      return running;
+    },
     hangUp: () => send(Signal.HangUp),
   };
 }
