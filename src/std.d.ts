@@ -40,6 +40,11 @@ declare module "@std/assert" {
   export function assertRejects(action: () => PromiseLike<unknown>): Promise<unknown>;
 }
 
+declare module "@std/async/abortable" {
+  /** Settles as a promise does, or rejects with the signal's reason first. */
+  export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
 declare module "@std/async/deadline" {
   export function deadline<T>(promise: Promise<T>, milliseconds: number): Promise<T>;
 }

@@ -64,7 +64,8 @@ export function hostOf(executor: JobExecutor): string {
 
 /** How the executor of a job is reached. */
 export interface JobReachOptions
-  extends Pick<ReachOptions, "connectTimeoutMs" | "reconnectTimeoutMs" | "say" | "client"> {
+  extends
+    Pick<ReachOptions, "connectTimeoutMs" | "reconnectTimeoutMs" | "say" | "signal" | "client"> {
   /** Whether ssh may ask for a passphrase. @default true */
   readonly interactive?: boolean;
 }
