@@ -49,6 +49,10 @@ export async function copyFile(
   if (known.size > BLOCK_BYTES) return await copyLarge(from, known, to, attributes, options);
   const bytes = await from.end.readFile(from.path);
   options.signal.throwIfAborted();
+  // It has grown, or is one of those in /proc that say they are empty.
+  if (bytes === undefined) {
+    return await writeStream(readStream(from, known), to, options, attributes);
+  }
   await to.end.writeFile(to.path, bytes, attributes);
   options.arrived(bytes.length);
 }
@@ -127,6 +131,7 @@ export async function writeStream(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
   to: FileAt,
   { arrived, signal }: CopyOptions,
+  attributes: NewAttributes = {},
 ): Promise<void> {
   // What has come once does not come again: no later run could go on with it.
   const writer = await to.end.openToWrite(to.path, crypto.randomUUID());
@@ -142,7 +147,7 @@ export async function writeStream(
     } finally {
       await sender.settled();
     }
-    await writer.commit(size, {});
+    await writer.commit(size, attributes);
   } catch (error) {
     await writer.discard();
     throw error;

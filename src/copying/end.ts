@@ -61,8 +61,8 @@ export interface FileEnd {
   canonical(path: PathUri): Promise<PathUri>;
   /** What is in a directory, page by page, by name. */
   list(path: PathUri): AsyncIterable<readonly Entry[]>;
-  /** All of a file of up to {@linkcode BLOCK_BYTES}. */
-  readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer>>;
+  /** All of a file of up to {@linkcode BLOCK_BYTES}; undefined if there is more in it. */
+  readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Makes a file hold these bytes, up to {@linkcode BLOCK_BYTES}. */
   writeFile(
     path: PathUri,

@@ -9,6 +9,7 @@ import type { PathUri } from "../protocol/path_uri.ts";
 import type { sandboxContext } from "../protocol/sandbox.ts";
 import {
   type Attributes,
+  BLOCK_BYTES,
   type BlockReader,
   type BlockWriter,
   type Entry,
@@ -67,8 +68,9 @@ export class RemoteEnd implements FileEnd {
     }
   }
 
-  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer>> {
-    return (await this.repeat("fs/readFile", { path: `${path}` })).dataBase64;
+  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { dataBase64 } = await this.repeat("fs/readFile", { path: `${path}` });
+    return dataBase64.length > BLOCK_BYTES ? undefined : dataBase64;
   }
 
   async writeFile(
