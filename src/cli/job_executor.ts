@@ -16,6 +16,7 @@ import {
   type ReachOptions,
 } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
+import { UsageError } from "./usage_error.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
 
 /** Greater than the number of any event: whoever reads after it learns of the state alone. */
@@ -70,16 +71,26 @@ export interface JobReachOptions
   readonly interactive?: boolean;
 }
 
-/** Connects to the executor of a job. @throws {ConnectionError} when it cannot be reached */
+/**
+ * Connects to the executor of a job.
+ *
+ * @throws {ConnectionError} when it cannot be reached, also for want of a file with its token: nothing
+ * of how it is reached was on the command line
+ */
 export async function reachJobExecutor(
   executor: JobExecutor,
   { interactive = true, ...options }: JobReachOptions,
 ): Promise<ExecServerClient> {
-  const { client } = await reachExecutor(chosen(executor, interactive), {
-    ...options,
-    client: { pipelined: false, ...options.client },
-  });
-  return client;
+  try {
+    const { client } = await reachExecutor(chosen(executor, interactive), {
+      ...options,
+      client: { pipelined: false, ...options.client },
+    });
+    return client;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new ConnectionError("unreachable", error.message, { cause: error });
+  }
 }
 
 function chosen(executor: JobExecutor, interactive: boolean): ExecutorChoice {
