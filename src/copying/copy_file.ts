@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import { ConnectionError } from "../client/mod.ts";
 import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -139,8 +140,7 @@ export async function writeStream(
   let size = 0;
   try {
     try {
-      for await (const bytes of inBlocks(stream)) {
-        signal.throwIfAborted();
+      for await (const bytes of inBlocks(stream, signal)) {
         await sender.send(size, Promise.resolve(bytes), true);
         size += bytes.length;
       }
@@ -154,13 +154,18 @@ export async function writeStream(
   }
 }
 
+/** @throws the signal's reason, also while nothing comes */
 async function* inBlocks(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const pieces = stream[Symbol.asyncIterator]();
   let block = new Uint8Array(TRANSFER_BYTES);
   let length = 0;
-  for await (const piece of stream) {
-    for (let rest = piece; rest.length > 0;) {
+  for (;;) {
+    const piece = await abortable(pieces.next(), signal);
+    if (piece.done === true) break;
+    for (let rest = piece.value; rest.length > 0;) {
       const part = rest.subarray(0, TRANSFER_BYTES - length);
       block.set(part, length);
       length += part.length;
