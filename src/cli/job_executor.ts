@@ -17,7 +17,7 @@ import {
 } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { OUT_OF_REACH } from "./exit_codes.ts";
+import { OUT_OF_REACH, TIMED_OUT } from "./exit_codes.ts";
 
 /** Greater than the number of any event: whoever reads after it learns of the state alone. */
 const AFTER_ALL = Number.MAX_SAFE_INTEGER;
@@ -133,9 +133,6 @@ export async function stateOf(client: ExecServerClient, handle: JobHandle): Prom
     throw error;
   }
 }
-
-/** The command's time was up; timeout(1) has the same. */
-const TIMED_OUT = 124;
 
 /** The exit code of a job, as `remex exec` has it. */
 export function exitCodeOf({ exitCode, timedOut }: ReadOutcome): number {

@@ -4,13 +4,13 @@ import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import {
   type Attributes,
-  BLOCK_BYTES,
   type BlockReader,
   type BlockWriter,
   type FileEnd,
   isZero,
   type NewAttributes,
   ProgressLost,
+  SMALL_FILE_BYTES,
 } from "./end.ts";
 
 /** How a file is copied. */
@@ -27,10 +27,10 @@ export interface FileAt {
   readonly path: PathUri;
 }
 
-/** Blocks under way at the same time: so many MiB a round trip. */
-const WINDOW = 40;
 /** Bytes that are read or written at a time. */
-const TRANSFER_BYTES = 192 * 1024;
+const BLOCK_BYTES = 192 * 1024;
+/** Blocks under way at the same time: no more than 7.5 MiB are copied in one round trip. */
+const WINDOW = 40;
 
 /**
  * Copies a file with its permissions and its time.
@@ -47,7 +47,7 @@ export async function copyFile(
   options: CopyOptions,
 ): Promise<void> {
   const attributes = keptAttributes(known);
-  if (known.size > BLOCK_BYTES) return await copyLarge(from, known, to, attributes, options);
+  if (known.size > SMALL_FILE_BYTES) return await copyLarge(from, known, to, attributes, options);
   const bytes = await from.end.readFile(from.path);
   options.signal.throwIfAborted();
   // It has grown, or is one of those in /proc that say they are empty.
@@ -113,9 +113,9 @@ async function copyBlocks(
 ): Promise<void> {
   const sender = new BlockSender(writer, arrived);
   try {
-    for (let at = start; at < size; at += TRANSFER_BYTES) {
+    for (let at = start; at < size; at += BLOCK_BYTES) {
       signal.throwIfAborted();
-      const length = Math.min(TRANSFER_BYTES, size - at);
+      const length = Math.min(BLOCK_BYTES, size - at);
       const block = reader.read(at, length).then((bytes) => {
         if (bytes.length === length) return bytes;
         throw new Error("it has become shorter while it was copied");
@@ -160,19 +160,19 @@ async function* inBlocks(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const pieces = stream[Symbol.asyncIterator]();
-  let block = new Uint8Array(TRANSFER_BYTES);
+  let block = new Uint8Array(BLOCK_BYTES);
   let length = 0;
   for (;;) {
     const piece = await abortable(pieces.next(), signal);
     if (piece.done === true) break;
     for (let rest = piece.value; rest.length > 0;) {
-      const part = rest.subarray(0, TRANSFER_BYTES - length);
+      const part = rest.subarray(0, BLOCK_BYTES - length);
       block.set(part, length);
       length += part.length;
       rest = rest.subarray(part.length);
-      if (length < TRANSFER_BYTES) continue;
+      if (length < BLOCK_BYTES) continue;
       yield block;
-      block = new Uint8Array(TRANSFER_BYTES);
+      block = new Uint8Array(BLOCK_BYTES);
       length = 0;
     }
   }
@@ -189,15 +189,15 @@ export async function* readStream(
   for (let at = 0;;) {
     // Those of /proc say that they are empty.
     while (ahead.length < (at < known.size ? WINDOW : 1)) {
-      const block = reader.read(at, TRANSFER_BYTES);
+      const block = reader.read(at, BLOCK_BYTES);
       block.catch(() => {});
       ahead.push(block);
-      at += TRANSFER_BYTES;
+      at += BLOCK_BYTES;
     }
     const bytes = await ahead.shift();
     if (bytes === undefined || bytes.length === 0) return;
     yield bytes;
-    if (bytes.length < TRANSFER_BYTES) return;
+    if (bytes.length < BLOCK_BYTES) return;
   }
 }
 

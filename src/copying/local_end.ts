@@ -12,12 +12,12 @@ import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import {
   type Attributes,
-  BLOCK_BYTES,
   type BlockReader,
   type BlockWriter,
   type Entry,
   type FileEnd,
   type NewAttributes,
+  SMALL_FILE_BYTES,
   type Status,
 } from "./end.ts";
 
@@ -51,8 +51,8 @@ export class LocalEnd implements FileEnd {
 
   async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
     await using reader = await this.openToRead(path);
-    const bytes = await reader.read(0, BLOCK_BYTES + 1);
-    return bytes.length > BLOCK_BYTES ? undefined : bytes;
+    const bytes = await reader.read(0, SMALL_FILE_BYTES + 1);
+    return bytes.length > SMALL_FILE_BYTES ? undefined : bytes;
   }
 
   async writeFile(

@@ -9,13 +9,13 @@ import type { PathUri } from "../protocol/path_uri.ts";
 import type { sandboxContext } from "../protocol/sandbox.ts";
 import {
   type Attributes,
-  BLOCK_BYTES,
   type BlockReader,
   type BlockWriter,
   type Entry,
   type FileEnd,
   type NewAttributes,
   ProgressLost,
+  SMALL_FILE_BYTES,
   type Status,
 } from "./end.ts";
 import { unlessMissing } from "./local_end.ts";
@@ -70,7 +70,7 @@ export class RemoteEnd implements FileEnd {
 
   async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { dataBase64 } = await this.repeat("fs/readFile", { path: `${path}` });
-    return dataBase64.length > BLOCK_BYTES ? undefined : dataBase64;
+    return dataBase64.length > SMALL_FILE_BYTES ? undefined : dataBase64;
   }
 
   async writeFile(
