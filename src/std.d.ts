@@ -41,7 +41,7 @@ declare module "@std/assert" {
 }
 
 declare module "@std/async/abortable" {
-  /** Settles as a promise does, or rejects with the signal's reason first. */
+  /** Gives what the promise gives, or fails with the signal's reason as soon as that is aborted. */
   export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>;
 }
 

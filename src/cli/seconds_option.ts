@@ -1,4 +1,4 @@
-import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
 import { UsageError } from "./usage_error.ts";
 
 /**
@@ -10,7 +10,7 @@ import { UsageError } from "./usage_error.ts";
 export function optionMilliseconds(
   option: string,
   text: string | undefined,
-  mostMs: number = MAX_TIMEOUT_MS,
+  mostMs: number = MAX_TIMER_MS,
 ): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;

@@ -1,8 +1,8 @@
 import { AT_FDCWD } from "./constants.ts";
-import { type Descriptor, writeDescriptor } from "./descriptor.ts";
+import { closeDescriptor, type Descriptor, writeDescriptor } from "./descriptor.ts";
 import { Open, openAt } from "./open_at.ts";
+import { childrenOfMainThread, descendantsOf, readProc } from "./procfs.ts";
 
-const FILE = "/proc/self/oom_score_adj";
 /** As if half of the memory were theirs besides what is (proc(5)). */
 const EXPENDABLE = 500;
 /** By how much commands are to be preferred where the executor has a high value itself. */
@@ -10,56 +10,41 @@ const STEP = 100;
 const HIGHEST = 1000;
 
 /**
- * Starts programs so that the kernel ends them rather than this one when memory runs out.
+ * Makes the kernel end the programs that this one starts rather than this one when memory runs out.
  *
- * They are born with a higher `oom_score_adj` than this program has (proc_pid_oom_score_adj(5)): it
- * is raised for the moment in which a program is started, which inherits it. Any process may raise its
- * own and lower it again to what it was.
+ * Each gets a higher `oom_score_adj` than this program has (proc_pid_oom_score_adj(5)) as soon as it has
+ * been started, and what it starts from then on inherits that. It cannot be born with it: this program
+ * would have the same for as long as a start takes, and be the largest of all that the kernel may end.
  */
 export class OomScore {
-  readonly #file: Descriptor | undefined;
-  readonly #own: Uint8Array<ArrayBuffer>;
-  readonly #raised: Uint8Array<ArrayBuffer>;
+  readonly #raised: Uint8Array<ArrayBuffer> | undefined;
 
   constructor() {
-    const own = readOwn();
-    const raised = Math.min(HIGHEST, Math.max(own + STEP, EXPENDABLE));
-    this.#own = new TextEncoder().encode(String(own));
-    this.#raised = new TextEncoder().encode(String(raised));
-    this.#file = raised > own ? openOwn() : undefined;
+    const own = readProc("self/oom_score_adj");
+    const raised = Math.min(HIGHEST, Math.max(Number(own) + STEP, EXPENDABLE));
+    // Where there is no /proc, nothing can be raised either.
+    if (own !== "" && raised > Number(own)) this.#raised = new TextEncoder().encode(String(raised));
   }
 
-  /** Does something during which programs are started. */
-  raisedFor<T>(start: () => T): T {
-    if (!this.#write(this.#raised)) return start();
-    try {
-      return start();
-    } finally {
-      this.#write(this.#own);
-    }
-  }
-
-  /** Returns whether the kernel took it. */
-  #write(value: Uint8Array<ArrayBuffer>): boolean {
-    return this.#file !== undefined && writeDescriptor(this.#file, value) > 0;
+  /** A program has been started. What it has started already gets the same. */
+  started(pid: number): void {
+    if (this.#raised === undefined) return;
+    raise(pid, this.#raised);
+    if (childrenOfMainThread(pid).length === 0) return;
+    for (const descendant of descendantsOf(pid)) raise(descendant, this.#raised);
   }
 }
 
-/** Where there is no /proc, nothing can be raised either. */
-function readOwn(): number {
+/** Does nothing for a program that has ended, or that belongs to another user (execve(2)). */
+function raise(pid: number, value: Uint8Array<ArrayBuffer>): void {
+  let file: Descriptor;
   try {
-    return Number(Deno.readTextFileSync(FILE));
+    file = openAt(AT_FDCWD, `/proc/${pid}/oom_score_adj`, Open.WriteOnly);
   } catch {
-    return HIGHEST;
+    return;
   }
-}
-
-function openOwn(): Descriptor | undefined {
-  try {
-    return openAt(AT_FDCWD, FILE, Open.WriteOnly);
-  } catch {
-    return undefined;
-  }
+  writeDescriptor(file, value);
+  closeDescriptor(file);
 }
 
 let shared: OomScore | undefined;

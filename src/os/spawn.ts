@@ -5,6 +5,7 @@ import { withInheritedDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
+import { oomScore } from "./oom_score.ts";
 import { killAndReap, ownChildren } from "./signals.ts";
 
 // glibc 2.29 or newer, for posix_spawn_file_actions_addchdir_np.
@@ -147,6 +148,7 @@ export function holdProcess(pid: number): StartedProcess {
     }
   }
   ownChildren.add(pid);
+  oomScore().started(pid);
   return { pid, descriptor };
 }
 

@@ -1,6 +1,8 @@
 import { peerPort, withSockets } from "../os/own_sockets.ts";
 
 const SHUT_RDWR = 2;
+/** In so many turns of this program's a connection could have become a WebSocket, however slow they are. */
+const TURNS = 10;
 
 /**
  * Closes connections to a port that do not become WebSockets in time. Deno's HTTP server waits for a
@@ -11,18 +13,20 @@ export class HandshakeWatch implements Disposable {
   readonly #port: number;
   readonly #upgraded = new Set<Deno.NetAddr>();
   readonly #examined = new Set<Deno.NetAddr>();
-  readonly #timer: number;
+  readonly #patienceMs: number;
+  #timer: number | undefined;
   /** The peers' ports of connections that were not WebSockets at the last look. */
   #suspects: ReadonlySet<number> = new Set();
 
   /**
    * @param port the one that the server listens on
-   * @param patienceMs how long a connection may take, in milliseconds; some get twice as long
+   * @param patienceMs how long a connection may take, in milliseconds; some get twice as long, and all
+   * get longer while this program is slow to answer
    */
   constructor(port: number, patienceMs: number) {
     this.#port = port;
-    this.#timer = setInterval(() => this.#look(), patienceMs);
-    Deno.unrefTimer(this.#timer);
+    this.#patienceMs = patienceMs;
+    this.#lookLater();
   }
 
   /** Notes that a connection has become a WebSocket. */
@@ -40,7 +44,20 @@ export class HandshakeWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+  }
+
+  /** Suspects have several turns, as a timer fires once in one at the most. */
+  #lookLater(): void {
+    const turns = this.#suspects.size > 0 ? TURNS : 1;
+    const wait = (left: number) => {
+      this.#timer = setTimeout(
+        () => left > 1 ? wait(left - 1) : this.#look(),
+        this.#patienceMs / turns,
+      );
+      Deno.unrefTimer(this.#timer);
+    };
+    wait(turns);
   }
 
   /** Closes overdue connections; two with the same peer's port, of different machines, are spared. */
@@ -54,5 +71,6 @@ export class HandshakeWatch implements Disposable {
       else suspects.add(port);
     });
     this.#suspects = suspects;
+    this.#lookLater();
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertObjectMatch, assertStringIncludes } from "@std/assert";
-import { run, shell, start } from "./support/commands.ts";
+import { base64 } from "./support/base64.ts";
+import { outcomeOf, run, shell, start } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
 import { isRecord } from "./support/inbox.ts";
 import { canLimitMemory, MemoryGroup } from "../support/memory_group.ts";
@@ -190,24 +191,37 @@ testInLittleMemory("forty commands that take more than there is", async (_, witn
   }));
 });
 
-/** What a command of an executor with this value has, and the executor has afterwards. */
-async function oomScores(own: number): Promise<{ command: number; executor: number }> {
+/** What a command that has started and its child have, and all that the executor had meanwhile. */
+async function oomScores(own: number): Promise<{ commands: string[]; executor: string[] }> {
   const enter = `echo ${own} > /proc/self/oom_score_adj && exec "$@"`;
   await using executor = await ListeningExecutor.start({
     launcher: ["/bin/sh", "-c", enter, "sh"],
   });
+  const file = `/proc/${executor.pid}/oom_score_adj`;
+  const look = new Deno.Command("/bin/sh", {
+    args: ["-c", `while read -r score < ${file}; do echo "$score"; done 2> /dev/null | uniq`],
+    stdout: "piped",
+  }).spawn();
+  const seen = new Response(look.stdout).text();
   await using client = await open(executor.url);
-  const { stdout } = await run(client, shell("a", "cat /proc/self/oom_score_adj"));
-  const kept = await Deno.readTextFile(`/proc/${executor.pid}/oom_score_adj`);
-  return { command: Number(stdout), executor: Number(kept) };
+  const script =
+    "read -r _; sleep 1000 & cat /proc/$$/oom_score_adj /proc/$!/oom_score_adj; kill $!";
+  const commands = await Promise.all(Array.from({ length: 20 }, async (_, index) => {
+    const processId = `${index}`;
+    await start(client, shell(processId, script, { pipeStdin: true }));
+    await client.request("process/write", { processId, chunk: base64("go\n"), writeId: "1" });
+    return outcomeOf(await client.events(processId)).stdout;
+  }));
+  await executor.endBy("SIGKILL");
+  return { commands: [...new Set(commands)], executor: (await seen).trim().split("\n") };
 }
 
 Deno.test({
-  name: "commands are ended before their executor when memory runs out, never after others",
+  name: "commands are ended before their executor when memory runs out, also while they start",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    assertEquals(await oomScores(0), { command: 500, executor: 0 });
-    assertEquals(await oomScores(700), { command: 800, executor: 700 });
-    assertEquals(await oomScores(1000), { command: 1000, executor: 1000 });
+    assertEquals(await oomScores(0), { commands: ["500\n500\n"], executor: ["0"] });
+    assertEquals(await oomScores(700), { commands: ["800\n800\n"], executor: ["700"] });
+    assertEquals(await oomScores(1000), { commands: ["1000\n1000\n"], executor: ["1000"] });
   },
 });

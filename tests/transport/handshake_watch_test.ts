@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { HandshakeWatch } from "../../src/transport/handshake_watch.ts";
 import { serveWebSocket } from "../../src/transport/websocket_server.ts";
 import { closing, openSocket } from "./test_server.ts";
 
@@ -38,6 +39,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a connection is not overdue because this program is slow",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const patienceMs = 100;
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using _watch = new HandshakeWatch(listener.addr.port, patienceMs);
+    using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+    using accepted = await listener.accept();
+    for (let turn = 0; turn < 4; turn++) {
+      busyFor(patienceMs);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    await client.write(new Uint8Array(1));
+    assertEquals(await accepted.read(new Uint8Array(1)), 1);
+    assertEquals(await client.read(new Uint8Array(1)), null);
+  },
+});
+
+Deno.test({
   name: "a connection is not overdue while it is found out who connects",
   ignore: Deno.build.os === "windows",
   async fn() {
@@ -67,4 +87,8 @@ Deno.test({
 async function ended(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(1000);
   while (await connection.read(buffer).catch(() => null) !== null);
+}
+
+function busyFor(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

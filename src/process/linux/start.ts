@@ -12,7 +12,6 @@ import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
 import { duplicate, growPipe, openForReading, openPipe } from "../../os/pipes.ts";
 import { sealedNullDevice } from "../../os/null_device.ts";
-import { oomScore } from "../../os/oom_score.ts";
 import { sharedPoller } from "../../os/epoll.ts";
 import { openPseudoTerminal, openTerminal } from "../../os/pseudo_terminal.ts";
 import {
@@ -39,7 +38,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
   try {
     const poller = sharedPoller();
     const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
-    const spawn = () => oomScore().raisedFor(() => spawnProgram(launch));
+    const spawn = () => spawnProgram(launch);
     const process = command.group === undefined ? spawn() : command.group.during(spawn);
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
@@ -184,7 +183,7 @@ function preparePseudoTerminal(
   return {
     ours: {
       input: duplicate(master),
-      outputs: [{ stream: "pty", descriptor: master }],
+      outputs: [{ stream: "pty", descriptor: master, name: terminalPath }],
     },
     childs: [],
     setup: [
@@ -213,7 +212,7 @@ function prepareOpenTerminal(
   return {
     ours: {
       input: duplicate(pair.master),
-      outputs: [{ stream: "pty", descriptor: pair.master }],
+      outputs: [{ stream: "pty", descriptor: pair.master, name: pair.terminalPath }],
     },
     childs: [terminal],
     setup: [0, 1, 2].map((number) => ({

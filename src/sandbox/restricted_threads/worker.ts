@@ -10,7 +10,6 @@ import {
 } from "../../os/thread_restrictions.ts";
 import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
 import { withoutCoreDumps } from "../../os/core_dumps.ts";
-import { oomScore } from "../../os/oom_score.ts";
 import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type {
@@ -24,7 +23,6 @@ import type {
 
 // A thread that restricts itself and from then on starts commands: what holds for it holds for them
 // (landlock(7), seccomp(2)). See restricted_group.ts.
-const score = oomScore();
 
 self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
   if (data.kind === "restrict") {
@@ -73,8 +71,7 @@ function restrictFiles({ governed, rules, ports, besides }: LandlockRestrictions
 
 function spawn(launch: ProgramLaunch): SpawnOutcome {
   try {
-    const start = () => withoutCoreDumps(() => launchProgram(launch));
-    return { kind: "started", pid: score.raisedFor(start) };
+    return { kind: "started", pid: withoutCoreDumps(() => launchProgram(launch)) };
   } catch (error) {
     if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
     throw error;
