@@ -75,6 +75,11 @@ export function withInheritedDescriptorLimit<T>(action: () => T): T {
   return lowering === undefined ? action() : lowering.during(action);
 }
 
+/** Does something at once for which this program's own limit has to be in force. */
+export function withOwnDescriptorLimit<T>(action: () => T): T {
+  return lowering === undefined ? action() : lowering.undone(action);
+}
+
 function set(limit: Uint8Array<ArrayBuffer>): boolean {
   return libc()?.prlimit(ITSELF, RLIMIT_NOFILE, limit, null) === 0;
 }

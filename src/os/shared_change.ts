@@ -43,6 +43,22 @@ export class SharedChange {
     }
   }
 
+  /**
+   * Does something while the change is undone. Whoever needs the change at that very moment goes
+   * without: only for what takes no time, and cannot be done otherwise.
+   */
+  undone<T>(action: () => T): T {
+    return this.#locked(() => {
+      const made = Atomics.load(this.#state, USERS) > 0;
+      if (made) this.#change.undo();
+      try {
+        return action();
+      } finally {
+        if (made) this.#change.make();
+      }
+    });
+  }
+
   /** Does something, and tells whether the change was made at any time meanwhile. */
   watch<T>(action: () => T): { readonly result: T; readonly changed: boolean } {
     const before = Atomics.load(this.#state, CHANGES);
@@ -51,13 +67,13 @@ export class SharedChange {
     return { result, changed: atBegin || Atomics.load(this.#state, CHANGES) !== before };
   }
 
-  /** For a moment: whoever holds the lock makes the change or undoes it, and no more. */
-  #locked(action: () => void): void {
+  /** For a moment: whoever holds the lock waits for nothing. */
+  #locked<T>(action: () => T): T {
     while (Atomics.compareExchange(this.#state, LOCK, FREE, TAKEN) !== FREE) {
       Atomics.wait(this.#state, LOCK, TAKEN);
     }
     try {
-      action();
+      return action();
     } finally {
       Atomics.store(this.#state, LOCK, FREE);
       Atomics.notify(this.#state, LOCK, 1);

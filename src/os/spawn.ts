@@ -1,7 +1,7 @@
 import { O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./c_strings.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { withInheritedDescriptorLimit } from "./descriptor_limit.ts";
+import { withInheritedDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
@@ -81,6 +81,7 @@ export class SpawnError extends Error {
 }
 
 const ENOENT = 2;
+const EBADF = 9;
 const EACCES = 13;
 const ENOTDIR = 20;
 
@@ -177,7 +178,7 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
   libc().posix_spawn_file_actions_addchdir_np(actions, cString(launch.cwd));
   for (const { number, source } of launch.descriptors) {
     const refused = source.kind === "copy"
-      ? libc().posix_spawn_file_actions_adddup2(actions, source.descriptor, number)
+      ? addCopy(actions, source.descriptor, number)
       : libc().posix_spawn_file_actions_addopen(
         actions,
         number,
@@ -190,6 +191,16 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
     throw new SpawnError(refused);
   }
   return actions;
+}
+
+/**
+ * The C library takes no descriptor that is past the limit, which another thread may have lowered to
+ * start a program.
+ */
+function addCopy(actions: Uint8Array<ArrayBuffer>, source: Descriptor, number: number): number {
+  const add = () => libc().posix_spawn_file_actions_adddup2(actions, source, number);
+  const refused = add();
+  return refused === EBADF ? withOwnDescriptorLimit(add) : refused;
 }
 
 function spawnAttributes(session: number): Uint8Array<ArrayBuffer> {
