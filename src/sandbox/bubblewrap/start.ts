@@ -127,23 +127,27 @@ type GateResult =
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
-  { portAccess, verify }: WrapperSetup,
+  { portAccess, starter, verify }: WrapperSetup,
   channels: WrapperChannels,
   limit: (firstProcess: number) => void,
 ): Promise<GateResult> {
+  const firstProcess = await channels.firstProcess();
+  if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+  const gated = starter?.group.gated;
+  gated?.enter(firstProcess);
   let relay: PortRelay | undefined;
   try {
-    const firstProcess = await channels.firstProcess();
-    if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
     limit(firstProcess);
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
     await verify(firstProcess);
-    channels.openGate();
-    return { kind: "done", relay };
   } catch (error) {
     relay?.[Symbol.dispose]();
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+  } finally {
+    gated?.leave(firstProcess);
   }
+  channels.openGate();
+  return { kind: "done", relay };
 }
 
 /** The sandbox's network is there before the command. */

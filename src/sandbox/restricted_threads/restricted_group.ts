@@ -5,6 +5,7 @@ import { Signal, signalProcess } from "../../os/signals.ts";
 import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
+import { GatedProcesses } from "../supervisor/gated_processes.ts";
 import type { SupervisorPolicy } from "../supervisor/policy.ts";
 import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
 import { WorkerThread } from "../worker_thread.ts";
@@ -88,6 +89,8 @@ interface PendingStart {
  * for as long as any process is left that a command has started.
  */
 export class RestrictedGroup implements Disposable {
+  /** What is started by the group and has not been let start commands yet. */
+  readonly gated = new GatedProcesses();
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
   readonly #starts = new Map<number, PendingStart>();
   /** Commands that have been started and have not ended. */
@@ -225,7 +228,7 @@ export class RestrictedGroup implements Disposable {
     const begin = async () => {
       try {
         await new Promise((resolve) => setTimeout(resolve));
-        const options = { listener, ruleset, policy, architecture };
+        const options = { listener, ruleset, policy, gated: this.gated, architecture };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {
         if (ruleset !== undefined) closeDescriptor(ruleset);

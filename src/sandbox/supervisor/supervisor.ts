@@ -2,6 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { openAlarm, raiseAlarm } from "../../os/alarm.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { WorkerThread } from "../worker_thread.ts";
+import type { GatedProcesses } from "./gated_processes.ts";
 import type { FromSupervisorThread, ToSupervisorThread } from "./messages.ts";
 import { Performer, performerChannel } from "./performer.ts";
 import type { SupervisorPolicy } from "./policy.ts";
@@ -51,6 +52,7 @@ export interface SupervisorOptions {
   /** Landlock's rules for what is done on behalf of commands, where they are under such rules. */
   readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
+  readonly gated: GatedProcesses;
   readonly architecture: Architecture;
 }
 
@@ -87,7 +89,7 @@ export class Supervisor implements Disposable {
    * @throws {Error} if a thread has failed
    */
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
-    const { listener, ruleset, policy, architecture } = options;
+    const { listener, ruleset, policy, gated, architecture } = options;
     const { decider } = threads;
     const alarm = openAlarm();
     if (ruleset === undefined) threads.endPerformer();
@@ -101,7 +103,14 @@ export class Supervisor implements Disposable {
         begun.push(threads.performer.next("begun"));
         threads.performer.tell({ kind: "perform", ruleset, channel });
       }
-      const supervision = { listener, alarm, policy, performer: channel, architecture };
+      const supervision = {
+        listener,
+        alarm,
+        policy,
+        gated: gated.memory,
+        performer: channel,
+        architecture,
+      };
       decider.tell({ kind: "supervise", supervision });
       await Promise.all(begun);
       return supervisor;
