@@ -40,6 +40,11 @@ declare module "@std/assert" {
   export function assertRejects(action: () => PromiseLike<unknown>): Promise<unknown>;
 }
 
+declare module "@std/async/abortable" {
+  /** Gives what the promise gives, or fails with the signal's reason as soon as that is aborted. */
+  export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
 declare module "@std/async/deadline" {
   export function deadline<T>(promise: Promise<T>, milliseconds: number): Promise<T>;
 }

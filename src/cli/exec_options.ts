@@ -1,7 +1,7 @@
 import type { Configuration } from "../config/configuration.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import { MAX_TIMEOUT_MS } from "../protocol/process.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
@@ -275,9 +275,9 @@ function jobOptions(
 function milliseconds(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;
-  if (milliseconds > 0 && milliseconds <= MAX_TIMEOUT_MS) return milliseconds;
+  if (milliseconds > 0 && milliseconds <= MAX_TIMER_MS) return milliseconds;
   throw new UsageError(
-    `${option}: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMEOUT_MS / 1000}`,
+    `${option}: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMER_MS / 1000}`,
   );
 }
 

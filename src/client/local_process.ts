@@ -1,4 +1,5 @@
 import { type ChildCommand, StartError } from "../process/child.ts";
+import { Deadline } from "../process/deadline.ts";
 import { commandEnvironment } from "../process/environment.ts";
 import { EventLog, type LogEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
@@ -73,16 +74,19 @@ class LocalProcess implements ExecProcess {
 
   static async start(processId: string, params: ParsedParams): Promise<LocalProcess> {
     const local = new LocalProcess(processId);
+    const { timeoutMs } = params;
     try {
       local.#process = await Process.start(
         localCommand(params),
         startChild,
         local.#log,
         (event) => local.#told(event),
+        {
+          deadline: timeoutMs === undefined
+            ? undefined
+            : new Deadline({ timeMs: timeoutMs, graceMs: TIMEOUT_GRACE_MS }),
+        },
       );
-      if (params.timeoutMs !== undefined) {
-        local.#process.limitTime(params.timeoutMs, TIMEOUT_GRACE_MS);
-      }
       return local;
     } catch (error) {
       throw error instanceof StartError

@@ -59,10 +59,8 @@ export async function dialTunnel(
   connect: Connector,
   signal: AbortSignal,
 ): Promise<Outside> {
-  if (route.kind === "direct") {
-    return outside(await dialAddresses(route.addresses, target.port, connect, signal));
-  }
-  const found = outside(await dialProxy(route.proxy, connect, signal));
+  const found = outside(await dialServer(target, route, connect, signal));
+  if (route.kind === "direct") return found;
   try {
     await openThroughProxy(found, target, route.proxy);
     return found;
@@ -73,8 +71,20 @@ export async function dialTunnel(
   }
 }
 
+/** Connects to whom a request for a target is sent. @throws {DialError} */
+export async function dialServer(
+  target: Target,
+  route: Route,
+  connect: Connector,
+  signal: AbortSignal,
+): Promise<ByteStream> {
+  return route.kind === "direct"
+    ? await dialAddresses(route.addresses, target.port, connect, signal)
+    : await dialProxy(route.proxy, connect, signal);
+}
+
 /** Connects to a proxy of the executor's own, wherever it is. @throws {DialError} */
-export async function dialProxy(
+async function dialProxy(
   { host, port }: Proxy,
   connect: Connector,
   signal: AbortSignal,

@@ -1,5 +1,6 @@
-import { type Connector, DialError, dialTunnel } from "./dial.ts";
-import { type Inside, type ProxyContext, serveHttp } from "./http_proxy.ts";
+import { admit, type Inside, type ProxyContext } from "./admission.ts";
+import { type Connector, dialTunnel } from "./dial.ts";
+import { serveHttp } from "./http_proxy.ts";
 import {
   authorityOf,
   type Denial,
@@ -118,19 +119,12 @@ async function serveSocks(inside: Inside, context: ProxyContext): Promise<void> 
   if (request.kind === "refused") return await answerSocks(stream, request.reply);
   const { host, port } = request;
   const target: Target = { protocol: "socks5_tcp", host, port };
-  const verdict = await context.judge(target);
-  if (verdict.kind !== "allowed") {
-    const denied = verdict.kind === "denied";
+  const admission = await admit(target, context, dialTunnel);
+  if (admission.kind !== "admitted") {
+    const denied = admission.kind === "denied";
     return await answerSocks(stream, denied ? SocksReply.NotAllowed : SocksReply.HostUnreachable);
   }
-  let outside;
-  try {
-    outside = await dialTunnel(target, verdict.route, context.connect, context.signal);
-  } catch (error) {
-    if (!(error instanceof DialError)) throw error;
-    return await answerSocks(stream, SocksReply.HostUnreachable);
-  }
-  context.reached(target);
+  const { outside } = admission;
   try {
     await answerSocks(stream, SocksReply.Succeeded);
     await tunnel(inside, outside, host, (name) => context.asksForOther(target, name));

@@ -1,3 +1,5 @@
+import { concat } from "@std/bytes/concat";
+
 /** A connection, as far as the proxy needs one; those of the runtime are such. */
 export interface ByteStream {
   /** Reads at least one byte; null when the other side sends no more. */
@@ -49,7 +51,7 @@ export class StreamReader {
     }
     this.#unread = this.#unread.length === 0
       ? buffer.subarray(0, count)
-      : concatenated(this.#unread, buffer.subarray(0, count));
+      : concat([this.#unread, buffer.subarray(0, count)]);
     return true;
   }
 
@@ -71,11 +73,4 @@ export class StreamReader {
     if (this.#unread.length === 0 && !await this.more()) return undefined;
     return this.take(max);
   }
-}
-
-function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(first.length + second.length);
-  joined.set(first);
-  joined.set(second, first.length);
-  return joined;
 }

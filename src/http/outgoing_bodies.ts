@@ -1,4 +1,5 @@
 import { invalidParams } from "../protocol/errors.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
 
 /** Where the notifications with the pieces of bodies go. */
 export interface BodySink {
@@ -101,9 +102,6 @@ export class OutgoingBody implements Disposable {
   }
 }
 
-/** The longest delay of a timer, in milliseconds: 25 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /**
  * The end of a request: its deadline, the end of its client's connection, or its disposal. Each aborts
  * the signal, which closes what the request has opened.
@@ -121,7 +119,7 @@ export class RequestEnd implements Disposable {
   constructor(clientEnd: AbortSignal, timeoutMs: number | undefined) {
     this.signal = AbortSignal.any([clientEnd, this.#controller.signal]);
     if (timeoutMs === 0) this.#controller.abort();
-    if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
+    if (timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS) {
       this.#timer = setTimeout(() => this.#controller.abort(), timeoutMs);
     }
   }

@@ -1,3 +1,5 @@
+import { concat } from "@std/bytes/concat";
+
 /**
  * Texts of the system as JavaScript has them. Names and values are bytes to Unix, nearly always UTF-8:
  * a byte that is not stands as a surrogate without a partner, U+DC00 and its value, as in Python
@@ -36,13 +38,7 @@ export function encodeOsString(text: string): Uint8Array<ArrayBuffer> {
       ? Uint8Array.of(escaped)
       : encoder.encode(character);
   });
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
+  return concat(parts);
 }
 
 /** The text for people, with U+FFFD for what is not UTF-8. */

@@ -52,6 +52,11 @@ export function parentOf(pid: number): number {
   return processStatus(pid)?.parent ?? 0;
 }
 
+/** Whether a process has not ended. One that cannot be looked at is taken to run. */
+export function isRunning(pid: number): boolean {
+  return processStatus(pid)?.zombie !== true;
+}
+
 /** What a link below /proc leads to; undefined when its process is gone or is not to be looked at. */
 export function readProcLink(path: string): string | undefined {
   try {

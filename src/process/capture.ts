@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import { concat } from "@std/bytes/concat";
 import type { ChildCommand } from "./child.ts";
 import type { ChildStarter } from "./process.ts";
 import type { ProcessKeeper } from "./process_keeper.ts";
@@ -9,6 +9,8 @@ export interface CaptureLimits {
   readonly patienceMs: number;
   /** How much it may write, in bytes. */
   readonly maxBytes: number;
+  /** Aborted when nobody wants the output any more. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -20,11 +22,12 @@ export interface CaptureLimits {
  */
 export async function capture(
   command: ChildCommand,
-  { patienceMs, maxBytes }: CaptureLimits,
+  { patienceMs, maxBytes, signal }: CaptureLimits,
   start: ChildStarter,
   keeper: ProcessKeeper,
   owner: object,
 ): Promise<Uint8Array | undefined> {
+  if (signal.aborted) return undefined;
   const pieces: Uint8Array[] = [];
   let size = 0;
   const exit = Promise.withResolvers<number>();
@@ -37,11 +40,19 @@ export async function capture(
     exited: exit.resolve,
     ended: () => {},
   });
-  keeper.started(child.pid, owner);
-  const patience = setTimeout(() => child.kill(), patienceMs);
+  keeper.started(child, owner);
+  const killLeft = keeper.killerOf(child.pid);
+  const kill = () => {
+    child.kill();
+    killLeft();
+  };
+  const patience = setTimeout(kill, patienceMs);
+  signal.addEventListener("abort", kill);
+  if (signal.aborted) kill();
   const exitCode = await exit.promise;
   clearTimeout(patience);
+  signal.removeEventListener("abort", kill);
   child.abandon();
   keeper.exited(child.pid);
-  return exitCode === 0 && size <= maxBytes ? new Uint8Array(Buffer.concat(pieces)) : undefined;
+  return exitCode === 0 && size <= maxBytes && !signal.aborted ? concat(pieces) : undefined;
 }

@@ -80,9 +80,18 @@ export interface ChildSandbox {
   readonly network?: NetworkReport | undefined;
 }
 
-/** A started command, leader of its own session and process group. */
-export interface Child {
+/** A command whose descendants can be told by what they write to. */
+export interface OutputsOwner {
   readonly pid: number;
+  /**
+   * The pipes or the terminal that it was given to write to and that are open, by the kernel's names:
+   * only its descendants have the same. Missing where that is not known.
+   */
+  outputNames?(): readonly string[];
+}
+
+/** A started command, leader of its own session and process group. */
+export interface Child extends OutputsOwner {
   /** Missing when the command is not sandboxed. */
   readonly sandbox?: ChildSandbox;
   /**
@@ -98,8 +107,8 @@ export interface Child {
   resume(): void;
   /** Sends SIGINT to the process group. */
   interrupt(): void;
-  /** Sends SIGTERM to the process group. */
-  requestEnd(): void;
+  /** Sends SIGTERM to the process group. Returns whether the command itself still ran. */
+  requestEnd(): boolean;
   /** Sends SIGHUP to the process group. */
   hangUp(): void;
   /** Kills the process group and every descendant that left it. */

@@ -1,7 +1,8 @@
 import { type ControlGroup, ControlGroups, type GroupLimits } from "../os/control_groups.ts";
 import { type GroupController } from "../os/control_hierarchies.ts";
 import type { ExceededLimit } from "../protocol/process.ts";
-import { type Child, StartError } from "./child.ts";
+import { StartError } from "./child.ts";
+import { Deadline } from "./deadline.ts";
 import type { ChildStarter } from "./process.ts";
 import type { DirectoryKeeper, ProcessKeeper } from "./process_keeper.ts";
 
@@ -21,7 +22,7 @@ export interface CommandLimits {
 
 /** What whoever limits commands has to know. */
 export interface LimiterOptions {
-  readonly keeper: Pick<ProcessKeeper, "killLeftBy">;
+  readonly keeper: Pick<ProcessKeeper, "killerOf">;
   /** How long commands have to end once their time is up, in milliseconds. */
   readonly graceMs: number;
 }
@@ -72,21 +73,23 @@ export class CommandLimiter implements Disposable {
   limited(start: ChildStarter, options: LimiterOptions): ChildStarter {
     return async (command, observer) => {
       const group = this.#makeGroup();
-      const clock = new Clock(this.#limits.time, options, group);
+      let deadline: Deadline | undefined;
       const release = () => group && this.#groups?.release(group);
       try {
         const child = await start({ ...command, group }, {
           output: (stream, bytes) => observer.output(stream, bytes),
           exited: (exitCode) => {
-            clock.exited();
-            observer.exited(exitCode, clock.isUp ? "time" : exceededLimit(exitCode, group));
+            deadline?.exited();
+            const limit = deadline?.reached ? "time" : exceededLimit(exitCode, group);
+            observer.exited(exitCode, limit);
           },
           ended: () => {
             release();
             observer.ended();
           },
         });
-        clock.start(child);
+        deadline = this.#deadline(options, group);
+        deadline?.started(child);
         return child;
       } catch (error) {
         release();
@@ -98,6 +101,19 @@ export class CommandLimiter implements Disposable {
   /** Removes the control groups, in which nothing may run any more. */
   [Symbol.dispose](): void {
     this.#groups?.[Symbol.dispose]();
+  }
+
+  /** Begins to run when a command has started. */
+  #deadline({ keeper, graceMs }: LimiterOptions, group?: ControlGroup): Deadline | undefined {
+    const { time } = this.#limits;
+    if (time === undefined) return undefined;
+    return new Deadline({ timeMs: time * 1000, graceMs }, (pid) => {
+      const killLeft = keeper.killerOf(pid);
+      return () => {
+        killLeft();
+        group?.kill();
+      };
+    });
   }
 
   #makeGroup(): ControlGroup | undefined {
@@ -121,49 +137,4 @@ function exceededLimit(
   if (exitCode === 0 || group === undefined) return undefined;
   const exceeded = group.exceeded();
   return (["memory", "processes"] as const).find((limit) => exceeded.has(CONTROLLERS[limit]));
-}
-
-/** Ends a command whose time is up: SIGTERM, and after the grace SIGKILL for all that it started. */
-class Clock {
-  readonly #seconds: number | undefined;
-  readonly #options: LimiterOptions;
-  readonly #group: ControlGroup | undefined;
-  #timer: number | undefined;
-  #up = false;
-  #exited = false;
-
-  constructor(
-    seconds: number | undefined,
-    options: LimiterOptions,
-    group: ControlGroup | undefined,
-  ) {
-    this.#seconds = seconds;
-    this.#options = options;
-    this.#group = group;
-  }
-
-  /** Whether the command was told to end. */
-  get isUp(): boolean {
-    return this.#up;
-  }
-
-  start(child: Child): void {
-    if (this.#seconds === undefined || this.#exited) return;
-    this.#timer = setTimeout(() => this.#timeIsUp(child), this.#seconds * 1000);
-  }
-
-  exited(): void {
-    this.#exited = true;
-    clearTimeout(this.#timer);
-    if (this.#up) this.#group?.kill();
-  }
-
-  #timeIsUp(child: Child): void {
-    this.#up = true;
-    child.requestEnd();
-    this.#timer = setTimeout(() => {
-      child.kill();
-      this.#options.keeper.killLeftBy(child.pid);
-    }, this.#options.graceMs);
-  }
 }

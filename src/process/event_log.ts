@@ -1,5 +1,6 @@
 import type { ExceededLimit, OutputStream, ReadAnswer } from "../protocol/process.ts";
 import type { NetworkReport } from "../protocol/process.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
 import { type RetainedChunk, RetainedOutput } from "./retained_output.ts";
 import { type Retainer, RetentionPool } from "./retention_pool.ts";
 import type { Spool } from "./spool.ts";
@@ -123,6 +124,7 @@ export class EventLog implements Retainer {
     this.#closed = { kind: "closed", seq: ++this.#lastSeq };
     this.#output.seal();
     this.#pool.closed(this);
+    this.#spool?.seal();
     this.#wake();
     return this.#closed;
   }
@@ -262,6 +264,3 @@ export function networkMembers(
     ...reached.length === 0 ? {} : { networkReached: [...reached] },
   };
 }
-
-/** The longest that setTimeout can wait, about 25 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;

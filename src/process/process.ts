@@ -2,6 +2,7 @@ import { invalidRequest } from "../protocol/errors.ts";
 import type { ExceededLimit, ProcessSignal, WriteStatus } from "../protocol/process.ts";
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { Child, ChildCommand, ChildObserver } from "./child.ts";
+import type { Deadline } from "./deadline.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 import { Quota } from "./quota.ts";
 import { EventLog, type LogEvent } from "./event_log.ts";
@@ -24,6 +25,14 @@ export type ChildStarter = (command: ChildCommand, observer: ChildObserver) => P
 /** Told of everything that happens to a process, in order. */
 export type ProcessObserver = (event: LogEvent) => void;
 
+/** What a process may have besides its command; each is missing where it has a limit of its own. */
+export interface ProcessOptions {
+  /** What all processes that share it may have waiting. @default its own */
+  readonly inputBytes?: Quota | undefined;
+  /** Ends it when its time is up. It is the process's from then on. @default nothing does */
+  readonly deadline?: Deadline | undefined;
+}
+
 /** How a command has ended. */
 interface Exit {
   readonly exitCode: number;
@@ -36,6 +45,7 @@ export class Process {
   readonly log: EventLog;
   readonly #observer: ProcessObserver;
   readonly #inputBytes: Quota;
+  readonly #deadline: Deadline | undefined;
   /** Whether it runs on a pseudo-terminal. */
   readonly onTerminal: boolean;
   readonly #hasStdin: boolean;
@@ -45,8 +55,6 @@ export class Process {
   #outcome: ProcessOutcome | undefined;
   #unwrittenBytes = 0;
   #paused = false;
-  #timeout: number | undefined;
-  #timedOut = false;
   /** The exit while it is not told yet. */
   #unsettledExit: Exit & { readonly timer: number } | undefined;
 
@@ -54,9 +62,10 @@ export class Process {
     command: ChildCommand,
     log: EventLog,
     observer: ProcessObserver,
-    inputBytes: Quota,
+    { inputBytes = new Quota(REFUSED_UNWRITTEN_BYTES), deadline }: ProcessOptions,
   ) {
     this.#inputBytes = inputBytes;
+    this.#deadline = deadline;
     this.log = log;
     this.#observer = observer;
     this.onTerminal = command.stdio.kind === "pty";
@@ -66,7 +75,6 @@ export class Process {
   /**
    * Starts a command. The process is handed out before the first event is told.
    *
-   * @param inputBytes what all processes that share it may have waiting. @default its own
    * @throws {StartError} when the operating system refuses
    */
   static async start(
@@ -74,18 +82,24 @@ export class Process {
     start: ChildStarter,
     log: EventLog,
     observer: ProcessObserver,
-    inputBytes: Quota = new Quota(REFUSED_UNWRITTEN_BYTES),
+    options: ProcessOptions = {},
   ): Promise<Process> {
-    const process = new Process(command, log, observer, inputBytes);
-    process.#child = await start(command, {
-      output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
-      exited: (exitCode, limit) => process.#exited(exitCode, limit),
-      ended: () => {
-        process.#settleExit();
-        observer(log.appendClosed());
-      },
-    });
-    return process;
+    const process = new Process(command, log, observer, options);
+    try {
+      const child = process.#child = await start(command, {
+        output: (stream, bytes) => observer(log.appendOutput(stream, bytes)),
+        exited: (exitCode, limit) => process.#exited(exitCode, limit),
+        ended: () => {
+          process.#settleExit();
+          observer(log.appendClosed());
+        },
+      });
+      options.deadline?.started(child);
+      return process;
+    } catch (error) {
+      options.deadline?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The operating system's id of the process. */
@@ -149,23 +163,11 @@ export class Process {
       case "interrupt":
         return this.#child?.interrupt();
       case "terminate":
-        return this.#child?.requestEnd();
+        this.#child?.requestEnd();
+        return;
       case "hangup":
         return this.#child?.hangUp();
     }
-  }
-
-  /**
-   * Asks the process group to end (SIGTERM) once it has run for so long, and kills it after the grace.
-   * Its exit tells so. To be called once. All times in milliseconds.
-   */
-  limitTime(timeoutMs: number, graceMs: number): void {
-    if (!this.running) return;
-    this.#timeout = setTimeout(() => {
-      this.#timedOut = true;
-      this.#child?.requestEnd();
-      this.#timeout = setTimeout(() => this.end("terminated"), graceMs);
-    }, timeoutMs);
   }
 
   /** Kills the process with its group. Returns whether it was running. */
@@ -207,7 +209,7 @@ export class Process {
 
   /** Stops listening; nothing is told any more. */
   abandon(): void {
-    clearTimeout(this.#timeout);
+    this.#deadline?.[Symbol.dispose]();
     clearTimeout(this.#unsettledExit?.timer);
     this.#child?.abandon();
   }
@@ -217,7 +219,7 @@ export class Process {
    * may still say so, it waits for them a little.
    */
   #exited(exitCode: number, limit: ExceededLimit | undefined): void {
-    clearTimeout(this.#timeout);
+    this.#deadline?.exited();
     this.#outcome ??= "exited";
     const settled = exitCode === 0 || this.#child?.sandbox === undefined;
     const denied = !settled && this.#isDenial(exitCode);
@@ -242,7 +244,7 @@ export class Process {
     const details = {
       limitExceeded: limit,
       network: this.#child?.sandbox?.network,
-      timedOut: this.#timedOut,
+      timedOut: this.#deadline?.reached ?? false,
     };
     this.#observer(this.log.appendExited(exitCode, denied, details));
   }

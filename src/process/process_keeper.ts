@@ -1,11 +1,12 @@
 import { log } from "../log/log.ts";
+import type { OutputsOwner } from "./child.ts";
 import { Watchdog } from "./watchdog.ts";
 import { Orphans } from "./linux/orphans.ts";
 
 /** Answers for the operating system's processes of all sessions, and for what they leave behind. */
 export interface ProcessKeeper {
   /** A command was started, leader of its own session (setsid(2)). */
-  started(pid: number, owner: object): void;
+  started(command: OutputsOwner, owner: object): void;
   /** A command has ended, its descendants perhaps not. */
   exited(pid: number): void;
   /** Asks whatever commands left behind to end, as a system that shuts down does (SIGTERM). */
@@ -16,8 +17,11 @@ export interface ProcessKeeper {
   readonly leftBehind: number;
   /** How many of them one owner's commands left behind. */
   leftBehindOf(owner: object): number;
-  /** Kills whatever descends from a command that has just been killed. */
-  killLeftBy(pid: number): void;
+  /**
+   * What kills whatever descends from a command, once that has ended or was killed. To be asked for
+   * while the command runs.
+   */
+  killerOf(pid: number): () => void;
   /**
    * Kills whatever an owner's commands left behind. No more of them are started. Returns how many
    * processes there were, their descendants not counted.
@@ -77,8 +81,8 @@ class LinuxKeeper implements ProcessKeeper {
     };
   }
 
-  started(pid: number, owner: object): void {
-    this.#orphans.started(pid, owner);
+  started(command: OutputsOwner, owner: object): void {
+    this.#orphans.started(command, owner);
   }
 
   exited(): void {
@@ -101,8 +105,8 @@ class LinuxKeeper implements ProcessKeeper {
     return this.#orphans.countOf(owner);
   }
 
-  killLeftBy(pid: number): void {
-    this.#orphans.killLeftBy(pid);
+  killerOf(pid: number): () => void {
+    return this.#orphans.killerOf(pid);
   }
 
   killAllOf(owner: object): number {
@@ -126,7 +130,7 @@ class WatchedProcesses implements ProcessKeeper {
     this.#watchdog = watchdog;
   }
 
-  started(pid: number): void {
+  started({ pid }: OutputsOwner): void {
     this.#watchdog.watchOver(pid);
   }
 
@@ -146,7 +150,9 @@ class WatchedProcesses implements ProcessKeeper {
     return 0;
   }
 
-  killLeftBy(): void {}
+  killerOf(): () => void {
+    return () => {};
+  }
 
   killAllOf(): number {
     return 0;
@@ -176,7 +182,9 @@ class UnattendedProcesses implements ProcessKeeper {
     return 0;
   }
 
-  killLeftBy(): void {}
+  killerOf(): () => void {
+    return () => {};
+  }
 
   killAllOf(): number {
     return 0;

@@ -1,6 +1,6 @@
 /** Output that is retained, of which some can be dropped to make room. */
 export interface Retainer {
-  /** About what it takes of memory, in bytes. */
+  /** About what it takes, in the pool's unit. */
   readonly cost: number;
   /** Drops the oldest until it takes no more than so many bytes. */
   shrink(cost: number): void;
@@ -17,28 +17,38 @@ export class RetentionPool {
   readonly #open = new Set<Retainer>();
   /** In the order in which they were closed. */
   readonly #closed = new Set<Retainer>();
+  /** Those that will retain nothing more, or only what they have now in another form. */
+  readonly #finished = new WeakSet<Retainer>();
   #cost = 0;
 
-  /** @param limit in bytes. @default none */
+  /** @param limit in bytes, or in another unit that all costs have. @default none */
   constructor(limit = Infinity) {
     this.#limit = limit;
   }
 
-  /** What is retained, in bytes. */
+  /** What is retained, in the same unit. */
   get cost(): number {
     return this.#cost;
   }
 
-  /** Somebody retains more or less than before. @param difference in bytes */
+  /** Whether somebody who retains nothing yet can have something, without a loss to what runs. */
+  get hasRoom(): boolean {
+    return this.#cost < this.#limit || this.#closed.size > 0;
+  }
+
+  /** Somebody retains more or less than before. @param difference in the same unit */
   changed(retainer: Retainer, difference: number): void {
     this.#cost += difference;
-    if (difference > 0 && !this.#closed.has(retainer)) this.#open.add(retainer);
+    if (difference > 0) {
+      (this.#finished.has(retainer) ? this.#closed : this.#open).add(retainer);
+    }
     if (retainer.cost === 0) this.#forget(retainer);
     if (difference > 0 && this.#cost > this.#limit) this.#makeRoom(retainer);
   }
 
-  /** Somebody will retain nothing more. */
+  /** Somebody's process has ended: its output may go before that of the others. */
   closed(retainer: Retainer): void {
+    this.#finished.add(retainer);
     if (this.#open.delete(retainer)) this.#closed.add(retainer);
   }
 
@@ -50,6 +60,7 @@ export class RetentionPool {
   /** A fair share for everyone is looked for only when the newest has no more than that. */
   #makeRoom(newest: Retainer): void {
     for (const retainer of this.#closed) {
+      if (retainer === newest) continue;
       retainer.shrink(0);
       if (this.#cost <= this.#limit) return;
     }

@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import type { Environment } from "../os/environment.ts";
 import type { ChildCommand } from "./child.ts";
 
@@ -6,6 +7,13 @@ export interface SnapshotRequest {
   /** What shares the snapshot. */
   readonly scopeId: string;
   readonly shell: { readonly name: string; readonly path: string };
+  /** What else the startup files may depend on. */
+  readonly key: string;
+  /** The variables that the client gave: startup files do not change them. */
+  readonly own: Environment;
+  readonly capture: Capture;
+  /** Aborted when the command is not to wait for a snapshot any more. */
+  readonly signal: AbortSignal;
 }
 
 /** What a command wrote to its standard output, if it ended with 0 and in time. */
@@ -44,24 +52,22 @@ export class ShellSnapshots {
   /**
    * The command that does the same without running the shell's startup files, once they have been
    * run for it; or the command itself where that cannot be had.
-   *
-   * @param key what else the startup files may depend on
-   * @param own the variables that the client gave: startup files do not change them
    */
   async restored(
     command: ChildCommand,
-    { scopeId, shell }: SnapshotRequest,
-    key: string,
-    own: Environment,
-    capture: Capture,
+    { scopeId, shell, key, own, capture, signal }: SnapshotRequest,
   ): Promise<ChildCommand> {
     const [program, flag, script, ...rest] = command.argv;
     if (shell.name !== "bash" || program !== shell.path || flag !== "-lc") return command;
     if (script === undefined || command.arg0 !== undefined) return command;
     const files = await startupFiles(command.env.HOME);
-    const snapshot = await this.#get(
-      JSON.stringify([scopeId, shell.path, command.cwd, key, files]),
-      () => take(command, capture),
+    const snapshot = await unlessAborted(
+      this.#get(
+        JSON.stringify([scopeId, shell.path, command.cwd, key, files]),
+        signal,
+        () => take(command, capture),
+      ),
+      signal,
     );
     if (snapshot === undefined) return command;
     const pieces = piecesOf(snapshot.commands);
@@ -76,20 +82,35 @@ export class ShellSnapshots {
     };
   }
 
+  /** @param signal of whoever takes it: what was given up is taken again for the next */
   #get(
     key: string,
+    signal: AbortSignal,
     take: () => Promise<Snapshot | undefined>,
   ): Promise<Snapshot | undefined> {
     const known = this.#taken.get(key);
     if (known !== undefined) return known;
     const taking = take().catch(() => undefined);
     this.#taken.set(key, taking);
+    const forget = () => {
+      if (this.#taken.get(key) === taking) this.#taken.delete(key);
+    };
+    signal.addEventListener("abort", forget);
+    taking.finally(() => signal.removeEventListener("abort", forget));
     for (const oldest of this.#taken.keys()) {
       if (this.#taken.size <= MAX_SNAPSHOTS) break;
       this.#taken.delete(oldest);
     }
     return taking;
   }
+}
+
+/** What a promise gives, or undefined as soon as the signal is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return await abortable(promise, signal).catch((error) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
 }
 
 async function take(command: ChildCommand, capture: Capture): Promise<Snapshot | undefined> {

@@ -3,12 +3,14 @@ import { errorFields } from "../log/fields.ts";
 import { log, logSeldom } from "../log/log.ts";
 import type { OutputStream } from "../protocol/process.ts";
 import { type RetainedChunk, STREAMS } from "./retained_output.ts";
-import type { Retainer, RetentionPool } from "./retention_pool.ts";
+import { type Retainer, RetentionPool } from "./retention_pool.ts";
 
 /** The size of a file at which another one is begun, so that the oldest output can be dropped. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** Of so many files, one may be dropped. */
 const FILES = 8;
+/** Files that are open at the most: each is a descriptor, of which commands need some too. */
+const MAX_FILES = 256;
 /** What a chunk has before its bytes: their number times the number of streams, plus its stream. */
 const HEADER_BYTES = 4;
 /** What files are called as long as they have names. */
@@ -21,19 +23,22 @@ const GROUP_AND_OTHERS = 0o077;
  */
 export class SpoolDirectory {
   readonly #places: readonly string[];
-  readonly #pool: RetentionPool;
+  /** What all files hold, and how many there are. */
+  readonly pools: SpoolPools;
   readonly #fileBytes: number;
   #path: string | undefined;
 
   /**
    * @param places paths of which the first is taken that can be had privately
-   * @param pool limits what all files together hold
-   * @param limitBytes that limit, in bytes
+   * @param limitBytes what all files together hold at the most, in bytes
+   * @param maxFiles how many of them are open at the most. @default 256
    */
-  constructor(places: readonly string[], pool: RetentionPool, limitBytes: number) {
+  constructor(places: readonly string[], limitBytes: number, maxFiles: number = MAX_FILES) {
     this.#places = places;
-    this.#pool = pool;
-    this.#fileBytes = Math.min(FILE_BYTES, Math.ceil(limitBytes / FILES));
+    this.pools = { bytes: new RetentionPool(limitBytes), files: new RetentionPool(maxFiles) };
+    // Half of the files can hold everything, as others are not full.
+    const least = Math.ceil(limitBytes / (maxFiles / 2));
+    this.#fileBytes = Math.max(least, Math.min(FILE_BYTES, Math.ceil(limitBytes / FILES)));
   }
 
   /** Whether there is a place for files. */
@@ -49,7 +54,7 @@ export class SpoolDirectory {
 
   /** The files of one process. */
   open(): Spool {
-    return new Spool(() => this.#create(), this.#pool, this.#fileBytes);
+    return new Spool(() => this.#create(), this.pools, this.#fileBytes);
   }
 
   /** @throws the system's error */
@@ -107,35 +112,43 @@ interface SpoolFile {
   size: number;
 }
 
+/** What all spools together have, kept within limits. */
+export interface SpoolPools {
+  readonly bytes: RetentionPool;
+  readonly files: RetentionPool;
+}
+
 /**
  * Output of one process in files, the oldest dropped first, a file at a time.
  *
  * Files are read and written at once, without waiting on other threads: they are local, and what is
  * read has mostly been written a moment before.
  */
-export class Spool implements Retainer {
+export class Spool {
   readonly #create: () => Deno.FsFile;
-  readonly #pool: RetentionPool;
+  readonly #pools: SpoolPools;
   readonly #fileBytes: number;
+  readonly #asBytes: Retainer;
+  readonly #asFiles: Retainer;
   #files: SpoolFile[] = [];
   #blocks: Block[] = [];
   #usable = true;
 
   /** @param create makes a file @param fileBytes the size at which another one is begun */
-  constructor(create: () => Deno.FsFile, pool: RetentionPool, fileBytes: number) {
+  constructor(create: () => Deno.FsFile, pools: SpoolPools, fileBytes: number) {
     this.#create = create;
-    this.#pool = pool;
+    this.#pools = pools;
     this.#fileBytes = fileBytes;
+    this.#asBytes = this.#retainer(() => this.#size);
+    this.#asFiles = this.#retainer(() => this.#files.length);
   }
 
-  /** Whether it takes output; it does not once files can no longer be written. */
+  /**
+   * Whether it takes output. It does not once files can no longer be written, nor as long as others
+   * have all files that there may be.
+   */
   get usable(): boolean {
-    return this.#usable;
-  }
-
-  /** What the files hold, in bytes. */
-  get cost(): number {
-    return this.#files.reduce((sum, { size }) => sum + size, 0);
+    return this.#usable && (this.#files.length > 0 || this.#pools.files.hasRoom);
   }
 
   /** The number of the newest chunk, or 0. */
@@ -156,7 +169,7 @@ export class Spool implements Retainer {
         const offset = file.size - bytes.length;
         const [firstSeq, lastSeq] = [first.seq, last.seq];
         this.#blocks.push({ firstSeq, lastSeq, file, offset, length: bytes.length });
-        this.#pool.changed(this, bytes.length);
+        this.#pools.bytes.changed(this.#asBytes, bytes.length);
         return;
       } catch (error) {
         if (this.#dropOldestFile()) continue;
@@ -177,13 +190,32 @@ export class Spool implements Retainer {
     }
   }
 
-  shrink(cost: number): void {
-    while (this.cost > cost && this.#dropOldestFile());
+  /** The process has ended: what it left may go before the output of others. */
+  seal(): void {
+    this.#pools.bytes.closed(this.#asBytes);
+    this.#pools.files.closed(this.#asFiles);
   }
 
   /** Drops everything. */
   clear(): void {
-    this.shrink(0);
+    while (this.#dropOldestFile());
+  }
+
+  /** What the files hold, in bytes. */
+  get #size(): number {
+    return this.#files.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Counts what it has in one unit. */
+  #retainer(count: () => number): Retainer {
+    return {
+      get cost() {
+        return count();
+      },
+      shrink: (cost) => {
+        while (count() > cost && this.#dropOldestFile());
+      },
+    };
   }
 
   #write(bytes: Uint8Array): SpoolFile {
@@ -191,6 +223,7 @@ export class Spool implements Retainer {
     if (file === undefined || file.size >= this.#fileBytes) {
       file = { handle: this.#create(), size: 0 };
       this.#files.push(file);
+      this.#pools.files.changed(this.#asFiles, 1);
     }
     file.handle.seekSync(file.size, Deno.SeekMode.Start);
     for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.handle.writeSync(rest));
@@ -204,7 +237,8 @@ export class Spool implements Retainer {
     if (oldest === undefined) return false;
     this.#blocks = this.#blocks.filter(({ file }) => file !== oldest);
     oldest.handle.close();
-    this.#pool.changed(this, -oldest.size);
+    this.#pools.bytes.changed(this.#asBytes, -oldest.size);
+    this.#pools.files.changed(this.#asFiles, -1);
     return true;
   }
 }

@@ -10,6 +10,7 @@ import {
   textRecord,
   unsignedInteger,
 } from "./schema_parts.ts";
+import { MAX_TIMER_MS } from "./timer.ts";
 import * as z from "zod/mini";
 
 /** The client's own name for a process, unique in its session. */
@@ -39,8 +40,6 @@ const MAX_SCOPE_BYTES = 256;
 const cells = z.int().check(z.gte(1), z.lte(65535));
 const terminalSize = { rows: cells, cols: cells };
 
-/** The longest that a timer can wait, almost 25 days, in milliseconds. */
-export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const shellSnapshot = z.object({
   /** Commands of the same scope share what the startup files did. */
   scopeId: z.string().check(
@@ -74,7 +73,7 @@ export const startParams = lazy(() =>
      * How long it may run, in milliseconds, an addition announced as capability `processTimeout`: then
      * its group gets SIGTERM, and after the executor's grace SIGKILL. Default: as long as it likes.
      */
-    timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMEOUT_MS))),
+    timeoutMs: optional(z.int().check(z.gte(1), z.lte(MAX_TIMER_MS))),
     networkProxy: optional(networkProxy),
     /** Kept for the client's own use, never interpreted. */
     metadata: optional(z.record(z.string(), z.unknown())),

@@ -23,6 +23,10 @@ export class SandboxedChild implements Child {
     this.#detour = detour;
   }
 
+  outputNames(): readonly string[] {
+    return this.#wrapper.outputNames?.() ?? [];
+  }
+
   /** Keeps output and exit back until {@linkcode letGo}, whoever resumes. */
   hold(): void {
     this.#held = true;
@@ -56,8 +60,8 @@ export class SandboxedChild implements Child {
     this.#detour.interrupt();
   }
 
-  requestEnd(): void {
-    this.#detour.requestEnd();
+  requestEnd(): boolean {
+    return this.#detour.requestEnd();
   }
 
   hangUp(): void {

@@ -8,15 +8,13 @@ import { internalError } from "../protocol/errors.ts";
 import type { SandboxContext, SandboxType } from "../protocol/sandbox.ts";
 import type { TransportKind } from "../transport/transport.ts";
 
-/** Who asked for a command. */
+/** Where commands come from. */
 export interface AuditedClient {
-  /** The id of the session, which is a credential and is not written. */
-  readonly sessionId: string;
-  readonly transport: TransportKind | undefined;
-  /** The client's address; undefined where it has none. */
-  readonly peer: string | undefined;
-  /** Whom its token names; undefined where it names nobody. */
-  readonly subject: string | undefined;
+  readonly kind?: TransportKind | undefined;
+  /** The client's address; missing where it has none. */
+  readonly peer?: string | undefined;
+  /** Whom its token names; missing where it names nobody. */
+  readonly subject?: string | undefined;
 }
 
 /** A command that somebody asked for. */
@@ -45,8 +43,8 @@ export type AuditedEnd =
     readonly age: number;
   };
 
-/** What takes down the end of a command whose start was written. */
-export type EndRecorder = (end: AuditedEnd) => void;
+/** A line of the log, but for its time. */
+type AuditRecord = Readonly<Record<string, unknown>>;
 
 /** The log cannot be opened. The message says why, without the path. */
 export class AuditLogError extends Error {}
@@ -95,38 +93,15 @@ export class AuditLog implements AsyncDisposable {
     }
   }
 
-  /**
-   * Writes that a command is about to start.
-   *
-   * @throws {RpcError} -32603 if that cannot be written and has to be
-   */
-  async starting(client: AuditedClient, command: AuditedCommand): Promise<EndRecorder> {
-    const { processId, argv, arg0, cwd, tty, sandbox } = command;
-    const session = createHash("sha256").update(client.sessionId).digest("hex")
-      .slice(0, SESSION_DIGITS);
-    const failure = await this.#append({
-      event: "start",
+  /** The trail of one session. @param sessionId is a credential and is not written */
+  ofSession(sessionId: string): SessionTrail {
+    const session = createHash("sha256").update(sessionId).digest("hex").slice(0, SESSION_DIGITS);
+    return new SessionTrail({
       session,
-      process: processId,
-      transport: client.transport,
-      peer: client.peer,
-      subject: client.subject,
       user: this.#user,
-      argv,
-      arg0,
-      cwd,
-      tty,
-      sandbox: sandbox ?? null,
+      required: this.#required,
+      append: (record) => this.#append(record),
     });
-    if (failure !== undefined && this.#required) {
-      throw internalError(
-        "commands are refused while the audit log, which this executor's administrator requires, " +
-          "cannot be written",
-        failure,
-      );
-    }
-    return (end) =>
-      void this.#append({ event: "end", session, process: processId, ...endMembers(end) });
   }
 
   /** Waits for what is under way. */
@@ -136,7 +111,7 @@ export class AuditLog implements AsyncDisposable {
   }
 
   /** Writes a line after those before it. Returns what kept it from that. */
-  #append(record: Readonly<Record<string, unknown>>): Promise<unknown> {
+  #append(record: AuditRecord): Promise<unknown> {
     const time = new Date().toISOString();
     const appended = this.#written.then(async () => {
       try {
@@ -181,6 +156,75 @@ export class AuditLog implements AsyncDisposable {
     this.#file = file;
     this.#identity = identity;
     this.#torn = false;
+  }
+}
+
+/** What the trail of a session needs of the log. */
+interface TrailOptions {
+  /** What the session is called in it. */
+  readonly session: string;
+  readonly user: string;
+  /** Whether commands whose start cannot be written are refused. */
+  readonly required: boolean;
+  /** Writes a line. Returns what kept it from that. */
+  append(record: AuditRecord): Promise<unknown>;
+}
+
+/** The commands of one session in the log. */
+export class SessionTrail {
+  readonly #options: TrailOptions;
+  /** Processes whose start was written and whose end was not. */
+  readonly #unended = new Set<string>();
+  #client: AuditedClient = {};
+
+  /** To be had of {@linkcode AuditLog.ofSession}. */
+  constructor(options: TrailOptions) {
+    this.#options = options;
+  }
+
+  /** Notes where the commands come from that are sent from now on. */
+  attached({ kind, peer, subject }: AuditedClient): void {
+    this.#client = { kind, peer, subject };
+  }
+
+  /**
+   * Writes that a command is about to start.
+   *
+   * @throws {RpcError} -32603 if that cannot be written and has to be
+   */
+  async starting(command: AuditedCommand): Promise<void> {
+    const { processId, argv, arg0, cwd, tty, sandbox } = command;
+    const { session, user, required } = this.#options;
+    const { kind, peer, subject } = this.#client;
+    const failure = await this.#options.append({
+      event: "start",
+      session,
+      process: processId,
+      transport: kind,
+      peer,
+      subject,
+      user,
+      argv,
+      arg0,
+      cwd,
+      tty,
+      sandbox: sandbox ?? null,
+    });
+    if (failure !== undefined && required) {
+      throw internalError(
+        "commands are refused while the audit log, which this executor's administrator requires, " +
+          "cannot be written",
+        failure,
+      );
+    }
+    this.#unended.add(processId);
+  }
+
+  /** Writes how a command has ended whose start was written, once. */
+  ended(processId: string, end: AuditedEnd): void {
+    if (!this.#unended.delete(processId)) return;
+    const { session } = this.#options;
+    void this.#options.append({ event: "end", session, process: processId, ...endMembers(end) });
   }
 }
 

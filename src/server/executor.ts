@@ -122,8 +122,7 @@ export class Executor {
       ),
       detachedLifeMs,
       maxDetachedLifeMs,
-      spoolDirectory: spool &&
-        new SpoolDirectory(spool.places, new RetentionPool(spool.limitBytes), spool.limitBytes),
+      spoolDirectory: spool && new SpoolDirectory(spool.places, spool.limitBytes),
       graceMs: options.graceMs ?? GRACE_MS,
       telemetry,
       audit: options.audit,
@@ -170,7 +169,7 @@ export class Executor {
           methods["session/end"],
           ({ sessionId }, { session, sessionOf }) => {
             const other = sessionOf(sessionId);
-            if (other === session) session.endsWithConnection = true;
+            if (other === session) session.retain({ endsWithConnection: true });
             else this.#sessions.end(other);
             return {};
           },

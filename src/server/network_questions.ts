@@ -4,6 +4,7 @@ import {
   type PolicyDecision,
   policyRequestResult,
 } from "../protocol/network_proxy.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
 import { type Answer, authorityOf, type Target } from "../egress/policy.ts";
 
 /** Questions that may wait for an answer, of all commands of a session. */
@@ -12,8 +13,6 @@ const MAX_PENDING = 256;
 const MAX_REMEMBERED = 4096;
 /** What the way to the client and back may take besides the time that the client has. */
 const TRANSPORT_MS = 5_000;
-/** The longest that setTimeout can wait, about 25 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const NO_ANSWER: Answer = { allow: false };
 

@@ -1,6 +1,7 @@
 import { log, logSeldom } from "../log/log.ts";
 import { capture, type CaptureLimits } from "../process/capture.ts";
 import type { ChildCommand } from "../process/child.ts";
+import { Deadline, type TimeLimit } from "../process/deadline.ts";
 import { EventLog, type ExitedEvent, type LogEvent } from "../process/event_log.ts";
 import { type ChildStarter, Process } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
@@ -13,7 +14,7 @@ import { internalError, invalidRequest } from "../protocol/errors.ts";
 import type { SandboxContext } from "../protocol/sandbox.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { CloseReason, TransportKind } from "../transport/transport.ts";
-import type { AuditLog, EndRecorder } from "./audit_log.ts";
+import type { AuditLog, SessionTrail } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
 import type { ClosedProcesses, Memory } from "./closed_processes.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
@@ -55,39 +56,71 @@ export interface SessionOptions {
   readonly audit?: AuditLog | undefined;
 }
 
+/** How a session is kept for its client. */
+export interface Retention {
+  /** Whether the client of the connection that it has now will not come back. */
+  readonly endsWithConnection: boolean;
+  /**
+   * How long it waits for its client while it has processes, in milliseconds. Undefined unless a
+   * client has asked for a time.
+   */
+  readonly waitsMs: number | undefined;
+  /** Whether output of processes that are started from now on is kept on disk. */
+  readonly onDisk: boolean;
+}
+
+/** How a process is started, and how long it may take. */
+export interface StartOptions {
+  /**
+   * Makes what starts it. The signal is aborted when the process itself must come at once, without
+   * what could be done before. @default the session's usual means
+   */
+  readonly starter?: ((hurry: AbortSignal) => ChildStarter) | undefined;
+  /** What the client asked for, to be taken down. */
+  readonly sandbox?: SandboxContext | undefined;
+  /** @default as long as it wants */
+  readonly timeLimit?: TimeLimit | undefined;
+}
+
+/** A process that is being started. */
+interface Starting {
+  /** Gives undefined if the start fails. */
+  readonly process: Promise<Process | undefined>;
+  readonly hurry: AbortController;
+}
+
 /** One client's processes, which outlive its connections. */
 export class Session {
   readonly id: string = crypto.randomUUID();
   /** What its shells' startup files did. */
   readonly shells: ShellSnapshots = new ShellSnapshots();
-  /** Whether the client has said that it will not come back. */
-  endsWithConnection = false;
-  /**
-   * How long it waits for its client while it has processes, in milliseconds. Undefined unless the
-   * client has asked for a time.
-   */
-  retentionMs: number | undefined;
-  /** Whether output of processes that are started from now on is kept on disk. */
-  retainsOnDisk = false;
   readonly #options: SessionOptions;
   readonly #processes = new Map<string, Process>();
-  /** Processes being started; a promise gives undefined if the start fails. */
-  readonly #starting = new Map<string, Promise<Process | undefined>>();
+  readonly #starting = new Map<string, Starting>();
   readonly #memories = new Set<Memory>();
   /** The names of processes that occupy a slot. */
   readonly #slotHolders = new Set<string>();
-  /** What takes down the ends of processes that have not ended. */
-  readonly #endRecorders = new Map<Process, EndRecorder>();
+  readonly #trail: SessionTrail | undefined;
   /** Asks the client about its commands' network. */
   readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
+  readonly #captures = new AbortController();
+  #retention: Retention = { endsWithConnection: false, waitsMs: undefined, onDisk: false };
   #sink: NotificationSink | undefined;
-  /** Where its client is, or was last. */
-  #client: Pick<NotificationSink, "kind" | "peer" | "subject"> = {};
   #paused = false;
-  #ended = false;
+  #state: "open" | "ending" | "ended" = "open";
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#trail = options.audit?.ofSession(this.id);
+  }
+
+  get retention(): Retention {
+    return this.#retention;
+  }
+
+  /** Changes how it is kept from now on. */
+  retain(change: Partial<Retention>): void {
+    this.#retention = { ...this.#retention, ...change };
   }
 
   get attached(): boolean {
@@ -99,16 +132,21 @@ export class Session {
     return this.#all().filter((process) => process.running).length;
   }
 
+  /** Whether some process has not told all that there is to tell. */
+  get hasNews(): boolean {
+    return this.#all().some(({ log }) => !log.closed);
+  }
+
   /** Whether it has no process, none that has ended either. */
   get empty(): boolean {
     return this.#processes.size + this.#starting.size === 0;
   }
 
-  /** Sends notifications to this sink from now on. */
+  /** Sends notifications to this sink from now on. What another client said of itself is over. */
   attach(sink: NotificationSink): void {
     this.#sink = sink;
-    const { kind, peer, subject } = sink;
-    this.#client = { ...kind === undefined ? {} : { kind }, peer, subject };
+    this.retain({ endsWithConnection: false });
+    this.#trail?.attached(sink);
     for (const memory of this.#memories) memory.startForgetting();
   }
 
@@ -151,26 +189,29 @@ export class Session {
   /**
    * Starts a process under an id that the client chose.
    *
-   * @param sandbox what the client asked for, to be taken down
-   * @throws {RpcError} -32600 when the name is taken, -32603 when too many processes run
+   * @throws {RpcError} -32600 when the name is taken or the session ends, -32603 when too many
+   * processes run
    * @throws {StartError} when the operating system refuses; the name is free again
    */
   async start(
     processId: string,
     command: ChildCommand,
-    startChild: ChildStarter = this.#options.startChild,
-    sandbox?: SandboxContext,
+    options: StartOptions = {},
   ): Promise<Process> {
+    this.requireOpen();
     if (this.find(processId) !== undefined) {
       throw invalidRequest(`process ${processId} already exists`);
     }
     this.#takeSlot(processId);
-    const started = this.#launchAudited(processId, command, startChild, sandbox);
-    this.#starting.set(processId, started.catch(() => undefined));
+    const hurry = new AbortController();
+    const started = this.#launch(processId, command, options, hurry);
+    this.#starting.set(processId, { process: started.catch(() => undefined), hurry });
     try {
       return await started;
     } catch (error) {
       this.#giveSlot(processId);
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#trail?.ended(processId, { kind: "failed", reason });
       throw error;
     } finally {
       this.#starting.delete(processId);
@@ -181,15 +222,20 @@ export class Session {
    * Runs a command that no client is told of, as one of its own.
    *
    * @param start what starts it, if not the usual means
-   * @returns as {@linkcode capture}; undefined at once if the session has ended
+   * @returns as {@linkcode capture}; undefined at once if the session ends
    */
   async capture(
     command: ChildCommand,
     limits: CaptureLimits,
     start: ChildStarter = this.#options.startChild,
   ): Promise<Uint8Array | undefined> {
-    if (this.#ended) return undefined;
-    return await capture(command, limits, start, this.#options.keeper, this);
+    const signal = AbortSignal.any([limits.signal, this.#captures.signal]);
+    return await capture(command, { ...limits, signal }, start, this.#options.keeper, this);
+  }
+
+  /** @throws {RpcError} -32600 once nothing may be started any more */
+  requireOpen(): void {
+    if (this.#state !== "open") throw invalidRequest(`session ${this.id} has ended`);
   }
 
   /** How it starts processes unless told otherwise. */
@@ -199,38 +245,64 @@ export class Session {
 
   /** The process of that name, or undefined; a promise while it is being started. */
   find(processId: string): Process | Promise<Process | undefined> | undefined {
-    return this.#processes.get(processId) ?? this.#starting.get(processId);
+    return this.#processes.get(processId) ?? this.#starting.get(processId)?.process;
   }
 
-  /** Kills a process and whatever descends from it. Returns whether it was running. */
-  terminate(process: Process): boolean {
-    const running = process.terminate();
-    if (running && process.pid !== undefined) this.#options.keeper.killLeftBy(process.pid);
-    return running;
+  /**
+   * Kills a process and whatever descends from it; one that is being started is started first, without
+   * what could be done before. Returns whether it was running.
+   */
+  terminate(processId: string): boolean | Promise<boolean> {
+    this.#starting.get(processId)?.hurry.abort();
+    const found = this.find(processId);
+    return found instanceof Promise
+      ? found.then((process) => this.#terminate(process))
+      : this.#terminate(found);
   }
 
-  /** Asks every running process to end, by SIGTERM. */
+  /** Asks every running process to end, by SIGTERM. Nothing is started any more. */
   requestEnd(): void {
+    this.#state = "ending";
+    this.#captures.abort();
     for (const process of this.#all()) process.requestEnd();
   }
 
-  /** Kills every process because the executor shuts down. The client is told of their ends. */
+  /** Kills every process, with what they left running. The client is told of their ends. */
   kill(): void {
     for (const process of this.#all()) process.end("shutdown");
+    this.#killLeft();
   }
 
-  /** Kills and forgets every process, with what they left running. */
-  end(): void {
-    this.#ended = true;
+  /**
+   * Kills and forgets every process, with what they left running.
+   *
+   * @param farewell why the connection of its client is closed, if it has one. @default it is not
+   */
+  end(farewell?: CloseReason): void {
+    this.#state = "ended";
+    this.#captures.abort();
+    if (farewell !== undefined) this.#sink?.close(farewell);
     this.#sink = undefined;
     this.questions.giveUp();
     for (const memory of this.#memories) this.#options.closedProcesses.forget(memory);
-    for (const process of this.#all()) {
-      this.#abandon(process);
+    for (const [processId, process] of this.#processes) {
+      this.#abandon(processId, process);
       process.log.clear();
     }
     this.#processes.clear();
     for (const processId of this.#slotHolders) this.#giveSlot(processId);
+    this.#killLeft();
+  }
+
+  #terminate(process: Process | undefined): boolean {
+    if (process?.pid === undefined) return false;
+    const killLeft = this.#options.keeper.killerOf(process.pid);
+    const running = process.terminate();
+    if (running) killLeft();
+    return running;
+  }
+
+  #killLeft(): void {
     const left = this.#options.keeper.killAllOf(this);
     if (left > 0) {
       log("info", "killed what commands had left in the background", { processes: left });
@@ -256,56 +328,52 @@ export class Session {
     return [...this.#processes.values()];
   }
 
-  async #launchAudited(
-    processId: string,
-    command: ChildCommand,
-    startChild: ChildStarter,
-    sandbox: SandboxContext | undefined,
-  ): Promise<Process> {
-    const { argv, arg0, cwd, stdio } = command;
-    const client = {
-      sessionId: this.id,
-      transport: this.#client.kind,
-      peer: this.#client.peer,
-      subject: this.#client.subject,
-    };
-    const audited = { processId, argv, arg0, cwd, tty: stdio.kind === "pty", sandbox };
-    const record = await this.#options.audit?.starting(client, audited);
-    try {
-      return await this.#launch(processId, command, startChild, record);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      record?.({ kind: "failed", reason });
-      throw error;
-    }
-  }
-
   async #launch(
     processId: string,
     command: ChildCommand,
-    startChild: ChildStarter,
-    record: EndRecorder | undefined,
+    { starter, sandbox, timeLimit }: StartOptions,
+    hurry: AbortController,
   ): Promise<Process> {
+    const { keeper, startChild, limited, retainedBytes, retentionPool, inputBytes } = this.#options;
+    using unused = new DisposableStack();
+    const deadline = timeLimit &&
+      unused.use(new Deadline(timeLimit, (pid) => keeper.killerOf(pid)));
+    deadline?.passing.addEventListener("abort", () => hurry.abort());
+    if (this.#trail !== undefined) {
+      const { argv, arg0, cwd, stdio } = command;
+      const tty = stdio.kind === "pty";
+      await this.#trail.starting({ processId, argv, arg0, cwd, tty, sandbox });
+    }
+    const start = this.#kept(starter?.(hurry.signal) ?? startChild);
     const process = await Process.start(
       command,
-      this.#options.limited?.(startChild) ?? startChild,
-      new EventLog(this.#options.retainedBytes, this.#options.retentionPool, this.#spool()),
+      limited?.(start) ?? start,
+      new EventLog(retainedBytes, retentionPool, this.#spool()),
       (event) => this.#tell(processId, event),
-      this.#options.inputBytes,
+      { inputBytes, deadline },
     );
-    if (record !== undefined) this.#endRecorders.set(process, record);
+    unused.move();
     this.#started(processId, process);
     return process;
   }
 
+  /** Has the keeper know what is started before anything else is done with it. */
+  #kept(start: ChildStarter): ChildStarter {
+    return async (command, observer) => {
+      const child = await start(command, observer);
+      this.#options.keeper.started(child, this);
+      return child;
+    };
+  }
+
   #spool(): Spool | undefined {
-    return this.retainsOnDisk ? this.#options.spoolDirectory?.open() : undefined;
+    return this.#retention.onDisk ? this.#options.spoolDirectory?.open() : undefined;
   }
 
   #started(processId: string, process: Process): void {
-    if (process.pid !== undefined) this.#options.keeper.started(process.pid, this);
-    if (this.#ended) return this.#abandon(process);
+    if (this.#state === "ended") return this.#abandon(processId, process);
     this.#processes.set(processId, process);
+    if (this.#state === "ending") process.requestEnd();
     if (this.#paused) process.pause();
   }
 
@@ -322,24 +390,23 @@ export class Session {
     this.questions.giveUp(processId);
     const process = this.#processes.get(processId);
     if (process === undefined) return;
-    this.#finished(process, event);
+    this.#finished(processId, process, event);
     if (process.pid !== undefined) this.#options.keeper.exited(process.pid);
   }
 
   /** Kills a process whose end nobody will hear of any more. */
-  #abandon(process: Process): void {
+  #abandon(processId: string, process: Process): void {
     const { running } = process;
     process.end("shutdown");
     process.abandon();
-    if (running) this.#finished(process);
+    if (running) this.#finished(processId, process);
   }
 
   /** Records the end of a process, once: at its exit, or when it is abandoned before. */
-  #finished(process: Process, exit?: ExitedEvent): void {
+  #finished(processId: string, process: Process, exit?: ExitedEvent): void {
     const { outcome = "exited", sandboxType, age } = process;
     this.#options.telemetry.processFinished(outcome, sandboxType, age);
-    this.#endRecorders.get(process)?.({ kind: "ended", exit, outcome, sandboxType, age });
-    this.#endRecorders.delete(process);
+    this.#trail?.ended(processId, { kind: "ended", exit, outcome, sandboxType, age });
   }
 
   #pause(): void {
@@ -353,7 +420,7 @@ export class Session {
       this.#memories.delete(memory);
       this.#processes.get(processId)?.log.clear();
       this.#processes.delete(processId);
-    }, { withoutEnd: this.retentionMs !== undefined });
+    }, { withoutEnd: this.#retention.waitsMs !== undefined });
     this.#memories.add(memory);
     if (this.attached) memory.startForgetting();
   }

@@ -2,6 +2,8 @@ import { delay } from "@std/async/delay";
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
 import { log, logSeldom } from "../log/log.ts";
 import type { InitializeParams } from "../protocol/lifecycle.ts";
+import { MAX_TIMER_MS } from "../protocol/timer.ts";
+import type { CloseReason } from "../transport/transport.ts";
 import { type NotificationSink, Session, type SessionOptions } from "./session.ts";
 
 /** The executor's options for sessions. */
@@ -103,18 +105,22 @@ export class Sessions {
   retain(session: Session, { sessionRetentionMs, retainOnDisk }: AskedRetention): AskedRetention {
     const { detachedLifeMs, maxDetachedLifeMs = detachedLifeMs, spoolDirectory } = this.#options;
     if (sessionRetentionMs !== undefined) {
-      session.retentionMs = Math.min(sessionRetentionMs, maxDetachedLifeMs);
+      session.retain({ waitsMs: Math.min(sessionRetentionMs, maxDetachedLifeMs) });
     }
     if (retainOnDisk !== undefined) {
-      session.retainsOnDisk = retainOnDisk && spoolDirectory?.available === true;
+      session.retain({ onDisk: retainOnDisk && spoolDirectory?.available === true });
     }
+    const { waitsMs, onDisk } = session.retention;
     return {
-      sessionRetentionMs: sessionRetentionMs && session.retentionMs,
-      retainOnDisk: retainOnDisk && session.retainsOnDisk,
+      sessionRetentionMs: sessionRetentionMs && waitsMs,
+      retainOnDisk: retainOnDisk && onDisk,
     };
   }
 
-  /** Ends a session at once, whoever has it: its processes are asked to end, then killed. */
+  /**
+   * Ends a session at once, whoever has it: its processes are asked to end, then killed. A client that
+   * has it learns of their ends, and then its connection is closed.
+   */
   end(session: Session): void {
     if (this.#sessions.has(session.id)) this.#expire(session);
   }
@@ -124,7 +130,7 @@ export class Sessions {
     session.detach(sink);
     if (session.attached || this.#detachments.has(session)) return;
     if (!this.#sessions.has(session.id)) return;
-    if (session.endsWithConnection) return this.#expire(session);
+    if (session.retention.endsWithConnection) return this.#expire(session);
     const deadline = performance.now() + this.#lifeOf(session);
     const detachment = { deadline, timer: 0 };
     this.#detachments.set(session, detachment);
@@ -132,10 +138,10 @@ export class Sessions {
   }
 
   /** A session without processes has nothing to be kept longer than others for. */
-  #lifeOf({ retentionMs, empty }: Session): number {
+  #lifeOf({ retention: { waitsMs }, empty }: Session): number {
     const { detachedLifeMs } = this.#options;
-    if (retentionMs === undefined) return detachedLifeMs;
-    return empty ? Math.min(detachedLifeMs, retentionMs) : retentionMs;
+    if (waitsMs === undefined) return detachedLifeMs;
+    return empty ? Math.min(detachedLifeMs, waitsMs) : waitsMs;
   }
 
   /** A timer may not be able to wait so long at once. */
@@ -180,14 +186,21 @@ export class Sessions {
       this.#ending.has(session) &&
       (session.runningProcesses > 0 || keeper.leftBehindOf(session) > 0);
     await untilNot(runs, graceMs);
-    if (this.#ending.has(session)) this.#remove(session);
+    if (session.attached && this.#ending.has(session)) {
+      session.kill();
+      // Its client learns of it, unless it does not read.
+      const tells = () => this.#ending.has(session) && session.attached && session.hasNews;
+      await untilNot(tells, KILLED_WITHIN_MS);
+    }
+    if (this.#ending.has(session)) this.#remove(session, ENDED_BY_ANOTHER);
   }
 
-  #remove(session: Session): void {
+  /** @param farewell why the connection of its client is closed. @default it is not */
+  #remove(session: Session, farewell?: CloseReason): void {
     this.#forgetDetachment(session);
     this.#sessions.delete(session.id);
     this.#ending.delete(session);
-    session.end();
+    session.end(farewell);
   }
 
   #forgetDetachment(session: Session): void {
@@ -200,8 +213,10 @@ export class Sessions {
   }
 }
 
-/** The longest that setTimeout can wait, about 25 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const ENDED_BY_ANOTHER: CloseReason = {
+  kind: "shutdown",
+  message: "another client has ended the session",
+};
 
 /** How long killed processes may take to exit, in milliseconds. */
 const KILLED_WITHIN_MS = 1000;

@@ -2,6 +2,9 @@ import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { run, shell } from "./support/commands.ts";
 import { execToEnd } from "./support/exec_run.ts";
 import { testBoth } from "./support/both_transports.ts";
+import { ListeningExecutor } from "./support/executor.ts";
+import { isAlive } from "./support/files.ts";
+import { openWebSocket } from "./support/websocket_client.ts";
 
 const HANDLES_TERM = "trap 'echo told; exit 7' TERM; echo ready; while :; do sleep 0.02; done";
 const IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
@@ -32,6 +35,20 @@ Deno.test("exec --timeout: what is no time is refused", async () => {
     assertEquals(code, 2);
     assertMatch(stderr, /^remex: --timeout: `.*` is not a number of seconds above 0/);
   }
+});
+
+Deno.test("what a command that heeds the end of its time leaves behind is killed after the grace", async () => {
+  const limits = ["--grace", "0.2", "--command-limits", "time=1"];
+  await using executor = await ListeningExecutor.start({}, limits);
+  await using client = await openWebSocket(executor.url);
+  // One is in the command's own process group, the other in a session of its own.
+  const stubborn = "sh -c 'trap \"\" TERM; echo $$; exec sleep 1000'";
+  const script = `${stubborn} & setsid ${stubborn} & exec sleep 1000`;
+  const runs = [["client", { timeoutMs: 500 }], ["executor", {}]] as const;
+  await Promise.all(runs.map(async ([limitedBy, more]) => {
+    const { stdout } = await run(client, shell(limitedBy, script, more));
+    assertEquals(stdout.trim().split("\n").map(isAlive), [false, false]);
+  }));
 });
 
 testBoth("process/start: the exit tells that the time was up", async ({ open }) => {

@@ -51,7 +51,7 @@ async function run(owner: object, script: string): Promise<number> {
     env: Deno.env.toObject(),
     stdio: { kind: "pipes", stdin: "empty" },
   }, { output() {}, exited() {}, ended() {} });
-  orphans.started(child.pid, owner);
+  orphans.started(child, owner);
   return child.pid;
 }
 
@@ -65,10 +65,16 @@ async function runLate(owner: object, script: string): Promise<number> {
   orphans.exited();
   const { descriptor } = holdProcess(pid);
   if (descriptor !== undefined) closeDescriptor(descriptor);
-  orphans.started(pid, owner);
+  orphans.started({ pid }, owner);
   reap(pid);
   orphans.exited();
   return pid;
+}
+
+function terminate(pid: number): void {
+  const killLeft = orphans.killerOf(pid);
+  killTree(pid);
+  killLeft();
 }
 
 async function obey([order, object = "", ...rest]: string[]): Promise<number | undefined> {
@@ -81,8 +87,7 @@ async function obey([order, object = "", ...rest]: string[]): Promise<number | u
       orphans.killAllOf(ownerNamed(object));
       return 0;
     case "terminate":
-      killTree(Number(object));
-      orphans.killLeftBy(Number(object));
+      terminate(Number(object));
       return 0;
     case "watch":
       watchdog.watchOver(Number(object));

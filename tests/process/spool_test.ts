@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { EventLog } from "../../src/process/event_log.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
-import { Spool, SpoolDirectory } from "../../src/process/spool.ts";
+import { Spool, SpoolDirectory, type SpoolPools } from "../../src/process/spool.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const MIB = 1024 * 1024;
@@ -48,9 +48,13 @@ function range(from: number, to: number): number[] {
 }
 
 function spoolIn(path: string, limitBytes = LIMIT): Spool {
-  const directory = new SpoolDirectory([path], new RetentionPool(limitBytes), limitBytes);
+  const directory = new SpoolDirectory([path], limitBytes);
   assert(directory.available);
   return directory.open();
+}
+
+function unlimited(): SpoolPools {
+  return { bytes: new RetentionPool(), files: new RetentionPool() };
 }
 
 Deno.test("output that does not stay in memory is read from files, which have no names", () => {
@@ -66,9 +70,9 @@ Deno.test("output that does not stay in memory is read from files, which have no
 
 Deno.test("the oldest output is dropped, so that files hold no more than they may", () => {
   using directory = new TemporaryDirectory();
-  const pool = new RetentionPool(LIMIT);
-  const spools = new SpoolDirectory([`${directory.path}/output`], pool, LIMIT);
+  const spools = new SpoolDirectory([`${directory.path}/output`], LIMIT);
   assert(spools.available);
+  const { bytes: pool } = spools.pools;
   const all = new FilledLog(spools.open());
   all.fill(10_000);
   const retained = all.retained();
@@ -98,7 +102,7 @@ Deno.test("where files cannot be written the newest output is kept in memory", (
   const full = () => {
     throw new Error("No space left on device");
   };
-  const all = new FilledLog(new Spool(full, new RetentionPool(), MIB));
+  const all = new FilledLog(new Spool(full, unlimited(), MIB));
   all.fill(3000);
   const retained = all.retained();
   assertEquals(retained, range(3000 - retained.length + 1, 3000));
@@ -122,7 +126,7 @@ Deno.test("a disk that is full for a while costs the oldest output only", () => 
       },
     });
   };
-  const all = new FilledLog(new Spool(create, new RetentionPool(), MIB));
+  const all = new FilledLog(new Spool(create, unlimited(), MIB));
   all.fill(10_000);
   const retained = all.retained();
   assertEquals(retained, range(10_000 - retained.length + 1, 10_000));
@@ -138,8 +142,41 @@ Deno.test("what a killed executor has left is removed, and what others can read 
   Deno.mkdirSync(own, { mode: 0o700 });
   Deno.writeTextFileSync(`${own}/output-left`, "left");
   Deno.writeTextFileSync(`${own}/other`, "another's");
-  const spools = new SpoolDirectory(["/proc/none", open, own], new RetentionPool(), LIMIT);
+  const spools = new SpoolDirectory(["/proc/none", open, own], LIMIT);
   assert(spools.available);
   assertEquals(Array.from(Deno.readDirSync(own), ({ name }) => name), ["other"]);
-  assertEquals(new SpoolDirectory([open], new RetentionPool(), LIMIT).available, false);
+  assertEquals(new SpoolDirectory([open], LIMIT).available, false);
+});
+
+Deno.test("files of processes that have ended go before those of processes that run", () => {
+  using directory = new TemporaryDirectory();
+  const spools = new SpoolDirectory([`${directory.path}/output`], LIMIT);
+  assert(spools.available);
+  const logs = Array.from({ length: 3 }, () => new FilledLog(spools.open()));
+  const [ended, running, newest] = logs;
+  ended?.fill(2000);
+  running?.fill(2000);
+  ended?.log.appendClosed();
+  newest?.fill(2000);
+  assertEquals(running?.retained(), range(1, 2000));
+  assertEquals(newest?.retained(), range(1, 2000));
+  assert((ended?.retained().length ?? 0) < 1000);
+  for (const { log } of logs) log.clear();
+  assertEquals([spools.pools.bytes.cost, spools.pools.files.cost], [0, 0]);
+});
+
+Deno.test("no more files are open than may be: those of ended processes make room, others do not", () => {
+  using directory = new TemporaryDirectory();
+  const spools = new SpoolDirectory([`${directory.path}/output`], 4 * LIMIT, 4);
+  assert(spools.available);
+  const logs = Array.from({ length: 6 }, () => new FilledLog(spools.open()));
+  for (const log of logs) log.fill(1500);
+  assertEquals(spools.pools.files.cost, 4);
+  const whole = logs.map((log) => log.retained().length === 1500);
+  assertEquals(whole, [true, true, true, true, false, false]);
+  logs[0]?.log.appendClosed();
+  const late = new FilledLog(spools.open());
+  late.fill(1500);
+  assertEquals([spools.pools.files.cost, late.retained().length], [4, 1500]);
+  for (const { log } of [...logs, late]) log.clear();
 });

@@ -16,6 +16,7 @@ import { Sessions } from "../../src/server/sessions.ts";
 import { MemoryTrimmer } from "../../src/server/memory_trimmer.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
+import { eventually } from "../support/patience.ts";
 import { FakeSystem } from "../support/fake_child.ts";
 import { FakeKeeper } from "../support/fake_keeper.ts";
 import { FakeTransport, type SentMessage } from "../support/fake_transport.ts";
@@ -434,4 +435,55 @@ Deno.test("writes to a process keep their order, also ahead of the answer to its
   assertEquals(setting.system.newest.calls, lengths);
   const answers = transport.take().filter(({ id }) => id !== 0);
   assertEquals(answers.map(({ result }) => result), Array(20).fill({ status: "accepted" }));
+});
+
+/** Asks for a shell that is to begin where its startup files end. */
+function startShell(client: FakeTransport, more: object = {}): void {
+  const shell = { name: "bash", path: "/bin/bash" };
+  const argv = [shell.path, "-lc", "x"];
+  const params = { ...START, argv, shellSnapshot: { scopeId: "s", shell }, ...more };
+  client.receive({ id: 1, method: "process/start", params });
+}
+
+Deno.test("a command that waits for its shell's startup files is ended without them", async () => {
+  await using setting = new Setting();
+  const client = setting.ready();
+  startShell(client);
+  const { children } = setting.system;
+  await eventually(() => children.length === 1, "the startup files to run");
+  client.receive({ id: 2, method: "process/terminate", params: { processId: "p" } });
+  assertEquals(children[0]?.calls, ["kill"]);
+  children[0]?.finish(137);
+  await eventually(() => client.sent.length === 2, "both answers");
+  assertEquals(children[1]?.command.argv, ["/bin/bash", "-lc", "x"]);
+  assertEquals(children[1]?.calls, ["kill"]);
+});
+
+Deno.test("the time of a command runs while its shell's startup files do", async () => {
+  await using setting = new Setting();
+  const client = setting.ready();
+  // Startup files that go on until they are killed, if they are run at all before the time is up.
+  startShell(client, { timeoutMs: 1 });
+  const { children } = setting.system;
+  await eventually(() => {
+    const killed = children.find(({ calls }) => calls.at(-1) === "kill");
+    killed?.calls.push("finished");
+    killed?.finish(137);
+    return children.at(-1)?.calls.at(-1) === "requestEnd";
+  }, "the command to be asked to end");
+  assertEquals(children.at(-1)?.command.argv, ["/bin/bash", "-lc", "x"]);
+});
+
+Deno.test("a session that ends does not wait for a shell's startup files, nor start the command", async () => {
+  await using setting = new Setting();
+  const client = setting.ready();
+  startShell(client);
+  const { children } = setting.system;
+  await eventually(() => children.length === 1, "the startup files to run");
+  const ended = setting.sessions.endAll(0);
+  assertEquals(children[0]?.calls, ["kill"]);
+  children[0]?.finish(137);
+  await ended;
+  await eventually(() => client.sent.length > 0, "an answer");
+  assertEquals([codes(client), children.length], [[ErrorCode.InvalidRequest], 1]);
 });

@@ -47,6 +47,7 @@ Deno.test("clients are told how their processes ended, and then of the end", asy
   newest.requestEnd = () => {
     assertEquals(transport.closeReason, undefined);
     newest.finish(143);
+    return true;
   };
   await executor.shutDown(3_600_000);
   await served;

@@ -1,4 +1,10 @@
-import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { delay } from "@std/async/delay";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
@@ -216,7 +222,10 @@ Deno.test("when all end, processes that end by themselves are waited for and tol
   const session = sessions.open(sink);
   await session.start("p", fakeCommand());
   const { newest } = system;
-  newest.requestEnd = () => newest.finish(143);
+  newest.requestEnd = () => {
+    newest.finish(143);
+    return true;
+  };
   await sessions.endAll(LONG_MS);
   assertEquals(sink.take(), ["process/exited p 1", "process/closed p 2"]);
   assertEquals(newest.calls, ["abandon"]);
@@ -269,7 +278,7 @@ Deno.test("a session with processes is kept as long as its client asks, at most 
     [asked, empty, silent].map(({ id }) => resumeError(sessions, id)),
     [undefined, ErrorCode.InvalidRequest, ErrorCode.InvalidRequest],
   );
-  sessions.end(asked);
+  await sessions.endAll(0);
 });
 
 Deno.test("a session is taken over only by who says so, and its client is told", async () => {
@@ -289,12 +298,36 @@ Deno.test("a session is taken over only by who says so, and its client is told",
   assertEquals(sessions.resume(session.id, new FakeSink(), true).attached, true);
 });
 
-Deno.test("a session that somebody else ends asks its processes to end, attached or not", async () => {
-  const { sessions } = setUp();
-  const session = sessions.open(new FakeSink());
-  const process = await session.start("p", fakeCommand());
+Deno.test("whose session somebody else ends learns how its processes ended, and loses its connection", async () => {
+  const { sessions, system } = setUp();
+  const sink = new FakeSink();
+  const session = sessions.open(sink);
+  await session.start("p", fakeCommand());
+  const { newest } = system;
+  newest.kill = () => newest.finish(137);
   sessions.end(session);
   sessions.end(session);
   assertEquals(resumeError(sessions, session.id), ErrorCode.InvalidRequest);
-  await eventually(() => !process.running || session.find("p") === undefined, "the end");
+  await eventually(() => sink.closed, "the connection's end");
+  assertEquals(newest.calls, ["requestEnd", "abandon"]);
+  assertEquals(sink.take(), ["process/exited p 1", "process/closed p 2"]);
+});
+
+Deno.test("nothing is started in a session that ends or has ended", async () => {
+  const { sessions, system } = setUp(LONG_MS, LONG_MS);
+  const session = sessions.open(new FakeSink());
+  await session.start("running", fakeCommand());
+  const held = Promise.withResolvers<void>();
+  system.ready = held.promise;
+  const starting = session.start("starting", fakeCommand());
+  sessions.end(session);
+  held.resolve();
+  await starting;
+  assertEquals(system.children.map(({ calls }) => calls), [["requestEnd"], ["requestEnd"]]);
+  const refused = () => assertRejects(() => session.start("p", fakeCommand()), RpcError, "ended");
+  await refused();
+  for (const child of system.children) child.finish(143);
+  await eventually(() => session.find("running") === undefined, "the session's end");
+  await refused();
+  assertEquals(system.children.length, 2);
 });

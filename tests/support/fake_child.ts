@@ -14,6 +14,8 @@ export class FakeChild implements Child {
   readonly command: ChildCommand;
   /** To be set by tests of enclosed children. */
   sandbox?: ChildSandbox;
+  /** To be unset by tests of children that have ended without having told so. */
+  running = true;
   /** The names of the calls so far, and what they were given. */
   readonly calls: string[] = [];
   /** Tells what happens to the child. */
@@ -62,8 +64,9 @@ export class FakeChild implements Child {
     this.calls.push("interrupt");
   }
 
-  requestEnd(): void {
+  requestEnd(): boolean {
     this.calls.push("requestEnd");
+    return this.running;
   }
 
   hangUp(): void {

@@ -1,3 +1,4 @@
+import type { OutputsOwner } from "../../src/process/child.ts";
 import type { ProcessKeeper } from "../../src/process/process_keeper.ts";
 
 /** Answers for no processes, but remembers what it was told. */
@@ -5,7 +6,7 @@ export class FakeKeeper implements ProcessKeeper {
   readonly calls: string[] = [];
   readonly ended = new Set<object>();
 
-  started(pid: number): void {
+  started({ pid }: OutputsOwner): void {
     this.calls.push(`started ${pid}`);
   }
 
@@ -29,8 +30,8 @@ export class FakeKeeper implements ProcessKeeper {
     return 0;
   }
 
-  killLeftBy(pid: number): void {
-    this.calls.push(`killLeftBy ${pid}`);
+  killerOf(pid: number): () => void {
+    return () => this.calls.push(`killLeft ${pid}`);
   }
 
   killAllOf(owner: object): number {

@@ -10,7 +10,7 @@ const keeper = {
   requestEndOf: () => {},
   leftBehind: 0,
   leftBehindOf: () => 0,
-  killLeftBy: () => {},
+  killerOf: () => () => {},
   killAllOf: () => 0,
   killAll: () => Promise.resolve(),
 };

@@ -5,15 +5,23 @@ import type { TerminalSize } from "../../protocol/process.ts";
 import { ChildInput } from "./child_input.ts";
 import { ChildOutput } from "./child_output.ts";
 import { type Poller, Ready } from "../../os/epoll.ts";
-import { killTree } from "../../os/procfs.ts";
+import { isRunning, killTree } from "../../os/procfs.ts";
 import { resizePseudoTerminal } from "../../os/pseudo_terminal.ts";
 import { onChildEnd, reap, Signal, signalGroup } from "../../os/signals.ts";
 import type { StartedProcess } from "../../os/spawn.ts";
 
+/** Our end of a pipe or terminal that a command writes to. */
+export interface ChildOutputDescriptor {
+  readonly stream: OutputStream;
+  readonly descriptor: Descriptor;
+  /** What the command's end is called, if not the same as ours. */
+  readonly name?: string;
+}
+
 /** Our ends of a command's pipes or terminal. */
 export interface ChildDescriptors {
   readonly input: Descriptor | undefined;
-  readonly outputs: readonly { readonly stream: OutputStream; readonly descriptor: Descriptor }[];
+  readonly outputs: readonly ChildOutputDescriptor[];
 }
 
 /** A running command on Linux: its streams, its exit, and its whole process group. */
@@ -28,6 +36,8 @@ export class LinuxChild implements Child {
   #exitCode: number | undefined;
   #exitTold = false;
   #over = false;
+  /** What its outputs were called when they were closed. */
+  #closedNames: readonly string[] | undefined;
 
   constructor(
     process: StartedProcess,
@@ -40,13 +50,18 @@ export class LinuxChild implements Child {
     this.#observer = observer;
     this.#input = ours.input === undefined ? undefined : new ChildInput(poller, ours.input);
     this.#terminal = ours.outputs.find(({ stream }) => stream === "pty")?.descriptor;
-    this.#outputs = ours.outputs.map(({ stream, descriptor }) =>
+    this.#outputs = ours.outputs.map(({ stream, descriptor, name }) =>
       new ChildOutput(poller, descriptor, {
         bytes: (bytes) => observer.output(stream, bytes),
         ended: () => this.#tellEnd(),
-      })
+      }, name)
     );
     this.#watchExit(process.descriptor);
+  }
+
+  outputNames(): readonly string[] {
+    return this.#closedNames ??
+      this.#outputs.map(({ name }) => name).filter((name) => name !== undefined);
   }
 
   get #outputEnds(): boolean {
@@ -76,8 +91,12 @@ export class LinuxChild implements Child {
     if (this.#exitCode === undefined) signalGroup(this.pid, Signal.Interrupt);
   }
 
-  requestEnd(): void {
-    if (this.#exitCode === undefined) signalGroup(this.pid, Signal.Terminate);
+  /** It may have ended without this program having heard of it yet. */
+  requestEnd(): boolean {
+    if (this.#exitCode !== undefined) return false;
+    const running = isRunning(this.pid);
+    signalGroup(this.pid, Signal.Terminate);
+    return running;
   }
 
   hangUp(): void {
@@ -98,6 +117,7 @@ export class LinuxChild implements Child {
 
   abandon(): void {
     this.#over = true;
+    this.#closedNames ??= this.outputNames();
     this.#input?.close();
     for (const output of this.#outputs) output.close();
   }

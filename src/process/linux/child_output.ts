@@ -1,6 +1,7 @@
 import { closeDescriptor, type Descriptor, readDescriptor } from "../../os/descriptor.ts";
 import { setNonBlocking } from "../../os/pipes.ts";
 import { type Poller, Ready } from "../../os/epoll.ts";
+import { readProcLink } from "../../os/procfs.ts";
 
 /** Bytes in one event at the most: large enough for throughput, small beside the retention. */
 const READ_BYTES = 128 * 1024;
@@ -23,9 +24,17 @@ export class ChildOutput {
   readonly #poller: Poller;
   readonly #descriptor: Descriptor;
   readonly #observer: ChildOutputObserver;
+  readonly #name: string | undefined;
   #state: "reading" | "paused" | "ended" = "paused";
 
-  constructor(poller: Poller, descriptor: Descriptor, observer: ChildOutputObserver) {
+  /** @param name what the other end is called. @default the same as this one, as of a pipe */
+  constructor(
+    poller: Poller,
+    descriptor: Descriptor,
+    observer: ChildOutputObserver,
+    name?: string,
+  ) {
+    this.#name = name;
     this.#poller = poller;
     this.#descriptor = descriptor;
     this.#observer = observer;
@@ -35,6 +44,11 @@ export class ChildOutput {
 
   get ended(): boolean {
     return this.#state === "ended";
+  }
+
+  /** What the kernel calls the other end; undefined once it is closed. */
+  get name(): string | undefined {
+    return this.ended ? undefined : this.#name ?? readProcLink(`self/fd/${this.#descriptor}`);
   }
 
   /** Leaves further output in the pipe. Hang-ups go unnoticed meanwhile. */

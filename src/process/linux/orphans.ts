@@ -10,6 +10,7 @@ import {
 } from "../../os/procfs.ts";
 import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
 import { becomeSubreaper } from "../../os/subreaper.ts";
+import type { OutputsOwner } from "../child.ts";
 
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
@@ -22,8 +23,7 @@ const MAX_LOOKS = 50;
 interface Command {
   readonly pid: number;
   readonly owner: object;
-  /** The pipes or the terminal that it was given to write to, by the kernel's names. */
-  readonly outputs: readonly string[];
+  readonly outputs: OutputsOwner;
 }
 
 /** A process whose parent has ended, now a child of the executor. */
@@ -78,8 +78,9 @@ export class Orphans {
   }
 
   /** A command was started, leader of its own session. */
-  started(pid: number, owner: object): void {
-    this.#enter(pid, new Set([{ pid, owner, outputs: outputsOf(pid) }]));
+  started(command: OutputsOwner, owner: object): void {
+    const { pid } = command;
+    this.#enter(pid, new Set([{ pid, owner, outputs: command }]));
   }
 
   /** A command has ended: what it left behind is found before its end is told. */
@@ -148,13 +149,18 @@ export class Orphans {
     return left;
   }
 
-  /** Kills what descends from a command that has just been killed, wherever it has gone. */
-  killLeftBy(pid: number): void {
+  /**
+   * What kills whatever a command leaves behind, wherever it has gone. To be asked for while the
+   * command is there: later its number may be another's.
+   */
+  killerOf(pid: number): () => void {
     const command = this.#commands().find((one) => one.pid === pid);
-    if (command === undefined) return;
-    this.#ended.add(command);
-    this.#endings.add(command);
-    this.#killEnded();
+    return () => {
+      if (command === undefined || !this.#commands().includes(command)) return;
+      this.#ended.add(command);
+      this.#endings.add(command);
+      this.#killEnded();
+    };
   }
 
   /** Kills everything that commands have started. Returns how much there was to kill. */
@@ -272,7 +278,9 @@ export class Orphans {
     if (!marked) return undefined;
     const commands = this.#commands();
     const outputs = outputsOf(pid);
-    const writers = commands.filter((one) => one.outputs.some((name) => outputs.includes(name)));
+    const writers = commands.filter(({ outputs: given }) =>
+      given.outputNames?.().some((name) => outputs.includes(name))
+    );
     if (writers.length > 0) return new Set(writers);
     // What turns up while descendants of a command are killed is of them.
     return new Set(this.#endings.size > 0 ? this.#endings : commands);
@@ -312,7 +320,7 @@ export class Orphans {
   }
 }
 
-/** Pipes and terminals that a process writes to; only its descendants have the same. */
+/** Pipes and terminals that a process writes to. */
 function outputsOf(pid: number): string[] {
   return [1, 2].map((descriptor) => readProcLink(`${pid}/fd/${descriptor}`))
     .filter((name) => name !== undefined)

@@ -183,7 +183,7 @@ function preparePseudoTerminal(
   return {
     ours: {
       input: duplicate(master),
-      outputs: [{ stream: "pty", descriptor: master }],
+      outputs: [{ stream: "pty", descriptor: master, name: terminalPath }],
     },
     childs: [],
     setup: [
@@ -212,7 +212,7 @@ function prepareOpenTerminal(
   return {
     ours: {
       input: duplicate(pair.master),
-      outputs: [{ stream: "pty", descriptor: pair.master }],
+      outputs: [{ stream: "pty", descriptor: pair.master, name: pair.terminalPath }],
     },
     childs: [terminal],
     setup: [0, 1, 2].map((number) => ({

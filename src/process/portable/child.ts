@@ -109,8 +109,10 @@ export class PortableChild implements Child {
     else signalGroup(this.pid, "SIGINT");
   }
 
-  requestEnd(): void {
-    if (this.#exitCode === undefined) signalGroup(this.pid, "SIGTERM");
+  requestEnd(): boolean {
+    if (this.#exitCode !== undefined) return false;
+    signalGroup(this.pid, "SIGTERM");
+    return true;
   }
 
   hangUp(): void {

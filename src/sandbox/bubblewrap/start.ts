@@ -1,7 +1,7 @@
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { childrenOf } from "../../os/procfs.ts";
+import { childrenOf, isRunning } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
@@ -226,7 +226,11 @@ export function commandSignals(
   };
   return {
     interrupt: () => send(Signal.Interrupt),
-    requestEnd: () => send(Signal.Terminate),
+    requestEnd: () => {
+      const running = isRunning(firstProcess);
+      send(Signal.Terminate);
+      return running;
+    },
     hangUp: () => send(Signal.HangUp),
   };
 }

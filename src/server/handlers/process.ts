@@ -15,7 +15,7 @@ import { Sandbox } from "../../sandbox/sandbox.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import type { LaunchedEgress } from "../launch_egress.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
-import type { Session } from "../session.ts";
+import type { Session, StartOptions } from "../session.ts";
 
 /** The size of a pseudo-terminal unless the client gives one. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
@@ -95,10 +95,8 @@ export function processHandlers(
     "process/terminate": handler(
       methods["process/terminate"],
       ({ processId, sessionId }, { sessionOf }) => {
-        const session = sessionOf(sessionId);
-        return whenStarted(session, processId, (process) => ({
-          running: process !== undefined && session.terminate(process),
-        }));
+        const running = sessionOf(sessionId).terminate(processId);
+        return running instanceof Promise ? running.then((running) => ({ running })) : { running };
       },
     ),
 
@@ -132,11 +130,15 @@ async function start(
   const sandboxed = networkProxy !== undefined ||
     requiresSandbox({ ...params, bounds: context.bounds });
   const sandboxedStart = sandboxed ? sandboxedStarter(params, context) : undefined;
-  const starter = shellStarter(params, context, sandboxedStart);
   try {
     const command = commandOf(params, context.environment);
-    const process = await context.session.start(processId, command, starter, params.sandbox);
-    if (timeoutMs !== undefined) process.limitTime(timeoutMs, context.graceMs);
+    const process = await context.session.start(processId, command, {
+      starter: shellStarter(params, context, sandboxedStart),
+      sandbox: params.sandbox,
+      timeLimit: timeoutMs === undefined
+        ? undefined
+        : { timeMs: timeoutMs, graceMs: context.graceMs },
+    });
     return { processId, sandboxType: process.sandboxType };
   } catch (error) {
     if (error instanceof StartError) throw internalError(error.message, error, error.failure);
@@ -230,20 +232,24 @@ function shellStarter(
   params: StartParams,
   { session }: StartContext,
   sandboxedStart: ChildStarter | undefined,
-): ChildStarter | undefined {
+): StartOptions["starter"] {
   const { shellSnapshot, networkProxy, env, envPolicy } = params;
   // The files would run with a proxy of their own, and tell of it.
-  if (shellSnapshot === undefined || networkProxy !== undefined) return sandboxedStart;
+  if (shellSnapshot === undefined || networkProxy !== undefined) {
+    return sandboxedStart && (() => sandboxedStart);
+  }
   const start = sandboxedStart ?? session.startChild;
   const { sandbox, enforceManagedNetwork, managedNetwork } = params;
   const key = JSON.stringify([envPolicy, sandbox, enforceManagedNetwork, managedNetwork]);
-  const limits = { start, patienceMs: STARTUP_PATIENCE_MS, maxBytes: MAX_STATE_BYTES };
-  const capture = (telling: ChildCommand) => session.capture(telling, limits);
-  return async (command, observer) =>
-    await start(
-      await session.shells.restored(command, shellSnapshot, key, env, capture),
-      observer,
-    );
+  const limits = { patienceMs: STARTUP_PATIENCE_MS, maxBytes: MAX_STATE_BYTES };
+  return (signal) => async (command, observer) => {
+    const capture = (telling: ChildCommand) =>
+      session.capture(telling, { ...limits, signal }, start);
+    const request = { ...shellSnapshot, key, own: env, capture, signal };
+    const restored = await session.shells.restored(command, request);
+    session.requireOpen();
+    return await start(restored, observer);
+  };
 }
 
 /** Starts a command in its sandbox, and with its proxy, or not at all. */
@@ -256,8 +262,8 @@ function sandboxedStarter(params: StartParams, context: StartContext): ChildStar
       return await sandbox.start(policy, HOME, command, observer);
     }
     const launched = await launch(params, params.networkProxy, context);
-    const own = { ...launched.environment, ...params.env };
-    const env = commandEnvironment(own, params.envPolicy, environment);
+    // As if the client had given the proxy's variables first.
+    const env = { ...command.env, ...launched.environment, ...params.env };
     try {
       const { egress } = launched;
       return await sandbox.start({ ...policy, egress }, HOME, { ...command, env }, observer);

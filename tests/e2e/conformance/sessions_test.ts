@@ -59,6 +59,42 @@ testWebSocket("an attached session cannot be resumed", async ({ connect, open },
   assertObjectMatch(await third.request("environment/info"), { result: {} });
 });
 
+testWebSocket(
+  "whose session somebody else ends learns how its processes ended, and is let go",
+  async (connector) => {
+    await using holder = await connector.connect();
+    const sessionId = await holder.initialize();
+    await start(holder, shell("p", "exec sleep 1000"));
+    await using other = await connector.open();
+    assertObjectMatch(await other.request("session/end", { sessionId }), { result: {} });
+    assertEquals((await holder.events("p")).map(({ method }) => method), [
+      "process/exited",
+      "process/closed",
+    ]);
+    await holder.ended;
+  },
+);
+
+testWebSocket(
+  "that a session ends with its connection is over when another has the session",
+  async (connector) => {
+    await using leaving = await connector.connect();
+    const sessionId = await leaving.initialize();
+    await start(leaving, command("p", ["/bin/cat"], { pipeStdin: true }));
+    await leaving.request("session/end", {});
+    await using taking = await connector.connect();
+    const params = { clientName: "taking", resumeSessionId: sessionId, takeOver: true };
+    assertObjectMatch(await taking.request("initialize", params), { result: { sessionId } });
+    await leaving.ended;
+    await taking.close();
+    await using resumed = await resume(connector, sessionId);
+    resumed.notify("initialized");
+    assertObjectMatch(await resumed.request("process/terminate", { processId: "p" }), {
+      result: { running: true },
+    });
+  },
+);
+
 testWebSocket("a session's id is taken literally", async (connector) => {
   await using client = await connector.connect();
   const sessionId = await client.initialize();

@@ -47,6 +47,7 @@ export function pauseBehaviour(name: string, start: StartChild): void {
         await touch(`${cwd}/go`);
         await eventually(() => !isAlive(run.child.pid), "the child's death");
         assertEquals(run.exitCode, undefined);
+        await eventually(() => !run.child.requestEnd(), "the end to be known");
         run.child.resume();
         await run.end();
         assertEquals([run.bytesTold, run.exitCode], [3000, 4]);
