@@ -11,9 +11,9 @@ const MARKS = [0x080, 0x100, 0x180];
  * Marks this program, and so everything that it starts from now on: fork(2) and execve(2) keep a
  * process's coredump filter, and few programs ever set it.
  *
- * It tells apart what a program that adopts orphans has adopted: one that left its session and
- * whose parents are gone shows by nothing else whether it descends from a command, or from a
- * process that was there before, or came into the container from outside.
+ * A program that adopts orphans can tell by the mark which of them descend from its commands. Nothing
+ * else shows that of a process that has left its session and whose parents are gone: it may also have
+ * been there before, or have come into the container from outside.
  */
 export class InheritedMark {
   readonly #mark: number | undefined;

@@ -64,7 +64,7 @@ function isDots(start: number, end: number): boolean {
   return buffer[start] === DOT && (length === 1 || (length === 2 && buffer[start + 1] === DOT));
 }
 
-/** Most names are short and plain, and faster put together than decoded. */
+/** Most names are short and in ASCII: to put their characters together is faster than to decode them. */
 function nameIn(start: number, end: number): string {
   for (let at = start; at < end; at++) {
     if ((buffer[at] ?? 0) >= 0x80) return decodeOsString(buffer.subarray(start, end));

@@ -92,7 +92,7 @@ export class Poller {
     if (this.#watches.size === 0) libc().eventfd_write(this.#wakeUp, 1n);
   }
 
-  /** Ends the wait for a moment, in which its thread does what waits for one in the runtime. */
+  /** Ends the wait for a moment: the runtime gives its thread to work that waits for one. */
   lendThread(): void {
     libc().eventfd_write(this.#wakeUp, 1n);
   }
@@ -155,7 +155,7 @@ export function sharedPoller(): Poller {
   return shared ??= new Poller();
 }
 
-/** Has its thread, if it waits on one, do for a moment what waits for a thread in the runtime. */
+/** Lends the thread on which the shared poller waits, if it does, to work that waits for a thread. */
 export function lendPollersThread(): void {
   shared?.lendThread();
 }

@@ -9,7 +9,7 @@ const libc = libraryTable({ ioctl: { parameters: ["i32", "u64", "buffer"], resul
 const FS_IOC_GETFLAGS = 0x80086601n;
 const FS_IOC_SETFLAGS = 0x40086602n;
 /**
- * What a file keeps that is replaced by another: to be compressed or not, written at once, left out
+ * The flags that a file hands on to the one that replaces it: compressed or not, synchronous, left out
  * by dump(8), without a time of access, with journalled data, without tail merging, never copied on
  * write, mapped directly, in its directory's project. All others are the file system's own or say
  * that the file may not be replaced.

@@ -3,7 +3,7 @@ import type { Descriptor } from "./descriptor.ts";
 import { lastErrno } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
 
-/** What serving the calls takes that a filter hands over (seccomp_unotify(2)). */
+/** The functions that receive and answer the calls that a filter hands over (seccomp_unotify(2)). */
 const calls = libraryTable({
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },

@@ -32,14 +32,17 @@ export function commandEnvironment(
   policy: EnvironmentPolicy | undefined,
   executors: Environment,
 ): Environment {
-  refuseUnpaired({ ...own, ...policy?.set });
+  refuseUnpaired(own);
+  if (policy !== undefined) refuseUnpaired(policy.set);
   return policy === undefined ? own : { ...inheritedEnvironment(policy, executors), ...own };
 }
 
 /** Only what was inherited may hold bytes that are no text. */
 function refuseUnpaired(sent: Environment): void {
-  if (Object.entries(sent).flat().every((text) => text.isWellFormed())) return;
-  throw new StartError("an unpaired surrogate in a variable");
+  for (const [name, value] of Object.entries(sent)) {
+    if (name.isWellFormed() && value.isWellFormed()) continue;
+    throw new StartError("an unpaired surrogate in a variable");
+  }
 }
 
 /** Applies the policy's steps in the order that the protocol sets. */

@@ -11,8 +11,8 @@ const DIRECTORY_MS = 1000;
 
 /**
  * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the ids named
- * and not withdrawn: those processes, the members of those sessions, and whatever descends from them, round after round until
- * nothing is found. Without /proc it kills the process groups of the same ids.
+ * and not withdrawn: those processes, the members of those sessions, and whatever descends from them,
+ * round after round until nothing is found. Without /proc it kills the process groups of the same ids.
  *
  * In each round all are found before any is killed, since a process whose parent is gone no longer
  * tells what it descends from; and stopped when found, so that it starts no others meanwhile.
@@ -21,9 +21,8 @@ const DIRECTORY_MS = 1000;
  * in them or another executor has a lock on them, the last named first; where there is no flock(1)
  * they stay.
  *
- * But for that only what every sh has built in: it may run when the machine has no room for another
- * process.
- * Its messages go nowhere, since whoever would read them is dead and a write would end it too.
+ * But for flock(1) it uses only what every sh has built in: the machine may have no room for another
+ * process. Its messages go nowhere: whoever would read them is dead, and a write would end it too.
  */
 const SCRIPT = `
 exec > /dev/null 2>&1
