@@ -20,7 +20,7 @@ const REPLACED: Readonly<Record<string, string>> = {
 };
 
 /** Modules that others take the place of. */
-const OTHER_MODULES: Readonly<Record<string, string>> = {
+export const OTHER_MODULES: Readonly<Record<string, string>> = {
   [`${root}src/protocol/base64.ts`]: `${root}src/node/base64.ts`,
 };
 

@@ -7,7 +7,8 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import manifest from "../../deno.json" with { type: "json" };
 import { npmCache, packageDirectory } from "../npm_cache.ts";
-import { bundleForNode } from "./bundle.ts";
+import { checkBuiltIns } from "./built_ins.ts";
+import { bundleForNode, OTHER_MODULES } from "./bundle.ts";
 import { writeTypes } from "./types.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -51,6 +52,7 @@ if (zodDirectory === undefined) throw new Error("zod is not in Deno's cache");
 Deno.writeTextFileSync(`${out}/package.json`, `${JSON.stringify(packageManifest, null, 2)}\n`);
 Deno.copyFileSync(`${root}LICENSE`, `${out}/LICENSE`);
 Deno.copyFileSync(`${root}scripts/npm/README.md`, `${out}/README.md`);
+await checkBuiltIns(Object.values(entryPoints), new Set(Object.keys(OTHER_MODULES)), zodDirectory);
 await bundleForNode({ entryPoints, outdir: out });
 await writeTypes(entryPoints, out, zodDirectory);
 const { messages, pkg } = await publint({ pkgDir: out, level: "suggestion", strict: true });

@@ -54,6 +54,7 @@ export async function attach(args: string[]): Promise<number> {
     try {
       const client = await signals.orGivenUp(reachJobExecutor(handle.executor, {
         ...settings,
+        signal: signals.signal,
         client: { resumeSessionId: handle.sessionId, takeOver: true },
       }));
       try {

@@ -10,6 +10,7 @@ import { checkOptions, HELP_OPTION } from "./setting_options.ts";
 import { standardInput } from "./standard_input.ts";
 import { SSH_OPTIONS, sshOptions, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
 import { print, standardOutput } from "./standard_output.ts";
+import { optionMilliseconds } from "./seconds_option.ts";
 import { UsageError } from "./usage_error.ts";
 import { parseArgs } from "node:util";
 import { say } from "./say.ts";
@@ -19,6 +20,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const SILENCE_LIMIT_MS = 15_000;
 /** A side that should be heard so often is taken for gone after so many times as long. */
 const MISSED_BEATS = 3;
+/** A day. */
+const LONGEST_BEAT_MS = 86_400_000;
 
 const OPTIONS = {
   ...SSH_OPTIONS,
@@ -90,7 +93,7 @@ async function bridgeOptions(
   values: ReturnType<typeof parse>,
   args: string[],
 ): Promise<BridgeOptions> {
-  const beatMs = milliseconds("--heartbeat", values.heartbeat);
+  const beatMs = optionMilliseconds("--heartbeat", values.heartbeat, LONGEST_BEAT_MS);
   const { "token-file": tokenFile, spawn } = values;
   const ssh = sshOptions(values);
   const [address, ...more] =
@@ -110,7 +113,7 @@ async function bridgeOptions(
     : await readToken({ path: tokenFile, setting: "--token-file" });
   const connector = connectorTo(address, token);
   if (spawn === undefined) return { connect: (signal) => connector.connect(signal), beatMs };
-  const idleSeconds = (milliseconds("--spawn", spawn) ?? 0) / 1000;
+  const idleSeconds = (optionMilliseconds("--spawn", spawn) ?? 0) / 1000;
   if (!address.startsWith("unix:")) throw new UsageError("--spawn is of use with unix:PATH only");
   const { reachOrStart } = await import("./bridge_executor.ts");
   const path = address.slice("unix:".length);
@@ -136,13 +139,6 @@ function connectorTo(address: string, token: string | undefined): Connector {
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;
   }
-}
-
-function milliseconds(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0) return seconds * 1000;
-  throw new UsageError(`${option}: \`${text}\` is not a number of seconds above zero`);
 }
 
 function standardStreams(beatMs: number | undefined): ClientStreams {

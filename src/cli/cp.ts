@@ -64,6 +64,7 @@ class Copying implements AsyncDisposable {
   readonly #progress: ProgressLine;
   readonly #local = new LocalEnd();
   readonly #reached: { readonly executor: string; readonly connected: Promise<Connected> }[] = [];
+  readonly #clients: ExecServerClient[] = [];
 
   constructor(options: CpOptions, interruption: Interruption, progress: ProgressLine) {
     this.#options = options;
@@ -90,10 +91,9 @@ class Copying implements AsyncDisposable {
   /** Closes everything. What is half written is left where it can be gone on with. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#local[Symbol.asyncDispose]();
-    for (const { connected } of this.#reached) {
-      const client = (await connected.catch(() => undefined))?.client;
-      await farewell(client?.close() ?? Promise.resolve());
-    }
+    await Promise.all(this.#clients.map((client) => farewell(client.close())));
+    // What is still connecting has been told to end.
+    await farewell(Promise.allSettled(this.#reached.map(({ connected }) => connected)));
   }
 
   async #copy(from: Place | undefined, to: Place | undefined): Promise<number> {
@@ -176,6 +176,7 @@ class Copying implements AsyncDisposable {
     const { client } = await reachExecutor(executor, {
       ...this.#options,
       say,
+      signal: this.#interruption.signal,
       client: {
         onInterrupted: ({ message }) => {
           interruptions++;
@@ -183,6 +184,7 @@ class Copying implements AsyncDisposable {
         },
       },
     });
+    this.#clients.push(client);
     const { environmentInfo } = await client.opened;
     if (environmentInfo?.capabilities?.fileAttributes !== true) {
       throw new Error(
@@ -198,7 +200,7 @@ class Copying implements AsyncDisposable {
       ? undefined
       : await sandboxIntent(profile, cwd, workspaceDirectories(this.#options.workspaces, executor));
     const end = new RemoteEnd({ client, interruptions: () => interruptions, name, sandbox });
-    return { client, end, cwd, home };
+    return { end, cwd, home };
   }
 }
 
@@ -208,7 +210,6 @@ interface Place extends FileAt {
 }
 
 interface Connected {
-  readonly client: ExecServerClient;
   readonly end: FileEnd;
   readonly cwd: PathUri | undefined;
   readonly home: PathUri | undefined;

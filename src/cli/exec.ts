@@ -63,8 +63,9 @@ async function run(
   const { job } = options;
   const jobs = job && await import("./exec_detach.ts");
   const asked = job && jobs?.jobRetention(job);
+  const { signal } = signals;
   const reached = await signals.orGivenUp(
-    reachExecutor(options.executor, { ...options, say, ...asked && { client: asked } }),
+    reachExecutor(options.executor, { ...options, say, signal, ...asked && { client: asked } }),
   );
   const { client } = reached;
   try {

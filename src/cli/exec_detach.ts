@@ -92,7 +92,9 @@ export async function startJob(launch: Launch): Promise<void> {
   }
   await client.detach();
   if (executor.kind === "via") {
-    const gone = await signals.orGivenUp(isGone(handle, { ...options, say })).catch((error) => {
+    const gone = await signals.orGivenUp(
+      isGone(handle, { ...options, say, signal: signals.signal }),
+    ).catch((error) => {
       mayRun();
       throw error;
     });

@@ -1,3 +1,4 @@
+import { TIMED_OUT } from "./exit_codes.ts";
 import { ConnectionError, ErrorCode, type ExecProcess, RpcError } from "../client/mod.ts";
 import type { ReadKeys } from "./escape_keys.ts";
 import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
@@ -32,8 +33,6 @@ export interface InputOptions {
 const MAX_WRITES = 32;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
-/** The command's time was up; timeout(1) has the same. */
-const TIMED_OUT = 124;
 /** The exit code for leaving the terminal, as for a lost executor: the command's is unknown. */
 const LEFT = 255;
 

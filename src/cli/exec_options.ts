@@ -1,7 +1,6 @@
 import type { Configuration } from "../config/configuration.ts";
 import { startingEnvironment } from "../os/environment.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import { MAX_TIMER_MS } from "../protocol/timer.ts";
 import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
@@ -30,6 +29,7 @@ import {
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
+import { optionMilliseconds } from "./seconds_option.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` is to do. */
@@ -225,7 +225,7 @@ function execOptions(
     graceMs: configuration.get("grace") * 1000,
     sandbox,
     workspaces,
-    timeoutMs: milliseconds("--timeout", values.timeout),
+    timeoutMs: optionMilliseconds("--timeout", values.timeout),
     network,
     reportNetwork: values["report-network"],
     ...reachSettings(configuration),
@@ -267,18 +267,8 @@ function jobOptions(
       "--detach: the executor of --stdio ends with this program; use --url, --ssh or --via",
     );
   }
-  const retentionMs = milliseconds("--retention", retention);
+  const retentionMs = optionMilliseconds("--retention", retention);
   return { name, retentionMs: retentionMs ?? DEFAULT_RETENTION_SECONDS * 1000 };
-}
-
-/** A time in seconds that an option gives, in milliseconds. @throws {UsageError} */
-function milliseconds(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const milliseconds = /^\d+(\.\d+)?$/.test(text) ? Math.ceil(Number(text) * 1000) : 0;
-  if (milliseconds > 0 && milliseconds <= MAX_TIMER_MS) return milliseconds;
-  throw new UsageError(
-    `${option}: \`${text}\` is not a number of seconds above 0, at most ${MAX_TIMER_MS / 1000}`,
-  );
 }
 
 function variable(text: string): [string, string][] {

@@ -1,4 +1,6 @@
+import { abortable } from "@std/async/abortable";
 import { ErrorCode, type ExecProcess, type ProcessSignal, RpcError } from "../client/mod.ts";
+import { ENDING_SIGNALS, type EndingSignal, SIGNALLED } from "./exit_codes.ts";
 import { ignoredSignals } from "./ignored_signals.ts";
 
 /** The user has stopped waiting for the command. */
@@ -19,15 +21,6 @@ const KILLED_WITHIN_MS = 2000;
 /** How long a signal waits for a command that is being started, in milliseconds. */
 const STARTED_WITHIN_MS = 2000;
 
-/** As in shells: 128 + n for signal n. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-
-type ForwardedSignal = keyof typeof EXIT_CODES;
-
-const FORWARDED: readonly ForwardedSignal[] = Deno.build.os === "windows"
-  ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
-
 /** The process that gets the signals. */
 export interface SignalledProcess {
   readonly process: Pick<ExecProcess, "signal" | "terminate">;
@@ -40,22 +33,24 @@ export interface SignalledProcess {
 /** Passes the signals that this program gets on to a process, except those it inherited as ignored. */
 export class ForwardedSignals implements Disposable {
   readonly #ignored: ReadonlySet<string> = ignoredSignals();
-  readonly #listeners = FORWARDED.map((signal) => {
+  readonly #listeners = ENDING_SIGNALS.map((signal) => {
     const listener = () => this.#received(signal);
     Deno.addSignalListener(signal, listener);
     return { signal, listener };
   });
-  readonly #givenUp = Promise.withResolvers<never>();
+  readonly #givenUp = new AbortController();
   #target: SignalledProcess | undefined;
   #exitCode: number | undefined;
   #interrupts: number[] = [];
+  /** Runs while the process may end by itself. */
   #grace: number | undefined;
   #starting = false;
-  /** It came while the process was being started. */
-  #early: ForwardedSignal | undefined;
+  /** What came while the process was being started, which must not take long from then on. */
+  #early: { readonly signal: EndingSignal; readonly late: number } | undefined;
 
-  constructor() {
-    this.#givenUp.promise.catch(() => {});
+  /** Aborted with {@linkcode GivenUp} when the user stops waiting. */
+  get signal(): AbortSignal {
+    return this.#givenUp.signal;
   }
 
   /**
@@ -77,10 +72,11 @@ export class ForwardedSignals implements Disposable {
   /** Passes signals on to a process from now on. */
   forwardTo(target: SignalledProcess): void {
     this.#target = target;
-    clearTimeout(this.#grace);
-    this.#grace = undefined;
-    if (this.#early !== undefined) this.#received(this.#early);
+    const early = this.#early;
+    if (early === undefined) return;
+    clearTimeout(early.late);
     this.#early = undefined;
+    this.#received(early.signal);
   }
 
   /** The process has exited, though its descendants may still write output. */
@@ -91,38 +87,38 @@ export class ForwardedSignals implements Disposable {
 
   /** The result of an action. @throws {GivenUp} when the user stops waiting first */
   orGivenUp<T>(action: Promise<T>): Promise<T> {
-    return Promise.race([action, this.#givenUp.promise]);
+    return abortable(action, this.signal);
   }
 
   /** Ends the wait for the process. */
   giveUp(reason: GivenUp): void {
-    this.#givenUp.reject(reason);
+    this.#givenUp.abort(reason);
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#grace);
+    clearTimeout(this.#early?.late);
     for (const { signal, listener } of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 
-  #received(signal: ForwardedSignal): void {
+  #received(signal: EndingSignal): void {
     if (this.#ignored.has(signal)) return;
     const target = this.#target;
     if (target === undefined && this.#starting && this.#early === undefined) {
-      this.#early = signal;
-      const late = () => this.giveUp(new GivenUp(EXIT_CODES[signal]));
-      this.#grace = setTimeout(late, STARTED_WITHIN_MS);
+      const giveUp = () => this.giveUp(new GivenUp(SIGNALLED[signal]));
+      this.#early = { signal, late: setTimeout(giveUp, STARTED_WITHIN_MS) };
       return;
     }
     if (target === undefined || this.#exitCode !== undefined) {
-      return this.giveUp(new GivenUp(this.#exitCode ?? EXIT_CODES[signal]));
+      return this.giveUp(new GivenUp(this.#exitCode ?? SIGNALLED[signal]));
     }
     switch (signal) {
       case "SIGINT":
         return this.#interrupted(target);
       case "SIGTERM":
-        return this.#requestEnd(target, "terminate", EXIT_CODES.SIGTERM);
+        return this.#requestEnd(target, "terminate", SIGNALLED.SIGTERM);
       case "SIGHUP":
-        return this.#requestEnd(target, "hangup", EXIT_CODES.SIGHUP);
+        return this.#requestEnd(target, "hangup", SIGNALLED.SIGHUP);
     }
   }
 
@@ -130,7 +126,7 @@ export class ForwardedSignals implements Disposable {
     const now = performance.now();
     this.#interrupts = this.#interrupts.filter((time) => now - time < REPEATED_WITHIN_MS);
     this.#interrupts.push(now);
-    if (this.#interrupts.length > 2) return this.giveUp(new GivenUp(EXIT_CODES.SIGINT));
+    if (this.#interrupts.length > 2) return this.giveUp(new GivenUp(SIGNALLED.SIGINT));
     const passedOn = this.#interrupts.length === 1
       ? process.signal("interrupt")
       : process.terminate();

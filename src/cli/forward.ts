@@ -1,7 +1,10 @@
+import { abortable } from "@std/async/abortable";
+import { delay } from "@std/async/delay";
 import { ConnectionError, type ExecServerClient, type RemoteTcpConnection } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
 import { closeQuietly, writeAll } from "../net/connection.ts";
+import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import { usageText } from "./command_manual.ts";
 import {
   FORWARD_MANUAL,
@@ -20,6 +23,8 @@ import { farewell } from "./farewell.ts";
 /** A port here cannot be listened on. */
 const NOT_FORWARDED = 1;
 const READ_BYTES = 64 * 1024;
+/** Pause before connections are accepted again after that has failed, in milliseconds. */
+const ACCEPT_AGAIN_MS = 100;
 
 /** `remex forward`: reaches ports of an executor's machine at ports here. Returns the exit code. */
 export async function forward(args: string[]): Promise<number> {
@@ -33,7 +38,7 @@ export async function forward(args: string[]): Promise<number> {
   configureLog(options.log);
   using interruption = new Interruption();
   try {
-    await interruption.orInterrupted(run(options));
+    await run(options, interruption.signal);
     return 0;
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -43,28 +48,37 @@ export async function forward(args: string[]): Promise<number> {
   }
 }
 
-/** Forwards until the executor is lost. @throws {ConnectionError} then */
-async function run(options: ForwardOptions): Promise<void> {
+/**
+ * Forwards until the executor is lost, or the signal aborts.
+ *
+ * @throws {ConnectionError} when it is lost
+ * @throws the signal's reason
+ */
+async function run(options: ForwardOptions, signal: AbortSignal): Promise<void> {
+  raiseDescriptorLimit();
   await using listeners = new AsyncDisposableStack();
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => {});
   const { client } = await reachExecutor(options.executor, {
     ...options,
     say,
+    signal,
     client: { onEnded: (reason) => lost.reject(reason) },
   });
   listeners.defer(() => farewell(client.close()));
-  const { environmentInfo } = await client.opened;
+  const { environmentInfo } = await abortable(client.opened, signal);
   if (environmentInfo?.capabilities?.tcpForwarding !== true) {
     throw new Error("this executor does not forward ports: it is not allowed, or unknown there");
   }
+  const over = new AbortController();
   for (const port of options.ports) {
     const listener = listeners.use(listen(port));
+    listeners.defer(() => over.abort());
     const { hostname, port: local } = listener.addr;
     await print(`${hostname.includes(":") ? `[${hostname}]` : hostname}:${local}\n`);
-    void accept(listener, client, port.there);
+    void accept(listener, (connection) => join(connection, client, port.there), over.signal);
   }
-  await lost.promise;
+  await abortable(lost.promise, signal);
 }
 
 function listen({ hostname, here }: ForwardedPort): Deno.TcpListener {
@@ -76,13 +90,27 @@ function listen({ hostname, here }: ForwardedPort): Deno.TcpListener {
   }
 }
 
+/** Accepts connections until the signal aborts. While there is no descriptor for one, it waits. */
 async function accept(
   listener: Deno.TcpListener,
-  client: ExecServerClient,
-  port: number,
+  accepted: (connection: Deno.TcpConn) => Promise<void>,
+  signal: AbortSignal,
 ): Promise<void> {
-  // Ends when the listener is closed.
-  for await (const connection of listener) void join(connection, client, port);
+  let failing = false;
+  while (!signal.aborted) {
+    try {
+      void accepted(await listener.accept());
+      failing = false;
+    } catch (error) {
+      if (signal.aborted) return;
+      const words = error instanceof Error ? error.message : String(error);
+      if (!failing) {
+        say(`port ${listener.addr.port} here: no connection is accepted for now: ${words}`);
+      }
+      failing = true;
+      await delay(ACCEPT_AGAIN_MS, { signal }).catch(() => {});
+    }
+  }
 }
 
 /** Joins a connection here with one there until both sides have ended, or one has broken. */

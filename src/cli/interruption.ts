@@ -1,3 +1,5 @@
+import { abortable } from "@std/async/abortable";
+import { ENDING_SIGNALS, SIGNALLED } from "./exit_codes.ts";
 import { ignoredSignals } from "./ignored_signals.ts";
 
 /** Somebody has asked this program to end. */
@@ -12,11 +14,6 @@ export class Interrupted extends Error {
   }
 }
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-const SIGNALS = Deno.build.os === "windows"
-  ? ["SIGINT"] as const
-  : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /** Listens for the signals that ask a program to end, but for those it inherited as ignored. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
@@ -24,9 +21,9 @@ export class Interruption implements Disposable {
 
   constructor() {
     const ignored = ignoredSignals();
-    this.#listeners = SIGNALS.map((signal) => {
+    this.#listeners = ENDING_SIGNALS.map((signal) => {
       const listener = () => {
-        if (!ignored.has(signal)) this.#controller.abort(new Interrupted(EXIT_CODES[signal]));
+        if (!ignored.has(signal)) this.#controller.abort(new Interrupted(SIGNALLED[signal]));
       };
       Deno.addSignalListener(signal, listener);
       return { signal, listener };
@@ -39,16 +36,8 @@ export class Interruption implements Disposable {
   }
 
   /** The result of something. @throws {Interrupted} when a signal comes first */
-  async orInterrupted<T>(work: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const interrupt = () => reject(this.signal.reason);
-    this.signal.addEventListener("abort", interrupt);
-    if (this.signal.aborted) interrupt();
-    try {
-      return await Promise.race([work, promise]);
-    } finally {
-      this.signal.removeEventListener("abort", interrupt);
-    }
+  orInterrupted<T>(work: Promise<T>): Promise<T> {
+    return abortable(work, this.signal);
   }
 
   [Symbol.dispose](): void {

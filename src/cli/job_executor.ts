@@ -16,7 +16,8 @@ import {
   type ReachOptions,
 } from "./reach_executor.ts";
 import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
-import { OUT_OF_REACH } from "./exit_codes.ts";
+import { UsageError } from "./usage_error.ts";
+import { OUT_OF_REACH, TIMED_OUT } from "./exit_codes.ts";
 
 /** Greater than the number of any event: whoever reads after it learns of the state alone. */
 const AFTER_ALL = Number.MAX_SAFE_INTEGER;
@@ -64,21 +65,32 @@ export function hostOf(executor: JobExecutor): string {
 
 /** How the executor of a job is reached. */
 export interface JobReachOptions
-  extends Pick<ReachOptions, "connectTimeoutMs" | "reconnectTimeoutMs" | "say" | "client"> {
+  extends
+    Pick<ReachOptions, "connectTimeoutMs" | "reconnectTimeoutMs" | "say" | "signal" | "client"> {
   /** Whether ssh may ask for a passphrase. @default true */
   readonly interactive?: boolean;
 }
 
-/** Connects to the executor of a job. @throws {ConnectionError} when it cannot be reached */
+/**
+ * Connects to the executor of a job.
+ *
+ * @throws {ConnectionError} when it cannot be reached, also for want of a file with its token: nothing
+ * of how it is reached was on the command line
+ */
 export async function reachJobExecutor(
   executor: JobExecutor,
   { interactive = true, ...options }: JobReachOptions,
 ): Promise<ExecServerClient> {
-  const { client } = await reachExecutor(chosen(executor, interactive), {
-    ...options,
-    client: { pipelined: false, ...options.client },
-  });
-  return client;
+  try {
+    const { client } = await reachExecutor(chosen(executor, interactive), {
+      ...options,
+      client: { pipelined: false, ...options.client },
+    });
+    return client;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new ConnectionError("unreachable", error.message, { cause: error });
+  }
 }
 
 function chosen(executor: JobExecutor, interactive: boolean): ExecutorChoice {
@@ -121,9 +133,6 @@ export async function stateOf(client: ExecServerClient, handle: JobHandle): Prom
     throw error;
   }
 }
-
-/** The command's time was up; timeout(1) has the same. */
-const TIMED_OUT = 124;
 
 /** The exit code of a job, as `remex exec` has it. */
 export function exitCodeOf({ exitCode, timedOut }: ReadOutcome): number {

@@ -54,7 +54,9 @@ export async function logs(args: string[]): Promise<number> {
   const say = (message: string) => terminal.say(message);
   const settings = await jobSettings(values.config, say);
   return await withJob(name, say, async (handle) => {
-    await using client = await signals.orGivenUp(reachJobExecutor(handle.executor, settings));
+    await using client = await signals.orGivenUp(
+      reachJobExecutor(handle.executor, { ...settings, signal: signals.signal }),
+    );
     await signals.orGivenUp(copyOutput(client, handle, values.follow, say));
     return 0;
   });

@@ -66,11 +66,15 @@ export class ProgressLine implements Disposable {
     if (this.#all === 0) {
       return `${this.#files} files, ${megabytes(this.#bytes)} MB, ${rate}`;
     }
-    const share = Math.min(1, this.#bytes / this.#all);
-    const bar = "#".repeat(Math.floor(BAR_WIDTH * share)).padEnd(BAR_WIDTH, ".");
-    return `${bar} ${Math.floor(100 * share)}%, ${megabytes(this.#bytes)} of ` +
-      `${megabytes(this.#all)} MB, ${rate}`;
+    return `${progressText(this.#bytes, this.#all)}, ${rate}`;
   }
+}
+
+/** How much of how many bytes is done. */
+export function progressText(done: number, all: number): string {
+  const share = Math.min(1, done / all);
+  const bar = "#".repeat(Math.floor(BAR_WIDTH * share)).padEnd(BAR_WIDTH, ".");
+  return `${bar} ${Math.floor(100 * share)}%, ${megabytes(done)} of ${megabytes(all)} MB`;
 }
 
 function megabytes(bytes: number): string {

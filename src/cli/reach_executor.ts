@@ -35,6 +35,8 @@ export interface ReachOptions {
   /** For an own executor: the file of settings that `--config` names. */
   readonly configFile?: string | undefined;
   readonly say: (message: string) => void;
+  /** Ends connecting. */
+  readonly signal?: AbortSignal;
   /** More for the client. */
   readonly client?: ClientOptions;
 }
@@ -55,6 +57,7 @@ const GRACE_MS = 5000;
  *
  * @throws {UsageError} for what cannot be an address or a token
  * @throws {ConnectionError} when it cannot be reached
+ * @throws the signal's reason
  */
 export async function reachExecutor(
   executor: ExecutorChoice,
@@ -74,6 +77,7 @@ export async function reachExecutor(
       onInterrupted: ({ message }) => options.say(`${message}; reconnecting`),
       ...tokenFile === undefined ? {} : { token: await readToken(tokenFile) },
       ...caCerts === undefined ? {} : { caCerts },
+      ...options.signal === undefined ? {} : { signal: options.signal },
       ...options.client,
     });
     return { client, ssh };

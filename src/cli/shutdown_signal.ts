@@ -1,3 +1,4 @@
+import { ENDING_SIGNALS } from "./exit_codes.ts";
 import { ignoredSignals } from "./ignored_signals.ts";
 
 /**
@@ -9,12 +10,9 @@ import { ignoredSignals } from "./ignored_signals.ts";
  */
 export function shutdownSignal(): Promise<void> {
   const ignored = ignoredSignals();
-  const signals = Deno.build.os === "windows"
-    ? ["SIGINT"] as const
-    : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   return new Promise((resolve) => {
     // Ignored signals get a listener too: without one the runtime ends the program at SIGHUP.
-    for (const signal of signals) {
+    for (const signal of ENDING_SIGNALS) {
       Deno.addSignalListener(signal, () => {
         if (!ignored.has(signal)) resolve();
       });

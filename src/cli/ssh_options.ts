@@ -1,6 +1,7 @@
 import { parseSshDestination } from "../ssh/destination.ts";
 import type { SshOptions } from "../ssh/ssh_connector.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
+import { progressText } from "./progress_line.ts";
 import { UsageError } from "./usage_error.ts";
 import { say } from "./say.ts";
 
@@ -47,19 +48,13 @@ export function sshOptions(values: SshValues): SshOptions | undefined {
   }
 }
 
-const BAR_WIDTH = 40;
-const MEGABYTE = 1_000_000;
-
 /** Shows how much has been sent, where somebody looks. */
 function progressOnTerminal(): Pick<SshOptions, "onProgress" | "onNotice"> {
   if (!Deno.stderr.isTerminal()) return {};
   return {
     onNotice: (text) => say(text),
     onProgress: (sent, all) => {
-      const done = Math.floor(BAR_WIDTH * sent / all);
-      const bar = "#".repeat(done).padEnd(BAR_WIDTH, ".");
-      const megabytes = `${Math.floor(sent / MEGABYTE)} of ${Math.ceil(all / MEGABYTE)} MB`;
-      writeErrorLine(`\r${bar} ${megabytes}`, sent === all ? "\r\n" : "");
+      writeErrorLine(`\r${progressText(sent, all)}`, sent === all ? "\r\n" : "");
     },
   };
 }

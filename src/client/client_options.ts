@@ -20,6 +20,11 @@ export interface ClientOptions {
   readonly pipelined?: boolean;
   /** How long connecting may take, in milliseconds. @default 10 s */
   readonly connectTimeoutMs?: number;
+  /**
+   * Ends connecting: `connect` then rejects with its reason. It has no effect on a client that
+   * `connect` has returned.
+   */
+  readonly signal?: AbortSignal;
   /** How long to go on reconnecting, in milliseconds. @default 25 s */
   readonly recoveryTimeoutMs?: number;
   /** Pause between attempts to reconnect, in milliseconds. @default 100 */

@@ -56,6 +56,8 @@ export interface Completion {
   readonly sandboxDenied: boolean;
   /** Which limit of the executor ended it, if one did and the executor tells. */
   readonly limitExceeded?: ExceededLimit;
+  /** Whether it was told to end as its time was up; undefined for no. */
+  readonly timedOut?: boolean | undefined;
   /** What the executor's proxy reached for it and denied it; undefined where it was asked nothing. */
   readonly network?: NetworkReport | undefined;
 }

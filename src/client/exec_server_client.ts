@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import type { JsonText } from "../protocol/envelope.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
@@ -68,14 +69,16 @@ export class ExecServerClient implements AsyncDisposable {
    * its standard input and output
    * @throws {TypeError} for text that is no endpoint
    * @throws {ConnectionError} when the executor gives no session
+   * @throws the reason of the signal, if there is one that aborts first
    */
   static async connect(endpoint: Endpoint, options: ClientOptions = {}): Promise<ExecServerClient> {
     const client = new ExecServerClient(endpoint, options);
-    await client.#link.open();
+    const { signal, pipelined = false } = options;
+    await client.#link.open(signal);
     client.opened.then(({ environmentInfo }) => {
       client.#endsSessions = environmentInfo?.capabilities?.sessionEnd === true;
     }, () => {});
-    if (options.pipelined !== true) await client.opened;
+    if (!pipelined) await client.#openedUnless(signal);
     return client;
   }
 
@@ -119,6 +122,17 @@ export class ExecServerClient implements AsyncDisposable {
     params: ParamsInput<M> | JsonText,
   ): Promise<Result<M>> {
     return this.#link.use((connection) => connection.call(method, params));
+  }
+
+  /** Settles when there is a session. A client that is not wanted any more closes. */
+  async #openedUnless(signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return void await this.opened;
+    try {
+      await abortable(this.opened, signal);
+    } catch (error) {
+      void this.#link.end(new ConnectionError("closed", "the client has stopped waiting"));
+      throw error;
+    }
   }
 
   /** Describes the executor's machine. */

@@ -139,8 +139,12 @@ class LocalProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind === "closed" && this.#exit !== undefined) {
-      const { exitCode, sandboxDenied } = this.#exit;
-      this.#completion.resolve({ exitCode, sandboxDenied });
+      const { exitCode, sandboxDenied, timedOut } = this.#exit;
+      this.#completion.resolve({
+        exitCode,
+        sandboxDenied,
+        ...timedOut === true && { timedOut },
+      });
     }
   }
 }

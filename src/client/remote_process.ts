@@ -242,11 +242,13 @@ export class RemoteProcess implements ExecProcess {
     if (event.kind === "exited") this.#exit = event;
     this.#events.push(event);
     if (event.kind !== "closed") return;
-    const { exitCode = 0, sandboxDenied = false, limitExceeded, network } = this.#exit ?? {};
+    const exit: Completion = this.#exit ?? { exitCode: 0, sandboxDenied: false };
+    const { exitCode, sandboxDenied, limitExceeded, timedOut, network } = exit;
     this.#completion.resolve({
       exitCode,
       sandboxDenied,
       ...limitExceeded !== undefined && { limitExceeded },
+      ...timedOut === true && { timedOut },
       ...network === undefined ? {} : { network },
     });
     this.#finish();

@@ -1,3 +1,4 @@
+import { toBase64 } from "../protocol/base64.ts";
 import type { RpcConnection } from "./rpc_connection.ts";
 
 /** Reads that are asked for ahead: few while little comes, more while much does. */
@@ -53,7 +54,7 @@ export class RemoteTcpConnection {
     const { length } = bytes;
     this.#unanswered += length;
     const connectionId = this.#connectionId;
-    const write = this.#rpc.call("tcp/write", { connectionId, chunk: bytes.toBase64() })
+    const write = this.#rpc.call("tcp/write", { connectionId, chunk: toBase64(bytes) })
       .then(() => {}, (error: unknown) => {
         this.#failure ??= { error };
       })

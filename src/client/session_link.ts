@@ -63,9 +63,11 @@ export class SessionLink {
   /**
    * Connects and asks for a session, without waiting for the answer. Called once, first.
    *
+   * @param signal ends connecting
    * @throws {ConnectionError} when the executor cannot be reached
+   * @throws the signal's reason
    */
-  async open(): Promise<void> {
+  async open(signal?: AbortSignal): Promise<void> {
     const { connector, connectTimeoutMs } = this.#options;
     const seconds = connectTimeoutMs / 1000;
     const deadline = new Deadline(
@@ -73,14 +75,16 @@ export class SessionLink {
       () => new ConnectionError("timeout", `${connector.name} did not answer within ${seconds} s`),
     );
     try {
-      const connection = this.#connectionOver(await connector.connect(deadline.signal));
+      const ends = AbortSignal.any([deadline.signal, ...signal === undefined ? [] : [signal]]);
+      const connection = this.#connectionOver(await connector.connect(ends));
       this.#state = { kind: "connected", connection };
       this.#askForSession(connection, deadline);
     } catch (error) {
       deadline.clear();
-      this.#end(refusal(error));
-      this.#opened.reject(error);
-      throw error;
+      const reason = signal?.aborted === true ? signal.reason : error;
+      this.#end(refusal(reason));
+      this.#opened.reject(reason);
+      throw reason;
     }
   }
 

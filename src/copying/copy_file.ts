@@ -1,15 +1,16 @@
+import { abortable } from "@std/async/abortable";
 import { ConnectionError } from "../client/mod.ts";
 import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import {
   type Attributes,
-  BLOCK_BYTES,
   type BlockReader,
   type BlockWriter,
   type FileEnd,
   isZero,
   type NewAttributes,
   ProgressLost,
+  SMALL_FILE_BYTES,
 } from "./end.ts";
 
 /** How a file is copied. */
@@ -26,10 +27,10 @@ export interface FileAt {
   readonly path: PathUri;
 }
 
-/** Blocks under way at the same time: so many MiB a round trip. */
-const WINDOW = 40;
 /** Bytes that are read or written at a time. */
-const TRANSFER_BYTES = 192 * 1024;
+const BLOCK_BYTES = 192 * 1024;
+/** Blocks under way at the same time: no more than 7.5 MiB are copied in one round trip. */
+const WINDOW = 40;
 
 /**
  * Copies a file with its permissions and its time.
@@ -46,9 +47,13 @@ export async function copyFile(
   options: CopyOptions,
 ): Promise<void> {
   const attributes = keptAttributes(known);
-  if (known.size > BLOCK_BYTES) return await copyLarge(from, known, to, attributes, options);
+  if (known.size > SMALL_FILE_BYTES) return await copyLarge(from, known, to, attributes, options);
   const bytes = await from.end.readFile(from.path);
   options.signal.throwIfAborted();
+  // It has grown, or is one of those in /proc that say they are empty.
+  if (bytes === undefined) {
+    return await writeStream(readStream(from, known), to, options, attributes);
+  }
   await to.end.writeFile(to.path, bytes, attributes);
   options.arrived(bytes.length);
 }
@@ -108,9 +113,9 @@ async function copyBlocks(
 ): Promise<void> {
   const sender = new BlockSender(writer, arrived);
   try {
-    for (let at = start; at < size; at += TRANSFER_BYTES) {
+    for (let at = start; at < size; at += BLOCK_BYTES) {
       signal.throwIfAborted();
-      const length = Math.min(TRANSFER_BYTES, size - at);
+      const length = Math.min(BLOCK_BYTES, size - at);
       const block = reader.read(at, length).then((bytes) => {
         if (bytes.length === length) return bytes;
         throw new Error("it has become shorter while it was copied");
@@ -127,6 +132,7 @@ export async function writeStream(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
   to: FileAt,
   { arrived, signal }: CopyOptions,
+  attributes: NewAttributes = {},
 ): Promise<void> {
   // What has come once does not come again: no later run could go on with it.
   const writer = await to.end.openToWrite(to.path, crypto.randomUUID());
@@ -134,35 +140,39 @@ export async function writeStream(
   let size = 0;
   try {
     try {
-      for await (const bytes of inBlocks(stream)) {
-        signal.throwIfAborted();
+      for await (const bytes of inBlocks(stream, signal)) {
         await sender.send(size, Promise.resolve(bytes), true);
         size += bytes.length;
       }
     } finally {
       await sender.settled();
     }
-    await writer.commit(size, {});
+    await writer.commit(size, attributes);
   } catch (error) {
     await writer.discard();
     throw error;
   }
 }
 
+/** @throws the signal's reason, also while nothing comes */
 async function* inBlocks(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let block = new Uint8Array(TRANSFER_BYTES);
+  const pieces = stream[Symbol.asyncIterator]();
+  let block = new Uint8Array(BLOCK_BYTES);
   let length = 0;
-  for await (const piece of stream) {
-    for (let rest = piece; rest.length > 0;) {
-      const part = rest.subarray(0, TRANSFER_BYTES - length);
+  for (;;) {
+    const piece = await abortable(pieces.next(), signal);
+    if (piece.done === true) break;
+    for (let rest = piece.value; rest.length > 0;) {
+      const part = rest.subarray(0, BLOCK_BYTES - length);
       block.set(part, length);
       length += part.length;
       rest = rest.subarray(part.length);
-      if (length < TRANSFER_BYTES) continue;
+      if (length < BLOCK_BYTES) continue;
       yield block;
-      block = new Uint8Array(TRANSFER_BYTES);
+      block = new Uint8Array(BLOCK_BYTES);
       length = 0;
     }
   }
@@ -179,15 +189,15 @@ export async function* readStream(
   for (let at = 0;;) {
     // Those of /proc say that they are empty.
     while (ahead.length < (at < known.size ? WINDOW : 1)) {
-      const block = reader.read(at, TRANSFER_BYTES);
+      const block = reader.read(at, BLOCK_BYTES);
       block.catch(() => {});
       ahead.push(block);
-      at += TRANSFER_BYTES;
+      at += BLOCK_BYTES;
     }
     const bytes = await ahead.shift();
     if (bytes === undefined || bytes.length === 0) return;
     yield bytes;
-    if (bytes.length < TRANSFER_BYTES) return;
+    if (bytes.length < BLOCK_BYTES) return;
   }
 }
 

@@ -3,7 +3,7 @@ import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import { PathUri } from "../protocol/path_uri.ts";
 import { Budget } from "./budget.ts";
 import { copyFile, type CopyOptions, type FileAt, keptAttributes } from "./copy_file.ts";
-import { type Attributes, BLOCK_BYTES, type Entry, type FileEnd } from "./end.ts";
+import { type Attributes, type Entry, type FileEnd, SMALL_FILE_BYTES } from "./end.ts";
 
 /** How a directory is copied. */
 export interface TreeOptions extends CopyOptions {
@@ -17,9 +17,10 @@ export interface TreeOptions extends CopyOptions {
   readonly failed: (path: string, error: unknown) => void;
 }
 
-/** Bytes of files under way at the same time; a large one counts as several blocks. */
-const FILE_BYTES = 16 * BLOCK_BYTES;
-const LARGE_FILE_COST = 8 * BLOCK_BYTES;
+/** Bytes of files under way at the same time. */
+const FILE_BYTES = 16 * 1024 * 1024;
+/** Of a large file so many are under way. */
+const LARGE_FILE_COST = 8 * 1024 * 1024;
 /** What a file costs besides its bytes. */
 const SMALL_FILE_COST = 64 * 1024;
 /** Directories that are listed or made at the same time. */
@@ -136,7 +137,7 @@ export class TreeCopy {
     const begun = { directory, entry, existing, from, to };
     switch (entry.kind) {
       case "file": {
-        const cost = entry.size > BLOCK_BYTES ? LARGE_FILE_COST : entry.size + SMALL_FILE_COST;
+        const cost = entry.size > SMALL_FILE_BYTES ? LARGE_FILE_COST : entry.size + SMALL_FILE_COST;
         await this.#files.take(cost);
         directory.pending++;
         this.#underWay++;

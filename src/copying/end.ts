@@ -61,9 +61,9 @@ export interface FileEnd {
   canonical(path: PathUri): Promise<PathUri>;
   /** What is in a directory, page by page, by name. */
   list(path: PathUri): AsyncIterable<readonly Entry[]>;
-  /** All of a file of up to {@linkcode BLOCK_BYTES}. */
-  readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer>>;
-  /** Makes a file hold these bytes, up to {@linkcode BLOCK_BYTES}. */
+  /** All of a file of up to {@linkcode SMALL_FILE_BYTES}; undefined if there is more in it. */
+  readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Makes a file hold these bytes, up to {@linkcode SMALL_FILE_BYTES}. */
   writeFile(
     path: PathUri,
     bytes: Uint8Array<ArrayBuffer>,
@@ -82,10 +82,10 @@ export interface FileEnd {
   remove(path: PathUri): Promise<void>;
 }
 
-/** Bytes that are read or written at a time. */
-export const BLOCK_BYTES = 1024 * 1024;
+/** A file of up to so many bytes is read and written as a whole, a larger one in blocks. */
+export const SMALL_FILE_BYTES = 1024 * 1024;
 
-const ZEROS = Buffer.alloc(BLOCK_BYTES);
+const ZEROS = Buffer.alloc(SMALL_FILE_BYTES);
 
 /** Whether a block is nothing but zeros. */
 export function isZero(bytes: Uint8Array): boolean {

@@ -10,16 +10,16 @@ import { readableText } from "../os/os_string.ts";
 import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import type {
-  Attributes,
-  BlockReader,
-  BlockWriter,
-  Entry,
-  FileEnd,
-  NewAttributes,
-  Status,
+import {
+  type Attributes,
+  type BlockReader,
+  type BlockWriter,
+  type Entry,
+  type FileEnd,
+  type NewAttributes,
+  SMALL_FILE_BYTES,
+  type Status,
 } from "./end.ts";
-import { MAX_BLOCK_BYTES } from "../protocol/filesystem.ts";
 
 /** The files of this machine, used with all rights of this process. */
 export class LocalEnd implements FileEnd {
@@ -49,9 +49,10 @@ export class LocalEnd implements FileEnd {
     }
   }
 
-  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer>> {
+  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
     await using reader = await this.openToRead(path);
-    return await reader.read(0, MAX_BLOCK_BYTES);
+    const bytes = await reader.read(0, SMALL_FILE_BYTES + 1);
+    return bytes.length > SMALL_FILE_BYTES ? undefined : bytes;
   }
 
   async writeFile(

@@ -15,6 +15,7 @@ import {
   type FileEnd,
   type NewAttributes,
   ProgressLost,
+  SMALL_FILE_BYTES,
   type Status,
 } from "./end.ts";
 import { unlessMissing } from "./local_end.ts";
@@ -67,8 +68,9 @@ export class RemoteEnd implements FileEnd {
     }
   }
 
-  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer>> {
-    return (await this.repeat("fs/readFile", { path: `${path}` })).dataBase64;
+  async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { dataBase64 } = await this.repeat("fs/readFile", { path: `${path}` });
+    return dataBase64.length > SMALL_FILE_BYTES ? undefined : dataBase64;
   }
 
   async writeFile(

@@ -1,3 +1,4 @@
+import { toBase64 } from "../protocol/base64.ts";
 import { HttpFailure } from "./request.ts";
 import { hostOf, portOf } from "./url.ts";
 
@@ -33,7 +34,7 @@ export function proxyFor(url: URL, env: Variables): Proxy | undefined {
 export function basicAuthorization({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   const bytes = new TextEncoder().encode(`${unescaped(username)}:${unescaped(password)}`);
-  return `Basic ${bytes.toBase64()}`;
+  return `Basic ${toBase64(bytes)}`;
 }
 
 /** Decodes percent-encoding; text with a lone percent sign is left as it is. */

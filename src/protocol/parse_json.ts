@@ -6,7 +6,7 @@ const LONG_TEXT = 256 * 1024;
 const COUNTED_TEXT = 64 * 1024;
 /** The position in a message up to which the member with bytes is looked for. */
 const SEARCHED = 64 * 1024;
-/** The beginning of a member of `params` with bytes in base64. */
+/** The beginning of a member of `params` or `result` with bytes in base64. */
 const BYTES_MEMBER = /"(?<name>dataBase64|chunk|bodyBase64)"\s*:\s*"/;
 const FORGET = /^/;
 /** Random text that replaces the bytes while the rest is parsed. */
@@ -41,9 +41,11 @@ function parseAround(text: string): unknown {
   if (end < 0 || bytes.includes("\\")) return undefined;
   const message: unknown = JSON.parse(`${text.slice(0, begin)}${PLACEHOLDER}${text.slice(end)}`);
   // The match may have been another member of that name, or the end of a longer name.
-  if (!isRecord(message) || !isRecord(message.params)) return undefined;
-  if (message.params[name] !== PLACEHOLDER) return undefined;
-  message.params[name] = bytes;
+  if (!isRecord(message)) return undefined;
+  const holder = [message.params, message.result].filter(isRecord)
+    .find((part) => part[name] === PLACEHOLDER);
+  if (holder === undefined) return undefined;
+  holder[name] = bytes;
   return message;
 }
 

@@ -1,5 +1,6 @@
 import { concat } from "@std/bytes/concat";
 import { MAX_MESSAGE_BYTES } from "./transport.ts";
+import { utf8Bytes } from "./utf8.ts";
 
 /** A frame or a message of a WebSocket peer (RFC 6455, section 5). */
 export type Frame =
@@ -17,6 +18,7 @@ const FINAL = 0x80;
 const RESERVED = 0x70;
 const MASKED = 0x80;
 const MASK_BYTES = 4;
+const MAX_HEADER_BYTES = 2 + 8 + MASK_BYTES;
 /** Largest length in the second byte; longer ones take two or eight more bytes. */
 const MAX_SHORT_LENGTH = 125;
 const TWO_BYTES = 126;
@@ -93,20 +95,22 @@ export class FrameDecoder {
 /** Encodes a frame as a client sends it: masked (RFC 6455, section 5.3). */
 export function encodeFrame(
   kind: "text" | "ping" | "pong" | "close",
-  payload: Uint8Array,
+  payload: Uint8Array | string,
 ): Uint8Array<ArrayBuffer> {
-  const length = payload.length;
+  const bytes = typeof payload === "string"
+    ? utf8Bytes(payload, { before: MAX_HEADER_BYTES })
+    : concat([new Uint8Array(MAX_HEADER_BYTES), payload]);
+  const length = bytes.length - MAX_HEADER_BYTES;
   const lengthBytes = length <= MAX_SHORT_LENGTH ? 0 : length <= 0xffff ? 2 : 8;
   const headerBytes = 2 + lengthBytes + MASK_BYTES;
-  const frame = new Uint8Array(headerBytes + length);
-  const view = new DataView(frame.buffer);
+  const frame = bytes.subarray(MAX_HEADER_BYTES - headerBytes);
+  const view = new DataView(frame.buffer, frame.byteOffset);
   frame[0] = FINAL | opcodeOf(kind);
   frame[1] = MASKED | (lengthBytes === 0 ? length : lengthBytes === 2 ? TWO_BYTES : EIGHT_BYTES);
   if (lengthBytes === 2) view.setUint16(2, length);
   if (lengthBytes === 8) view.setBigUint64(2, BigInt(length));
   const mask = crypto.getRandomValues(new Uint8Array(MASK_BYTES));
   frame.set(mask, headerBytes - MASK_BYTES);
-  frame.set(payload, headerBytes);
   applyMask(frame.subarray(headerBytes), mask);
   return frame;
 }

@@ -8,13 +8,13 @@ import {
 import { SendQueue } from "./client_send_queue.ts";
 import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import type { UpgradeConsent } from "./client_upgrade.ts";
-import { utf8Text } from "./line_splitter.ts";
 import {
   type CloseReason,
   SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
   type TransportObserver,
 } from "./transport.ts";
+import { utf8Text } from "./utf8.ts";
 
 const READ_BYTES = 64 * 1024;
 /** Checks for silence in a row: the second sends a ping, the last gives up. */
@@ -79,7 +79,7 @@ export class ClientWebSocket implements ClientTransport {
 
   send(message: string): void {
     if (this.#ending !== undefined) return;
-    this.#queue.push(encodeFrame("text", new TextEncoder().encode(message)));
+    this.#queue.push(encodeFrame("text", message));
   }
 
   hold(): void {

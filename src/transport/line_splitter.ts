@@ -1,6 +1,8 @@
 import { concat } from "@std/bytes/concat";
+import { utf8Text } from "./utf8.ts";
 
-const LINE_FEED = 0x0a;
+/** What ends a line. */
+export const LINE_FEED = 0x0a;
 
 /** Gets the lines of a line splitter. */
 export interface LineObserver {
@@ -63,15 +65,4 @@ export class LineSplitter {
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
   return only !== undefined && parts.length === 1 ? only : concat(parts);
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** The text of UTF-8 bytes, or undefined if they are not UTF-8. */
-export function utf8Text(bytes: Uint8Array | ArrayBuffer): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }

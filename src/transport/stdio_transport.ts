@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { LineSplitter } from "./line_splitter.ts";
+import { LINE_FEED, LineSplitter } from "./line_splitter.ts";
 import {
   type CloseReason,
   DEFAULT_TRANSPORT_LIMITS,
@@ -9,6 +9,7 @@ import {
   type TransportLimits,
   type TransportObserver,
 } from "./transport.ts";
+import { utf8Bytes } from "./utf8.ts";
 
 /** Carries messages as lines of a pair of byte streams. */
 export class StdioTransport implements Transport {
@@ -16,7 +17,6 @@ export class StdioTransport implements Transport {
   readonly #input: ReadableStream<Uint8Array>;
   readonly #output: WritableStreamDefaultWriter<Uint8Array>;
   readonly #limits: TransportLimits;
-  readonly #encoder = new TextEncoder();
   #observer: TransportObserver | undefined;
   #queuedBytes = 0;
   #wasSaturated = false;
@@ -52,7 +52,8 @@ export class StdioTransport implements Transport {
 
   send(message: string): void {
     if (this.#over) return;
-    const bytes = this.#encoder.encode(`${message}\n`);
+    const bytes = utf8Bytes(message, { after: 1 });
+    bytes[bytes.length - 1] = LINE_FEED;
     this.#queuedBytes += bytes.length;
     this.#output.write(bytes).then(() => this.#written(bytes.length), () => this.#ended("lost"));
   }

@@ -1,6 +1,6 @@
 import { log, logSeldom } from "../log/log.ts";
 import { deadline } from "@std/async/deadline";
-import { utf8Text } from "./line_splitter.ts";
+import { utf8Text } from "./utf8.ts";
 import {
   type CloseReason,
   DEFAULT_TRANSPORT_LIMITS,

@@ -51,6 +51,12 @@ export function execProcessBehaviour(name: string, withStart: WithStart): void {
     assertEquals((await settled(process.completion, "completion")).exitCode, 3);
   });
 
+  test("completion tells that the time was up", async (start) => {
+    const process = await start(command(["sleep", "3600"], { timeoutMs: 50 }));
+    const completion = await settled(process.completion, "completion");
+    assertEquals(completion, { exitCode: 143, sandboxDenied: false, timedOut: true });
+  });
+
   test("a consumer that stops early holds nothing up", async (start) => {
     const process = await start(shell("head -c 3000000 /dev/zero; exit 3"));
     for await (const event of process) {

@@ -16,10 +16,11 @@ class Scene implements AsyncDisposable {
   readonly directory = new TemporaryDirectory();
   readonly failures: string[] = [];
   readonly #to: LocalEnd;
-  readonly #from = new LocalEnd();
+  readonly #from: LocalEnd;
 
-  constructor(to: LocalEnd) {
+  constructor(to: LocalEnd, from: LocalEnd = new LocalEnd()) {
     this.#to = to;
+    this.#from = from;
     Deno.mkdirSync(`${this.directory.path}/from`);
     Deno.mkdirSync(`${this.directory.path}/to`);
   }
@@ -88,6 +89,25 @@ testUnix("an executor that is lost at the very last is told of", async () => {
   await using scene = new Scene(new LostAtTheEnd());
   scene.directory.write("from/file", "content");
   assertEquals(await assertRejects(() => scene.copy(), ConnectionError), lost);
+});
+
+/** A file in it grows after it was looked at. */
+class Growing extends LocalEnd {
+  override async readFile(path: PathUri): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    Deno.writeTextFileSync(path.toNativePath("posix"), "grown ".repeat(500_000));
+    return await super.readFile(path);
+  }
+}
+
+testUnix("a file that has grown since it was looked at is copied to its end", async () => {
+  await using scene = new Scene(new LocalEnd(), new Growing());
+  scene.directory.write("from/file", "small", 0o640);
+  await scene.copy();
+  const copy = `${scene.directory.path}/to/from/file`;
+  assertEquals(scene.failures, []);
+  assertEquals(Deno.readTextFileSync(copy), "grown ".repeat(500_000));
+  assertEquals((Deno.statSync(copy).mode ?? 0) & 0o777, 0o640);
+  assertEquals([...Deno.readDirSync(`${scene.directory.path}/to/from`)].length, 1);
 });
 
 /** Makes a link when another one is asked for, too. */

@@ -137,6 +137,23 @@ testUnix("standard input and output, of any length", async () => {
   assertEquals(mode, 0o666 & ~Deno.umask());
 });
 
+testUnix("Ctrl-C leaves nothing of what came from standard input", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await using executor = await ListeningExecutor.start();
+  const child = remex(["cp", "-", `${executor.url}${path}/file`], { stderr: "piped" });
+  const said = new Response(child.stderr).text();
+  const writer = child.stdin.getWriter();
+  await writer.write(new Uint8Array(3 * MIB).fill(1));
+  const sizes = () => namesIn(path).map((name) => Deno.statSync(`${path}/${name}`).size);
+  // Nothing is under way then, and the copy waits for more.
+  await eventually(() => sizes().includes(3 * MIB), "the unfinished file");
+  child.kill("SIGINT");
+  assertEquals((await ended(child)).code, 130);
+  assertEquals([await said, namesIn(path)], ["", []]);
+  await Promise.all([writer.abort().catch(() => {}), child.stdout.cancel()]);
+});
+
 testUnix("a destination that makes no sense is told, and nothing is changed", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;

@@ -9,8 +9,8 @@ class Forward implements AsyncDisposable {
   stderr = "";
   readonly #said: Promise<unknown>;
 
-  private constructor(args: readonly string[]) {
-    this.#child = remex(["forward", ...args], { stderr: "piped" });
+  private constructor(args: readonly string[], launcher: readonly string[]) {
+    this.#child = remex(["forward", ...args], { stderr: "piped", launcher });
     this.#said = Promise.all([
       this.#keep(this.#child.stdout, (text) => this.addresses.push(...text.trim().split("\n"))),
       this.#keep(this.#child.stderr, (text) => this.stderr += text),
@@ -18,7 +18,15 @@ class Forward implements AsyncDisposable {
   }
 
   static async start(executor: ListeningExecutor, ...ports: string[]): Promise<Forward> {
-    const forward = new Forward(["--url", executor.url, ...ports]);
+    return await Forward.startedBy([], executor, ...ports);
+  }
+
+  static async startedBy(
+    launcher: readonly string[],
+    executor: ListeningExecutor,
+    ...ports: string[]
+  ): Promise<Forward> {
+    const forward = new Forward(["--url", executor.url, ...ports], launcher);
     const ready = () => forward.addresses.length === ports.length;
     await eventually(ready, `the ports, not ${forward.stderr}`);
     return forward;
@@ -158,6 +166,25 @@ Deno.test("forward: what cannot be reached breaks the connection, and is told", 
   assertMatch(forward.stderr, new RegExp(`port ${own} there: port ${own} is the executor's own\n`));
   assertMatch(forward.stderr, new RegExp(`port ${nobody} there: .*refused`));
   await executor.endBy("SIGKILL");
+});
+
+Deno.test({
+  name: "forward: where there are no descriptors left, connections wait until there are",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using executor = await ListeningExecutor.start();
+    await using server = serveTcp(echoAtEnd);
+    const launcher = ["prlimit", "--nofile=64:64", "--"];
+    await using forward = await Forward.startedBy(launcher, executor, `0:${server.port}`);
+    const many = await Promise.all(Array.from({ length: 80 }, () => forward.connect()));
+    await eventually(() => /here: no connection is accepted/.test(forward.stderr), "the refusal");
+    for (const connection of many) connection.close();
+    using connection = await forward.connect();
+    await writeAll(connection, content(1, 1000));
+    await connection.closeWrite();
+    assertEquals((await settled(readAll(connection), "the echo")).length, 1000);
+    assertEquals(await forward.endBy("SIGTERM"), 0);
+  },
 });
 
 Deno.test("forward: an executor that is lost, a port that is taken, and one that must not", async () => {

@@ -196,6 +196,13 @@ Deno.test("a handle that is gone, damaged or open to others is told of in a line
   assertMatch(open.stderr, /^remex: other users can get at .*open.json, .* use chmod 600\n$/);
   assertEquals(await scene.run("rm", "forgotten"), nothing());
   assertEquals((await scene.run("rm", "--force", "damaged")).code, 0);
+  const tokenless = { ...handle(scene, "restarted"), name: "tokenless" };
+  const executor = { kind: "url", url: scene.executor.url, tokenFile: "/nonexistent/token" };
+  scene.directory.write(
+    "state/remex/jobs/tokenless.json",
+    JSON.stringify({ ...tokenless, executor }),
+    0o600,
+  );
   await scene.executor.endBy("SIGKILL");
   const lost = await scene.run("rm", "restarted");
   assertEquals(lost.code, 255);
@@ -203,8 +210,14 @@ Deno.test("a handle that is gone, damaged or open to others is told of in a line
     lost.stderr,
     /^remex: .*; `remex rm --force restarted` forgets the job here alone\n$/,
   );
-  assertEquals((await scene.listed()).sort(), ["open damaged", "restarted unreachable"]);
-  assertEquals((await scene.run("rm", "--force", "restarted")).code, 0);
+  assertEquals((await scene.listed()).sort(), [
+    "open damaged",
+    "restarted unreachable",
+    "tokenless unreachable",
+  ]);
+  const forced = await scene.run("rm", "--force", "restarted", "tokenless");
+  assertEquals({ code: forced.code, stdout: forced.stdout }, { code: 0, stdout: "" });
+  assertMatch(forced.stderr, /cannot read \/nonexistent\/token: .*; tokenless is forgotten here/);
 });
 
 Deno.test("an executor that ends with its connection cannot keep a job, and none is left", async () => {

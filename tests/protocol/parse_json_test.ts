@@ -18,6 +18,8 @@ const MESSAGES: Record<string, string> = {
   "a name in a text": `{"params":{"path":"\\"dataBase64\\":\\"","dataBase64":"${LONG}"}}`,
   "not in params": `{"dataBase64":"${LONG}","params":{}}`,
   "no params": `{"result":{"dataBase64":"${LONG}"}}`,
+  "a result": `{"jsonrpc":"2.0","id":1,"result":{"chunk":"${LONG}","eof":false}}`,
+  "in both": `{"params":{"chunk":"x"},"result":{"chunk":"${LONG}"}}`,
   "deeper": `{"params":{"env":{"chunk":"${LONG}"},"chunk":"x"}}`,
   "beyond where it is looked for": `{"params":{"x":"${LONG}","dataBase64":"${LONG}"}}`,
   "an array": `[{"params":{"dataBase64":"${LONG}"}}]`,

@@ -18,6 +18,8 @@ export class WrapperChannels implements Disposable {
   /** What the wrapper gets, until {@linkcode handedOver}. */
   readonly forWrapper: readonly ExtraDescriptor[];
   readonly #theirs: Descriptor[] = [];
+  /** One for all that want nothing. */
+  #nothing: Descriptor | undefined;
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
   #statusText = "";
@@ -27,9 +29,7 @@ export class WrapperChannels implements Disposable {
   constructor(descriptors: readonly WrapperDescriptor[]) {
     try {
       this.forWrapper = descriptors.map(({ number, purpose }) => {
-        const source = this.#open(purpose);
-        this.#theirs.push(source);
-        return { number, source };
+        return { number, source: this.#open(purpose) };
       });
     } catch (error) {
       this.handedOver();
@@ -102,16 +102,29 @@ export class WrapperChannels implements Disposable {
   }
 
   #open(purpose: WrapperDescriptor["purpose"]): Descriptor {
-    if (purpose.kind === "data") return openMemoryFile(purpose.bytes);
-    const { readEnd, writeEnd } = openPipe();
-    if (purpose.kind === "status") {
-      setNonBlocking(readEnd);
-      this.#status = readEnd;
-      return writeEnd;
+    switch (purpose.kind) {
+      case "data":
+        return this.#handOver(openMemoryFile(purpose.bytes));
+      case "nothing":
+        return this.#nothing ??= this.#handOver(openMemoryFile(new Uint8Array()));
+      case "status": {
+        const { readEnd, writeEnd } = openPipe();
+        setNonBlocking(readEnd);
+        this.#status = readEnd;
+        return this.#handOver(writeEnd);
+      }
+      case "gate": {
+        const { readEnd, writeEnd } = openPipe();
+        this.#gate = writeEnd;
+        if (!purpose.shut) this.openGate();
+        return this.#handOver(readEnd);
+      }
     }
-    this.#gate = writeEnd;
-    if (!purpose.shut) this.openGate();
-    return readEnd;
+  }
+
+  #handOver(descriptor: Descriptor): Descriptor {
+    this.#theirs.push(descriptor);
+    return descriptor;
   }
 }
 

@@ -1,16 +1,14 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
-import { openProcessDescriptor, signalHeldProcess } from "../../os/pidfd.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
-import { Caller, type OwnNamespaces, ownStatus } from "./caller.ts";
+import { Caller, type OwnNamespaces, ownStatus, ThreadStatuses } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import type { Answer } from "./answer.ts";
 import { Changes } from "./changes.ts";
 import { FileCalls } from "./file_calls.ts";
-import { GatedProcesses } from "./gated_processes.ts";
 import { Openings } from "./openings.ts";
 import { OwnCalls, Performer } from "./performer.ts";
 import { rawCall } from "../../os/raw_call.ts";
@@ -33,8 +31,6 @@ export interface Supervision {
   /** Readable when the supervisor is to end. */
   readonly alarm: Descriptor;
   readonly policy: SupervisorPolicy;
-  /** Memory of the {@linkcode GatedProcesses}. */
-  readonly gated: SharedArrayBuffer;
   /** Leads to the thread that makes the calls (see `performerChannel`); undefined: this one does. */
   readonly performer: SharedArrayBuffer | undefined;
   readonly architecture: Architecture;
@@ -76,15 +72,13 @@ class Supervisor implements Disposable {
   readonly #own: OwnNamespaces;
   /** What has no more filters than this is no command yet, but what encloses it. */
   readonly #trustedFilters: number;
-  readonly #gated: GatedProcesses;
-  /** What holds those that were found to be no command, by their numbers. */
-  readonly #held = new Map<number, Descriptor>();
+  readonly #statuses = new ThreadStatuses();
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
 
   constructor(
     listener: NotificationListener,
-    { policy, gated, performer, architecture }: Supervision,
+    { policy, performer, architecture }: Supervision,
   ) {
     this.#listener = listener;
     const performs = performer === undefined ? new OwnCalls(rawCall) : new Performer(performer);
@@ -99,7 +93,6 @@ class Supervisor implements Disposable {
     this.#own = policy.own ?? SHARED;
     // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
     this.#trustedFilters = this.#own.mounts ? ownFilters + 1 : 0;
-    this.#gated = new GatedProcesses(gated);
     this.#calls = new Map(
       supervisedCalls(ALL, architecture).map(({ number, call }) => [number, call]),
     );
@@ -115,8 +108,9 @@ class Supervisor implements Disposable {
     const notification = this.#listener.receive();
     if (notification === undefined) return;
     const { id, thread } = notification;
-    const caller = new Caller(thread, this.#own, () => this.#listener.isWaiting(id));
-    if (this.#own.mounts && this.#isTrusted(id, caller)) return this.#listener.letGoOn(id);
+    const isWaiting = () => this.#listener.isWaiting(id);
+    const caller = new Caller(thread, this.#own, this.#statuses, isWaiting);
+    if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
       operation = this.#read(notification, caller);
@@ -144,51 +138,20 @@ class Supervisor implements Disposable {
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
   }
 
-  /** Whether a call is made by what encloses commands: bubblewrap makes some twenty for each. */
-  #isTrusted(id: bigint, caller: Caller): boolean {
-    const { thread } = caller;
-    if (this.#isHeldAtGate(thread)) return true;
+  #isTrusted(caller: Caller): boolean {
+    if (!this.#own.mounts) return false;
     try {
-      if (caller.filters > this.#trustedFilters) return false;
+      return caller.filters <= this.#trustedFilters;
     } catch (error) {
       // It has ended meanwhile.
       if (error instanceof CallError) return false;
       throw error;
     }
-    if (this.#gated.has(thread)) this.#hold(id, thread);
-    return true;
-  }
-
-  /** Whether one that was looked at before is still there, and has not been let go on. */
-  #isHeldAtGate(thread: number): boolean {
-    const held = this.#held.get(thread);
-    if (held === undefined) return false;
-    if (this.#gated.has(thread) && signalHeldProcess(held, 0, null) === 0) return true;
-    this.#letGo(thread);
-    return false;
-  }
-
-  /** Its number may be another's later, of which what holds this one does not speak. */
-  #hold(id: bigint, thread: number): void {
-    for (const other of this.#held.keys()) {
-      if (!this.#gated.has(other)) this.#letGo(other);
-    }
-    const descriptor = openProcessDescriptor(thread);
-    if (descriptor === undefined) return;
-    this.#held.set(thread, descriptor);
-    // What has been held is whoever made the call only if that still waits.
-    if (!this.#listener.isWaiting(id)) this.#letGo(thread);
-  }
-
-  #letGo(thread: number): void {
-    const descriptor = this.#held.get(thread);
-    if (descriptor !== undefined) closeDescriptor(descriptor);
-    this.#held.delete(thread);
   }
 
   [Symbol.dispose](): void {
-    for (const thread of this.#held.keys()) this.#letGo(thread);
     this.#operations.connections[Symbol.dispose]();
+    this.#statuses[Symbol.dispose]();
   }
 
   #read({ id, number, arguments: args }: Notification, caller: Caller): Operation {

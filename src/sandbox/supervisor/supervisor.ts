@@ -2,7 +2,6 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { openAlarm, raiseAlarm } from "../../os/alarm.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { WorkerThread } from "../worker_thread.ts";
-import type { GatedProcesses } from "./gated_processes.ts";
 import type { FromSupervisorThread, ToSupervisorThread } from "./messages.ts";
 import { Performer, performerChannel } from "./performer.ts";
 import type { SupervisorPolicy } from "./policy.ts";
@@ -52,7 +51,6 @@ export interface SupervisorOptions {
   /** Landlock's rules for what is done on behalf of commands, where they are under such rules. */
   readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
-  readonly gated: GatedProcesses;
   readonly architecture: Architecture;
 }
 
@@ -89,7 +87,7 @@ export class Supervisor implements Disposable {
    * @throws {Error} if a thread has failed
    */
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
-    const { listener, ruleset, policy, gated, architecture } = options;
+    const { listener, ruleset, policy, architecture } = options;
     const { decider } = threads;
     const alarm = openAlarm();
     if (ruleset === undefined) threads.endPerformer();
@@ -103,14 +101,7 @@ export class Supervisor implements Disposable {
         begun.push(threads.performer.next("begun"));
         threads.performer.tell({ kind: "perform", ruleset, channel });
       }
-      const supervision = {
-        listener,
-        alarm,
-        policy,
-        gated: gated.memory,
-        performer: channel,
-        architecture,
-      };
+      const supervision = { listener, alarm, policy, performer: channel, architecture };
       decider.tell({ kind: "supervise", supervision });
       await Promise.all(begun);
       return supervisor;

@@ -84,6 +84,8 @@ Deno.test("bridge: what is wrong with the command line is told", async () => {
     [["--spawn", "1", "ws://127.0.0.1:1"], /--spawn is of use with unix:PATH only/],
     [["--spawn", "soon", "unix:/a"], /--spawn: `soon` is not a number/],
     [["--heartbeat", "0", "unix:/a"], /--heartbeat: `0` is not a number/],
+    // A timer for three times as long would be over at once.
+    [["--heartbeat", "1000000", "unix:/a"], /a number of seconds above 0, at most 86400/],
   ];
   for (const [args, words] of wrong) {
     const run = await runToEnd(["bridge", ...args]);
