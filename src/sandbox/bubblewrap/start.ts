@@ -57,13 +57,16 @@ export async function startInWrapper(
     const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
     throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
   }
-  const child = new SandboxedChild(wrapper, sandbox, {
+  const detour = {
     ...commandSignals(atGate.firstProcess, setup.takesTerminal),
     abandon: () => {
       wrapper.abandon();
       channels[Symbol.dispose]();
     },
-  });
+  };
+  // On a terminal without it is in its wrapper's.
+  const sessions = birth.stdio.kind !== "pty" || setup.takesTerminal ? [atGate.firstProcess] : [];
+  const child = new SandboxedChild(wrapper, sandbox, detour, sessions);
   child.hold();
   listener.tell({
     output: (stream, bytes) => observer.output(stream, bytes),

@@ -23,6 +23,7 @@ export class WrapperChannels implements Disposable {
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
   #statusText = "";
+  #reported: BubblewrapStatus = { firstProcess: undefined, exitCode: undefined };
 
   /** @throws {Error} when there are no descriptors left */
   constructor(descriptors: readonly WrapperDescriptor[]) {
@@ -64,7 +65,7 @@ export class WrapperChannels implements Disposable {
     return new Promise((resolve) => {
       sharedPoller().watch(status, Ready.Input, () => {
         const ended = !this.#receiveStatus(status);
-        const { firstProcess } = parseBubblewrapStatus(this.#statusText);
+        const { firstProcess } = this.#reported;
         // The line comes in several parts.
         if (firstProcess === undefined && !ended) return;
         sharedPoller().unwatch(status);
@@ -81,7 +82,7 @@ export class WrapperChannels implements Disposable {
   /** What the wrapper has reported. */
   readStatus(): BubblewrapStatus {
     if (this.#status !== undefined) this.#receiveStatus(this.#status);
-    return parseBubblewrapStatus(this.#statusText);
+    return this.#reported;
   }
 
   /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
@@ -94,7 +95,9 @@ export class WrapperChannels implements Disposable {
   #receiveStatus(status: Descriptor): boolean {
     const buffer = new Uint8Array(STATUS_BYTES);
     const count = readDescriptor(status, buffer);
-    this.#statusText += new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    const text = new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    this.#statusText += text;
+    if (text.includes("\n")) this.#reported = parseBubblewrapStatus(this.#statusText);
     return count > 0;
   }
 
