@@ -140,10 +140,11 @@ export class Orphans {
 
   /**
    * Kills what an owner's commands left behind, now and from now on, with all its descendants.
-   * Returns how many there were, their descendants not counted.
+   * Returns how many there were, their descendants not counted; none the second time, as whatever is
+   * found after the first is killed on sight.
    */
   killAllOf(owner: object): number {
-    const left = this.countOf(owner);
+    const left = this.#ended.has(owner) ? 0 : this.countOf(owner);
     this.#ended.add(owner);
     for (const command of this.#commands()) {
       if (command.owner === owner) this.#endings.add(command);
