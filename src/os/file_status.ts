@@ -17,6 +17,7 @@ const functions = linuxTable({
 /** STATX_BASIC_STATS, STATX_BTIME and STATX_MNT_ID (statx(2)). */
 const WANTED = 0x1fff;
 const STATX_TYPE = 1;
+const STATX_INO = 0x100;
 const STATX_MNT_ID = 0x1000;
 const STATX_BTIME = 0x800;
 const TYPE_BITS = 0o170000;
@@ -111,6 +112,23 @@ export function fileModeAt(path: string): FileMode {
     return { kind: "failed", errno: lastErrno() };
   }
   return { kind: "found", mode: answer.getUint16(Offset.Mode, true) };
+}
+
+/**
+ * Tells what is at a path from what was or will be there, a link not followed: the same for the same
+ * file for as long as something holds it, as after that its number may be another's. Undefined if
+ * nothing can be seen there, and but on Linux.
+ *
+ * @param path without a NUL
+ */
+export function fileIdentityAt(path: string): string | undefined {
+  const flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
+  if (!ask(AT_FDCWD, cString(path), flags, STATX_INO)) return undefined;
+  const device = deviceNumber(
+    answer.getUint32(Offset.DeviceMajor, true),
+    answer.getUint32(Offset.DeviceMinor, true),
+  );
+  return `${device}:${answer.getBigUint64(Offset.Inode, true)}`;
 }
 
 /** Fills {@linkcode answer}. Returns false when the system refuses. */

@@ -1,3 +1,4 @@
+import { fileIdentityAt } from "../../os/file_status.ts";
 import type { ProgramLaunch } from "../../os/spawn.ts";
 import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
 import { executableCandidates } from "../../process/executable.ts";
@@ -99,6 +100,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
     return new LandlockCommand(this.#groups, {
       owner: command.owner ?? this,
+      paths: [...rules, ...files.executable ?? []].map(({ path }) => path),
       key: JSON.stringify([
         rules,
         files.executable,
@@ -161,6 +163,8 @@ interface RestrictedStart {
   readonly owner: object;
   /** The same for commands with the same plan. */
   readonly key: string;
+  /** What the plan has rules for. */
+  readonly paths: readonly string[];
   /** What holds for the thread. */
   readonly plan: () => GroupPlan;
   readonly launch: Omit<ProgramLaunch, "descriptors">;
@@ -184,8 +188,11 @@ class LandlockCommand implements SandboxedCommand {
   ): Promise<Child> {
     // The thread that the command would be born on is not in the group, and may not enter it.
     if (limits !== undefined) throw internalError(UNLIMITED);
-    const { owner, key, plan, launch } = this.#start;
-    return await this.#groups.use(owner, key, plan, async (group) => {
+    const { owner, key, paths, plan, launch } = this.#start;
+    // The kernel's rules are about what was at the paths when they were made, wherever that is by now.
+    // They hold it, so that nothing else gets its number.
+    const current = JSON.stringify([key, ...paths.map(fileIdentityAt)]);
+    return await this.#groups.use(owner, current, plan, async (group) => {
       const child = await startLinuxChildBy(group, launch, stdio, observer);
       group.watch(child.pid, () => child.kill());
       return new SandboxedChild(child, sandbox);

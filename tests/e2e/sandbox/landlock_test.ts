@@ -71,6 +71,26 @@ testLandlocked("a command runs enclosed", async ({ client, workspace }) => {
   assertEquals(exists(`${workspace}/new`), false);
 });
 
+testLandlocked("what is granted is what is there when a command starts", async (scene) => {
+  const { client, workspace } = scene;
+  const granted = `${workspace}/granted`;
+  const more = enclosed(workspace, [special("minimal", "read"), path(granted, "read")]);
+  const read = async (id: string, file: string) => {
+    const { stdout, exitCode } = await run(client, command(id, ["/bin/cat", file], more));
+    return exitCode === 0 ? stdout : "denied";
+  };
+  Deno.mkdirSync(granted);
+  Deno.writeTextFileSync(`${granted}/file`, "first");
+  assertEquals(await read("p", `${granted}/file`), "first");
+  // The threads that have started the first command are still there.
+  Deno.renameSync(granted, `${workspace}/private`);
+  Deno.writeTextFileSync(`${workspace}/private/file`, "secret");
+  Deno.mkdirSync(granted);
+  Deno.writeTextFileSync(`${granted}/file`, "second");
+  assertEquals(await read("q", `${workspace}/private/file`), "denied");
+  assertEquals(await read("r", `${granted}/file`), "second");
+});
+
 testLandlocked("names in what may be written stay read-only", async ({ client, workspace }) => {
   const more = enclosedIn(workspace);
   const made = await run(client, shell("p", "echo x > new && mkdir .git", more));
