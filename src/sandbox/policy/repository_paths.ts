@@ -1,7 +1,7 @@
 import { basename, dirname } from "@std/path/posix";
 import { internalError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
-import { ancestorsOf, childOf } from "../../os/native_path.ts";
+import { ancestorsOf, childOf, isWithin } from "../../os/native_path.ts";
 import { type GitIndex, GitIndexError, parseGitIndex } from "./git_index.ts";
 import { resolvePath } from "./resolve_path.ts";
 
@@ -17,15 +17,33 @@ const POINTER = "gitdir: ";
 /** Names in a repository's directory by which git is told what to run, or where to read that. */
 const TELLS_WHAT_TO_RUN = ["commondir", "config", "config.worktree", "hooks"];
 
+/**
+ * Names of what else a repository consists of: by these git knows that it is one, and which others
+ * belong to it. Whoever takes the first away has git look for a repository elsewhere.
+ */
+const PARTS = [
+  "HEAD",
+  "objects",
+  "objects/info/alternates",
+  "refs",
+  "packed-refs",
+  "shallow",
+  "index",
+  "modules",
+  "worktrees",
+];
+
 /** How a file that is not UTF-8 reads. */
 const REPLACEMENT = "\u{fffd}";
 
 /**
  * What git reads besides when it finds a `.git` (gitrepository-layout(5)): the directory that a
  * `.git` file points to, the directory that a `commondir` file shares with others, and whatever the
- * names that tell git what to run lead to, if they are links.
+ * names that tell git what to run, and those of the repository's parts, lead to, if they are links.
  *
  * The paths are as git goes along them: links on the way are still to be followed, and to be kept.
+ * A directory that git goes into and out of again on the way is kept, too, by a name in it: in its
+ * place a link could lead to another parent.
  *
  * @param at the path of the `.git`
  * @param tree the directory that it is in
@@ -37,9 +55,42 @@ export function repositoryPaths(at: string, tree: string, disk: Disk): string[] 
   const shared = readPath(childOf(repository, "commondir"), disk);
   const common = shared ? below(repository, shared) : repository;
   const links = [repository, common]
-    .flatMap((directory) => TELLS_WHAT_TO_RUN.map((name) => childOf(directory, name)))
+    .flatMap((directory) =>
+      [...TELLS_WHAT_TO_RUN, ...PARTS].map((name) => childOf(directory, name))
+    )
     .filter((path) => isLink(path, disk));
-  return [...new Set([repository, common, ...links])].filter((path) => path !== at);
+  const paths = [...new Set([repository, common, ...links])];
+  const whole = [repository, common].map((path) => resolvePath(path, disk).path);
+  const left = [at, ...paths].flatMap((path) => directoriesLeft(path, disk))
+    .filter((directory) => {
+      const { path } = resolvePath(directory, disk);
+      return !whole.some((protectedPath) => isWithin(path, protectedPath));
+    })
+    .map((directory) => childOf(directory, REPOSITORY));
+  return [...new Set([...paths, ...left])].filter((path) => path !== at);
+}
+
+/** The directories that a path and the links on it go into by their names, and out of by `..`. */
+function directoriesLeft(path: string, disk: Disk): string[] {
+  const { links } = resolvePath(path, disk);
+  return [
+    ...namedAndLeft(path),
+    ...links.flatMap(({ path, target }) =>
+      // Whoever may not replace the link may not replace a directory above it either.
+      namedAndLeft(target).map((directory) => below(dirname(path), directory))
+    ),
+  ];
+}
+
+/** The beginnings of a path that end in a name before a `..`. */
+function namedAndLeft(path: string): string[] {
+  const start = path.startsWith("/") ? "/" : "";
+  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  return names.flatMap((name, index) =>
+    index > 0 && name === ".." && names[index - 1] !== ".."
+      ? [start + names.slice(0, index).join("/")]
+      : []
+  );
 }
 
 /**
@@ -50,12 +101,12 @@ export function repositoryPaths(at: string, tree: string, disk: Disk): string[] 
  */
 export function bareRepositoryPaths(tree: string, repository: string, disk: Disk): string[] {
   const found = repositoryAt(repository, tree, disk);
-  if (found !== undefined && isThere(childOf(found, "HEAD"), disk)) return [];
+  if (found !== undefined && isHead(childOf(found, "HEAD"), disk)) return [];
   // Without this name nothing is a repository; the others are more common.
   const head = childOf(tree, "HEAD");
   const isBare = [head, childOf(tree, "objects"), childOf(tree, "refs")]
     .every((path) => isThere(path, disk));
-  const names = isBare ? [...TELLS_WHAT_TO_RUN, "worktrees"] : [];
+  const names = isBare ? [...TELLS_WHAT_TO_RUN, "index", "worktrees"] : [];
   return [head, ...names.map((name) => childOf(tree, name))];
 }
 
@@ -188,6 +239,14 @@ function below(directory: string, path: string): string {
 function isLink(path: string, disk: Disk): boolean {
   const { path: directory } = resolvePath(dirname(path), disk);
   return disk.kindOf(childOf(directory, basename(path))) === "link";
+}
+
+/** Git takes no link for a `HEAD` but one to a name in `refs` (`validate_headref` in its path.c). */
+function isHead(path: string, disk: Disk): boolean {
+  if (!isThere(path, disk)) return false;
+  if (!isLink(path, disk)) return true;
+  const { path: directory } = resolvePath(dirname(path), disk);
+  return disk.readLink(childOf(directory, basename(path))).startsWith("refs/");
 }
 
 function isThere(path: string, disk: Disk): boolean {

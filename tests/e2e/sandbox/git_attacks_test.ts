@@ -50,6 +50,12 @@ const ATTACKS: readonly Attack[] = [
     refused: /ws\/b' has to stay as it is/,
   },
   {
+    what: "a .git file whose path goes into a directory and out again",
+    before: `${SEPARATE} && mkdir a b && mv meta b/r && echo gitdir: a/../b/r > .git`,
+    attack: "rm -rf a; mkdir -p evil/q evil/b; cp -r b/r evil/b/r; " +
+      "mv a x; ln -s evil/q a; poison evil/b/r/config",
+  },
+  {
     what: "a .git file whose path has a line end",
     before: `${SEPARATE} && mv meta "$(printf 'me\\nta')" && printf 'gitdir: me\\nta\\n' > .git`,
     attack: `poison "$(printf 'me\\nta/config')"; mv me* evil; poison evil/config; ` +
@@ -75,6 +81,20 @@ const ATTACKS: readonly Attack[] = [
     what: "a configuration behind a link",
     before: `${REPOSITORY} && mv .git/config dotconfig && ln -s ../dotconfig .git/config`,
     attack: "poison dotconfig; cp dotconfig x; poison x; mv x dotconfig",
+  },
+  {
+    what: "an index behind a link",
+    before: `${REPOSITORY} && touch q && git add q && mv .git/index ix && ln -s ../ix .git/index`,
+    attack: "git init -q ev; git -C ev commit -q --allow-empty -m m; cp ix ix2; " +
+      "GIT_INDEX_FILE=$PWD/ix2 git update-index --add " +
+      "--cacheinfo 160000,$(git -C ev rev-parse HEAD),ev; cp ix2 ix; mv ix2 ix; poison ev/.git/config",
+  },
+  {
+    what: "a HEAD behind a link",
+    before: `${REPOSITORY} && mv .git/HEAD hd && ln -s ../hd .git/HEAD`,
+    attack:
+      "git init -q --bare x; git -C x config core.bare false; git -C x config core.worktree ..; " +
+      "poison x/config; cp -r x/* .; mkdir -p objects refs; echo > hd",
   },
   {
     what: "a submodule",

@@ -72,7 +72,47 @@ Deno.test("a name after a link is taken back where the link leads", () => {
     "/ws/b/c": "directory",
     "/ws/b/meta/HEAD": { text: "" },
   } as const;
-  assertEquals(kept(disk), ["link /ws/a", "/ws/b/meta"]);
+  assertEquals(kept(disk), ["link /ws/a", "/ws/b/meta", "/ws/b/c/.git"]);
+});
+
+Deno.test("a directory that git goes into and out of again is kept in place", () => {
+  const disk = {
+    "/ws/.git": { text: "gitdir: a/./b/../../meta\n" },
+    "/ws/a/b": "directory",
+    "/ws/meta/HEAD": { text: "" },
+  } as const;
+  assertEquals(kept(disk), ["/ws/meta", "/ws/a/b/.git"]);
+});
+
+Deno.test("a directory that a link on git's way goes into and out of again is kept in place", () => {
+  const disk = {
+    ...REPOSITORY,
+    "/ws/.git/config": { link: "../a/../dotconfig" },
+    "/ws/a": "directory",
+    "/ws/dotconfig": { text: "" },
+  } as const;
+  assertEquals(kept(disk), ["/ws/dotconfig", "/ws/a/.git"]);
+});
+
+Deno.test("what a repository consists of is protected where links lead", () => {
+  const disk = {
+    ...REPOSITORY,
+    "/ws/.git/HEAD": { link: "../head" },
+    "/ws/head": { text: "ref: refs/heads/main\n" },
+    "/ws/.git/index": { link: "../ix" },
+    "/ws/ix": { text: "" },
+    "/ws/.git/objects/info/alternates": { link: "../../../alternates" },
+    "/ws/alternates": { text: "" },
+    "/ws/.git/refs": { link: "../names" },
+    "/ws/names": "directory",
+  } as const;
+  assertEquals(kept(disk).toSorted(), [
+    HEAD,
+    "/ws/alternates",
+    "/ws/head",
+    "/ws/ix",
+    "/ws/names",
+  ]);
 });
 
 for (const end of ["", "\n", "\r\n", "\r", "\n\n"]) {
@@ -121,6 +161,12 @@ for (const at of ["/ws/.git", "/ws/.git/commondir"]) {
 Deno.test("a directory without a repository cannot be made one", () => {
   assertEquals(kept({}), [HEAD]);
   assertEquals(kept({ "/ws/.git": "directory" }), [HEAD]);
+  assertEquals(
+    kept({ ...REPOSITORY, "/ws/.git/HEAD": { link: "x" }, "/ws/.git/x": { text: "" } }),
+    [
+      HEAD,
+    ],
+  );
   assertEquals(kept({ "/ws/.git": { text: "gitdir: gone\n" } }), [HEAD, "/ws/gone"]);
 });
 
@@ -131,6 +177,6 @@ Deno.test("a directory that is a repository itself keeps what tells git what to 
     "/ws/refs": "directory",
     "/ws/config": { text: "" },
   } as const;
-  const names = ["HEAD", "commondir", "config", "config.worktree", "hooks", "worktrees"];
+  const names = ["HEAD", "commondir", "config", "config.worktree", "hooks", "index", "worktrees"];
   assertEquals(kept(disk), names.map((name) => `/ws/${name}`));
 });
