@@ -104,12 +104,11 @@ export class RemoteWriter implements BlockWriter {
   }
 
   async write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const chunk = bytes.toBase64();
     for (;;) {
       const opening = this.#handle;
       const handle = await opening;
       try {
-        await this.#calls.writeBlock(handle, offset, chunk);
+        await this.#calls.writeBlock(handle, offset, bytes);
         this.#written = Math.max(this.#written, offset + bytes.length);
         return;
       } catch (error) {
