@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
+import { isToken } from "../http/request.ts";
 import type { StreamReader } from "./stream.ts";
 
 /** Bytes of a head, of whatever number of lines. */
 const MAX_HEAD_BYTES = 64 * 1024;
-/** A method or the name of a header (RFC 9110, section 5.6.2). */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** What a value may hold: visible characters of any set, spaces and tabs. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LINE_FEED = 0x0a;
@@ -72,13 +71,8 @@ function parseField(line: string): Field {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
   const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-  if (!TOKEN.test(name) || !VALUE.test(value)) throw new MessageError("a header is malformed");
+  if (!isToken(name) || !VALUE.test(value)) throw new MessageError("a header is malformed");
   return { name, value };
-}
-
-/** Whether the text is a method or the name of a header. */
-export function isToken(text: string): boolean {
-  return TOKEN.test(text);
 }
 
 /** A head as it goes on the wire. */

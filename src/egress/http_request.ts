@@ -1,10 +1,10 @@
+import { isToken } from "../http/request.ts";
 import { parseHost } from "./host.ts";
 import { type BodyLength, requestBodyLength } from "./http_body.ts";
 import {
   encodeHead,
   endToEnd,
   type Field,
-  isToken,
   membersOf,
   MessageError,
   type MessageHead,

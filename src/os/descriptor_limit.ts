@@ -1,4 +1,5 @@
 import { linuxTable } from "./libc.ts";
+import { shareChange, SharedChange } from "./shared_change.ts";
 
 const libc = linuxTable({
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -14,9 +15,12 @@ const ITSELF = 0;
 export interface DescriptorLimits {
   readonly inherited: Uint8Array<ArrayBuffer>;
   readonly raised: Uint8Array<ArrayBuffer>;
+  /** What the threads share that start programs. */
+  readonly change: SharedArrayBuffer;
 }
 
 let limits: DescriptorLimits | undefined;
+let lowering: SharedChange | undefined;
 
 /**
  * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
@@ -31,7 +35,7 @@ export function raiseDescriptorLimit(): void {
   if (soft >= wanted) return;
   const inherited = bytes.slice();
   limit[0] = wanted;
-  if (set(bytes)) limits = { inherited, raised: bytes };
+  if (set(bytes)) adoptDescriptorLimits({ inherited, raised: bytes, change: shareChange() });
 }
 
 /** This program's limits, for another of its threads to know; undefined if it has not raised them. */
@@ -39,9 +43,21 @@ export function descriptorLimits(): DescriptorLimits | undefined {
   return limits;
 }
 
+/** How many descriptors a program can have that this one starts; 0 if nobody tells. */
+export function inheritedDescriptorLimit(): number {
+  const limit = new BigUint64Array(2);
+  const bytes = limits?.inherited ?? new Uint8Array(limit.buffer);
+  if (limits === undefined && libc()?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return 0;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+}
+
 /** Tells this thread what {@linkcode descriptorLimits} has said on another one. */
 export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void {
   limits = known;
+  lowering = known && new SharedChange(known.change, {
+    make: () => set(known.inherited),
+    undo: () => set(known.raised),
+  });
 }
 
 /**
@@ -51,19 +67,17 @@ export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void
  * too late for its first instructions, and undo what it has set itself.
  *
  * Descriptors that are open stay open. Another thread that needs one past the limit meanwhile is
- * refused it (EMFILE) and may ask again when this thread has gone on.
+ * refused it (EMFILE) and may ask again when no thread starts a program any more.
  *
- * @param action what starts a program; it must not wait for anything that another thread does
+ * @param action what starts a program
  */
 export function withInheritedDescriptorLimit<T>(action: () => T): T {
-  if (limits === undefined) return action();
-  const { inherited, raised } = limits;
-  const lowered = set(inherited);
-  try {
-    return action();
-  } finally {
-    if (lowered) set(raised);
-  }
+  return lowering === undefined ? action() : lowering.during(action);
+}
+
+/** Does something at once for which this program's own limit has to be in force. */
+export function withOwnDescriptorLimit<T>(action: () => T): T {
+  return lowering === undefined ? action() : lowering.undone(action);
 }
 
 function set(limit: Uint8Array<ArrayBuffer>): boolean {

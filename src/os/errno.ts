@@ -3,6 +3,8 @@ import { constants } from "node:os";
 
 /** A descriptor that never waits would have to (errno(3)). */
 export const EAGAIN = 11;
+/** The kernel has no such call. */
+export const ENOSYS = 38;
 /** A connection is being made (connect(2)). */
 export const EINPROGRESS = 115;
 

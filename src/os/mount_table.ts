@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
+import { libraryTable } from "./libc.ts";
 import { ancestorsOf, isWithin } from "./native_path.ts";
+import { openForReading } from "./pipes.ts";
+
+const libc = libraryTable({ poll: { parameters: ["buffer", "u64", "i32"], result: "i32" } });
+
+/** Told of a mount table in which something has been mounted or unmounted since the last question. */
+const POLLPRI = 2;
 
 /** One line of a process's mount table. */
 export interface MountEntry {
@@ -68,6 +76,39 @@ const KERNEL_TYPES: ReadonlySet<string> = new Set(KERNEL_FILE_SYSTEMS.map(({ typ
 /** Whether a file system of this type shows the kernel instead of holding data. */
 export function isKernelType(type: string): boolean {
   return KERNEL_TYPES.has(type);
+}
+
+/**
+ * What {@linkcode kernelTrees} finds. The table is read anew when something has been
+ * mounted or unmounted since, of which it tells itself (proc_pid_mounts(5)).
+ */
+export class KernelTrees implements Disposable {
+  #table: Descriptor | undefined;
+  #trees: readonly string[] = [];
+
+  /** As they are now. */
+  get(): readonly string[] {
+    if (this.#table === undefined) this.#table = openForReading(TABLE);
+    else if (!hasChanged(this.#table)) return this.#trees;
+    return this.#trees = kernelTrees();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#table !== undefined) closeDescriptor(this.#table);
+    this.#table = undefined;
+  }
+}
+
+const TABLE = "/proc/self/mountinfo";
+
+/** Also when it cannot be told. */
+function hasChanged(table: Descriptor): boolean {
+  // struct pollfd.
+  const question = new DataView(new ArrayBuffer(8));
+  question.setInt32(0, table, true);
+  question.setInt16(4, POLLPRI, true);
+  const answer = libc().poll(new Uint8Array(question.buffer), 1n, 0);
+  return answer !== 0;
 }
 
 /** Where this program sees file systems of the kernel, none of the paths below another. */

@@ -21,7 +21,7 @@ const calls = libraryTable({
   },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
@@ -126,9 +126,9 @@ export function statusOf(object: Descriptor): ObjectStatus | number {
   };
 }
 
-/** read(2): the number of bytes, or the negative error number. */
+/** Reads a file from its beginning (pread(2)): the number of bytes, or the negative error number. */
 export function readFrom(file: Descriptor, into: Uint8Array<ArrayBuffer>): number {
-  const count = Number(calls().read(file, into, BigInt(into.length)));
+  const count = Number(calls().pread(file, into, BigInt(into.length), 0n));
   return count < 0 ? -lastErrno() : count;
 }
 

@@ -1,8 +1,8 @@
 import { O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./c_strings.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { withInheritedDescriptorLimit } from "./descriptor_limit.ts";
-import { describeErrno, lastErrno } from "./errno.ts";
+import { withInheritedDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
+import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
 import { oomScore } from "./oom_score.ts";
@@ -81,9 +81,9 @@ export class SpawnError extends Error {
 }
 
 const ENOENT = 2;
+const EBADF = 9;
 const EACCES = 13;
 const ENOTDIR = 20;
-const ENOSYS = 38;
 
 const OPEN_FLAGS = { read: O_RDONLY, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -177,14 +177,30 @@ function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {
   libc().posix_spawn_file_actions_init(actions);
   libc().posix_spawn_file_actions_addchdir_np(actions, cString(launch.cwd));
   for (const { number, source } of launch.descriptors) {
-    if (source.kind === "copy") {
-      libc().posix_spawn_file_actions_adddup2(actions, source.descriptor, number);
-    } else {
-      const flags = OPEN_FLAGS[source.access];
-      libc().posix_spawn_file_actions_addopen(actions, number, cString(source.path), flags, 0);
-    }
+    const refused = source.kind === "copy"
+      ? addCopy(actions, source.descriptor, number)
+      : libc().posix_spawn_file_actions_addopen(
+        actions,
+        number,
+        cString(source.path),
+        OPEN_FLAGS[source.access],
+        0,
+      );
+    if (refused === 0) continue;
+    libc().posix_spawn_file_actions_destroy(actions);
+    throw new SpawnError(refused);
   }
   return actions;
+}
+
+/**
+ * The C library takes no descriptor that is past the limit, which another thread may have lowered to
+ * start a program.
+ */
+function addCopy(actions: Uint8Array<ArrayBuffer>, source: Descriptor, number: number): number {
+  const add = () => libc().posix_spawn_file_actions_adddup2(actions, source, number);
+  const refused = add();
+  return refused === EBADF ? withOwnDescriptorLimit(add) : refused;
 }
 
 function spawnAttributes(session: number): Uint8Array<ArrayBuffer> {

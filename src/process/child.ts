@@ -80,9 +80,11 @@ export interface ChildSandbox {
   readonly network?: NetworkReport | undefined;
 }
 
-/** A command whose descendants can be told by what they write to. */
+/** A command whose descendants can be told by their session, or by what they write to. */
 export interface OutputsOwner {
   readonly pid: number;
+  /** Sessions (setsid(2)) besides its own that descendants of it have opened before it was told of. */
+  readonly sessions?: readonly number[];
   /**
    * The pipes or the terminal that it was given to write to and that are open, by the kernel's names:
    * only its descendants have the same. Missing where that is not known.

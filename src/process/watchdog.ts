@@ -91,6 +91,8 @@ export class Watchdog {
   readonly #directories = new Map<string, number | undefined>();
   readonly #onLost: (reason: string) => void;
   #shell: Child | undefined;
+  /** What it is told at the end of this turn: each time it is told something wakes it. */
+  #lines = "";
   #starts = 0;
   #retired = false;
 
@@ -115,6 +117,7 @@ export class Watchdog {
         stdio: { kind: "pipes", stdin: "pipe" },
       }, { output: () => {}, exited: () => this.#lost(), ended: () => {} });
       this.#shell = shell;
+      this.#lines = "";
       for (const session of this.#sessions) this.#tell(`+${session}`);
       for (const path of this.#directories.keys()) this.#tell(`>${path}`);
     } catch (error) {
@@ -160,7 +163,15 @@ export class Watchdog {
   }
 
   #tell(line: string): void {
-    this.#shell?.write(new TextEncoder().encode(`${line}\n`));
+    if (this.#lines === "") queueMicrotask(() => this.#flush());
+    this.#lines += `${line}\n`;
+  }
+
+  #flush(): void {
+    if (this.#lines === "") return;
+    const lines = new TextEncoder().encode(this.#lines);
+    this.#lines = "";
+    this.#shell?.write(lines);
   }
 
   #lost(): void {

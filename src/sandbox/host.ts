@@ -35,7 +35,13 @@ export async function hostMechanisms(observer?: PlaceholderObserver): Promise<Ho
       const groups = new GroupPool();
       const bubblewrap = new Bubblewrap(host, filters, groups, observer);
       const mechanisms = [bubblewrap, new Landlock(host, filters, groups)];
-      return { os: "linux", name: "Linux", host, mechanisms, resources: [groups, bubblewrap] };
+      return {
+        os: "linux",
+        name: "Linux",
+        host,
+        mechanisms,
+        resources: [groups, bubblewrap, host],
+      };
     }
     case "darwin": {
       const { Seatbelt } = await import("./seatbelt/mechanism.ts");

@@ -11,14 +11,22 @@ export type Detour = Pick<Child, "interrupt" | "requestEnd" | "hangUp" | "abando
 export class SandboxedChild implements Child {
   readonly pid: number;
   readonly sandbox: ChildSandbox;
+  readonly sessions: readonly number[];
   readonly #wrapper: Child;
   readonly #detour: Detour;
   #held = false;
   #paused = false;
 
-  constructor(wrapper: Child, sandbox: ChildSandbox, detour: Detour = wrapper) {
+  /** @param sessions those that are the sandbox's own */
+  constructor(
+    wrapper: Child,
+    sandbox: ChildSandbox,
+    detour: Detour = wrapper,
+    sessions: readonly number[] = [],
+  ) {
     this.pid = wrapper.pid;
     this.sandbox = sandbox;
+    this.sessions = sessions;
     this.#wrapper = wrapper;
     this.#detour = detour;
   }

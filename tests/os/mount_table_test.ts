@@ -42,3 +42,24 @@ Deno.test({
     }
   },
 });
+
+const NAMESPACE = ["--user", "--map-root-user", "--mount"];
+
+Deno.test({
+  name: "a kernel's file system that is mounted later is found, and one that is gone is not",
+  ignore: Deno.build.os !== "linux" ||
+    !new Deno.Command("unshare", { args: [...NAMESPACE, "true"] }).outputSync().success,
+  async fn() {
+    const place = await Deno.makeTempDir();
+    try {
+      const program = new URL("watching_kernel_trees.ts", import.meta.url).pathname;
+      const { stdout } = await new Deno.Command("unshare", {
+        args: [...NAMESPACE, Deno.execPath(), "run", "-A", "--no-check", program, place],
+        stderr: "inherit",
+      }).output();
+      assertEquals(JSON.parse(new TextDecoder().decode(stdout)), [false, true, true, false]);
+    } finally {
+      await Deno.remove(place);
+    }
+  },
+});

@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
 
 /** Far longer than anything takes, in milliseconds; a wait past it is a hang. Emulators are slow. */
-const HANG_MS = Number(Deno.env.get("REMEX_TEST_PATIENCE") ?? 60_000);
+const HANG_MS = Number(Deno.env.get("REMEX_TEST_PATIENCE") ?? 180_000);
 const POLL_MS = 20;
 
 /** Waits for a promise, but fails instead of hanging. @throws {Error} naming what did not come */

@@ -32,6 +32,7 @@ export class LinuxChild implements Child {
   readonly #input: ChildInput | undefined;
   readonly #outputs: readonly ChildOutput[];
   readonly #terminal: Descriptor | undefined;
+  readonly #reaped: (() => void) | undefined;
   #paused = false;
   #exitCode: number | undefined;
   #exitTold = false;
@@ -39,13 +40,16 @@ export class LinuxChild implements Child {
   /** What its outputs were called when they were closed. */
   #closedNames: readonly string[] | undefined;
 
+  /** @param reaped called back once, also for one that has been abandoned */
   constructor(
     process: StartedProcess,
     poller: Poller,
     ours: ChildDescriptors,
     observer: ChildObserver,
+    reaped?: () => void,
   ) {
     this.pid = process.pid;
+    this.#reaped = reaped;
     this.#poller = poller;
     this.#observer = observer;
     this.#input = ours.input === undefined ? undefined : new ChildInput(poller, ours.input);
@@ -139,6 +143,7 @@ export class LinuxChild implements Child {
     const exitCode = reap(this.pid);
     if (exitCode === undefined) return false;
     this.#exitCode = exitCode;
+    this.#reaped?.();
     this.#input?.close();
     this.#tellExit();
     return true;

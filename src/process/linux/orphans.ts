@@ -24,6 +24,8 @@ interface Command {
   readonly pid: number;
   readonly owner: object;
   readonly outputs: OutputsOwner;
+  /** Those that are its own for as long as it runs. */
+  readonly sessions: readonly number[];
 }
 
 /** A process whose parent has ended, now a child of the executor. */
@@ -79,8 +81,9 @@ export class Orphans {
 
   /** A command was started, leader of its own session. */
   started(command: OutputsOwner, owner: object): void {
-    const { pid } = command;
-    this.#enter(pid, new Set([{ pid, owner, outputs: command }]));
+    const { pid, sessions = [] } = command;
+    const origins = new Set([{ pid, owner, outputs: command, sessions }]);
+    for (const session of [pid, ...sessions]) this.#enter(session, origins);
   }
 
   /** A command has ended: what it left behind is found before its end is told. */
@@ -137,10 +140,11 @@ export class Orphans {
 
   /**
    * Kills what an owner's commands left behind, now and from now on, with all its descendants.
-   * Returns how many there were, their descendants not counted.
+   * Returns how many there were, their descendants not counted; none the second time, as whatever is
+   * found after the first is killed on sight.
    */
   killAllOf(owner: object): number {
-    const left = this.countOf(owner);
+    const left = this.#ended.has(owner) ? 0 : this.countOf(owner);
     this.#ended.add(owner);
     for (const command of this.#commands()) {
       if (command.owner === owner) this.#endings.add(command);
@@ -308,6 +312,9 @@ export class Orphans {
 
   #leaveEmptySessions(): void {
     const held = new Set(ownChildren);
+    for (const { pid, sessions } of this.#commands()) {
+      if (ownChildren.has(pid)) { for (const session of sessions) held.add(session); }
+    }
     for (const [pid, { session }] of this.#orphans) held.add(session).add(pid);
     for (const session of this.#sessions.keys()) {
       if (held.has(session)) continue;

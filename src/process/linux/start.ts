@@ -1,3 +1,4 @@
+import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { fileModeAt } from "../../os/file_status.ts";
 import {
@@ -20,6 +21,7 @@ import {
   type ProgramLaunch,
   SpawnError,
   spawnProgram,
+  type StartedProcess,
 } from "../../os/spawn.ts";
 
 /** Room for a fast writer; ordinary users get 64 MiB in all before the kernel declines. */
@@ -32,13 +34,25 @@ interface PreparedStdio {
   readonly setup: readonly DescriptorSetup[];
 }
 
+/** Starts programs on another thread of this program. */
+export interface ProgramStarter {
+  /**
+   * Returns the program's number.
+   *
+   * @throws {SpawnError} when the system refuses
+   */
+  spawn(launch: ProgramLaunch): Promise<number>;
+  /** Told once of each that has been started, when it has ended and its number is free again. */
+  exited(pid: number): void;
+}
+
 /** Starts a command. @throws {StartError} when the system refuses; nothing is left behind */
 export function startLinuxChild(command: ChildCommand, observer: ChildObserver): Child {
   const prepared = prepareStdio(command);
   try {
     const poller = sharedPoller();
     const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
-    const spawn = () => spawnProgram(launch);
+    const spawn = () => coreDumps().kept(() => spawnProgram(launch));
     const process = command.group === undefined ? spawn() : command.group.during(spawn);
     return new LinuxChild(process, poller, prepared.ours, observer);
   } catch (error) {
@@ -52,58 +66,60 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
 /**
  * Starts a command on another thread of this program.
  *
- * @param launchElsewhere returns the program's number
  * @throws {StartError} when the system refuses; nothing is left behind
- * @throws whatever else `launchElsewhere` does
+ * @throws whatever else the starter does
  */
 export async function startLinuxChildElsewhere(
-  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  starter: ProgramStarter,
   command: ChildCommand,
   observer: ChildObserver,
 ): Promise<Child> {
-  return await startElsewhere(
-    launchElsewhere,
-    launchOf(command),
-    prepareStdio(command),
-    observer,
-  );
+  return await startElsewhere(starter, launchOf(command), prepareStdio(command), observer);
 }
 
 /**
  * Starts a program on another thread of this program. It gets its terminal, or what stands for an
  * empty input, open: what it may open itself is for that thread to know.
  *
- * @param launchElsewhere returns the program's number
  * @throws {StartError} when the system refuses; nothing is left behind
- * @throws whatever else `launchElsewhere` does
+ * @throws whatever else the starter does
  */
 export async function startLinuxChildBy(
-  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  starter: ProgramStarter,
   launch: Omit<ProgramLaunch, "descriptors">,
   stdio: ChildStdio,
   observer: ChildObserver,
 ): Promise<Child> {
   const prepared = prepareStdio({ ...launch, stdio, sealed: true }, true);
-  return await startElsewhere(launchElsewhere, launch, prepared, observer);
+  return await startElsewhere(starter, launch, prepared, observer);
 }
 
 async function startElsewhere(
-  launchElsewhere: (launch: ProgramLaunch) => Promise<number>,
+  starter: ProgramStarter,
   launch: Omit<ProgramLaunch, "descriptors">,
   prepared: PreparedStdio,
   observer: ChildObserver,
 ): Promise<Child> {
   try {
     const poller = sharedPoller();
-    const process = holdProcess(
-      await launchElsewhere({ ...launch, descriptors: prepared.setup }),
-    );
-    return new LinuxChild(process, poller, prepared.ours, observer);
+    const pid = await starter.spawn({ ...launch, descriptors: prepared.setup });
+    const exited = () => starter.exited(pid);
+    return new LinuxChild(holdOrEnd(pid, exited), poller, prepared.ours, observer, exited);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
     throw error instanceof SpawnError ? startError(launch, error) : error;
   } finally {
     prepared.childs.forEach(closeDescriptor);
+  }
+}
+
+/** One that cannot be watched does not stay. @throws {SpawnError} */
+function holdOrEnd(pid: number, exited: () => void): StartedProcess {
+  try {
+    return holdProcess(pid);
+  } catch (error) {
+    exited();
+    throw error;
   }
 }
 
@@ -229,17 +245,20 @@ function addDescriptors(
   opened: Descriptor[],
 ): PreparedStdio {
   const lowest = Math.max(...extra.map(({ number }) => number)) + 1;
-  const copies = extra.map(({ number, source }) => {
-    const descriptor = duplicate(source, lowest);
-    opened.push(descriptor);
-    return { number, descriptor };
-  });
+  const copies = new Map<Descriptor, Descriptor>();
+  const copyOf = (source: Descriptor) => {
+    const copy = copies.get(source) ?? duplicate(source, lowest);
+    if (!copies.has(source)) opened.push(copy);
+    copies.set(source, copy);
+    return copy;
+  };
+  const numbered = extra.map(({ number, source }) => ({ number, descriptor: copyOf(source) }));
   return {
     ours: prepared.ours,
-    childs: [...prepared.childs, ...copies.map(({ descriptor }) => descriptor)],
+    childs: [...prepared.childs, ...copies.values()],
     setup: [
       ...prepared.setup,
-      ...copies.map(({ number, descriptor }): DescriptorSetup => ({
+      ...numbered.map(({ number, descriptor }): DescriptorSetup => ({
         number,
         source: { kind: "copy", descriptor },
       })),

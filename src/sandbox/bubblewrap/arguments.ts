@@ -10,6 +10,8 @@ export interface WrapperDescriptor {
   readonly purpose:
     /** Read to its end by the wrapper. */
     | { readonly kind: "data"; readonly bytes: Uint8Array<ArrayBuffer> }
+    /** The same, at its end from the beginning. */
+    | { readonly kind: "nothing" }
     /** Written by the wrapper: see `parseBubblewrapStatus`. */
     | { readonly kind: "status" }
     /**
@@ -43,6 +45,8 @@ export interface BubblewrapOptions {
   /** Whether the command shares the host's network. */
   readonly hostNetwork: boolean;
   readonly seccompProgram: Uint8Array<ArrayBuffer>;
+  /** How many descriptors the wrapper can have (RLIMIT_NOFILE). */
+  readonly maxDescriptors: number;
   /** The command's directory as it is seen inside. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
@@ -57,8 +61,10 @@ const STATUS = 5;
 /** What the wrapper waits at before it starts the command. */
 export const GATE = 6;
 const FIRST_EMPTY_FILE = NUMBERING.descriptor + 1;
-/** Each takes a descriptor; further ones are a device that cannot be opened. */
-const MAX_EMPTY_FILES = 100;
+/** What the wrapper opens itself while it sets up, with room to spare. */
+const OWN_DESCRIPTORS = 16;
+/** One without contents has so many arguments more than a device. */
+const MORE_ARGUMENTS = 2;
 
 /** bubblewrap takes no more (MAX_ARGS in its source). */
 const MAX_ARGUMENTS = 9000;
@@ -78,16 +84,16 @@ export class UnwrappableError extends Error {
  * @throws {UnwrappableError}
  */
 export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
-  const { program, stage, seccompProgram } = options;
-  const argumentList = [
-    ...isolation(options),
-    ...environment({ ...options.env, ...stage.env }),
-    ...files(options),
-    ...["--chdir", options.cwd],
-    ...stage.arg0 === undefined ? [] : ["--argv0", stage.arg0],
-    ...["--seccomp", `${SECCOMP}`, "--json-status-fd", `${STATUS}`, "--block-fd", `${GATE}`],
-  ];
+  const { program, stage, seccompProgram, maxDescriptors } = options;
   const argv = [program, "--args", `${ARGUMENTS}`, "--", ...stage.argv];
+  const room = Math.max(0, maxDescriptors - FIRST_EMPTY_FILE - OWN_DESCRIPTORS);
+  const emptyFiles = options.view.mounts.filter(({ kind }) => kind === "emptyFile").slice(0, room);
+  let argumentList = optionsFor(options, emptyFiles);
+  const excess = argumentList.length + argv.length - MAX_ARGUMENTS;
+  if (excess > 0 && emptyFiles.length > 0) {
+    emptyFiles.splice(Math.max(0, emptyFiles.length - Math.ceil(excess / MORE_ARGUMENTS)));
+    argumentList = optionsFor(options, emptyFiles);
+  }
   if (argumentList.length + argv.length > MAX_ARGUMENTS) {
     throw new UnwrappableError(
       "the command, its environment and what is to be mounted are more than bubblewrap takes: " +
@@ -102,12 +108,25 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
       { number: STATUS, purpose: { kind: "status" } },
       { number: GATE, purpose: { kind: "gate", shut: true } },
       ...lastNumberData(options),
-      ...emptyFiles(options.view).map((_, index) => ({
+      ...emptyFiles.map((_, index): WrapperDescriptor => ({
         number: FIRST_EMPTY_FILE + index,
-        purpose: { kind: "data", bytes: new Uint8Array() } as const,
+        purpose: { kind: "nothing" },
       })),
     ],
   };
+}
+
+/** @param emptyFiles those for which there is a descriptor; further ones are a device that cannot be opened */
+function optionsFor(options: BubblewrapOptions, emptyFiles: readonly Mount[]): string[] {
+  const { stage } = options;
+  return [
+    ...isolation(options),
+    ...environment({ ...options.env, ...stage.env }),
+    ...files(options, emptyFiles),
+    ...["--chdir", options.cwd],
+    ...stage.arg0 === undefined ? [] : ["--argv0", stage.arg0],
+    ...["--seccomp", `${SECCOMP}`, "--json-status-fd", `${STATUS}`, "--block-fd", `${GATE}`],
+  ];
 }
 
 /** Root keeps its capabilities and gets no user namespace unless bubblewrap is told so. */
@@ -132,23 +151,22 @@ function environment(env: Readonly<Record<string, string>>): string[] {
   });
 }
 
-function emptyFiles({ mounts }: FileView): Mount[] {
-  return mounts.filter(({ kind }) => kind === "emptyFile").slice(0, MAX_EMPTY_FILES);
-}
-
 function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
   if (lastNumber === undefined) return [];
   const bytes = new TextEncoder().encode(`${lastNumber}`);
   return [{ number: NUMBERING.descriptor, purpose: { kind: "data", bytes } }];
 }
 
-function files({ view, freshProc, lastNumber }: BubblewrapOptions): string[] {
-  const empty = emptyFiles(view);
+function files(
+  { view, freshProc, lastNumber }: BubblewrapOptions,
+  emptyFiles: readonly Mount[],
+): string[] {
+  const indices = new Map(emptyFiles.map((mount, index) => [mount, index]));
   return [
     ...root(view.root),
     ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
     ...lastNumber === undefined ? [] : NUMBERING.options,
-    ...view.mounts.flatMap((mount) => mountArguments(mount, empty.indexOf(mount))),
+    ...view.mounts.flatMap((mount) => mountArguments(mount, indices.get(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
@@ -177,15 +195,15 @@ function root(root: FileView["root"]): string[] {
   }
 }
 
-/** @param index which empty file it is; -1 if it is none that has a descriptor */
-function mountArguments(mount: Mount, index: number): string[] {
+/** @param index which empty file it is, if it has a descriptor */
+function mountArguments(mount: Mount, index: number | undefined): string[] {
   switch (mount.kind) {
     case "bind":
       return [mount.writable ? "--bind" : "--ro-bind", mount.path, mount.path];
     case "emptyDirectory":
       return ["--perms", mount.passable ? "0111" : "0000", "--tmpfs", mount.path];
     case "emptyFile":
-      if (index !== -1) {
+      if (index !== undefined) {
         const data = `${FIRST_EMPTY_FILE + index}`;
         return ["--perms", "0000", "--ro-bind-data", data, mount.path];
       }

@@ -1,4 +1,8 @@
+import { lstatSync, unlinkSync } from "node:fs";
+import { basename, dirname } from "@std/path/posix";
+import { closeDescriptor } from "../../os/descriptor.ts";
 import { ancestorsOf, isWithin } from "../../os/native_path.ts";
+import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
 import { log } from "../../log/log.ts";
 import { RpcError } from "../../protocol/errors.ts";
 import { OWN_PROCESSES } from "../kernel_files.ts";
@@ -16,6 +20,8 @@ export interface KeptNames {
   readonly view: FileView;
   /** Starts what has to be kept from making names; undefined if mounts alone do it. */
   readonly starter: GroupLease | undefined;
+  /** To be called when nothing is left of the command. Once is enough. */
+  release(): void;
 }
 
 const NAMES = {
@@ -37,7 +43,7 @@ export async function keepNames(
   files: BoundFiles,
   abilities: LinuxAbilities,
 ): Promise<KeptNames> {
-  const byMountsAlone = { view, starter: undefined };
+  const byMountsAlone = { view, starter: undefined, release: () => {} };
   const { supervision, bubblewrap, architecture } = abilities;
   if (files.kind === "all" || supervision.kind === "unusable") return byMountsAlone;
   const missing = missingNames(view, files.grants);
@@ -55,12 +61,35 @@ export async function keepNames(
   });
   try {
     const starter = await groups.lease(groups, JSON.stringify(["names", grants, own]), plan);
-    return { view: withoutMountsAt(missing, view), starter };
+    const release = () => {
+      starter.release();
+      missing.forEach(removeSocket);
+    };
+    return { view: withoutMountsAt(missing, view), starter, release };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     const reason = error.message;
     log("warn", "empty directories stand for protected names while a command runs", { reason });
     return byMountsAlone;
+  }
+}
+
+/**
+ * Takes a name from a socket. bind(2) makes one without being handed over: whoever made it on a
+ * command's behalf could do so in the command's directory only under another address than the command
+ * has asked for, which it is told afterwards, and others with it (unix(7)).
+ */
+function removeSocket(path: string): void {
+  try {
+    const directory = openWithoutLinks(dirname(path));
+    try {
+      const name = `${pathTo(directory)}/${basename(path)}`;
+      if (lstatSync(name).isSocket()) unlinkSync(name);
+    } finally {
+      closeDescriptor(directory);
+    }
+  } catch {
+    // Nothing is there, as nearly always, or nothing that can be removed.
   }
 }
 

@@ -1,3 +1,4 @@
+import { inheritedDescriptorLimit } from "../../os/descriptor_limit.ts";
 import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { checkCommand } from "../check_command.ts";
@@ -109,14 +110,15 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const { view, starter } = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    const names = await keepNames(this.#groups, plan.view, policy.files, abilities);
+    const { starter } = names;
     let held: HeldView | undefined;
     const release = () => {
-      starter?.release();
+      names.release();
       held?.release();
     };
     try {
-      held = holdInPlace(view, this.#placeholders);
+      held = holdInPlace(names.view, this.#placeholders);
       const takesTerminal = command.terminal && tools.setsid !== undefined;
       const call = bubblewrapCall({
         program: path,
@@ -129,6 +131,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
           network: filterMode(network),
           handsOverElsewhere: starter !== undefined,
         }),
+        maxDescriptors: inheritedDescriptorLimit(),
         cwd,
         env: command.env,
         newSession: !command.terminal || takesTerminal,

@@ -1,7 +1,8 @@
-import { closeDescriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { ENOSYS, lastErrno } from "../../os/errno.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { childrenOf, isRunning } from "../../os/procfs.ts";
+import { childrenOf, isRunning, parentOf } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
@@ -37,40 +38,40 @@ export async function startInWrapper(
 ): Promise<Child> {
   const listener = new Listener();
   const { wrapper, channels } = await startWrapper(setup, release, birth, listener);
-  const atGate = await whileGateShut(setup, channels, (firstProcess) => {
+  const atGate = await whileGateShut(setup, channels, wrapper.pid, (firstProcess) => {
     // The thread that has started it is not in the group, and may not enter it.
     if (setup.starter !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
   });
   const ready = atGate.kind !== "failed" && await channels.setUp();
-  const { firstProcess } = channels.readStatus();
-  const released = ended(firstProcess).then(() => {
+  const released = atGate.gone.then(() => {
     if (atGate.kind === "done") atGate.relay?.[Symbol.dispose]();
     release();
   });
-  if (!ready || firstProcess === undefined) {
+  if (atGate.kind === "failed" || !ready) {
     // It has said why before it let go of the gate.
     wrapper.kill();
     const complaint = await listener.collect(() => wrapper.resume());
-    setup.starter?.group.exited(wrapper.pid);
     wrapper.abandon();
     channels[Symbol.dispose]();
     await released;
     const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
     throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
   }
-  const child = new SandboxedChild(wrapper, sandbox, {
-    ...commandSignals(firstProcess, setup.takesTerminal),
+  const detour = {
+    ...commandSignals(atGate.firstProcess, setup.takesTerminal),
     abandon: () => {
       wrapper.abandon();
       channels[Symbol.dispose]();
     },
-  });
+  };
+  // On a terminal without it is in its wrapper's.
+  const sessions = birth.stdio.kind !== "pty" || setup.takesTerminal ? [atGate.firstProcess] : [];
+  const child = new SandboxedChild(wrapper, sandbox, detour, sessions);
   child.hold();
   listener.tell({
     output: (stream, bytes) => observer.output(stream, bytes),
     exited: (exitCode) => {
       channels[Symbol.dispose]();
-      setup.starter?.group.exited(wrapper.pid);
       observer.exited(exitCode);
     },
     ended: () => void released.then(() => observer.ended()),
@@ -107,7 +108,7 @@ async function startWrapper(
     };
     const wrapper = starter === undefined
       ? startLinuxChild(command, listener)
-      : await startLinuxChildElsewhere((launch) => starter.group.spawn(launch), command, listener);
+      : await startLinuxChildElsewhere(starter.group, command, listener);
     wrapper.pause();
     starter?.group.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
@@ -122,28 +123,56 @@ async function startWrapper(
 }
 
 type GateResult =
-  | { readonly kind: "done"; readonly relay: PortRelay | undefined }
-  | { readonly kind: "failed"; readonly reason: string };
+  & {
+    /** Settles when the sandbox's first process, the last of all to end, has ended. */
+    readonly gone: Promise<void>;
+  }
+  & (
+    | {
+      readonly kind: "done";
+      readonly firstProcess: number;
+      readonly relay: PortRelay | undefined;
+    }
+    | { readonly kind: "failed"; readonly reason: string }
+  );
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
   { portAccess, verify }: WrapperSetup,
   channels: WrapperChannels,
+  wrapper: number,
   limit: (firstProcess: number) => void,
 ): Promise<GateResult> {
   let relay: PortRelay | undefined;
+  let gone = Promise.resolve();
   try {
     const firstProcess = await channels.firstProcess();
-    if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended" };
+    if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended", gone };
+    gone = ended(holdFirstProcess(firstProcess, wrapper));
     limit(firstProcess);
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
     await verify(firstProcess);
     channels.openGate();
-    return { kind: "done", relay };
+    return { kind: "done", firstProcess, relay, gone };
   } catch (error) {
     relay?.[Symbol.dispose]();
-    return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "failed", reason: error instanceof Error ? error.message : String(error), gone };
   }
+}
+
+/**
+ * Holds the first process of a sandbox, while its parent has not reaped it: its number could be
+ * another's otherwise. Undefined where the kernel has no such descriptors, as gVisor.
+ *
+ * @throws {Error} if it is not there, or there are no descriptors left
+ */
+function holdFirstProcess(pid: number, wrapper: number): Descriptor | undefined {
+  const descriptor = openProcessDescriptor(pid);
+  if (descriptor === undefined && lastErrno() === ENOSYS) return undefined;
+  if (descriptor === undefined) throw new Error("its first process cannot be watched");
+  if (parentOf(pid) === wrapper) return descriptor;
+  closeDescriptor(descriptor);
+  throw new Error("its first process has ended");
 }
 
 /** The sandbox's network is there before the command. */
@@ -152,9 +181,8 @@ async function relayPorts(pid: number, access: PortAccess): Promise<PortRelay> {
   return await openRelay(pid, access);
 }
 
-/** Waits until a process has ended, whoever its parent is; one that never was has. */
-function ended(pid: number | undefined): Promise<void> {
-  const descriptor = pid === undefined ? undefined : openProcessDescriptor(pid);
+/** Waits until a process has ended, whoever its parent is. */
+function ended(descriptor: Descriptor | undefined): Promise<void> {
   if (descriptor === undefined) return Promise.resolve();
   return new Promise((resolve) => {
     sharedPoller().watch(descriptor, Ready.Input, () => {

@@ -18,17 +18,18 @@ export class WrapperChannels implements Disposable {
   /** What the wrapper gets, until {@linkcode handedOver}. */
   readonly forWrapper: readonly ExtraDescriptor[];
   readonly #theirs: Descriptor[] = [];
+  /** One for all that want nothing. */
+  #nothing: Descriptor | undefined;
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
   #statusText = "";
+  #reported: BubblewrapStatus = { firstProcess: undefined, exitCode: undefined };
 
   /** @throws {Error} when there are no descriptors left */
   constructor(descriptors: readonly WrapperDescriptor[]) {
     try {
       this.forWrapper = descriptors.map(({ number, purpose }) => {
-        const source = this.#open(purpose);
-        this.#theirs.push(source);
-        return { number, source };
+        return { number, source: this.#open(purpose) };
       });
     } catch (error) {
       this.handedOver();
@@ -64,7 +65,7 @@ export class WrapperChannels implements Disposable {
     return new Promise((resolve) => {
       sharedPoller().watch(status, Ready.Input, () => {
         const ended = !this.#receiveStatus(status);
-        const { firstProcess } = parseBubblewrapStatus(this.#statusText);
+        const { firstProcess } = this.#reported;
         // The line comes in several parts.
         if (firstProcess === undefined && !ended) return;
         sharedPoller().unwatch(status);
@@ -81,7 +82,7 @@ export class WrapperChannels implements Disposable {
   /** What the wrapper has reported. */
   readStatus(): BubblewrapStatus {
     if (this.#status !== undefined) this.#receiveStatus(this.#status);
-    return parseBubblewrapStatus(this.#statusText);
+    return this.#reported;
   }
 
   /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
@@ -94,21 +95,36 @@ export class WrapperChannels implements Disposable {
   #receiveStatus(status: Descriptor): boolean {
     const buffer = new Uint8Array(STATUS_BYTES);
     const count = readDescriptor(status, buffer);
-    this.#statusText += new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    const text = new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    this.#statusText += text;
+    if (text.includes("\n")) this.#reported = parseBubblewrapStatus(this.#statusText);
     return count > 0;
   }
 
   #open(purpose: WrapperDescriptor["purpose"]): Descriptor {
-    if (purpose.kind === "data") return openMemoryFile(purpose.bytes);
-    const { readEnd, writeEnd } = openPipe();
-    if (purpose.kind === "status") {
-      setNonBlocking(readEnd);
-      this.#status = readEnd;
-      return writeEnd;
+    switch (purpose.kind) {
+      case "data":
+        return this.#handOver(openMemoryFile(purpose.bytes));
+      case "nothing":
+        return this.#nothing ??= this.#handOver(openMemoryFile(new Uint8Array()));
+      case "status": {
+        const { readEnd, writeEnd } = openPipe();
+        setNonBlocking(readEnd);
+        this.#status = readEnd;
+        return this.#handOver(writeEnd);
+      }
+      case "gate": {
+        const { readEnd, writeEnd } = openPipe();
+        this.#gate = writeEnd;
+        if (!purpose.shut) this.openGate();
+        return this.#handOver(readEnd);
+      }
     }
-    this.#gate = writeEnd;
-    if (!purpose.shut) this.openGate();
-    return readEnd;
+  }
+
+  #handOver(descriptor: Descriptor): Descriptor {
+    this.#theirs.push(descriptor);
+    return descriptor;
   }
 }
 

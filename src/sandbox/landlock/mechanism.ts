@@ -186,14 +186,7 @@ class LandlockCommand implements SandboxedCommand {
     if (limits !== undefined) throw internalError(UNLIMITED);
     const { owner, key, plan, launch } = this.#start;
     return await this.#groups.use(owner, key, plan, async (group) => {
-      const child: Child = await startLinuxChildBy((whole) => group.spawn(whole), launch, stdio, {
-        output: (stream, bytes) => observer.output(stream, bytes),
-        exited: (exitCode) => {
-          group.exited(child.pid);
-          observer.exited(exitCode);
-        },
-        ended: () => observer.ended(),
-      });
+      const child = await startLinuxChildBy(group, launch, stdio, observer);
       group.watch(child.pid, () => child.kill());
       return new SandboxedChild(child, sandbox);
     });

@@ -30,11 +30,17 @@ export interface ReadyStage {
 
 /** What bubblewrap does to a command on its own, or whatever else starts it. */
 export interface BubblewrapHabits {
-  /** What PWD is then; undefined if there is none. */
+  /** What PWD is then, without links in it; undefined if there is none. */
   readonly pwd: string | undefined;
   /** Whether it can give the program another name. */
   readonly canSetArg0: boolean;
 }
+
+/**
+ * Shells that look up their working directory if no PWD says it, and give the same PWD to what they run
+ * (sh(1p)): what is started by them finds no difference, and another program before them takes long.
+ */
+const SHELL = /(^|\/)(ba|da|z)?sh$/;
 
 /**
  * The last programs before the command, each of which replaces itself by the next, so that the
@@ -48,7 +54,7 @@ export function finalStage(
   const { argv, env } = command;
   const program = argv[0] ?? "";
   const arg0 = command.arg0 === program ? undefined : command.arg0;
-  const pwdIsRight = env.PWD === habits.pwd;
+  const pwdIsRight = env.PWD === habits.pwd || (env.PWD === undefined && SHELL.test(program));
   const setsid = command.terminal ? tools.setsid : undefined;
 
   if (arg0 === undefined && pwdIsRight) return ready(setsid, argv);

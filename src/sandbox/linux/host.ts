@@ -7,7 +7,7 @@ import { type BubblewrapAbility, bubblewrapTrial } from "./bubblewrap_trial.ts";
 import { NOT_INSTALLED } from "./diagnose_bubblewrap.ts";
 import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
 import type { HelperTools } from "./final_stage.ts";
-import { kernelTrees } from "../../os/mount_table.ts";
+import { KernelTrees } from "../../os/mount_table.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 
 /** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
@@ -38,7 +38,7 @@ export interface LinuxAbilities {
   readonly seccomp: boolean;
   readonly namespaceEntry: NamespaceEntry;
   readonly tools: HelperTools;
-  /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `kernelTrees`. */
+  /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `KernelTrees`. */
   readonly kernelTrees: readonly string[];
 }
 
@@ -48,9 +48,10 @@ const CAP_SYS_ADMIN = 21n;
  * Finds out what this machine offers. What cannot change is remembered; a refusal may have been for
  * want of processes, descriptors or memory, so it is looked at again.
  */
-export class LinuxHost {
+export class LinuxHost implements Disposable {
   /** By the path of bubblewrap. */
   readonly #trials = new Map<string, RetriedProbe<BubblewrapAbility>>();
+  readonly #kernelTrees = new KernelTrees();
   #bubblewraps: readonly FoundProgram[] = [];
   #nsenters: readonly FoundProgram[] | undefined;
   #privileged: boolean | undefined;
@@ -69,8 +70,12 @@ export class LinuxHost {
       seccomp: (this.#seccomp ??= hasSeccomp()) ?? false,
       namespaceEntry: this.#namespaceEntry(untrusted),
       tools: this.#tools ??= findHelperTools(),
-      kernelTrees: kernelTrees(),
+      kernelTrees: this.#kernelTrees.get(),
     };
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernelTrees[Symbol.dispose]();
   }
 
   #probeBubblewrap(untrusted: readonly string[]): Promise<BubblewrapAbility> {

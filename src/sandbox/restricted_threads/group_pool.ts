@@ -50,9 +50,12 @@ export interface GroupLease {
  */
 export class GroupPool implements Disposable {
   readonly #options: typeof DEFAULTS;
+  /** Those that can start commands. */
   readonly #groups = new Set<PooledGroup>();
   /** Those included that only wait for the processes that their commands left behind. */
-  readonly #all = new Set<RestrictedGroup>();
+  readonly #inForce = new Set<PooledGroup>();
+  /** Settles when nobody is making room any more: one after the other does. */
+  #room: Promise<void> = Promise.resolve();
   #spare: SpareThreads | undefined;
   #disposed = false;
   #idle: number | undefined;
@@ -63,7 +66,7 @@ export class GroupPool implements Disposable {
 
   /** How many plans are in force. */
   get size(): number {
-    return this.#all.size;
+    return this.#inForce.size;
   }
 
   /**
@@ -132,7 +135,7 @@ export class GroupPool implements Disposable {
     this.#idle = undefined;
     this.#spare?.[Symbol.dispose]();
     this.#spare = undefined;
-    for (const group of this.#all) group[Symbol.dispose]();
+    for (const { made } of this.#inForce) made?.[Symbol.dispose]();
     this.#groups.clear();
   }
 
@@ -150,7 +153,7 @@ export class GroupPool implements Disposable {
   }
 
   #make(owner: object, planKey: string, plan: GroupPlan): PooledGroup {
-    const group = this.#makeRoom().then(() => RestrictedGroup.make(this.#takeSpare(), plan));
+    const { promise: group, resolve, reject } = Promise.withResolvers<RestrictedGroup>();
     const pooled: PooledGroup = {
       owner,
       planKey,
@@ -160,36 +163,59 @@ export class GroupPool implements Disposable {
       leases: 0,
     };
     this.#groups.add(pooled);
-    group.then((made) => {
-      pooled.made = made;
-      this.#all.add(made);
-      void made.ended.then(() => {
-        this.#all.delete(made);
-        this.#groups.delete(pooled);
-      });
-    }, () => this.#groups.delete(pooled)).finally(() => {
+    void this.#putInForce(pooled, plan).then(resolve, (error) => {
+      this.#forget(pooled);
+      reject(error);
+    }).finally(() => {
       // Not while the first command starts: making threads keeps this one busy.
       Deno.unrefTimer(setTimeout(() => this.prepare(), this.#options.aheadMs));
     });
     return pooled;
   }
 
-  /** @throws {RpcError} -32603 */
-  async #makeRoom(): Promise<void> {
-    if (this.#all.size < this.#options.maxGroups) return;
-    const idle = [...this.#groups]
-      .filter(({ made, leases }) => made?.works && leases === 0)
-      .sort((left, right) => left.usedAt - right.usedAt);
-    for (const { made } of idle) {
-      made?.retire();
+  async #putInForce(pooled: PooledGroup, plan: GroupPlan): Promise<RestrictedGroup> {
+    const room = this.#room.then(() => this.#makeRoom(pooled));
+    this.#room = room.catch(() => {});
+    await room;
+    const made = await RestrictedGroup.make(this.#takeSpare(), plan);
+    if (this.#disposed) made[Symbol.dispose]();
+    pooled.made = made;
+    void made.ended.then(() => this.#forget(pooled));
+    return made;
+  }
+
+  #forget(pooled: PooledGroup): void {
+    this.#groups.delete(pooled);
+    this.#inForce.delete(pooled);
+  }
+
+  /** Counts a plan among those in force as soon as there is room. @throws {RpcError} -32603 */
+  async #makeRoom(pooled: PooledGroup): Promise<void> {
+    while (this.#inForce.size >= this.#options.maxGroups) {
+      // Which one is idle is looked at anew each time: meanwhile somebody may have come for it.
+      const idle = this.#longestIdle();
+      if (idle === undefined) {
+        throw internalError(
+          `commands in ${this.#inForce.size} different sandboxes are running, which is the most ` +
+            "that Landlock's threads are kept for; nothing was started",
+        );
+      }
+      this.#retire(idle);
       // Without any process left it is over soon.
-      await Promise.race([made?.ended, delay(this.#options.roomMs)]);
-      if (this.#all.size < this.#options.maxGroups) return;
+      await Promise.race([idle.made?.ended, delay(this.#options.roomMs)]);
     }
-    throw internalError(
-      `commands in ${this.#all.size} different sandboxes are running, which is the most that ` +
-        "Landlock's threads are kept for; nothing was started",
-    );
+    this.#inForce.add(pooled);
+  }
+
+  #longestIdle(): PooledGroup | undefined {
+    return [...this.#groups].filter(isUnused)
+      .toSorted((left, right) => left.usedAt - right.usedAt).at(0);
+  }
+
+  /** Nobody gets it any more. It is in force until nothing is left of its commands. */
+  #retire(pooled: PooledGroup): void {
+    this.#groups.delete(pooled);
+    pooled.made?.retire();
   }
 
   #takeSpare(): SpareThreads {
@@ -208,10 +234,8 @@ export class GroupPool implements Disposable {
   #endIdle(): void {
     const limit = performance.now() - this.#options.idleMs;
     for (const pooled of this.#groups) {
-      const { made, usedAt, leases } = pooled;
-      if (made === undefined || usedAt > limit || leases > 0) continue;
-      made.retire();
-      this.#groups.delete(pooled);
+      if (!isUnused(pooled)) pooled.usedAt = performance.now();
+      else if (pooled.usedAt <= limit) this.#retire(pooled);
     }
     if (this.#groups.size > 0) return;
     this.#spare?.[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import type { SharedCoreDumps } from "../../os/core_dumps.ts";
 import type { DescriptorLimits } from "../../os/descriptor_limit.ts";
 import type { Descriptor } from "../../os/descriptor.ts";
 import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
@@ -25,13 +26,21 @@ export interface LandlockRestrictions {
     | undefined;
 }
 
+/**
+ * What programs inherit of the whole of this one and are not to have as it does. It is changed while
+ * any of its threads starts one.
+ */
+export interface InheritedSettings {
+  readonly limits: DescriptorLimits | undefined;
+  readonly coreDumps: SharedCoreDumps;
+}
+
 /** What a thread that starts commands is told. */
 export type ToSpawner =
   | {
     readonly kind: "restrict";
     readonly restrictions: ThreadRestrictions;
-    /** Those that commands are not to be born with, and those that they are. */
-    readonly limits: DescriptorLimits | undefined;
+    readonly inherited: InheritedSettings;
   }
   | { readonly kind: "spawn"; readonly id: number; readonly launch: ProgramLaunch };
 

@@ -1,14 +1,22 @@
+import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { descriptorLimits } from "../../os/descriptor_limit.ts";
-import { descendantsOf, processStatus } from "../../os/procfs.ts";
-import { Signal, signalProcess } from "../../os/signals.ts";
+import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
+import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
 import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
+import type { ProgramStarter } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import type { SupervisorPolicy } from "../supervisor/policy.ts";
 import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
 import { WorkerThread } from "../worker_thread.ts";
-import type { FromSpawner, SpawnOutcome, ThreadRestrictions, ToSpawner } from "./messages.ts";
+import type {
+  FromSpawner,
+  InheritedSettings,
+  SpawnOutcome,
+  ThreadRestrictions,
+  ToSpawner,
+} from "./messages.ts";
 
 /** Where the thread's module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
@@ -87,13 +95,13 @@ interface PendingStart {
  * One that fails takes the whole group with it, and the commands of the group. The supervisor stays
  * for as long as any process is left that a command has started.
  */
-export class RestrictedGroup implements Disposable {
+export class RestrictedGroup implements ProgramStarter, Disposable {
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
   readonly #starts = new Map<number, PendingStart>();
-  /** Commands that have been started and have not ended. */
-  readonly #running = new Set<number>();
-  /** Each command's session, with a way to kill the command while it runs. */
-  readonly #sessions = new Map<number, (() => void) | undefined>();
+  /** Commands that have been started and have not ended, with a way to kill each once there is one. */
+  readonly #running = new Map<number, (() => void) | undefined>();
+  /** Sessions of commands that have ended and, when that was looked at last, left something behind. */
+  readonly #left = new Set<number>();
   readonly #ended = Promise.withResolvers<void>();
   /** Undefined if there is nothing to supervise. */
   #supervisor: Promise<Supervisor> | undefined;
@@ -128,7 +136,7 @@ export class RestrictedGroup implements Disposable {
       await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
-      spawner.tell({ kind: "restrict", restrictions, limits: descriptorLimits() });
+      spawner.tell({ kind: "restrict", restrictions, inherited: inheritedSettings() });
       const { outcome } = await restricted;
       if (outcome.kind === "failed") throw new Error(outcome.reason);
       const { ruleset, listener } = outcome;
@@ -172,7 +180,7 @@ export class RestrictedGroup implements Disposable {
       this.#spawner.tell({ kind: "spawn", id, launch });
       const outcome = await promise;
       if (outcome.kind === "started") {
-        this.#running.add(outcome.pid);
+        this.#running.set(outcome.pid, undefined);
         return outcome.pid;
       }
       throw new SpawnError(outcome.errno);
@@ -184,13 +192,18 @@ export class RestrictedGroup implements Disposable {
   /** Kills a command if the group fails, until it has {@linkcode exited}. */
   watch(pid: number, kill: () => void): void {
     if (this.#failure !== undefined) kill();
-    else this.#sessions.set(pid, kill);
+    else if (this.#running.has(pid)) this.#running.set(pid, kill);
   }
 
   /** A command has ended. What it left behind is still the group's. */
   exited(pid: number): void {
     this.#running.delete(pid);
-    if (this.#sessions.has(pid)) this.#sessions.set(pid, undefined);
+    this.#left.add(pid);
+    // Another session may get the number of one of which nothing is left.
+    const sessions = new Set(processesLeft().map(({ session }) => session));
+    for (const session of this.#left) {
+      if (!sessions.has(session)) this.#left.delete(session);
+    }
   }
 
   /** Starts no command any more. Ends when the last of its processes has. */
@@ -244,10 +257,25 @@ export class RestrictedGroup implements Disposable {
     this.#failure = internalError(`a thread for sandboxed commands has failed: ${reason.message}`);
     this[Symbol.dispose]();
     for (const { reject } of this.#starts.values()) reject(this.#failure);
-    for (const kill of this.#sessions.values()) kill?.();
-    for (const pid of descendantsOf(Deno.pid)) {
-      const session = processStatus(pid)?.session;
-      if (session !== undefined && this.#sessions.has(session)) signalProcess(pid, Signal.Kill);
+    for (const kill of this.#running.values()) kill?.();
+    for (const { pid, session } of processesLeft()) {
+      if (this.#left.has(session)) signalProcess(pid, Signal.Kill);
     }
   }
+}
+
+function inheritedSettings(): InheritedSettings {
+  return { limits: descriptorLimits(), coreDumps: coreDumps().shared };
+}
+
+/**
+ * What is left of commands that have ended: orphans, which this program adopts as a subreaper (prctl(2)),
+ * and their descendants.
+ */
+function processesLeft(): { readonly pid: number; readonly session: number }[] {
+  const orphans = childrenOfMainThread(Deno.pid).filter((pid) => !ownChildren.has(pid));
+  return orphans.flatMap((pid) => [pid, ...descendantsOf(pid)]).flatMap((pid) => {
+    const session = processStatus(pid)?.session;
+    return session === undefined ? [] : [{ pid, session }];
+  });
 }

@@ -9,6 +9,8 @@ import { CallError, Errno, succeeded } from "./call_error.ts";
 
 /** The longest path with its NUL (PATH_MAX in limits.h). */
 const PATH_BYTES = 4096;
+/** How many files are held that tell of threads; the oldest is given up for one more. */
+const MAX_HELD = 16;
 /** Enough for a status with the groups of a user who is in many. */
 const STATUS_BYTES = 16_384;
 
@@ -68,13 +70,20 @@ export interface OwnNamespaces {
 export class Caller {
   readonly thread: number;
   readonly #own: OwnNamespaces;
+  readonly #statuses: ThreadStatuses;
   readonly #isWaiting: () => boolean;
   #status: ThreadStatus | undefined;
 
   /** @param isWaiting whether the thread has not got its answer yet, nor ended */
-  constructor(thread: number, own: OwnNamespaces, isWaiting: () => boolean) {
+  constructor(
+    thread: number,
+    own: OwnNamespaces,
+    statuses: ThreadStatuses,
+    isWaiting: () => boolean,
+  ) {
     this.thread = thread;
     this.#own = own;
+    this.#statuses = statuses;
     this.#isWaiting = isWaiting;
   }
 
@@ -154,20 +163,54 @@ export class Caller {
   }
 
   #readStatus(): ThreadStatus {
-    return this.#status ??= readStatus(this.thread);
+    return this.#status ??= this.#statuses.read(this.thread);
   }
 }
 
-function readStatus(thread: number | "thread-self"): ThreadStatus {
-  const file = succeeded(tryOpenAt(-1, fromByteString(`/proc/${thread}/status`), 0));
-  try {
-    return new ThreadStatus(text.decode(status.subarray(0, succeeded(readFrom(file, status)))));
-  } finally {
+/** What the kernel says of threads that make one call after the other. */
+export class ThreadStatuses implements Disposable {
+  /** The oldest first. Each is about its thread alone, whoever has the number afterwards. */
+  readonly #files = new Map<number, Descriptor>();
+
+  /** @throws {CallError} if the thread is gone */
+  read(thread: number): ThreadStatus {
+    const known = this.#files.get(thread);
+    if (known !== undefined) {
+      const count = readFrom(known, status);
+      if (count > 0) return statusIn(count);
+      this.#forget(thread, known);
+    }
+    const file = openStatus(thread);
+    const [oldest] = this.#files;
+    if (oldest !== undefined && this.#files.size >= MAX_HELD) this.#forget(...oldest);
+    this.#files.set(thread, file);
+    return statusIn(succeeded(readFrom(file, status)));
+  }
+
+  [Symbol.dispose](): void {
+    for (const [thread, file] of this.#files) this.#forget(thread, file);
+  }
+
+  #forget(thread: number, file: Descriptor): void {
+    this.#files.delete(thread);
     closeDescriptor(file);
   }
 }
 
+function openStatus(thread: number | "thread-self"): Descriptor {
+  return succeeded(tryOpenAt(-1, fromByteString(`/proc/${thread}/status`), 0));
+}
+
+function statusIn(count: number): ThreadStatus {
+  return new ThreadStatus(text.decode(status.subarray(0, count)));
+}
+
 /** What the kernel says of this thread. @throws {CallError} */
 export function ownStatus(): ThreadStatus {
-  return readStatus("thread-self");
+  const file = openStatus("thread-self");
+  try {
+    return statusIn(succeeded(readFrom(file, status)));
+  } finally {
+    closeDescriptor(file);
+  }
 }

@@ -2,7 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
-import { Caller, type OwnNamespaces, ownStatus } from "./caller.ts";
+import { Caller, type OwnNamespaces, ownStatus, ThreadStatuses } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
@@ -72,6 +72,7 @@ class Supervisor implements Disposable {
   readonly #own: OwnNamespaces;
   /** What has no more filters than this is no command yet, but what encloses it. */
   readonly #trustedFilters: number;
+  readonly #statuses = new ThreadStatuses();
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
 
@@ -107,7 +108,8 @@ class Supervisor implements Disposable {
     const notification = this.#listener.receive();
     if (notification === undefined) return;
     const { id, thread } = notification;
-    const caller = new Caller(thread, this.#own, () => this.#listener.isWaiting(id));
+    const isWaiting = () => this.#listener.isWaiting(id);
+    const caller = new Caller(thread, this.#own, this.#statuses, isWaiting);
     if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
@@ -149,6 +151,7 @@ class Supervisor implements Disposable {
 
   [Symbol.dispose](): void {
     this.#operations.connections[Symbol.dispose]();
+    this.#statuses[Symbol.dispose]();
   }
 
   #read({ id, number, arguments: args }: Notification, caller: Caller): Operation {

@@ -29,8 +29,19 @@ interface Outcome {
   readonly refused: unknown;
 }
 
+/**
+ * After so long a silence a client takes its connection for lost, in milliseconds: soon where it is to
+ * find that out, and late elsewhere, as a busy machine may be silent for seconds.
+ */
+const SILENCE_LIMIT_MS = { vanish: 2_000, cut: 20_000, stall: 20_000 };
+
 /** Does a piece of work over a path whose first connection suffers a fault. */
-async function workThrough(url: string, work: Work, first: Carriage): Promise<Outcome> {
+async function workThrough(
+  url: string,
+  work: Work,
+  first: Carriage,
+  silenceLimitMs: number,
+): Promise<Outcome> {
   await using path = new FaultyPath(url, (connection) => connection === 1 ? first : {});
   const marked = new MarkedProcesses();
   await using _leftovers = marked;
@@ -38,7 +49,7 @@ async function workThrough(url: string, work: Work, first: Carriage): Promise<Ou
   try {
     client = await ExecServerClient.connect(path.url, {
       retryDelayMs: 10,
-      silenceLimitMs: 1000,
+      silenceLimitMs,
       connectTimeoutMs: 10_000,
     });
     const process = await startWork(client, work, marked.duration);
@@ -78,13 +89,13 @@ for (const work of [echo(12, 300), bursts(12, 300)]) {
 /** Lets one fault strike each of a direction's messages in turn. */
 async function everyUnit(work: Work, direction: Direction, kind: Fault["kind"]): Promise<void> {
   await using executor = await ListeningExecutor.start();
-  const { path } = await workThrough(executor.url, work, {});
+  const silenceLimitMs = SILENCE_LIMIT_MS[kind.kind];
+  const { path } = await workThrough(executor.url, work, {}, SILENCE_LIMIT_MS.cut);
   const units = path.traffic[0]?.[direction] ?? 0;
   assert(units > 4, `only ${units} messages ${direction}`);
   await inParallel(WIDTH, Array(units).keys(), async (unit) => {
-    const { refused } = await workThrough(executor.url, work, {
-      faults: [{ direction, unit, kind }],
-    });
+    const faults = [{ direction, unit, kind }];
+    const { refused } = await workThrough(executor.url, work, { faults }, silenceLimitMs);
     if (refused === undefined) return;
     assertInstanceOf(refused, ConnectionError);
     assert(unit <= STARTED[direction], `message ${unit}: ${refused.message}`);

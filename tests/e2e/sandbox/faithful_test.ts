@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { base64 } from "../support/base64.ts";
-import { command, outputOf, start } from "../support/commands.ts";
+import { command, outputOf, run, start } from "../support/commands.ts";
 import { testSandboxed } from "./support/sandboxed.ts";
 
 const ODD = "é\u{1f600} a\tb\n'\"$(x)`\\";
@@ -22,6 +22,24 @@ testSandboxed("an environment of many variables arrives", async ({ run }) => {
   const many = Array.from({ length: 2000 }, (_, index) => [`VARIABLE_${index}`, "v".repeat(100)]);
   const { stdout } = await run(["/usr/bin/env"], { env: Object.fromEntries(many) });
   assertEquals(stdout.split("\n").filter((line) => line.startsWith("VARIABLE_")).length, 2000);
+});
+
+testSandboxed("a shell has the environment that it has without a sandbox", async (scene) => {
+  const link = `${scene.workspace}/link`;
+  Deno.symlinkSync(scene.workspace, link);
+  const cwd = `file://${link}`;
+  const told = [{}, { PWD: link }, { PWD: scene.workspace }, { PWD: "/elsewhere" }, {
+    OLDPWD: "/",
+  }];
+  for (const [index, variables] of told.entries()) {
+    for (const shell of ["/bin/sh", "bash"]) {
+      const argv = [shell, "-c", "exec /usr/bin/env"];
+      const more = { cwd, env: { PATH: "/usr/bin:/bin", ...variables } };
+      const inside = await scene.run(argv, more);
+      const outside = await run(scene.client, command(`${shell} ${index}`, argv, more));
+      assertEquals(inside.stdout.split("\n").sort(), outside.stdout.split("\n").sort());
+    }
+  }
 });
 
 testSandboxed("exit codes and deaths by signals arrive", async ({ script }) => {

@@ -1,10 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { workspaceWrite } from "../../sandbox/context.ts";
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { eventually } from "../../support/patience.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { EPERM, withoutCalls } from "../../support/without_calls.ts";
 import { outcomeOf, shell, start } from "../support/commands.ts";
 import { runToEnd } from "../support/executor.ts";
+import { isRecord } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { testOnMachines, TOOLS_PATH } from "./support/machines.ts";
 import { enclosedIn } from "./support/sandboxed.ts";
@@ -43,6 +45,23 @@ testOnMachines("what is mounted in a sandbox cannot be moved away", async (scene
   const { stdout } = await scene.run(["/bin/sh", "-c", script]);
   assertEquals(stdout, ".git\nfile\nnew\n");
 });
+
+testOnMachines("a socket does not keep a protected name", async (scene) => {
+  const { workspace, mechanism, enclosed } = scene;
+  const permissions = {
+    type: "managed",
+    file_system: { type: "restricted", entries: workspaceWrite },
+    network: "enabled",
+  };
+  const sandbox = { ...isRecord(enclosed.sandbox) ? enclosed.sandbox : {}, permissions };
+  const bind = "socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
+  const script = `for n in own .git; do python3 -c 'import socket, sys; ${bind}' $n; done; ls -A`;
+  const env = { PATH: TOOLS_PATH };
+  const { stdout } = await scene.run(["/bin/sh", "-c", script], { sandbox, env });
+  const kept = mechanism === "bubblewrap" ? ["file", "own"] : ["file"];
+  assertEquals(stdout.split("\n").includes("own"), kept.includes("own"));
+  await eventually(() => namesIn(workspace).join() === kept.join(), "the socket to lose its name");
+}, { needs: ["python3"] });
 
 /** process_vm_readv(2), without which nobody can read the arguments of calls. */
 const READ_MEMORY = { x86_64: 310, aarch64: 270 }[Deno.build.arch];

@@ -11,6 +11,7 @@ const OPTIONS: BubblewrapOptions = {
   freshProc: true,
   hostNetwork: false,
   seccompProgram: new Uint8Array([1, 2]),
+  maxDescriptors: 1024,
   cwd: "/ws",
   env: {},
   newSession: true,
@@ -129,6 +130,25 @@ Deno.test("the host's /proc is used where none of its own can be had, and only r
 Deno.test("a NUL cannot add an option", () => {
   assertThrows(() => options({ env: { A: "x\0--bind\0/\0/" } }), UnwrappableError, "NUL");
   assertThrows(() => options({ cwd: "/\0" }), UnwrappableError, "NUL");
+});
+
+/** How many of so many denied files are regular files, and how many a device. */
+function shownAs(denied: number, maxDescriptors: number): { regular: number; device: number } {
+  const mounts = Array.from(
+    { length: denied },
+    (_, at) => ({ kind: "emptyFile", path: `/d/${at}` } as const),
+  );
+  const all = options({ view: { root: "readOnly", mounts, keptInPlace: [] }, maxDescriptors });
+  const count = (word: string) => all.filter((one) => one === word).length;
+  return { regular: count("--ro-bind-data"), device: count("/dev/null") };
+}
+
+Deno.test("denied files are regular files as far as there are descriptors and arguments", () => {
+  assertEquals(shownAs(1000, 1024), { regular: 1000, device: 0 });
+  assertEquals(shownAs(1000, 256), { regular: 232, device: 768 });
+  const { regular, device } = shownAs(2500, 65_536);
+  assertEquals(regular + device, 2500);
+  assertEquals(regular > 700, true);
 });
 
 Deno.test("more than bubblewrap takes is refused", () => {

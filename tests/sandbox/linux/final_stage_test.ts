@@ -31,6 +31,16 @@ Deno.test("PWD is put back, or taken away", () => {
   assertEquals(stages({ env: { PWD: "/other" } }), ["/usr/bin/env", "PWD=/other", "cmd", "-x"]);
 });
 
+Deno.test("a shell finds out PWD itself, unless it was told another", () => {
+  for (const shell of ["sh", "/bin/bash", "/usr/bin/zsh"]) {
+    const argv = [shell, "-c", "true"];
+    assertEquals(stages({ argv, env: {} }), argv);
+    assertEquals(stages({ argv, env: { PWD: "/link" } })[1], "PWD=/link");
+  }
+  assertEquals(stages({ argv: ["fish"], env: {} })[0], "/usr/bin/env");
+  assertEquals(stages({ argv: ["/bin/sh/other"], env: {} })[0], "/usr/bin/env");
+});
+
 Deno.test("a new bubblewrap gives the name itself, as long as nothing comes between", () => {
   assertEquals(stages({ arg0: "name" }, NEW), ["cmd", "-x", "as name"]);
   assertEquals(stages({ arg0: "name", terminal: true }, NEW).includes("as name"), false);

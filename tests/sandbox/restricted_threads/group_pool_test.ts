@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
 import type { ProgramLaunch } from "../../../src/os/spawn.ts";
-import { SpawnError } from "../../../src/os/spawn.ts";
+import { SpawnError, spawnProgram } from "../../../src/os/spawn.ts";
 import { processStatus } from "../../../src/os/procfs.ts";
-import { killAndReap, reap } from "../../../src/os/signals.ts";
+import { killAndReap, reap, Signal, signalProcess } from "../../../src/os/signals.ts";
+import { startLinuxChildBy } from "../../../src/process/linux/start.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
 import type {
@@ -115,6 +116,8 @@ testPool(
       group,
       pid: await group.spawn(launch("sleep 600")),
     }));
+    // From now on it counts for what an ended command has left.
+    group.exited(pid);
     await eventually(() => !group.works, "the idle threads to end");
     assertEquals(pool.size, 1);
     killAndReap(pid);
@@ -145,9 +148,34 @@ testPool("owners get each other's threads when no process of theirs is left", as
 testPool("no more plans than so many are in force", async () => {
   using pool = new GroupPool({ maxGroups: 1, roomMs: 5_000 });
   const first = await take(pool, "a", plan);
-  assertEquals(await exitCode(await first.spawn(launch("exit 0"))), 0);
+  const pid = await first.spawn(launch("exit 0"));
+  assertEquals(await exitCode(pid), 0);
+  first.exited(pid);
   await take(pool, "b", plan);
   assertEquals([pool.size, first.works], [1, false]);
+});
+
+testPool("no more plans than so many are in force when several come at once", async () => {
+  using pool = new GroupPool({ maxGroups: 1 });
+  const leases = await Promise.allSettled(
+    ["a", "b", "c"].map((key) => pool.lease(OWNER, key, plan)),
+  );
+  assertEquals(leases.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+  assertEquals(pool.size, 1);
+});
+
+testPool("whoever comes back for a plan while room is made keeps its threads", async () => {
+  using pool = new GroupPool({ maxGroups: 2, roomMs: 100 });
+  const first = await take(pool, "a", plan);
+  const left = await first.spawn(launch("sleep 600"));
+  first.exited(left);
+  await take(pool, "b", plan);
+  const refused = assertRejects(() => take(pool, "c", plan), RpcError, "different sandboxes");
+  const { group, release } = await pool.lease(OWNER, "b", plan);
+  await refused;
+  assert(group.works);
+  release();
+  killAndReap(left);
 });
 
 testPool("plans whose commands still run keep others out", async () => {
@@ -159,7 +187,32 @@ testPool("plans whose commands still run keep others out", async () => {
     RpcError,
     "different sandboxes are running",
   );
+  assertEquals(await take(pool, "a", plan), group);
   killAndReap(pid);
+});
+
+testPool("a command of which nobody wants to hear any more does not hold its threads", async () => {
+  using pool = new GroupPool({ mayHaveLeftProcesses: () => false });
+  const group = await takeFor(OWNER, pool, "a", plan);
+  const { descriptors: _, ...sleeping } = launch("exec sleep 600");
+  const nobody = { output: () => {}, exited: () => {}, ended: () => {} };
+  const child = await startLinuxChildBy(group, sleeping, { kind: "pipes", stdin: "empty" }, nobody);
+  assert(group.running);
+  child.abandon();
+  child.kill();
+  await eventually(() => !group.running, "the end of the command");
+  assertEquals(await takeFor({}, pool, "a", plan), group);
+});
+
+testPool("whoever has the number of an ended command is not taken for what it left", async () => {
+  using pool = new GroupPool();
+  const group = await take(pool, "a", plan);
+  const { pid } = spawnProgram(launch("sleep 600"));
+  group.watch(pid, () => {});
+  group.exited(pid);
+  group.fail(new Error("as if a thread had failed"));
+  signalProcess(pid, Signal.Terminate);
+  assertEquals(await exitCode(pid), 128 + Signal.Terminate);
 });
 
 testPool("commands do not outlive their supervisor", async () => {
