@@ -161,12 +161,8 @@ for (const at of ["/ws/.git", "/ws/.git/commondir"]) {
 Deno.test("a directory without a repository cannot be made one", () => {
   assertEquals(kept({}), [HEAD]);
   assertEquals(kept({ "/ws/.git": "directory" }), [HEAD]);
-  assertEquals(
-    kept({ ...REPOSITORY, "/ws/.git/HEAD": { link: "x" }, "/ws/.git/x": { text: "" } }),
-    [
-      HEAD,
-    ],
-  );
+  const linked = { "/ws/.git/HEAD": { link: "../x" }, "/ws/x": { text: "" } } as const;
+  assertEquals(kept(linked), [HEAD, "/ws/x"].toSorted());
   assertEquals(kept({ "/ws/.git": { text: "gitdir: gone\n" } }), [HEAD, "/ws/gone"]);
 });
 
