@@ -93,6 +93,29 @@ testOnMachines("a denial outlasts whatever somebody else puts in its place", asy
   }
 });
 
+testOnMachines("where a file is denied, readers of named pipes wait for writers", async (scene) => {
+  const { workspace, enclosed } = scene;
+  Deno.writeTextFileSync(`${workspace}/denied`, "secret\n");
+  const entries = [
+    special("root", "read"),
+    special("project_roots", "write"),
+    path(`${workspace}/denied`, "deny"),
+  ];
+  const permissions = {
+    type: "managed",
+    file_system: { type: "restricted", entries },
+    network: "restricted",
+  };
+  const sandbox = { ...isRecord(enclosed.sandbox) ? enclosed.sandbox : {}, permissions };
+  // The second writer leaves without a word; those of the last pair open one pipe after the other.
+  const script =
+    "mkfifo a b; cat a & echo word > a; wait; true > a & cat a; wait; cat < a & kill $!; " +
+    "(read x < a; echo got $x > b) & (exec 3> a; cat b & echo x >&3; wait); wait; cat denied";
+  const env = { PATH: TOOLS_PATH };
+  const { stdout } = await scene.run(["/bin/sh", "-c", script], { sandbox, env });
+  assertEquals(stdout, "word\ngot x\n");
+});
+
 function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);
