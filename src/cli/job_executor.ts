@@ -8,6 +8,7 @@ import {
   RpcError,
 } from "../client/mod.ts";
 import { GivenUp } from "./exec_signals.ts";
+import { Interrupted } from "./interruption.ts";
 import { type JobExecutor, type JobHandle, JobStore } from "./job_store.ts";
 import {
   type ExecutorChoice,
@@ -177,7 +178,7 @@ export function sayGone({ name, executor }: JobHandle, say: (message: string) =>
 
 /** Says what went wrong and returns the exit code. @throws what is not expected to go wrong */
 function explainJob(error: unknown, say: (message: string) => void): number {
-  if (error instanceof GivenUp) return error.exitCode;
+  if (error instanceof GivenUp || error instanceof Interrupted) return error.exitCode;
   if (error instanceof OutputClosed) return OUTPUT_CLOSED;
   if (error instanceof ConnectionError || error instanceof ProcessError) {
     say(error.message);

@@ -9,6 +9,7 @@ import {
   reachJobExecutor,
   stateOf,
 } from "./job_executor.ts";
+import { Interrupted, Interruption } from "./interruption.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptions } from "./setting_options.ts";
@@ -54,9 +55,17 @@ export async function jobs(args: string[]): Promise<number> {
     return 0;
   }
   const settings = await jobSettings(values.config, say);
-  const rows = await listed(new JobStore(), settings);
-  await print(values.json ? `${JSON.stringify(rows.map(asJson), undefined, 2)}\n` : table(rows));
-  return 0;
+  using interruption = new Interruption();
+  const { signal } = interruption;
+  try {
+    const work = listed(new JobStore(), { ...settings, signal });
+    const rows = await interruption.orInterrupted(work);
+    await print(values.json ? `${JSON.stringify(rows.map(asJson), undefined, 2)}\n` : table(rows));
+    return 0;
+  } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode;
+    throw error;
+  }
 }
 
 async function listed(store: JobStore, settings: JobReachOptions): Promise<Row[]> {

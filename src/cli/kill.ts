@@ -1,8 +1,9 @@
-import type { ProcessSignal } from "../client/mod.ts";
+import type { ExecServerClient, ProcessSignal } from "../client/mod.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
 import { reachJobExecutor, sayGone, stateOf, withJob } from "./job_executor.ts";
-import { JobError } from "./job_store.ts";
+import { Interruption } from "./interruption.ts";
+import { JobError, type JobHandle } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_output.ts";
@@ -54,16 +55,28 @@ export async function kill(args: string[]): Promise<number> {
   const name = oneJob(positionals);
   const signal = signalOf(values.signal);
   const settings = await jobSettings(values.config, say);
+  using interruption = new Interruption();
   return await withJob(name, say, async (handle) => {
-    const { sessionId, processId } = handle;
-    await using client = await reachJobExecutor(handle.executor, settings);
-    const state = await stateOf(client, handle);
-    if (state.kind === "gone") return sayGone(handle, say);
-    if (state.kind === "ended") throw new JobError(`${name} has ended already`);
-    if (signal === "kill") await client.call("process/terminate", { sessionId, processId });
-    else await client.call("process/signal", { sessionId, processId, signal });
-    return 0;
+    await using client = await interruption.orInterrupted(
+      reachJobExecutor(handle.executor, { ...settings, signal: interruption.signal }),
+    );
+    return await interruption.orInterrupted(sendSignal(client, handle, signal));
   });
+}
+
+/** Returns the exit code. */
+async function sendSignal(
+  client: ExecServerClient,
+  handle: JobHandle,
+  signal: ProcessSignal | "kill",
+): Promise<number> {
+  const { name, sessionId, processId } = handle;
+  const state = await stateOf(client, handle);
+  if (state.kind === "gone") return sayGone(handle, say);
+  if (state.kind === "ended") throw new JobError(`${name} has ended already`);
+  if (signal === "kill") await client.call("process/terminate", { sessionId, processId });
+  else await client.call("process/signal", { sessionId, processId, signal });
+  return 0;
 }
 
 /** @throws {UsageError} */

@@ -2,6 +2,7 @@ import { ConnectionError, type ExecServerClient } from "../client/mod.ts";
 import { type CommandManual, usageText } from "./command_manual.ts";
 import { JOB_OPTIONS, jobSettings, someJobs } from "./job_command.ts";
 import { isUnknown, type JobReachOptions, reachJobExecutor, stateOf } from "./job_executor.ts";
+import { Interrupted, Interruption } from "./interruption.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
 import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
@@ -40,11 +41,13 @@ export async function rm(args: string[]): Promise<number> {
   const names = someJobs(positionals);
   const settings = await jobSettings(values.config, say);
   const store = new JobStore();
+  using interruption = new Interruption();
   let code = 0;
   for (const name of new Set(names)) {
     try {
-      await forget(store, name, values.force, settings);
+      await forget(store, name, values.force, { settings, interruption });
     } catch (error) {
+      if (error instanceof Interrupted) return error.exitCode;
       const outOfReach = error instanceof ConnectionError;
       if (!outOfReach && !(error instanceof JobError)) throw error;
       const fix = outOfReach ? `; \`remex rm --force ${name}\` forgets the job here alone` : "";
@@ -59,12 +62,17 @@ async function forget(
   store: JobStore,
   name: string,
   force: boolean,
-  settings: JobReachOptions,
+  { settings, interruption }: {
+    readonly settings: JobReachOptions;
+    readonly interruption: Interruption;
+  },
 ): Promise<void> {
   try {
     const handle = store.get(name);
-    await using client = await reachJobExecutor(handle.executor, settings);
-    await endSession(client, handle, force);
+    await using client = await interruption.orInterrupted(
+      reachJobExecutor(handle.executor, { ...settings, signal: interruption.signal }),
+    );
+    await interruption.orInterrupted(endSession(client, handle, force));
   } catch (error) {
     const overlooked = error instanceof ConnectionError || error instanceof JobError;
     if (!isUnknown(error) && !(force && overlooked)) throw error;

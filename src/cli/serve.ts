@@ -164,7 +164,8 @@ function startService(
     reserved,
     portForwarding: !forbidPortForwarding,
   });
-  const checkPeer = keeper.startedHere && originCheck(keeper.startedHere);
+  const checkPeer = keeper.startedHere &&
+    originCheck(keeper.startedHere, options.authentication.kind !== "none");
   return { keeper, executor, sandbox, telemetry, checkPeer };
 }
 

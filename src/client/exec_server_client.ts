@@ -1,5 +1,5 @@
 import { abortable } from "@std/async/abortable";
-import type { JsonText } from "../protocol/envelope.ts";
+import type { JsonParts } from "../protocol/envelope.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -119,7 +119,7 @@ export class ExecServerClient implements AsyncDisposable {
    */
   call<M extends Exclude<Method, "initialize" | "process/start">>(
     method: M,
-    params: ParamsInput<M> | JsonText,
+    params: ParamsInput<M> | JsonParts,
   ): Promise<Result<M>> {
     return this.#link.use((connection) => connection.call(method, params));
   }

@@ -14,6 +14,7 @@ export {
 export {
   type CloseReason,
   type EndReason,
+  type OutgoingMessage,
   type Transport,
   TRANSPORT_KINDS,
   type TransportKind,

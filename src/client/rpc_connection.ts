@@ -2,7 +2,8 @@ import type * as z from "zod/mini";
 import {
   encodeNotification,
   encodeRequest,
-  type JsonText,
+  encodeRequestInParts,
+  JsonParts,
   parseMessage,
 } from "../protocol/envelope.ts";
 import { RpcError } from "../protocol/errors.ts";
@@ -89,7 +90,7 @@ export class RpcConnection {
    * @throws {RpcError} what the executor answered
    * @throws {ConnectionError} when the connection ends first; the request may have been carried out
    */
-  async call<M extends Method>(method: M, params: ParamsInput<M> | JsonText): Promise<Result<M>> {
+  async call<M extends Method>(method: M, params: ParamsInput<M> | JsonParts): Promise<Result<M>> {
     const answer = await this.#request(method, params);
     const parsed = contracts[method].result.safeParse(answer);
     if (parsed.success) return parsed.data;
@@ -121,7 +122,11 @@ export class RpcConnection {
     const id = ++this.#lastId;
     return new Promise((settle, reject) => {
       this.#pending.set(id, { method, settle, reject });
-      this.#transport.send(encodeRequest(id, method, params));
+      this.#transport.send(
+        params instanceof JsonParts
+          ? encodeRequestInParts(id, method, params)
+          : encodeRequest(id, method, params),
+      );
     });
   }
 

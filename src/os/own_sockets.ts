@@ -1,5 +1,8 @@
 import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, SHUT_RDWR, SOL_SOCKET } from "./constants.ts";
+import { closeDescriptor } from "./descriptor.ts";
+import { lastErrno } from "./errno.ts";
 import { hasLibrary, libraryTable } from "./libc.ts";
+import { signalHeldProcess } from "./pidfd.ts";
 
 const functions = libraryTable({
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
@@ -42,17 +45,26 @@ export function withSockets(
   return found.length;
 }
 
-/** This side of an accepted connection; undefined once it has been closed. */
-export function localEnd(
-  peer: { readonly hostname: string; readonly port: number },
-  listener: number,
-): { readonly host: string; readonly port: number } | undefined {
-  let found: { readonly host: string; readonly port: number } | undefined;
-  withSockets("peer", peer, (libc, descriptor) => {
+/** An end of a connection, or where a socket listens. */
+export interface SocketAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One of this program's internet sockets. */
+export interface OwnSocket {
+  readonly own: SocketAddress;
+  /** The other side; undefined for a socket that has none. */
+  readonly peer: SocketAddress | undefined;
+}
+
+/** This program's internet sockets, those of the runtime included. */
+export function ownInternetSockets(): OwnSocket[] {
+  const libc = functions();
+  return descriptors().flatMap((descriptor) => {
     const own = addressOf(libc.getsockname, descriptor);
-    if (own?.port === listener) found = own;
+    return own === undefined ? [] : { own, peer: addressOf(libc.getpeername, descriptor) };
   });
-  return found;
 }
 
 /** A connection that was accepted at a unix socket with a path. */
@@ -62,9 +74,17 @@ export interface AcceptedUnixSocket {
   readonly inode: string;
   /** Who connected, 0 if that is not to be seen from here (SO_PEERCRED, unix(7)). */
   readonly pid: number;
+  /**
+   * Whether that process has ended, so that its number may be another's. Not known before Linux 6.5
+   * (SO_PEERPIDFD): false then.
+   */
+  readonly ended: boolean;
 }
 
 const SO_PEERCRED = 17;
+const SO_PEERPIDFD = 77;
+/** The kernel does not know an option. */
+const ENOPROTOOPT = 92;
 /** `struct sockaddr_un`, in which a path begins after the family (unix(7)). */
 const UNIX_ADDRESS_BYTES = 110;
 const UNIX_PATH_OFFSET = 2;
@@ -98,10 +118,23 @@ function acceptedUnixSocket(
   if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, bytes, size) !== 0) return undefined;
   try {
     const inode = Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
-    return { descriptor, inode, pid: credentials[0] ?? 0 };
+    return { descriptor, inode, pid: credentials[0] ?? 0, ended: hasPeerEnded(libc, descriptor) };
   } catch {
     return undefined;
   }
+}
+
+function hasPeerEnded(libc: SocketFunctions, descriptor: number): boolean {
+  const answer = new Int32Array(1);
+  const size = new Uint8Array(Uint32Array.of(answer.byteLength).buffer);
+  const bytes = new Uint8Array(answer.buffer);
+  if (libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERPIDFD, bytes, size) !== 0) {
+    return lastErrno() !== ENOPROTOOPT;
+  }
+  const process = answer[0] ?? 0;
+  const ended = signalHeldProcess(process, 0, null) !== 0;
+  closeDescriptor(process);
+  return ended;
 }
 
 /** The port at the other side of a connection; undefined for a socket that has no other side. */
@@ -129,14 +162,19 @@ export function receivedBytes(): Map<string, number> {
     const length = new Uint8Array(Uint32Array.of(INFO_BYTES).buffer);
     const bytes = new Uint8Array(info.buffer);
     if (libc.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, bytes, length) !== 0) continue;
-    received.set(`${peer.host} ${peer.port}`, Number(info.getBigUint64(BYTES_RECEIVED, true)));
+    received.set(socketKey(peer), Number(info.getBigUint64(BYTES_RECEIVED, true)));
   }
   return received;
 }
 
 /** What {@linkcode receivedBytes} calls a peer. */
 export function peerKey({ hostname, port }: Deno.NetAddr): string {
-  return `${normalizedHost(hostname)} ${port}`;
+  return socketKey({ host: normalizedHost(hostname), port });
+}
+
+/** One text for each address and port. */
+export function socketKey({ host, port }: SocketAddress): string {
+  return `${host} ${port}`;
 }
 
 function descriptors(): number[] {
@@ -146,7 +184,7 @@ function descriptors(): number[] {
 function addressOf(
   nameOf: SocketFunctions["getsockname"],
   descriptor: number,
-): { readonly host: string; readonly port: number } | undefined {
+): SocketAddress | undefined {
   const view = new DataView(new ArrayBuffer(ADDRESS_BYTES));
   const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
   if (nameOf(descriptor, new Uint8Array(view.buffer), length) !== 0) return undefined;

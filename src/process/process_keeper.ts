@@ -36,8 +36,11 @@ export interface StartedProcesses {
   /** All of them that have not been reaped, but for the guardian. */
   processes(): number[];
   /** Whether a process is one of them. */
-  isOurs(pid: number): boolean;
+  originOf(pid: number): ProcessOrigin;
 }
+
+/** Where a process comes from; `gone` once it has ended. */
+export type ProcessOrigin = "ours" | "foreign" | "gone";
 
 /** Cleans up what this program leaves on the disk when it is killed. */
 export interface DirectoryKeeper {
@@ -77,7 +80,7 @@ class LinuxKeeper implements ProcessKeeper {
     const orphans = this.#orphans = new Orphans(watchdog);
     this.startedHere = {
       processes: () => orphans.processes(watchdog.pid),
-      isOurs: (pid) => orphans.isOurs(pid),
+      originOf: (pid) => orphans.originOf(pid),
     };
   }
 

@@ -115,6 +115,26 @@ export class JsonText {
   }
 }
 
+/** A value that is JSON text already, in parts that are never put together. */
+export class JsonParts {
+  /** The JSON, each part of whole characters. */
+  readonly parts: readonly string[];
+
+  /** Takes the parts of valid JSON, which is not checked. */
+  constructor(parts: readonly string[]) {
+    this.parts = parts;
+  }
+}
+
+/** Encodes a request as texts that make one together. */
+export function encodeRequestInParts(
+  id: RequestId,
+  method: string,
+  { parts }: JsonParts,
+): readonly string[] {
+  return [`{"id":${encodeId(id)},"method":${JSON.stringify(method)},"params":`, ...parts, "}"];
+}
+
 /** `undefined`, which JSON does not know, is left out inside objects and null on its own. */
 function encode(value: unknown): string {
   if (value instanceof JsonText) return value.text;

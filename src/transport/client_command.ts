@@ -2,7 +2,8 @@ import { ConnectionError } from "./client_transport.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { StdioTransport } from "./stdio_transport.ts";
 import { deadline } from "@std/async/deadline";
-import type { CloseReason, EndReason, TransportObserver } from "./transport.ts";
+import { asTexts } from "./utf8.ts";
+import type { CloseReason, EndReason, OutgoingMessage, TransportObserver } from "./transport.ts";
 
 /** An executor to be started, spoken to over its standard input and output. */
 export interface ExecutorCommand {
@@ -106,8 +107,12 @@ export class CommandTransport implements ClientTransport {
   }
 
   open(observer: TransportObserver): void {
-    this.#lines.open({
-      message: (frame) => observer.message(frame),
+    this.openBytes(asTexts(observer, "a line"));
+  }
+
+  openBytes(observer: TransportObserver<Uint8Array>): void {
+    this.#lines.openBytes({
+      message: (bytes) => observer.message(bytes),
       unreadable: (reason) => observer.unreadable(reason),
       drained: () => observer.drained(),
       closed: (reason) => {
@@ -119,7 +124,7 @@ export class CommandTransport implements ClientTransport {
     });
   }
 
-  send(message: string): void {
+  send(message: OutgoingMessage): void {
     this.#lines.send(message);
   }
 
@@ -141,7 +146,7 @@ export class CommandTransport implements ClientTransport {
   }
 
   /** Tells of an end that this side has not brought about, with the reason if there is one soon. */
-  async #tellEnd(observer: TransportObserver, reason: EndReason): Promise<void> {
+  async #tellEnd(observer: TransportObserver<Uint8Array>, reason: EndReason): Promise<void> {
     const status = await deadline(this.#child.status, STATUS_MS).catch(() => undefined);
     this.#ending ??= new ConnectionError("lost", this.#explain(status));
     observer.closed(reason);

@@ -1,5 +1,6 @@
 import { concat } from "@std/bytes/concat";
-import { MAX_MESSAGE_BYTES } from "./transport.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import { MAX_MESSAGE_BYTES, type OutgoingMessage } from "./transport.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** A frame or a message of a WebSocket peer (RFC 6455, section 5). */
@@ -33,19 +34,21 @@ interface Header {
 
 /** Decodes a server's frames from a stream of bytes, and joins fragments into messages. */
 export class FrameDecoder {
-  #parts: Uint8Array[] = [];
-  #available = 0;
+  readonly #received = new ByteQueue();
   /** Bytes that are needed to decode the next frame. */
   #needed = 2;
   #fragments: { readonly opcode: number; readonly parts: Uint8Array[]; bytes: number } | undefined;
 
-  /** Adds bytes and returns the frames that they complete. @throws {FrameError} */
+  /**
+   * Adds bytes and returns the frames that they complete. Their payloads are valid until more is added.
+   *
+   * @throws {FrameError}
+   */
   push(chunk: Uint8Array): Frame[] {
-    if (chunk.length > 0) this.#parts.push(chunk);
-    this.#available += chunk.length;
-    if (this.#available < this.#needed) return [];
+    this.#received.push(chunk);
+    if (this.#received.length < this.#needed) return [];
     const frames: Frame[] = [];
-    let rest = joined(this.#parts);
+    let rest = this.#received.bytes;
     while (true) {
       const header = readHeader(rest);
       this.#needed = typeof header === "number" ? header : header.headerBytes + header.payloadBytes;
@@ -54,8 +57,7 @@ export class FrameDecoder {
       if (frame !== undefined) frames.push(frame);
       rest = rest.subarray(this.#needed);
     }
-    this.#parts = [rest];
-    this.#available = rest.length;
+    this.#received.drop(this.#received.length - rest.length);
     return frames;
   }
 
@@ -71,7 +73,7 @@ export class FrameDecoder {
       case Opcode.Binary:
         if (this.#fragments !== undefined) throw new FrameError("a message within a message");
         if (final) return message(opcode, payload);
-        this.#fragments = { opcode, parts: [payload], bytes: payload.length };
+        this.#fragments = { opcode, parts: [payload.slice()], bytes: payload.length };
         return undefined;
       case Opcode.Continuation:
         return this.#continue(final, payload);
@@ -83,23 +85,21 @@ export class FrameDecoder {
   #continue(final: boolean, payload: Uint8Array): Frame | undefined {
     const fragments = this.#fragments;
     if (fragments === undefined) throw new FrameError("a continuation of nothing");
-    fragments.parts.push(payload);
+    fragments.parts.push(payload.slice());
     fragments.bytes += payload.length;
     checkLength(fragments.bytes);
     if (!final) return undefined;
     this.#fragments = undefined;
-    return message(fragments.opcode, joined(fragments.parts));
+    return message(fragments.opcode, concat(fragments.parts));
   }
 }
 
 /** Encodes a frame as a client sends it: masked (RFC 6455, section 5.3). */
 export function encodeFrame(
   kind: "text" | "ping" | "pong" | "close",
-  payload: Uint8Array | string,
+  payload: OutgoingMessage,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = typeof payload === "string"
-    ? utf8Bytes(payload, { before: MAX_HEADER_BYTES })
-    : concat([new Uint8Array(MAX_HEADER_BYTES), payload]);
+  const bytes = utf8Bytes(payload, { before: MAX_HEADER_BYTES });
   const length = bytes.length - MAX_HEADER_BYTES;
   const lengthBytes = length <= MAX_SHORT_LENGTH ? 0 : length <= 0xffff ? 2 : 8;
   const headerBytes = 2 + lengthBytes + MASK_BYTES;
@@ -186,9 +186,4 @@ function closeFrame(payload: Uint8Array): Frame {
   if (payload.length < 2) return { kind: "close", code: undefined, reason: "" };
   const code = new DataView(payload.buffer, payload.byteOffset).getUint16(0);
   return { kind: "close", code, reason: new TextDecoder().decode(payload.subarray(2)) };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  return only !== undefined && parts.length === 1 ? only : concat(parts);
 }

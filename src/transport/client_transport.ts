@@ -1,4 +1,4 @@
-import type { Transport } from "./transport.ts";
+import type { OutgoingMessage, Transport, TransportObserver } from "./transport.ts";
 
 /** Why a connection ended or could not be made. */
 export type ConnectionErrorCode =
@@ -57,6 +57,13 @@ export interface ClientTransport extends Transport {
   readonly ending: ConnectionError | undefined;
   /** The working directory that the executor announced, if it did: a path URI, not parsed yet. */
   readonly executorCwd: string | undefined;
+  /**
+   * Starts to read messages as they are, in place of {@linkcode Transport.open}. The bytes are valid
+   * during the call only, and may not be UTF-8.
+   */
+  openBytes(observer: TransportObserver<Uint8Array>): void;
+  /** Queues a message, unless the transport is closed. */
+  send(message: OutgoingMessage): void;
   /** Stops reading, so that the executor waits. Messages under way may still arrive. */
   hold(): void;
   /** Resumes reading. */

@@ -10,11 +10,12 @@ import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import type { UpgradeConsent } from "./client_upgrade.ts";
 import {
   type CloseReason,
+  type OutgoingMessage,
   SATURATED_BYTES,
   SHUTDOWN_CLOSE_CODE,
   type TransportObserver,
 } from "./transport.ts";
-import { utf8Text } from "./utf8.ts";
+import { asTexts } from "./utf8.ts";
 
 const READ_BYTES = 64 * 1024;
 /** Checks for silence in a row: the second sends a ping, the last gives up. */
@@ -38,7 +39,7 @@ export class ClientWebSocket implements ClientTransport {
   readonly #queue: SendQueue;
   readonly #silenceLimitMs: number;
   #early: Uint8Array | undefined;
-  #observer: TransportObserver | undefined;
+  #observer: TransportObserver<Uint8Array> | undefined;
   #ending: ConnectionError | undefined;
   #silenceTimer: number | undefined;
   #silentLooks = 0;
@@ -71,13 +72,17 @@ export class ClientWebSocket implements ClientTransport {
   }
 
   open(observer: TransportObserver): void {
+    this.openBytes(asTexts(observer, "a message"));
+  }
+
+  openBytes(observer: TransportObserver<Uint8Array>): void {
     this.#observer = observer;
     this.#silenceTimer = setInterval(() => this.#listen(), this.#silenceLimitMs / SILENT_LOOKS);
     Deno.unrefTimer(this.#silenceTimer);
     Promise.resolve().then(() => this.#read()).catch((error) => this.#end(lost(error)));
   }
 
-  send(message: string): void {
+  send(message: OutgoingMessage): void {
     if (this.#ending !== undefined) return;
     this.#queue.push(encodeFrame("text", message));
   }
@@ -104,9 +109,9 @@ export class ClientWebSocket implements ClientTransport {
   async #read(): Promise<void> {
     if (this.#early !== undefined) this.#received(this.#early);
     this.#early = undefined;
+    const buffer = new Uint8Array(READ_BYTES);
     while (this.#ending === undefined) {
       if (this.#held !== undefined) await this.#held.promise;
-      const buffer = new Uint8Array(READ_BYTES);
       const count = await this.#connection.read(buffer);
       if (count === null) return this.#end(new ConnectionError("lost", "the connection was cut"));
       this.#silentLooks = 0;
@@ -124,12 +129,8 @@ export class ClientWebSocket implements ClientTransport {
   #take(frame: Frame): void {
     switch (frame.kind) {
       case "text":
-      case "binary": {
-        const text = utf8Text(frame.payload);
-        if (text === undefined) this.#observer?.unreadable("a message that is not UTF-8");
-        else this.#observer?.message(text);
-        return;
-      }
+      case "binary":
+        return this.#observer?.message(frame.payload);
       case "ping":
         return this.#queue.push(encodeFrame("pong", frame.payload));
       case "pong":

@@ -1,23 +1,30 @@
-import { concat } from "@std/bytes/concat";
+import { ByteQueue } from "./byte_queue.ts";
 import { utf8Text } from "./utf8.ts";
 
 /** What ends a line. */
 export const LINE_FEED = 0x0a;
 
+const SPACE = 0x20;
+/** Tab, line feed, vertical tab, form feed and carriage return are next to each other. */
+const [TAB, CARRIAGE_RETURN] = [0x09, 0x0d];
+const LAST_ASCII = 0x7f;
+
 /** Gets the lines of a line splitter. */
 export interface LineObserver {
-  /** A line, without its end. */
-  line(text: string): void;
+  /** A line, without its end. The bytes are valid during the call only, and may not be UTF-8. */
+  line(bytes: Uint8Array): void;
   unreadable(reason: string): void;
 }
 
 /**
- * Splits a stream of bytes into lines of UTF-8. Blank lines are skipped.
+ * Splits a stream of bytes into lines. Blank lines are skipped.
  */
 export class LineSplitter {
   readonly #limit: number;
   readonly #observer: LineObserver;
-  #parts: Uint8Array[] = [];
+  /** The beginning of a line whose end has not come. */
+  readonly #begun = new ByteQueue();
+  /** The length of that line, of which nothing is kept once it is too long. */
   #length = 0;
 
   /** @param limit the longest line that is read, in bytes */
@@ -29,40 +36,43 @@ export class LineSplitter {
   push(chunk: Uint8Array): void {
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
-      this.#append(chunk.subarray(start, end));
-      this.#emit();
+      this.#complete(chunk.subarray(start, end));
       start = end + 1;
     }
-    this.#append(chunk.subarray(start));
+    this.#begin(chunk.subarray(start));
   }
 
   /** Ends the stream; bytes after the last line end are a line too. */
   end(): void {
-    this.#emit();
+    this.#complete(new Uint8Array());
   }
 
-  /** Counts the bytes of a line that is too long without keeping them. */
-  #append(part: Uint8Array): void {
+  #begin(part: Uint8Array): void {
     this.#length += part.length;
-    if (this.#length > this.#limit) this.#parts = [];
-    else if (part.length > 0) this.#parts.push(part.slice());
+    if (this.#length <= this.#limit) this.#begun.push(part);
+    else this.#begun.drop(this.#begun.length);
   }
 
-  #emit(): void {
-    const parts = this.#parts;
+  #complete(rest: Uint8Array): void {
+    if (this.#length === 0) return this.#emit(rest, rest.length);
+    this.#begin(rest);
+    const { bytes } = this.#begun;
     const length = this.#length;
-    this.#parts = [];
     this.#length = 0;
+    this.#begun.drop(bytes.length);
+    this.#emit(bytes, length);
+  }
+
+  #emit(line: Uint8Array, length: number): void {
     if (length > this.#limit) {
-      return this.#observer.unreadable(`a line of ${length} bytes, the limit is ${this.#limit}`);
-    }
-    const text = utf8Text(joined(parts));
-    if (text === undefined) this.#observer.unreadable("a line that is not UTF-8");
-    else if (text.trim() !== "") this.#observer.line(text);
+      this.#observer.unreadable(`a line of ${length} bytes, the limit is ${this.#limit}`);
+    } else if (!isBlank(line)) this.#observer.line(line);
   }
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  return only !== undefined && parts.length === 1 ? only : concat(parts);
+function isBlank(line: Uint8Array): boolean {
+  const first = line.find((byte) => byte !== SPACE && (byte < TAB || byte > CARRIAGE_RETURN));
+  if (first === undefined) return true;
+  // There are other spaces than those of ASCII.
+  return first > LAST_ASCII && utf8Text(line)?.trim() === "";
 }

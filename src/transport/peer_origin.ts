@@ -1,12 +1,19 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
-import { hasNoNewPrivileges, isAlive, openFilesOf } from "../os/descriptor_table.ts";
+import { openSocketsOf } from "../os/descriptor_table.ts";
 import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
 import { logSeldom } from "../log/log.ts";
 import { parseAddress } from "../net/ip_address.ts";
-import { acceptedUnixSockets, localEnd, shutDownSockets, withSockets } from "../os/own_sockets.ts";
+import {
+  acceptedUnixSockets,
+  ownInternetSockets,
+  peerKey,
+  shutDownSockets,
+  type SocketAddress,
+  socketKey,
+} from "../os/own_sockets.ts";
 
 /**
  * Returns why a peer is refused; undefined if it is accepted.
@@ -17,9 +24,12 @@ export type PeerCheck = (peer: Deno.Addr, port: number | undefined) => Promise<s
 
 const OWN_COMMAND = "a process that this executor has started must not connect to it";
 const VANISHED = "the process that connected cannot be found";
+const UNSEEN =
+  "the process that connects cannot be seen from here, and may be a command: an executor " +
+  "whose clients are in another PID namespace needs a token (--ws-auth)";
 
-/** How often descriptors are searched: one may be passed on meanwhile. */
-const LOOKS = 2;
+/** How often descriptors are searched: one may be passed on meanwhile, and be seen at the next look. */
+const LOOKS = 3;
 /** How long the search runs without yielding to other work, in milliseconds. */
 const WORK_MS = 20;
 /** How long refused connections may take to close, and the interval of looking, in milliseconds. */
@@ -29,9 +39,12 @@ const CUT_LOOK_MS = 10;
 /**
  * Makes a check that refuses processes that the executor has started: a sandboxed command could otherwise
  * ask the executor for what its sandbox denies. Linux only.
+ *
+ * @param acceptsUnseen whether a peer on this machine is accepted that no process can be seen to be: only
+ * where something else shows that it is no command, as a token does
  */
-export function originCheck(started: StartedProcesses): PeerCheck {
-  const tcp = new TcpPeerCheck(started);
+export function originCheck(started: StartedProcesses, acceptsUnseen: boolean): PeerCheck {
+  const tcp = new TcpPeerCheck(started, acceptsUnseen);
   const unix = new UnixPeerCheck(started);
   return async (peer, port) =>
     peer.transport === "tcp" && port !== undefined
@@ -42,25 +55,28 @@ export function originCheck(started: StartedProcesses): PeerCheck {
 /** The check for TCP. */
 class TcpPeerCheck {
   readonly #started: StartedProcesses;
-  readonly #startedSockets: SharedSearch;
-  readonly #allSockets = new SharedSearch(everyProcess);
+  readonly #acceptsUnseen: boolean;
+  readonly #ownSockets = new SharedSearch(findOwnSockets);
+  readonly #holders: SharedSearch<SocketHolders | undefined>;
 
-  constructor(started: StartedProcesses) {
+  constructor(started: StartedProcesses, acceptsUnseen: boolean) {
     this.#started = started;
-    this.#startedSockets = new SharedSearch(() => started.processes());
+    this.#acceptsUnseen = acceptsUnseen;
+    this.#holders = new SharedSearch(async () =>
+      started.processes().length === 0 ? undefined : await findHolders()
+    );
   }
 
   /**
-   * Finds the peer's socket. It is refused if a process that was started here has it or may have it
-   * unseen, and if no process has it any more, as what was sent before would still be carried out.
+   * Finds the peer's socket. It is refused if a process that was started here may have it, and if no
+   * process has it any more, as what was sent before would still be carried out.
    */
   async refusal(peer: Deno.NetAddr, port: number): Promise<string | undefined> {
-    const own = localEnd(peer, port);
-    if (own === undefined) return VANISHED;
-    const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(own.host, own.port)];
-    if (withSockets("own", { port: peer.port, hostname: peer.hostname }, () => {}) > 0) {
-      return "this executor must not connect to itself";
-    }
+    const { accepted, own } = await this.#ownSockets.next();
+    const here = accepted.get(peerKey(peer))?.find((end) => end.port === port);
+    if (here === undefined) return VANISHED;
+    if (own.has(peerKey(peer))) return "this executor must not connect to itself";
+    const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(here.host, here.port)];
     const socket = findTcpSocket(from, to) ?? listedSocket("self", from, to);
     if (socket !== undefined) return await this.#holderRefusal(socket);
     if (isInOtherNamespace(this.#started.processes(), from, to)) return OWN_COMMAND;
@@ -70,49 +86,44 @@ class TcpPeerCheck {
     return undefined;
   }
 
-  /** Why the processes that have a socket are refused; undefined if they are not. */
+  /**
+   * Why the processes that have a socket are refused; undefined if they are not. That no command is seen
+   * to have it does not count: it may go from one to the next, and be under way between them, as fast as
+   * anybody can look. Somebody else has to be seen who has it.
+   */
   async #holderRefusal({ inode, uid }: TcpSocket): Promise<string | undefined> {
     if (inode === 0) return VANISHED;
-    let unclear = false;
     for (let look = 0; look < LOOKS; look++) {
-      const { holders, hiding } = await this.#startedSockets.next();
-      if (holders.has(inode)) return OWN_COMMAND;
-      // A command without a sandbox has no reason to hide.
-      unclear ||= hiding.some(hasNoNewPrivileges);
+      const found = await this.#holders.next();
+      // While there are no commands, nobody has to be told from them.
+      if (found === undefined) return undefined;
+      const origins = found.get(inode)?.map((pid) => this.#started.originOf(pid)) ?? [];
+      if (origins.includes("ours")) return OWN_COMMAND;
+      if (origins.includes("foreign")) return undefined;
     }
-    if (!unclear || uid !== Deno.uid()) return undefined;
-    // A command may have the socket unseen, unless another process is found to have it.
-    const holders = (await this.#allSockets.next()).holders.get(inode) ?? [];
-    // It may have been under way between two of our own commands' processes until now.
-    if (holders.some((pid) => this.#started.isOurs(pid))) return OWN_COMMAND;
-    return holders.length > 0 ? undefined : VANISHED;
+    const belongsToOthers = Deno.uid() !== ROOT && uid !== Deno.uid();
+    return this.#acceptsUnseen || belongsToOthers ? undefined : UNSEEN;
   }
 }
 
-function everyProcess(): number[] {
-  return Array.from(Deno.readDirSync("/proc"), ({ name }) => Number(name)).filter(Number.isInteger);
-}
+/** Whose commands can act for any other user; those of others cannot, nor can they be looked at. */
+const ROOT = 0;
 
-/** Who has which sockets. */
-interface SocketHolders {
-  /** Processes, by the inodes of sockets that they have. */
-  readonly holders: ReadonlyMap<number, readonly number[]>;
-  /** Processes that may have more than is to be seen. */
-  readonly hiding: readonly number[];
-}
+/** The processes that have a socket, by its inode. */
+type SocketHolders = ReadonlyMap<number, readonly number[]>;
 
-/** Searches the descriptors of processes, once for all who wait for it. */
-class SharedSearch {
-  readonly #processes: () => readonly number[];
+/** Searches once for all who wait for it: hundreds may connect at the same time. */
+class SharedSearch<T> {
+  readonly #search: () => Promise<T>;
   #running: Promise<unknown> = Promise.resolve();
-  #waiting: Promise<SocketHolders> | undefined;
+  #waiting: Promise<T> | undefined;
 
-  constructor(processes: () => readonly number[]) {
-    this.#processes = processes;
+  constructor(search: () => Promise<T>) {
+    this.#search = search;
   }
 
   /** What is found by a search that begins after the call. */
-  next(): Promise<SocketHolders> {
+  next(): Promise<T> {
     this.#waiting ??= this.#running.then(() => {
       this.#waiting = undefined;
       const found = this.#search();
@@ -121,27 +132,45 @@ class SharedSearch {
     });
     return this.#waiting;
   }
+}
 
-  /** Yields to other work now and then. */
-  async #search(): Promise<SocketHolders> {
-    const holders = new Map<number, number[]>();
-    const hiding: number[] = [];
-    let pause = performance.now() + WORK_MS;
-    for (const pid of this.#processes()) {
-      if (pid === Deno.pid) continue;
-      const files = openFilesOf(pid);
-      if (files.hidden || files.descriptorsUnderWay) hiding.push(pid);
-      for (const inode of files.sockets) {
-        const pids = holders.get(inode);
-        if (pids === undefined) holders.set(inode, [pid]);
-        else pids.push(pid);
-      }
-      if (performance.now() < pause) continue;
-      await delay(0);
-      pause = performance.now() + WORK_MS;
+/** Searches the descriptors of all processes, and yields to other work now and then. */
+async function findHolders(): Promise<SocketHolders> {
+  const holders = new Map<number, number[]>();
+  let pause = performance.now() + WORK_MS;
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
+    for (const inode of openSocketsOf(pid)) {
+      const pids = holders.get(inode);
+      if (pids === undefined) holders.set(inode, [pid]);
+      else pids.push(pid);
     }
-    return { holders, hiding };
+    if (performance.now() < pause) continue;
+    await delay(0);
+    pause = performance.now() + WORK_MS;
   }
+  return holders;
+}
+
+/** This program's sockets. */
+interface OwnSockets {
+  /** This side of connections, by {@linkcode peerKey} of the other. */
+  readonly accepted: ReadonlyMap<string, readonly SocketAddress[]>;
+  /** All own ends, by {@linkcode socketKey}. */
+  readonly own: ReadonlySet<string>;
+}
+
+/** Begins in a later turn, with all connections that have come until then. */
+async function findOwnSockets(): Promise<OwnSockets> {
+  await delay(0);
+  const sockets = ownInternetSockets();
+  const connected = sockets.flatMap(({ own, peer }) => peer === undefined ? [] : { own, peer });
+  const groups = Map.groupBy(connected, ({ peer }) => socketKey(peer));
+  return {
+    accepted: new Map(Array.from(groups, ([peer, ends]) => [peer, ends.map(({ own }) => own)])),
+    own: new Set(sockets.map(({ own }) => socketKey(own))),
+  };
 }
 
 /** Whether a process has the socket in a network namespace from which this one is reached. */
@@ -220,9 +249,9 @@ class UnixPeerCheck {
   /** Closes the connections of commands and of ended processes. Returns their inodes. */
   #cutOwn(): ReadonlySet<string> {
     const sockets = acceptedUnixSockets();
-    const refused = sockets.filter(({ inode, pid }) =>
+    const refused = sockets.filter(({ inode, pid, ended }) =>
       !this.#cleared.has(inode) && pid !== 0 &&
-      (pid === Deno.pid || !isAlive(pid) || this.#started.isOurs(pid))
+      (ended || pid === Deno.pid || this.#started.originOf(pid) !== "foreign")
     );
     shutDownSockets(refused.map(({ descriptor }) => descriptor));
     const cut = new Set(refused.map(({ inode }) => inode));

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { Gate } from "./client_command.ts";
 import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import { StdioTransport } from "./stdio_transport.ts";
@@ -10,7 +11,7 @@ export interface ClientStreams {
 
 /**
  * Passes on messages between a client that speaks in lines and an executor, each side as fast as the
- * other takes them.
+ * other takes them. It looks at no more of them than whether they are UTF-8.
  *
  * Settles when either side has ended and the other has what was sent to it: with undefined if that
  * was the client, else with the reason.
@@ -24,21 +25,24 @@ export async function relay(
   const over = Promise.withResolvers<ConnectionError | undefined>();
   const refuse = (who: string) => (reason: string) =>
     over.resolve(new ConnectionError("notAnExecutor", `${who} sent ${reason}`));
-  client.open({
-    message: (message) => {
+  const checked = (send: (message: Uint8Array) => void, refuse: (reason: string) => void) => ({
+    message: (message: Uint8Array) =>
+      isUtf8(message) ? send(message) : refuse("a message that is not UTF-8"),
+    unreadable: refuse,
+  });
+  client.openBytes({
+    ...checked((message) => {
       executor.send(message);
       if (executor.saturated) gate.hold();
-    },
-    unreadable: refuse("the client"),
+    }, refuse("the client")),
     drained: () => executor.release(),
     closed: () => over.resolve(undefined),
   });
-  executor.open({
-    message: (message) => {
+  executor.openBytes({
+    ...checked((message) => {
       client.send(message);
       if (client.saturated) executor.hold();
-    },
-    unreadable: refuse("the executor"),
+    }, refuse("the executor")),
     drained: () => gate.release(),
     closed: () =>
       over.resolve(executor.ending ?? new ConnectionError("lost", "the connection ended")),

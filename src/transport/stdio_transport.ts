@@ -5,11 +5,12 @@ import {
   DEFAULT_TRANSPORT_LIMITS,
   type EndReason,
   FLUSH_PATIENCE_MS,
+  type OutgoingMessage,
   type Transport,
   type TransportLimits,
   type TransportObserver,
 } from "./transport.ts";
-import { utf8Bytes } from "./utf8.ts";
+import { asTexts, utf8Bytes } from "./utf8.ts";
 
 /** Carries messages as lines of a pair of byte streams. */
 export class StdioTransport implements Transport {
@@ -17,7 +18,7 @@ export class StdioTransport implements Transport {
   readonly #input: ReadableStream<Uint8Array>;
   readonly #output: WritableStreamDefaultWriter<Uint8Array>;
   readonly #limits: TransportLimits;
-  #observer: TransportObserver | undefined;
+  #observer: TransportObserver<Uint8Array> | undefined;
   #queuedBytes = 0;
   #wasSaturated = false;
   #over = false;
@@ -44,13 +45,18 @@ export class StdioTransport implements Transport {
   }
 
   open(observer: TransportObserver): void {
+    this.openBytes(asTexts(observer, "a line"));
+  }
+
+  /** As {@linkcode open}, with messages that are valid during the call only and may not be UTF-8. */
+  openBytes(observer: TransportObserver<Uint8Array>): void {
     this.#observer = observer;
     this.#read().then((reason) => this.#ended(reason));
     // A write to the runtime's stream that fails still resolves; only `closed` reports the failure.
     this.#output.closed.catch(() => this.#ended("lost"));
   }
 
-  send(message: string): void {
+  send(message: OutgoingMessage): void {
     if (this.#over) return;
     const bytes = utf8Bytes(message, { after: 1 });
     bytes[bytes.length - 1] = LINE_FEED;
@@ -68,8 +74,8 @@ export class StdioTransport implements Transport {
 
   async #read(): Promise<EndReason> {
     const lines = new LineSplitter(this.#limits.maxMessageBytes, {
-      line: (text) => {
-        if (!this.#over) this.#observer?.message(text);
+      line: (bytes) => {
+        if (!this.#over) this.#observer?.message(bytes);
       },
       unreadable: (reason) => {
         if (!this.#over) this.#observer?.unreadable(reason);

@@ -1,16 +1,22 @@
 import type { UnfinishedMessages } from "./unfinished_messages.ts";
 
-/** Gets the events of a transport. */
-export interface TransportObserver {
+/** Gets the events of a transport, with messages as texts or as another kind. */
+export interface TransportObserver<M = string> {
   /** One message has arrived. */
-  message(frame: string): void;
-  /** A message has arrived that is not UTF-8 or too long. */
+  message(frame: M): void;
+  /** A message has arrived that is no such message or too long. */
   unreadable(reason: string): void;
   /** So much has been sent that the transport is not saturated any more. */
   drained(): void;
   /** The connection was lost or {@linkcode Transport.close} was called. Called once, last. */
   closed(reason: EndReason): void;
 }
+
+/**
+ * A message to be sent: a text, several that make one together, which is then never put together in
+ * memory, or UTF-8. Each text consists of whole characters.
+ */
+export type OutgoingMessage = string | readonly string[] | Uint8Array;
 
 /** The kinds of transports. */
 export const TRANSPORT_KINDS = ["websocket", "unix", "stdio"] as const;

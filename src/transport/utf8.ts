@@ -1,3 +1,6 @@
+import { concat } from "@std/bytes/concat";
+import type { OutgoingMessage, TransportObserver } from "./transport.ts";
+
 const encoder = new TextEncoder();
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -19,19 +22,43 @@ export function utf8Text(bytes: Uint8Array | ArrayBuffer): string | undefined {
 }
 
 /**
- * The UTF-8 of a text, after so many bytes that are free, and before others. In place it is written much
- * faster than `TextEncoder.encode` gives a new array, which then had to be copied.
+ * Tells an observer of texts of messages that come as bytes.
+ *
+ * @param what is said of one that is not UTF-8
+ */
+export function asTexts(observer: TransportObserver, what: string): TransportObserver<Uint8Array> {
+  return {
+    message: (bytes) => {
+      const text = utf8Text(bytes);
+      if (text === undefined) observer.unreadable(`${what} that is not UTF-8`);
+      else observer.message(text);
+    },
+    unreadable: (reason) => observer.unreadable(reason),
+    drained: () => observer.drained(),
+    closed: (reason) => observer.closed(reason),
+  };
+}
+
+/**
+ * The UTF-8 of a message, after so many bytes that are free, and before others. In place it is written
+ * much faster than `TextEncoder.encode` gives a new array, which then had to be copied.
  */
 export function utf8Bytes(
-  text: string,
+  message: OutgoingMessage,
   { before = 0, after = 0 }: { readonly before?: number; readonly after?: number },
 ): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(before + text.length + after);
-  // Any other character than those of ASCII takes more bytes than it has units: there is no room then.
-  const { read } = encoder.encodeInto(text, bytes.subarray(before, before + text.length));
-  if (read === text.length) return bytes;
-  const encoded = encoder.encode(text);
-  const longer = new Uint8Array(before + encoded.length + after);
-  longer.set(encoded, before);
-  return longer;
+  const parts = typeof message === "string" || message instanceof Uint8Array ? [message] : message;
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const bytes = new Uint8Array(before + length + after);
+  let at = before;
+  for (const part of parts) {
+    if (typeof part !== "string") bytes.set(part, at);
+    // Any other character than those of ASCII takes more bytes than it has units: there is no room then.
+    else if (encoder.encodeInto(part, bytes.subarray(at, at + part.length)).read < part.length) {
+      const encoded = parts.map((one) => typeof one === "string" ? encoder.encode(one) : one);
+      return concat([new Uint8Array(before), ...encoded, new Uint8Array(after)]);
+    }
+    at += part.length;
+  }
+  return bytes;
 }

@@ -304,10 +304,30 @@ testUnix("a sandbox keeps a copy within its workspace", async () => {
   const sandbox = ["--sandbox", "workspace-write", "--workspace", `${path}/workspace`];
   const to = (name: string) => `${executor.url}${path}/${name}`;
   succeeds(await runToEnd(["cp", ...sandbox, `${path}/file`, to("workspace/")]));
-  const out = await runToEnd(["cp", ...sandbox, `${path}/file`, to("outside")]);
-  // The temporary directory is part of the workspace, its parent is not.
-  const inTemporary = path.startsWith(Deno.env.get("TMPDIR") ?? "/tmp");
-  assertEquals(out.code, inTemporary ? 0 : 1);
-  const escape = await runToEnd(["cp", ...sandbox, `${path}/file`, `${executor.url}/etc/remex-x`]);
-  fails(escape, 1, /sandbox does not allow/);
+  // Temporary directories are part of every workspace, but for what is protected in one.
+  Deno.mkdirSync(`${path}/workspace/.git`);
+  Deno.symlinkSync(".git", `${path}/workspace/link`);
+  const large = directory.write("large", "x".repeat(3 * MIB));
+  directory.write("tree/file", "content");
+  const before = treeOf(path);
+  const escapes = [
+    [`${path}/file`, "workspace/.git/new"],
+    [large, "workspace/link/new"],
+    [`${path}/tree`, "workspace/.git/new"],
+  ] as const;
+  for (const [from, place] of escapes) {
+    fails(
+      await runToEnd(["cp", ...sandbox, from, to(place)]),
+      1,
+      /sandbox does not allow to change .*\.git.*\n$/,
+    );
+  }
+  const readOnly = ["--sandbox", "read-only"];
+  for (const from of [`${path}/file`, large]) {
+    const refused = await runToEnd(["cp", ...readOnly, from, to("workspace/file")]);
+    fails(refused, 1, /sandbox does not allow/);
+  }
+  assertEquals(treeOf(path), before);
+  const back = await runToEnd(["cp", ...readOnly, to("workspace/file"), "-"]);
+  assertEquals(back, { code: 0, stdout: "content", stderr: "" });
 });

@@ -128,8 +128,8 @@ Deno.test("forward: many connections at once, each end closed on its own", async
       assert(received.length === sent.length && received.every((byte, at) => byte === sent[at]));
     }),
   );
-  assertEquals(forward.stderr, "");
   assertEquals(await forward.endBy("SIGTERM"), 0);
+  assertEquals(forward.stderr, "");
 });
 
 Deno.test("forward: a side that does not read holds the other up, and no other connection", async () => {
@@ -163,9 +163,11 @@ Deno.test("forward: what cannot be reached breaks the connection, and is told", 
     const end = await connection.read(new Uint8Array(1)).catch(() => null);
     assertEquals(end, null);
   }
-  assertMatch(forward.stderr, new RegExp(`port ${own} there: port ${own} is the executor's own\n`));
-  assertMatch(forward.stderr, new RegExp(`port ${nobody} there: .*refused`));
-  await executor.endBy("SIGKILL");
+  assertEquals(await forward.endBy("SIGTERM"), 0);
+  const [first = "", second = "", ...more] = forward.stderr.split("\n");
+  assertMatch(first, new RegExp(`^remex: .*port ${own} there: port ${own} is the executor's own$`));
+  assertMatch(second, new RegExp(`^remex: .*port ${nobody} there: .*refused`));
+  assertEquals(more, [""]);
 });
 
 Deno.test({
@@ -184,6 +186,7 @@ Deno.test({
     await connection.closeWrite();
     assertEquals((await settled(readAll(connection), "the echo")).length, 1000);
     assertEquals(await forward.endBy("SIGTERM"), 0);
+    assertMatch(forward.stderr, /^(remex: .*here: no connection is accepted.*\n)+$/);
   },
 });
 
@@ -203,6 +206,10 @@ Deno.test("forward: an executor that is lost, a port that is taken, and one that
     }
     await executor.endBy("SIGTERM");
     assertEquals(await forward.end(), 255);
+    assertMatch(
+      forward.stderr,
+      /^remex: the executor closed the connection: .* is shutting down\n$/,
+    );
   }
   await using closed = await ListeningExecutor.start({}, ["--forbid-port-forwarding"]);
   const run = await runToEnd(["forward", "--url", closed.url, "0:9"]);

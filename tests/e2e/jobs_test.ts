@@ -1,12 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { exists, isAlive } from "./support/files.ts";
 import { ExecRun } from "./support/exec_run.ts";
-import { REMEX_BIN } from "./support/executor.ts";
+import { ended, remex, REMEX_BIN } from "./support/executor.ts";
 import { JobScene } from "./support/job_scene.ts";
 import { Terminal } from "./support/terminal.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 import { FaultyPath } from "../support/faulty_path.ts";
 import { eventually } from "../support/patience.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { dirname } from "node:path/posix";
 
 /** Beats for as long as there is no file `go`. */
 const BEATING = "while [ ! -e go ]; do echo x >>beats; sleep 0.05; done";
@@ -227,6 +229,38 @@ Deno.test("an executor that ends with its connection cannot keep a job, and none
   assertEquals({ code: run.code, stdout: run.stdout }, { code: 255, stdout: "" });
   assertMatch(run.stderr, /^remex: the executor behind --via ends with the connection, .*\n$/);
   assertEquals(await scene.listed(), []);
+});
+
+Deno.test({
+  name: "kill, rm and jobs: Ctrl-C while ssh waits for somebody ends them, and ssh",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    directory.write(
+      "ssh",
+      `echo $$ >'${path}/new'; mv '${path}/new' '${path}/pid'; exec sleep 600`,
+    );
+    const program = { name: "remex-1", size: 1 };
+    const executor = { kind: "ssh", host: "there", sshCommand: `sh '${path}/ssh'`, program };
+    const id = { sessionId: "session", processId: "process" };
+    const job = { name: "job", executor, ...id, command: ["x"], tty: false, startedAt: 0 };
+    const handle = directory.write("remex/jobs/job.json", JSON.stringify(job), 0o600);
+    Deno.chmodSync(dirname(handle), 0o700);
+    for (const command of [["kill", "job"], ["rm", "--force", "job"], ["jobs"]]) {
+      const child = remex(command, { stderr: "piped", env: { XDG_STATE_HOME: path } });
+      const said = new Response(child.stderr).text();
+      await eventually(() => exists(`${path}/pid`), "ssh");
+      const pid = Deno.readTextFileSync(`${path}/pid`).trim();
+      Deno.removeSync(`${path}/pid`);
+      child.kill("SIGINT");
+      const { code, signal } = await ended(child);
+      assertEquals({ code, signal, said: await said }, { code: 130, signal: null, said: "" });
+      await eventually(() => !isAlive(pid), "the end of ssh");
+      await Promise.all([child.stdin.abort().catch(() => {}), child.stdout.cancel()]);
+    }
+    assert(exists(handle));
+  },
 });
 
 Deno.test("a job that may have been started is remembered until that is known", async () => {

@@ -3,7 +3,9 @@ import {
   encodeError,
   encodeNotification,
   encodeRequest,
+  encodeRequestInParts,
   encodeResult,
+  JsonParts,
   JsonText,
   type Message,
   parseMessage,
@@ -157,5 +159,7 @@ Deno.test("what is encoded is valid JSON even where text is not valid Unicode", 
 });
 
 Deno.test("a result that is JSON text already goes into the answer as it is", () => {
+  const parts = encodeRequestInParts(7, "a", new JsonParts(['{"a":', '"b"}']));
+  assertEquals(parts.join(""), encodeRequest(7, "a", { a: "b" }));
   assertEquals(encodeResult(7, new JsonText('{"a":"b"}')), '{"id":7,"result":{"a":"b"}}');
 });

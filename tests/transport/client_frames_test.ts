@@ -49,7 +49,10 @@ function decoded(bytes: Uint8Array, piece = bytes.length): Frame[] {
   const decoder = new FrameDecoder();
   const frames: Frame[] = [];
   for (let offset = 0; offset < bytes.length; offset += piece) {
-    frames.push(...decoder.push(bytes.slice(offset, offset + piece)));
+    for (const frame of decoder.push(bytes.slice(offset, offset + piece))) {
+      // It is valid until the next push.
+      frames.push(frame.kind === "close" ? frame : { ...frame, payload: frame.payload.slice() });
+    }
   }
   return frames;
 }

@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { LineSplitter } from "../../src/transport/line_splitter.ts";
+import { utf8Text } from "../../src/transport/utf8.ts";
 
 /** What a splitter tells of chunks: lines, or reasons in brackets. */
 function split(chunks: readonly Uint8Array[], limit = 1000): string[] {
   const told: string[] = [];
   const splitter = new LineSplitter(limit, {
-    line: (text) => told.push(text),
+    line: (bytes) => told.push(utf8Text(bytes) ?? "[not UTF-8]"),
     unreadable: (reason) => told.push(`[${reason}]`),
   });
   for (const chunk of chunks) splitter.push(chunk);
@@ -26,6 +27,7 @@ Deno.test("lines are told without their ends, blank ones not at all", () => {
     ["a\rb\u2028c\n", ["a\rb\u2028c"]],
     ["\ufeffa\n", ["\ufeffa"]],
     ["\0\n", ["\0"]],
+    ["\u00a0\u2028\ufeff\n\u00a0a\n", ["\u00a0a"]],
   ];
   for (const [text, lines] of cases) assertEquals(split([bytes(text)]), lines, text);
 });
@@ -43,7 +45,7 @@ Deno.test("lines are the same however the stream is cut", () => {
 Deno.test("a chunk may be used again once it was pushed", () => {
   const told: string[] = [];
   const splitter = new LineSplitter(10, {
-    line: (text) => told.push(text),
+    line: (bytes) => told.push(utf8Text(bytes) ?? ""),
     unreadable: (reason) => told.push(reason),
   });
   const chunk = bytes("ab");
@@ -60,9 +62,9 @@ Deno.test("a line that is too long or not UTF-8 is told of, and the next is read
     [[bytes("ab"), bytes("cde"), bytes("fgh"), bytes("\nx")], [tooLong(8), "x"]],
     [[bytes("äöü\nä\n")], [tooLong(6), "ä"]],
     [[bytes("abcde")], [tooLong(5)]],
-    [[Uint8Array.of(0xff, 0x0a), bytes("x")], ["[a line that is not UTF-8]", "x"]],
-    [[bytes("ä").subarray(0, 1)], ["[a line that is not UTF-8]"]],
-    [[Uint8Array.of(0xed, 0xa0, 0x80)], ["[a line that is not UTF-8]"]],
+    [[Uint8Array.of(0xff, 0x0a), bytes("x")], ["[not UTF-8]", "x"]],
+    [[bytes("ä").subarray(0, 1)], ["[not UTF-8]"]],
+    [[Uint8Array.of(0xed, 0xa0, 0x80)], ["[not UTF-8]"]],
   ];
   for (const [chunks, told] of cases) assertEquals(split(chunks, 4), told);
 });

@@ -21,6 +21,15 @@ Deno.test("texts are the same once they have been bytes, with room around them",
   }
 });
 
+Deno.test("texts that are sent in parts make one, as do bytes", () => {
+  for (const parts of [[], [""], ["a", "", "bc"], ["a", "é", "\ud83d\ude00", "b"]]) {
+    const whole = new TextEncoder().encode(parts.join(""));
+    for (const message of [parts, whole]) {
+      assertEquals(utf8Bytes(message, { before: 3, after: 2 }).subarray(3, -2), whole);
+    }
+  }
+});
+
 Deno.test("half a surrogate pair becomes what TextEncoder makes of it", () => {
   assertEquals(utf8Bytes("a\ud83d", {}), new TextEncoder().encode("a\ud83d"));
 });

@@ -11,6 +11,7 @@ import {
 import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
 import { becomeSubreaper } from "../../os/subreaper.ts";
 import type { OutputsOwner } from "../child.ts";
+import type { ProcessOrigin } from "../process_keeper.ts";
 
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
@@ -108,16 +109,23 @@ export class Orphans {
       .flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
-  /** Whether a process is one of those. */
-  isOurs(pid: number): boolean {
+  /**
+   * Whether a process is one of those. Its parents are followed up to this program, which adopts
+   * whatever loses its own: where the way breaks off, a parent has ended meanwhile, and it begins anew.
+   */
+  originOf(pid: number): ProcessOrigin {
     this.#sweep();
-    const way = [pid];
-    for (let parent = parentOf(pid); parent > 0 && !way.includes(parent);) {
-      if (parent === Deno.pid) return !this.#strangers.has(way.at(-1) ?? pid);
-      way.push(parent);
-      parent = parentOf(parent);
+    for (let attempt = 0; attempt < MAX_LOOKS; attempt++) {
+      if (processStatus(pid)?.zombie !== false) return "gone";
+      const way = [pid];
+      for (let parent = parentOf(pid); !way.includes(parent); parent = parentOf(parent)) {
+        if (parent === Deno.pid) return this.#strangers.has(way.at(-1) ?? pid) ? "foreign" : "ours";
+        if (parent === 0 && isRoot(way.at(-1) ?? pid)) return "foreign";
+        if (parent === 0) break;
+        way.push(parent);
+      }
     }
-    return false;
+    return "ours";
   }
 
   /** Sends SIGTERM to each, and to those that are found later: what the first leave behind. */
@@ -332,4 +340,9 @@ function outputsOf(pid: number): string[] {
   return [1, 2].map((descriptor) => readProcLink(`${pid}/fd/${descriptor}`))
     .filter((name) => name !== undefined)
     .filter((name) => name.startsWith("pipe:[") || name.startsWith("/dev/pts/"));
+}
+
+/** Whether a process has no parent that is to be seen from here, rather than being gone itself. */
+function isRoot(pid: number): boolean {
+  return processStatus(pid)?.parent === 0;
 }
