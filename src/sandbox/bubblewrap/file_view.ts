@@ -105,7 +105,8 @@ function layOut(grants: readonly Grant[], fixed: readonly string[]): FileView {
   };
 }
 
-function isAboutHostFiles({ path }: Grant): boolean {
+/** Whether a grant is about files of this machine, and not about what a sandbox has of its own. */
+export function isAboutHostFiles({ path }: Grant): boolean {
   return path !== "/" && path !== OWN_DEVICES && !isWithin(path, OWN_PROCESSES);
 }
 

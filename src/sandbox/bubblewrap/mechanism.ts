@@ -25,7 +25,7 @@ import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { type HeldView, holdInPlace } from "./hold_in_place.ts";
-import { keepNames } from "./keep_names.ts";
+import { deniesByEntry, keepNames } from "./keep_names.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
@@ -75,12 +75,13 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     return this.#host.probe(untrusted);
   }
 
-  /** Threads are needed where something is missing that must not be made. */
+  /** Threads are needed where something is missing that must not be made, or something denied. */
   anticipate({ files }: BoundPolicy): void {
     if (files.kind === "all") return;
-    if (files.grants.some(({ kind, access }) => kind === "missing" && access !== "write")) {
-      this.#groups.prepareFirst();
-    }
+    const keepsMissing = files.grants.some(({ kind, access }) =>
+      kind === "missing" && access !== "write"
+    );
+    if (keepsMissing || deniesByEntry(files)) this.#groups.prepareFirst();
   }
 
   plan(policy: BoundPolicy, abilities: LinuxAbilities): BubblewrapPlan | RefusedPlan {

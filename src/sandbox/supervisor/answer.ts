@@ -13,8 +13,14 @@ export type Answer =
   }
   /** The kernel makes the call itself. */
   | { readonly kind: "goOn" }
-  /** Nothing yet: the call has to wait, and can be tried again. */
-  | { readonly kind: "later" };
+  /** Nothing yet: the call has to wait, and can be tried again, from where it is if that is given. */
+  | { readonly kind: "later"; readonly begun?: BegunCall };
+
+/** A call that has been made in part. Holds what it needs until it is answered or given up. */
+export interface BegunCall extends Disposable {
+  /** What it returns by now. Once that is something, it holds nothing any more. */
+  goOn(): Answer;
+}
 
 /** A path as a call names it. */
 export interface NamedPath {

@@ -1,8 +1,9 @@
 import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from "../../os/constants.ts";
-import type { Descriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { hasHadWriter } from "../../os/named_pipe.ts";
 import { isOnProc, Open } from "../../os/open_at.ts";
 import { FileType, setStatusFlags, statusOf, tryOpenAt } from "../../os/path_calls.ts";
-import { type Answer, LATER, type NamedPath } from "./answer.ts";
+import { type Answer, type BegunCall, LATER, type NamedPath } from "./answer.ts";
 import { fromByteString } from "./byte_strings.ts";
 import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
@@ -74,7 +75,7 @@ export class Openings {
       return this.#openOwnProcess(place, flags);
     }
     allow((flags & WRITES) === 0 ? this.#calls.judgeRead(place) : this.#calls.judgeWrite(place));
-    if (place.kind === "object") return this.#reopen(object, flags);
+    if (place.kind === "object") return this.#reopen(object, flags, place.path !== undefined);
     // What is there is not created, but the kernel looks at the flag where users share a directory.
     const mayCreate = isShared(place.directory) && this.#calls.judgeNew(place, false) === 0;
     return this.#openEntry(place, caller, mayCreate ? flags : flags & ~Open.Create, mode);
@@ -101,15 +102,20 @@ export class Openings {
     if (result === -Errno.ENOENT && object !== undefined) return undefined;
     if (hasToWait(result, object, flags)) return LATER;
     this.#calls.give(succeeded(result), withheld);
-    return opened(result, flags);
+    return object !== undefined && readsPipe(object, flags)
+      ? new WaitingReader(result, flags).goOn()
+      : opened(result, flags);
   }
 
-  #reopen(object: FoundObject, flags: number): Answer {
+  #reopen(object: FoundObject, flags: number, hasName: boolean): Answer {
     const path = this.#calls.pathTo(object);
     const kept = withoutWaiting(flags) & ~(Open.Create | Open.NoFollow);
     const result = this.#calls.perform("openat", [AT_FDCWD, path, kept, 0]);
     if (hasToWait(result, object, flags)) return LATER;
-    return opened(succeeded(result), flags);
+    // Nobody waits at a pipe without a name.
+    return hasName && readsPipe(object, flags)
+      ? new WaitingReader(succeeded(result), flags).goOn()
+      : opened(succeeded(result), flags);
   }
 
   /**
@@ -145,6 +151,31 @@ function hasToWait(result: number, object: FoundObject | undefined, flags: numbe
   if ((flags & Open.NonBlocking) !== 0 || object === undefined) return false;
   return result === -Errno.ENXIO && isType(object, FileType.Pipe) ||
     result === -Errno.EAGAIN && isType(object, FileType.Regular);
+}
+
+/** Whether a pipe is opened to be read, which waits for somebody to write (fifo(7)). */
+function readsPipe(object: FoundObject, flags: number): boolean {
+  return isType(object, FileType.Pipe) && (flags & (Open.AccessMode | Open.NonBlocking)) === 0;
+}
+
+/** The reading end of a named pipe, which is there for writers but not given out before one comes. */
+class WaitingReader implements BegunCall {
+  readonly #reader: Descriptor;
+  readonly #flags: number;
+
+  constructor(reader: Descriptor, flags: number) {
+    this.#reader = reader;
+    this.#flags = flags;
+  }
+
+  goOn(): Answer {
+    if (!hasHadWriter(this.#reader)) return { kind: "later", begun: this };
+    return opened(this.#reader, this.#flags);
+  }
+
+  [Symbol.dispose](): void {
+    closeDescriptor(this.#reader);
+  }
 }
 
 /** The terminal of whoever performs a call is not the command's. */

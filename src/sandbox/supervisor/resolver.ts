@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Descriptor } from "../../os/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { isWithin } from "../../os/native_path.ts";
 import { isOnProc, Open } from "../../os/open_at.ts";
 import {
@@ -143,7 +143,7 @@ export class Resolver {
 
   #objectAt(object: FoundObject, dots: string | undefined): Place {
     const path = pathOf(object);
-    if (isOnProc(object.descriptor)) refuseOwnProcess(path);
+    if (isOnProc(object.descriptor)) refuseOwnProcess(object.descriptor, path);
     return { kind: "object", path, object, dots };
   }
 
@@ -157,7 +157,7 @@ export class Resolver {
     if (!kernels.startsWith("/")) throw new CallError(Errno.EACCES);
     const directoryPath = decodeByteString(kernels);
     const path = `${directoryPath === "/" ? "" : directoryPath}/${decodeByteString(name)}`;
-    if (isOnProc(directory)) refuseOwnProcess(path);
+    if (isOnProc(directory)) refuseOwnProcess(directory, path);
     if (object !== undefined && mustBeDirectory) requireDirectory(object);
     return { kind: "entry", directory, directoryPath, name, path, object, mustBeDirectory };
   }
@@ -272,16 +272,37 @@ function requireDirectory(object: FoundObject): void {
  * Refuses what is about this program. The kernel lets its threads open their own process's memory and
  * environment, so it would give them to whoever such a thread opens files for.
  *
- * @param path of something on a proc file system; undefined if it has none any more
+ * @param object on a proc file system
+ * @param path its own, or of something in it; undefined if it has none any more
  * @throws {CallError} EACCES, also for a proc file system that is not the one of `/proc`: there this
  * program has another number
  */
-function refuseOwnProcess(path: string | undefined): void {
+function refuseOwnProcess(object: Descriptor, path: string | undefined): void {
   if (path === undefined || !isWithin(path, "/proc")) throw new CallError(Errno.EACCES);
+  if (!showsThisProgram(object)) return;
   const numbers = path.split("/").filter((name) => /^\d+$/.test(name));
   if (numbers.some((number) => existsSync(`/proc/self/task/${number}`))) {
     throw new CallError(Errno.EACCES);
   }
+}
+
+/**
+ * Whether something on a proc file system is on the one that this program sees. A sandbox's own is
+ * another, on which the numbers of this program's threads are those of the sandbox's processes.
+ */
+function showsThisProgram(object: Descriptor): boolean {
+  const own = succeeded(tryOpenAt(-1, fromByteString("/proc"), Open.PathOnly));
+  try {
+    return fileSystemOf(object) === fileSystemOf(own);
+  } finally {
+    closeDescriptor(own);
+  }
+}
+
+function fileSystemOf(object: Descriptor): bigint {
+  const status = statusOf(object);
+  if (typeof status === "number") throw new CallError(-status);
+  return status.fileSystem;
 }
 
 /** Where the kernel says that an open object is (proc_pid_fd(5)). */

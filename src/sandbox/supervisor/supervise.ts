@@ -6,7 +6,7 @@ import { Caller, type OwnNamespaces, ownStatus, ThreadStatuses } from "./caller.
 import { type CallName, supervisedCalls } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer, BegunCall } from "./answer.ts";
 import { Changes } from "./changes.ts";
 import { FileCalls } from "./file_calls.ts";
 import { Openings } from "./openings.ts";
@@ -40,6 +40,8 @@ export interface Supervision {
 interface WaitingCall {
   readonly id: bigint;
   readonly operation: Operation;
+  /** How far it has got, if that is not to be done again. */
+  begun: BegunCall | undefined;
 }
 
 /**
@@ -119,7 +121,7 @@ class Supervisor implements Disposable {
     if (answer.kind !== "later") return this.#answer(id, answer);
     if (operation === undefined) return;
     if (this.#waiting.length === 0) this.#nextRetry = performance.now() + RETRY_MS;
-    this.#waiting.push({ id, operation });
+    this.#waiting.push({ id, operation, begun: answer.begun });
   }
 
   /** Tries those again that wait. */
@@ -127,10 +129,17 @@ class Supervisor implements Disposable {
     if (this.#waiting.length === 0) return;
     const began = performance.now();
     if (began < this.#nextRetry) return;
-    this.#waiting = this.#waiting.filter(({ id, operation }) => {
-      if (!this.#listener.isWaiting(id)) return false;
-      const answer = outcomeOf(() => operation(this.#operations));
-      if (answer.kind === "later") return true;
+    this.#waiting = this.#waiting.filter((call) => {
+      const { id, operation, begun } = call;
+      if (!this.#listener.isWaiting(id)) {
+        begun?.[Symbol.dispose]();
+        return false;
+      }
+      const answer = outcomeOf(() => begun?.goOn() ?? operation(this.#operations));
+      if (answer.kind === "later") {
+        call.begun = answer.begun;
+        return true;
+      }
       this.#answer(id, answer);
       return false;
     });
@@ -150,6 +159,7 @@ class Supervisor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const { begun } of this.#waiting) begun?.[Symbol.dispose]();
     this.#operations.connections[Symbol.dispose]();
     this.#statuses[Symbol.dispose]();
   }
