@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { delay } from "@std/async/delay";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
-import { openSocketsOf } from "../os/descriptor_table.ts";
+import { openFilesOf, openSocketsOf } from "../os/descriptor_table.ts";
 import { readProc, readProcLink } from "../os/procfs.ts";
 import type { StartedProcesses } from "../process/process_keeper.ts";
 import { logSeldom } from "../log/log.ts";
@@ -24,12 +24,19 @@ export type PeerCheck = (peer: Deno.Addr, port: number | undefined) => Promise<s
 
 const OWN_COMMAND = "a process that this executor has started must not connect to it";
 const VANISHED = "the process that connected cannot be found";
-const UNSEEN =
-  "the process that connects cannot be seen from here, and may be a command: an executor " +
-  "whose clients are in another PID namespace needs a token (--ws-auth)";
+const UNSEEN = "the process that connects cannot be seen from here, and may be a command: where " +
+  "clients are in another PID namespace, a token (--ws-auth) tells them from commands";
 
 /** How often descriptors are searched: one may be passed on meanwhile, and be seen at the next look. */
 const LOOKS = 3;
+/**
+ * How often nobody of ours may be seen to have a descriptor before that is believed, how long that may take
+ * and the longest pause before another look, in milliseconds: two processes could pass it to each other in
+ * the rhythm of the looks.
+ */
+const CERTAIN_LOOKS = 20;
+const CERTAIN_WITHIN_MS = 2000;
+const MAX_PAUSE_MS = 5;
 /** How long the search runs without yielding to other work, in milliseconds. */
 const WORK_MS = 20;
 /** How long refused connections may take to close, and the interval of looking, in milliseconds. */
@@ -77,8 +84,13 @@ class TcpPeerCheck {
     if (here === undefined) return VANISHED;
     if (own.has(peerKey(peer))) return "this executor must not connect to itself";
     const [from, to] = [tcpEnd(peer.hostname, peer.port), tcpEnd(here.host, here.port)];
-    const socket = findTcpSocket(from, to) ?? listedSocket("self", from, to);
-    if (socket !== undefined) return await this.#holderRefusal(socket);
+    const find = () => findTcpSocket(from, to) ?? listedSocket("self", from, to);
+    const socket = find();
+    if (socket !== undefined) {
+      const refusal = await this.#holderRefusal(socket);
+      // Who had it may have closed it meanwhile, and so not have been found.
+      return refusal ?? (find()?.inode === socket.inode ? undefined : VANISHED);
+    }
     if (isInOtherNamespace(this.#started.processes(), from, to)) return OWN_COMMAND;
     if (!isOwnAddress(from.address)) return undefined;
     if ((findTcpSocket(to, from) ?? listedSocket("self", to, from)) !== undefined) return VANISHED;
@@ -102,7 +114,29 @@ class TcpPeerCheck {
       if (origins.includes("foreign")) return undefined;
     }
     const belongsToOthers = Deno.uid() !== ROOT && uid !== Deno.uid();
-    return this.#acceptsUnseen || belongsToOthers ? undefined : UNSEEN;
+    if (this.#acceptsUnseen || belongsToOthers) return undefined;
+    return await this.#isNobodys(inode) ? undefined : UNSEEN;
+  }
+
+  /**
+   * Whether no command has a socket, nor is it under way between two: seen again and again while none of
+   * them started or ended, so that it cannot have been where nobody looked.
+   */
+  async #isNobodys(inode: number): Promise<boolean> {
+    const deadline = performance.now() + CERTAIN_WITHIN_MS;
+    for (let certain = 0; certain < CERTAIN_LOOKS;) {
+      if (performance.now() > deadline) return false;
+      const processes = this.#started.processes();
+      const files = processes.map(openFilesOf);
+      if (files.some(({ sockets }) => sockets.includes(inode))) return false;
+      const unclear = files.some(({ hidden, descriptorsUnderWay }) =>
+        hidden || descriptorsUnderWay
+      );
+      const same = new Set(processes).symmetricDifference(new Set(this.#started.processes()));
+      if (!unclear && same.size === 0) certain++;
+      await delay(Math.random() * MAX_PAUSE_MS);
+    }
+    return true;
   }
 }
 

@@ -213,6 +213,8 @@ async function oomScores(own: number): Promise<{ commands: string[]; executor: s
     return outcomeOf(await client.events(processId)).stdout;
   }));
   await executor.endBy("SIGKILL");
+  const { success } = await look.status;
+  assertEquals(success, true);
   return { commands: [...new Set(commands)], executor: (await seen).trim().split("\n") };
 }
 

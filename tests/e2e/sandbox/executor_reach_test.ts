@@ -65,7 +65,7 @@ def answers():
     send(client); client.close()
     yield child.communicate()[0].strip()
     # Handed on from process to process while somebody looks.
-    for _ in range(5):
+    for _ in range(2):
         reading, writing = os.pipe()
         client = connect()
         if os.fork() == 0:
@@ -132,8 +132,13 @@ async function connectWithToken(url: string): Promise<RawClient> {
   const inbox = new Inbox();
   const reading = (async () => {
     let frame = await socket.next(HOUR_MS);
-    for (; frame?.opcode === Opcode.Text; frame = await socket.next(HOUR_MS)) {
-      inbox.receive(new TextDecoder().decode(frame.payload));
+    for (
+      ;
+      frame !== undefined && frame.opcode !== Opcode.Close;
+      frame = await socket.next(HOUR_MS)
+    ) {
+      if (frame.opcode === Opcode.Ping) await socket.send(Opcode.Pong, frame.payload);
+      else inbox.receive(new TextDecoder().decode(frame.payload));
     }
     inbox.end({ code: 1000, reason: "" });
   })();
