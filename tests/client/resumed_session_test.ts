@@ -56,6 +56,7 @@ Deno.test("a session that is attached is taken over only if that is asked for", 
   await followed.end();
   const { failure } = followed;
   assertEquals(failure instanceof ConnectionError && failure.code, "sessionTakenOver");
+  await first.close();
   assertEquals((await second.call("process/read", { processId: "p" })).exited, false);
   const unknown = await assertRejects(
     () => resume(executor.url, crypto.randomUUID()),
