@@ -6,12 +6,12 @@ import {
   killTree,
   parentOf,
   processStatus,
-  readProcLink,
 } from "../../os/procfs.ts";
 import { ownChildren, reap, Signal, signalProcess } from "../../os/signals.ts";
 import { becomeSubreaper } from "../../os/subreaper.ts";
 import type { OutputsOwner } from "../child.ts";
 import type { ProcessOrigin } from "../process_keeper.ts";
+import { type Command, Moment } from "./origins.ts";
 
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
@@ -19,15 +19,6 @@ const SWEEP_DELAY_MS = 20;
 const LOOK_MS = 250;
 /** Looks at once for what starts others faster than it is found; it is gone on with later. */
 const MAX_LOOKS = 50;
-
-/** A command, for as long as something that it started runs. */
-interface Command {
-  readonly pid: number;
-  readonly owner: object;
-  readonly outputs: OutputsOwner;
-  /** Those that are its own for as long as it runs. */
-  readonly sessions: readonly number[];
-}
 
 /** A process whose parent has ended, now a child of the executor. */
 interface Orphan {
@@ -64,7 +55,7 @@ export class Orphans {
   /** Orphans that have been killed and wait to be reaped. */
   readonly #killed = new Set<number>();
   /** Those of which it can be told only when these commands, on their way then, have been started. */
-  readonly #undecided = new Map<number, readonly number[]>();
+  readonly #undecided = new Map<number, ReadonlySet<number>>();
   /** Owners and commands of which nothing may be left. */
   readonly #ended = new WeakSet<object>();
   /** Commands of which something may still be about to turn up. */
@@ -224,8 +215,10 @@ export class Orphans {
       if (reap(pid) !== undefined) this.#strangers.delete(pid);
     }
     let killed = 0;
-    for (const pid of childrenOfMainThread(Deno.pid)) {
-      if (!ownChildren.has(pid) && !this.#strangers.has(pid) && this.#adopt(pid)) killed++;
+    const children = childrenOfMainThread(Deno.pid);
+    const now = new Moment(() => this.#commands(), (pid) => this.#strangers.has(pid));
+    for (const pid of children) {
+      if (!ownChildren.has(pid) && !this.#strangers.has(pid) && this.#adopt(pid, now)) killed++;
     }
     this.#leaveEmptySessions();
     return killed;
@@ -235,16 +228,16 @@ export class Orphans {
    * One that was adopted before may have opened a session of its own since, and one adopted now may
    * do so next, under its own id. Returns whether it had to be killed.
    */
-  #adopt(pid: number): boolean {
+  #adopt(pid: number, now: Moment): boolean {
     const status = processStatus(pid);
     if (status === undefined) return false;
     const { session, zombie } = status;
     const known = this.#orphans.get(pid)?.origins ?? this.#sessions.get(session);
-    if (known === undefined && this.#waitsForStart(pid)) {
+    if (known === undefined && this.#waitsForStart(pid, now)) {
       this.#planSweep();
       return false;
     }
-    const origins = known ?? this.#originsOf(pid);
+    const origins = known ?? this.#originsOf(pid, now);
     if (origins === undefined) {
       this.#strangers.add(pid);
       if (zombie) this.#planSweep();
@@ -267,35 +260,22 @@ export class Orphans {
    * Whether one may come from a command that has been born on another thread, and of which this one
    * has not heard yet: a short one can have ended before.
    */
-  #waitsForStart(pid: number): boolean {
-    const starting = this.#commandsOnTheirWay();
-    const before = this.#undecided.get(pid) ?? starting;
-    const isWaiting = before.some((command) => starting.includes(command));
+  #waitsForStart(pid: number, now: Moment): boolean {
+    const before = this.#undecided.get(pid) ?? now.onTheirWay;
+    const isWaiting = !now.onTheirWay.isDisjointFrom(before);
     if (isWaiting) this.#undecided.set(pid, before);
     else this.#undecided.delete(pid);
     return isWaiting;
   }
 
-  /** Children of other threads that nobody has taken over. */
-  #commandsOnTheirWay(): number[] {
-    const adopted = childrenOfMainThread(Deno.pid);
-    return childrenOf(Deno.pid).filter((pid) =>
-      !ownChildren.has(pid) && !this.#strangers.has(pid) && !adopted.includes(pid)
-    );
-  }
-
   /** Where one may come from whose session nobody knows; undefined if no command started it. */
-  #originsOf(pid: number): ReadonlySet<Command> | undefined {
+  #originsOf(pid: number, now: Moment): ReadonlySet<Command> | undefined {
     const marked = this.#mark.isOn(pid) ?? Deno.pid !== 1;
     if (!marked) return undefined;
-    const commands = this.#commands();
-    const outputs = outputsOf(pid);
-    const writers = commands.filter(({ outputs: given }) =>
-      given.outputNames?.().some((name) => outputs.includes(name))
-    );
-    if (writers.length > 0) return new Set(writers);
+    const writers = now.writersLike(pid);
+    if (writers.size > 0) return writers;
     // What turns up while descendants of a command are killed is of them.
-    return new Set(this.#endings.size > 0 ? this.#endings : commands);
+    return new Set(this.#endings.size > 0 ? this.#endings : now.commands);
   }
 
   /** A session stays listed until the first look after its end, which finds what it left behind. */
@@ -333,13 +313,6 @@ export class Orphans {
     clearInterval(this.#lookout);
     this.#lookout = undefined;
   }
-}
-
-/** Pipes and terminals that a process writes to. */
-function outputsOf(pid: number): string[] {
-  return [1, 2].map((descriptor) => readProcLink(`${pid}/fd/${descriptor}`))
-    .filter((name) => name !== undefined)
-    .filter((name) => name.startsWith("pipe:[") || name.startsWith("/dev/pts/"));
 }
 
 /** Whether a process has no parent that is to be seen from here, rather than being gone itself. */
