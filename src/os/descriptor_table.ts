@@ -34,19 +34,19 @@ export function openFilesOf(pid: number): OpenFiles {
     }
     for (const [descriptor, target] of descriptors) {
       if (target === "hidden") hidden = true;
-      if (!target?.startsWith(SOCKET)) continue;
-      sockets.push(Number.parseInt(target.slice(SOCKET.length)));
+      const inode = socketInode(target);
+      if (inode === undefined) continue;
+      sockets.push(inode);
       descriptorsUnderWay ||= /^scm_fds:\s*[1-9]/m.test(readProc(`${table}/fdinfo/${descriptor}`));
     }
   }
   return { sockets, descriptorsUnderWay, hidden };
 }
 
-/** The inodes of sockets that a process has open, as far as they are to be seen. */
+/** The inodes of sockets that a process's first thread has open, as far as they are to be seen. */
 export function openSocketsOf(pid: number): number[] {
-  return descriptorTables(pid).flatMap((table) => openDescriptors(table) ?? [])
-    .filter(([, target]) => target?.startsWith(SOCKET))
-    .map(([, target]) => Number.parseInt(target?.slice(SOCKET.length) ?? ""));
+  return (openDescriptors(`${pid}`) ?? []).map(([, target]) => socketInode(target))
+    .filter((inode) => inode !== undefined);
 }
 
 /** What a link to a socket begins with, before its inode (proc_pid_fd(5)). */
@@ -54,6 +54,10 @@ const SOCKET = "socket:[";
 
 /** What links have to say; undefined for one that is gone meanwhile. */
 type Target = string | "hidden" | undefined;
+
+function socketInode(target: Target): number | undefined {
+  return target?.startsWith(SOCKET) ? Number.parseInt(target.slice(SOCKET.length)) : undefined;
+}
 
 /** More are listed rather than tried one after the other. */
 const MANY = 8;

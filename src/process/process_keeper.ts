@@ -35,6 +35,8 @@ export interface ProcessKeeper {
 export interface StartedProcesses {
   /** All of them that have not been reaped, but for the guardian. */
   processes(): number[];
+  /** Whether there are any. */
+  any(): boolean;
   /** Whether a process is one of them. */
   originOf(pid: number): ProcessOrigin;
 }
@@ -80,6 +82,7 @@ class LinuxKeeper implements ProcessKeeper {
     const orphans = this.#orphans = new Orphans(watchdog);
     this.startedHere = {
       processes: () => orphans.processes(watchdog.pid),
+      any: () => orphans.any(watchdog.pid),
       originOf: (pid) => orphans.originOf(pid),
     };
   }

@@ -100,6 +100,12 @@ export class Orphans {
       .flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
+  /** Whether there are any of those. */
+  any(spared: number | undefined): boolean {
+    this.#sweep();
+    return this.#roots().some((pid) => pid !== spared);
+  }
+
   /**
    * Whether a process is one of those. Its parents are followed up to this program, which adopts
    * whatever loses its own: where the way breaks off, a parent has ended meanwhile, and it begins anew.
