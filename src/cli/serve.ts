@@ -1,44 +1,35 @@
-import type { Configuration } from "../config/configuration.ts";
+import { resolve } from "@std/path";
 import { loadForExecutor } from "../config/load.ts";
 import { errorFields } from "../log/fields.ts";
 import { configureLog, log } from "../log/log.ts";
-import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,
   startingEnvironment,
 } from "../os/environment.ts";
-import { memoryLimit } from "../os/memory_limit.ts";
-import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
-import { surviveFileSizeLimit } from "../os/signals.ts";
-import { reserveThread } from "../os/thread_reserve.ts";
-import type { CommandLimiter } from "../process/command_limits.ts";
-import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
-import { startChild } from "../process/start_child.ts";
-import { Sandbox } from "../sandbox/sandbox.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
-import type { AuditLog } from "../server/audit_log.ts";
-import { Executor } from "../server/executor.ts";
-import {
-  type RunningTelemetry,
-  startTelemetry,
-  withoutTelemetrySecrets,
-} from "../telemetry/telemetry.ts";
-import type { ListenAddress } from "../transport/listen_address.ts";
 import { idleFor } from "../server/idle.ts";
-import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
+import { startTelemetry } from "../telemetry/telemetry.ts";
+import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
 import {
   ListenError,
   serveWebSocket,
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
-import { parseServeArguments, SERVE_MANUAL, type ServeOptions } from "./serve_options.ts";
 import { usageText } from "./command_manual.ts";
+import { parseServeArguments, SERVE_MANUAL, type ServeOptions } from "./serve_options.ts";
+import {
+  auditLogFor,
+  limiterFor,
+  type Means,
+  type Service,
+  startService,
+  stopService,
+} from "./service.ts";
+import { shutdownSignal } from "./shutdown_signal.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
-import { shutdownSignal } from "./shutdown_signal.ts";
-import { isAbsolute, resolve } from "@std/path";
 
 /** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -72,144 +63,6 @@ export async function serve(args: string[]): Promise<number> {
       : error;
   });
   return 0;
-}
-
-/** What keeps commands within limits, where there are some. @throws {ConfigurationError} */
-async function limiterFor(
-  { commandLimits }: ServeOptions,
-  configuration: Configuration,
-): Promise<CommandLimiter | undefined> {
-  if (commandLimits === undefined) return undefined;
-  const { CommandLimiter } = await import("../process/command_limits.ts");
-  try {
-    return new CommandLimiter(commandLimits);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw configuration.wrong("commandLimits", `: ${reason}`);
-  }
-}
-
-/** The audit log, where there is one. @throws {ConfigurationError} */
-async function auditLogFor(
-  { auditLog: path }: ServeOptions,
-  configuration: Configuration,
-  required: boolean,
-): Promise<AuditLog | undefined> {
-  if (path === undefined) return undefined;
-  const { AuditLog, AuditLogError } = await import("../server/audit_log.ts");
-  try {
-    return await AuditLog.open(resolve(path), required);
-  } catch (error) {
-    if (!(error instanceof AuditLogError)) throw error;
-    throw configuration.wrong("auditLog", `: ${path} ${error.message}`);
-  }
-}
-
-/** What an executor is given beside its options; each is missing where nobody asked for it. */
-interface Means {
-  readonly limiter: CommandLimiter | undefined;
-  readonly audit: AuditLog | undefined;
-}
-
-/** An executor and what belongs to it. */
-interface Service {
-  readonly executor: Executor;
-  readonly keeper: ProcessKeeper;
-  readonly sandbox: Sandbox;
-  /** Missing where the system does not tell which process connects. */
-  readonly checkPeer: PeerCheck | undefined;
-  readonly telemetry: RunningTelemetry;
-}
-
-function startService(
-  options: ServeOptions,
-  environment: Environment,
-  telemetry: RunningTelemetry,
-  { limiter, audit }: Means,
-  reserved?: () => ReservedResources,
-): Service {
-  surviveStrayRejections();
-  const { retainedBytes, limits, memory, bounds, sandboxMechanism, forbidPortForwarding } = options;
-  const { graceMs, sessionRetentionMs, maxSessionRetentionMs, retainOnDiskBytes } = options;
-  if (Deno.build.os === "linux") {
-    closeInheritedDescriptorsOnExec();
-    raiseDescriptorLimit();
-    surviveFileSizeLimit();
-    reserveThread();
-  }
-  const keeper = keepProcesses();
-  limiter?.keepGroups(keeper.directories);
-  const sandbox = new Sandbox({
-    mechanism: sandboxMechanism,
-    placeholderObserver: keeper.directories,
-  });
-  const executor = new Executor({
-    startChild,
-    keeper,
-    limited: limiter && ((start) => limiter.limited(start, { keeper, graceMs })),
-    retainedBytes,
-    graceMs,
-    detachedLifeMs: sessionRetentionMs,
-    maxDetachedLifeMs: maxSessionRetentionMs,
-    spool: retainOnDiskBytes === 0
-      ? undefined
-      : { places: spoolPlaces(environment), limitBytes: retainOnDiskBytes },
-    environment: withoutTelemetrySecrets(environment),
-    limits,
-    memory: { ...memory, totalBytes: memoryLimit() },
-    bounds,
-    sandbox,
-    telemetry,
-    audit,
-    reserved,
-    portForwarding: !forbidPortForwarding,
-  });
-  const checkPeer = keeper.startedHere &&
-    originCheck(keeper.startedHere, options.authentication.kind !== "none");
-  return { keeper, executor, sandbox, telemetry, checkPeer };
-}
-
-/**
- * Where output may be kept on disk. /tmp comes last, as it may be memory.
- *
- * @param environment this program's
- */
-function spoolPlaces({ XDG_CACHE_HOME, HOME, TMPDIR }: Environment): string[] {
-  const own = `remex-${Deno.uid() ?? "output"}/output`;
-  return [
-    XDG_CACHE_HOME && `${XDG_CACHE_HOME}/remex/output`,
-    HOME && `${HOME}/.cache/remex/output`,
-    `/var/tmp/${own}`,
-    `${TMPDIR || "/tmp"}/${own}`,
-  ].filter((path): path is string => path !== undefined && isAbsolute(path));
-}
-
-/**
- * Keeps the executor running after a rejection that nobody handles. Deno itself causes one when a client
- * sends a message that is too long for a string, and other clients' commands must survive that.
- */
-function surviveStrayRejections(): void {
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    log("error", "unexpected failure", errorFields(event.reason));
-  });
-}
-
-/** Time that telemetry always gets to send what is left, in milliseconds. */
-const TELEMETRY_PATIENCE_MS = 1000;
-
-/** Ends all processes and connections. Telemetry gets the rest of the grace. */
-async function stopService(
-  { executor, keeper, sandbox, telemetry }: Service,
-  graceMs: number,
-): Promise<void> {
-  const deadline = performance.now() + graceMs;
-  log("info", "shutting down", { connections: executor.connections });
-  await executor.shutDown(graceMs);
-  await keeper.killAll();
-  await sandbox[Symbol.asyncDispose]();
-  await telemetry.stop(Math.max(TELEMETRY_PATIENCE_MS, deadline - performance.now()));
-  log("info", "shut down");
 }
 
 /** Serves one client over standard input and output. */

@@ -124,17 +124,6 @@ export class ExecServerClient implements AsyncDisposable {
     return this.#link.use((connection) => connection.call(method, params));
   }
 
-  /** Settles when there is a session. A client that is not wanted any more closes. */
-  async #openedUnless(signal: AbortSignal | undefined): Promise<void> {
-    if (signal === undefined) return void await this.opened;
-    try {
-      await abortable(this.opened, signal);
-    } catch (error) {
-      void this.#link.end(new ConnectionError("closed", "the client has stopped waiting"));
-      throw error;
-    }
-  }
-
   /** Describes the executor's machine. */
   environmentInfo(): Promise<Result<"environment/info">> {
     return this.call("environment/info", {});
@@ -226,6 +215,17 @@ export class ExecServerClient implements AsyncDisposable {
   /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Settles when there is a session. A client that is not wanted any more closes. */
+  async #openedUnless(signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return void await this.opened;
+    try {
+      await abortable(this.opened, signal);
+    } catch (error) {
+      void this.#link.end(new ConnectionError("closed", "the client has stopped waiting"));
+      throw error;
+    }
   }
 
   async #start(

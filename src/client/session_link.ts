@@ -1,10 +1,11 @@
-import { ErrorCode, RpcError } from "../protocol/errors.ts";
+import { delay } from "@std/async/delay";
+import { RpcError } from "../protocol/errors.ts";
 import type { Result } from "../protocol/methods.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import type { ClientOptions } from "./client_options.ts";
 import type { Connector } from "./connector.ts";
 import { type ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
-import { delay } from "@std/async/delay";
+import { isPermanent, notResumed, permanent, refusal, timedOut } from "./session_failures.ts";
 
 /** How a link connects and reconnects. All times are in milliseconds. */
 export interface LinkOptions extends
@@ -70,7 +71,7 @@ export class SessionLink {
   async open(signal?: AbortSignal): Promise<void> {
     const { connector, connectTimeoutMs } = this.#options;
     const seconds = connectTimeoutMs / 1000;
-    const deadline = new Deadline(
+    const deadline = new ClearableTimeout(
       connectTimeoutMs,
       () => new ConnectionError("timeout", `${connector.name} did not answer within ${seconds} s`),
     );
@@ -127,7 +128,7 @@ export class SessionLink {
     await connection?.close(reason);
   }
 
-  async #askForSession(connection: RpcConnection, deadline: Deadline): Promise<void> {
+  async #askForSession(connection: RpcConnection, deadline: ClearableTimeout): Promise<void> {
     const { clientName, resumeSessionId, takeOver } = this.#options;
     const { sessionRetentionMs, retainOnDisk } = this.#options;
     const giveUp = () => connection.close(deadline.reason);
@@ -181,7 +182,10 @@ export class SessionLink {
   async #recover(sessionId: string, cause: ConnectionError): Promise<void> {
     const { recoveryTimeoutMs, retryDelayMs } = this.#options;
     let last: unknown = cause;
-    const deadline = new Deadline(recoveryTimeoutMs, () => timedOut(recoveryTimeoutMs, last));
+    const deadline = new ClearableTimeout(
+      recoveryTimeoutMs,
+      () => timedOut(recoveryTimeoutMs, last),
+    );
     const signal = AbortSignal.any([deadline.signal, this.#over.signal]);
     // The observer learns of the interruption first.
     await Promise.resolve();
@@ -201,7 +205,7 @@ export class SessionLink {
 
   async #attempt(sessionId: string, signal: AbortSignal): Promise<RpcConnection> {
     const { connector, clientName } = this.#options;
-    const deadline = new Deadline(
+    const deadline = new ClearableTimeout(
       connector.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS,
       () => new ConnectionError("timeout", `${connector.name} did not answer`),
     );
@@ -247,7 +251,7 @@ export class SessionLink {
  * Aborts its signal after so many milliseconds, unless it is cleared first. `AbortSignal.timeout` gives
  * no reason of its own, and cannot be cleared.
  */
-class Deadline {
+class ClearableTimeout {
   readonly #controller = new AbortController();
   readonly #reason: () => ConnectionError;
   readonly #timer: number;
@@ -269,50 +273,4 @@ class Deadline {
   clear(): void {
     clearTimeout(this.#timer);
   }
-}
-
-/** The error of a session that could not be opened. */
-function refusal(error: unknown): ConnectionError {
-  if (error instanceof ConnectionError) {
-    return error.cause instanceof ConnectionError ? error.cause : error;
-  }
-  const words = error instanceof Error ? error.message : String(error);
-  return new ConnectionError("notAnExecutor", `the executor refused a session: ${words}`, {
-    cause: error,
-  });
-}
-
-/** The error of a session that could not be resumed by another client than the one that opened it. */
-function notResumed(error: RpcError): ConnectionError {
-  return error.code === ErrorCode.SessionAttached
-    ? new ConnectionError("sessionAttached", error.message, { cause: error })
-    : permanent(error);
-}
-
-/** Whether another attempt would end the same way. */
-function isPermanent(error: unknown): boolean {
-  if (error instanceof RpcError) return error.code !== ErrorCode.SessionAttached;
-  return error instanceof ConnectionError &&
-    ["unauthorized", "notAnExecutor", "sessionExpired"].includes(error.code);
-}
-
-/** The error that a permanent failure ends the session with. */
-function permanent(error: unknown): ConnectionError {
-  if (error instanceof ConnectionError) return error;
-  const words = error instanceof Error ? error.message : String(error);
-  return new ConnectionError(
-    "sessionExpired",
-    `the executor no longer knows the session; it was restarted, or the outage was too long: ${words}`,
-    { cause: error },
-  );
-}
-
-/** The error of a session that could not be resumed in time. @param last the last attempt's error */
-function timedOut(milliseconds: number, last: unknown): ConnectionError {
-  const words = last instanceof Error ? last.message : String(last);
-  return new ConnectionError(
-    "recoveryTimedOut",
-    `the connection did not come back within ${milliseconds / 1000} s: ${words}`,
-    { cause: last },
-  );
 }

@@ -10,7 +10,8 @@ import type { CreationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
 import { type Entry, type FileCalls, requireObject } from "./file_calls.ts";
 import { withoutWaiting } from "./openings.ts";
-import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
+import { type FoundObject, isType } from "./found_object.ts";
+import { type Place, Resolver } from "./resolver.ts";
 
 const RENAME_WHITEOUT = 4;
 

@@ -10,7 +10,8 @@ import { type CreationMode, creationMode } from "./creation_mode.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
-import { type FoundObject, isType, type Place } from "./resolver.ts";
+import { type FoundObject, isType } from "./found_object.ts";
+import { type Place } from "./resolver.ts";
 
 /** A name in a directory, and what it is of. */
 export type Entry = Extract<Place, { kind: "entry" }>;

@@ -10,7 +10,8 @@ import type { Caller } from "./caller.ts";
 import type { CreationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
 import { type Entry, type FileCalls, PERMISSION_BITS, requireObject } from "./file_calls.ts";
-import { type FoundObject, isType, type Place, Resolver } from "./resolver.ts";
+import { type FoundObject, isType } from "./found_object.ts";
+import { type Place, Resolver } from "./resolver.ts";
 import { isTerminal, openOwnTerminal } from "./terminal.ts";
 
 /** How often something may come to lead elsewhere while it is opened. */

@@ -1,33 +1,26 @@
-import { existsSync } from "node:fs";
-import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { isWithin } from "../../os/native_path.ts";
+import { type Descriptor } from "../../os/descriptor.ts";
 import { isOnProc, Open } from "../../os/open_at.ts";
-import {
-  FileType,
-  type ObjectStatus,
-  openDirectoryAt,
-  readLinkAt,
-  statusOf,
-  tryOpenAt,
-} from "../../os/path_calls.ts";
-import { type ByteString, decodeByteString, fromByteString, toByteString } from "./byte_strings.ts";
-import { CallError, Errno, succeeded } from "./call_error.ts";
+import { FileType, openDirectoryAt, tryOpenAt } from "../../os/path_calls.ts";
+import { type ByteString, decodeByteString, fromByteString } from "./byte_strings.ts";
+import { CallError, Errno } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { DescriptorScope } from "./descriptor_scope.ts";
+import {
+  foundAt,
+  type FoundObject,
+  isType,
+  kernelPath,
+  pathOf,
+  refuseOwnProcess,
+  requireDirectory,
+  textOf,
+} from "./found_object.ts";
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
 const MAX_LINKS = 40;
 /** The inode of the root of proc(5). */
 const PROC_ROOT_INODE = 1n;
-const LONGEST_PATH = 4096;
 const STICKY_AND_WRITABLE_BY_ALL = 0o1002;
-
-/** Something that is there. */
-export interface FoundObject {
-  /** Only holds it. */
-  readonly descriptor: Descriptor;
-  readonly status: ObjectStatus;
-}
 
 /** Where a path leads. */
 export type Place =
@@ -54,8 +47,6 @@ export type Place =
     readonly dots: string | undefined;
   };
 
-const linkText = new Uint8Array(new ArrayBuffer(LONGEST_PATH));
-const ITSELF = fromByteString("");
 const DOT_DOT = fromByteString("..");
 
 /** What becomes of a path, as far as it is not the path itself. */
@@ -127,18 +118,12 @@ export class Resolver {
 
   #directoryOf(base: number): Descriptor {
     const held = this.#scope.hold(this.#caller.open(base));
-    requireDirectory(this.#found(held));
+    requireDirectory(foundAt(held));
     return held;
   }
 
-  #found(descriptor: Descriptor): FoundObject {
-    const status = statusOf(descriptor);
-    if (typeof status === "number") throw new CallError(-status);
-    return { descriptor, status };
-  }
-
   #object(descriptor: Descriptor, dots: string | undefined): Place {
-    return this.#objectAt(this.#found(descriptor), dots);
+    return this.#objectAt(foundAt(descriptor), dots);
   }
 
   #objectAt(object: FoundObject, dots: string | undefined): Place {
@@ -165,7 +150,7 @@ export class Resolver {
   #lookUp(directory: Descriptor, name: ByteString): FoundObject | undefined {
     const held = tryOpenAt(directory, fromByteString(name), Open.PathOnly | Open.NoFollow);
     if (held === -Errno.ENOENT) return undefined;
-    return this.#found(this.#scope.hold(held));
+    return foundAt(this.#scope.hold(held));
   }
 
   /** Holds the directory that a path without a link at its end leads to. */
@@ -187,7 +172,7 @@ export class Resolver {
   }
 
   #walkByName(from: Descriptor, path: ByteString, walk: Walk): FoundObject {
-    let at = this.#found(from);
+    let at = foundAt(from);
     let names = path.split("/");
     while (names.length > 0) {
       const [name = "", ...rest] = names;
@@ -195,7 +180,7 @@ export class Resolver {
       if (name === "" || name === ".") continue;
       requireDirectory(at);
       if (name === "..") {
-        at = this.#found(this.#scope.hold(tryOpenAt(at.descriptor, DOT_DOT, Open.PathOnly)));
+        at = foundAt(this.#scope.hold(tryOpenAt(at.descriptor, DOT_DOT, Open.PathOnly)));
         continue;
       }
       const found = this.#lookUp(at.descriptor, name);
@@ -210,7 +195,7 @@ export class Resolver {
         continue;
       }
       names = [...next.split("/"), ...names];
-      if (next.startsWith("/")) at = this.#found(this.#root());
+      if (next.startsWith("/")) at = foundAt(this.#root());
     }
     return at;
   }
@@ -234,7 +219,7 @@ export class Resolver {
     link: FoundObject,
   ): ByteString | FoundObject {
     const { process, thread } = this.#caller.numbersInProc;
-    if (this.#found(directory).status.inode === PROC_ROOT_INODE) {
+    if (foundAt(directory).status.inode === PROC_ROOT_INODE) {
       if (name === "self") return String(process);
       if (name === "thread-self") return `${process}/task/${thread}`;
       return textOf(link.descriptor);
@@ -245,84 +230,16 @@ export class Resolver {
       throw new CallError(Errno.EACCES);
     }
     const target = tryOpenAt(directory, fromByteString(name), Open.PathOnly);
-    return this.#found(this.#scope.hold(target));
+    return foundAt(this.#scope.hold(target));
   }
 
   /** As the kernel does where it protects users from each other's links (proc_sys_fs(5)). */
   #refuseForeignLink(directory: Descriptor, link: FoundObject): void {
-    const parent = this.#found(directory).status;
+    const parent = foundAt(directory).status;
     const { mode, user } = parent;
     if ((mode & STICKY_AND_WRITABLE_BY_ALL) !== STICKY_AND_WRITABLE_BY_ALL) return;
     if (link.status.user !== user && link.status.user !== Deno.uid()) {
       throw new CallError(Errno.EACCES);
     }
   }
-}
-
-/** Whether something is of a type. */
-export function isType({ status }: FoundObject, type: number): boolean {
-  return (status.mode & FileType.Mask) === type;
-}
-
-function requireDirectory(object: FoundObject): void {
-  if (!isType(object, FileType.Directory)) throw new CallError(Errno.ENOTDIR);
-}
-
-/**
- * Refuses what is about this program. The kernel lets its threads open their own process's memory and
- * environment, so it would give them to whoever such a thread opens files for.
- *
- * @param object on a proc file system
- * @param path its own, or of something in it; undefined if it has none any more
- * @throws {CallError} EACCES, also for a proc file system that is not the one of `/proc`: there this
- * program has another number
- */
-function refuseOwnProcess(object: Descriptor, path: string | undefined): void {
-  if (path === undefined || !isWithin(path, "/proc")) throw new CallError(Errno.EACCES);
-  if (!showsThisProgram(object)) return;
-  const numbers = path.split("/").filter((name) => /^\d+$/.test(name));
-  if (numbers.some((number) => existsSync(`/proc/self/task/${number}`))) {
-    throw new CallError(Errno.EACCES);
-  }
-}
-
-/**
- * Whether something on a proc file system is on the one that this program sees. A sandbox's own is
- * another, on which the numbers of this program's threads are those of the sandbox's processes.
- */
-function showsThisProgram(object: Descriptor): boolean {
-  const own = succeeded(tryOpenAt(-1, fromByteString("/proc"), Open.PathOnly));
-  try {
-    return fileSystemOf(object) === fileSystemOf(own);
-  } finally {
-    closeDescriptor(own);
-  }
-}
-
-function fileSystemOf(object: Descriptor): bigint {
-  const status = statusOf(object);
-  if (typeof status === "number") throw new CallError(-status);
-  return status.fileSystem;
-}
-
-/** Where the kernel says that an open object is (proc_pid_fd(5)). */
-function kernelPath(object: Descriptor): ByteString {
-  const count = readLinkAt(-1, fromByteString(`/proc/self/fd/${object}`), linkText);
-  if (succeeded(count) === LONGEST_PATH) throw new CallError(Errno.ENAMETOOLONG);
-  return toByteString(linkText, count);
-}
-
-/** Where the kernel says that an open object is; undefined if it has no name. */
-function pathOf({ descriptor, status }: FoundObject): string | undefined {
-  const path = kernelPath(descriptor);
-  if (!path.startsWith("/")) return undefined;
-  // Without a link left it is not any other file's name that ends so.
-  const deleted = path.endsWith(" (deleted)") && status.links === 0;
-  return deleted ? undefined : decodeByteString(path);
-}
-
-function textOf(link: Descriptor): ByteString {
-  const count = readLinkAt(link, ITSELF, linkText);
-  if (succeeded(count) === LONGEST_PATH) throw new CallError(Errno.ENAMETOOLONG);
-  return toByteString(linkText, count);
 }

@@ -4,7 +4,7 @@ import { FileType, type ObjectStatus, statusOf, tryOpenAt } from "../../os/path_
 import { processStatus } from "../../os/procfs.ts";
 import { fromByteString } from "./byte_strings.ts";
 import type { Caller } from "./caller.ts";
-import { type FoundObject, isType } from "./resolver.ts";
+import { type FoundObject, isType } from "./found_object.ts";
 
 /** The numbers of the terminal that stands for each process's own, and of pseudo-terminals. */
 const OWN_TERMINAL = { major: 5, minor: 0 };
