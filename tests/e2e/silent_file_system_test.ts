@@ -75,6 +75,28 @@ for (const [what, request] of Object.entries(REQUESTS)) {
 }
 
 Deno.test({
+  name: "a file system that does not answer holds up no file request that came just before",
+  ignore: !canMountSilentFileSystem,
+  fn: async () => {
+    using silent = new SilentFileSystem();
+    using workspace = new TemporaryDirectory();
+    workspace.write("file", "content", 0o644);
+    await using executor = await ListeningExecutor.start(silent.launch());
+    await using client = await openWebSocket(executor.url);
+    const { sandbox } = enclosedIn("/tmp");
+    const read = (directory: string) =>
+      client.request("fs/readFile", { path: `file://${directory}/file`, sandbox });
+    const before = Array.from({ length: 20 }, () => read(workspace.path));
+    const waiting = read(silent.path);
+    for (const answer of await Promise.all([...before, read(workspace.path)])) {
+      assertObjectMatch(answer, { result: { dataBase64: btoa("content") } });
+    }
+    silent.release();
+    await waiting;
+  },
+});
+
+Deno.test({
   name: "an executor ends while a file system does not answer",
   ignore: !canMountSilentFileSystem,
   fn: async () => {

@@ -11,11 +11,14 @@ const MODULE = import.meta.url.endsWith(".ts")
 /** So many threads may be held up by file systems that do not answer. */
 const MAX_HELD_UP = 8;
 
+/** How many times within its patience a thread's progress is looked at. */
+const LOOKS = 4;
+
 /** What is done unless told otherwise. */
 const DEFAULTS = {
   /** How long a thread is kept for the next job, in milliseconds. */
   idleMs: 15_000,
-  /** How long a thread may take to turn to a job before another gets it, in milliseconds. */
+  /** How long a thread may turn to no job and end none before others get them, in milliseconds. */
   patienceMs: 1_000,
   /** What the thread runs. */
   module: MODULE,
@@ -54,7 +57,7 @@ export class FileWorker implements Disposable {
       signal?.throwIfAborted();
       const thread = this.#take();
       try {
-        const outcome = await thread.run<R>(job, files, this.#options.patienceMs, signal);
+        const outcome = await thread.run<R>(job, files, signal);
         if (outcome.kind === "done") return outcome.result;
       } finally {
         this.#rest(thread);
@@ -80,7 +83,8 @@ export class FileWorker implements Disposable {
     }
     try {
       requireRoomForWorker();
-      const thread = new FileThread(this.#options.module, () => this.#forget(thread));
+      const { module, patienceMs } = this.#options;
+      const thread = new FileThread(module, patienceMs, () => this.#forget(thread));
       return this.#thread = thread;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -119,14 +123,16 @@ export class FileWorker implements Disposable {
 
 /** A job that is not done yet. */
 interface Waiting {
+  readonly state: JobState;
   readonly settle: (answer: Answer) => void;
+  readonly withdraw: () => void;
   readonly fail: (reason: RpcError) => void;
 }
 
 /** What came of a job. */
 type Outcome<R> =
   | { readonly kind: "done"; readonly result: R }
-  /** The thread has not turned to it in time, and will not any more. */
+  /** The thread is held up and has not turned to it, and will not any more. */
   | { readonly kind: "withdrawn" };
 
 /** A thread on which jobs are done. It has no capabilities, like a command in a sandbox. */
@@ -134,12 +140,19 @@ class FileThread implements Disposable {
   readonly #worker: Worker;
   readonly #ready = Promise.withResolvers<void>();
   readonly #waiting = new Map<number, Waiting>();
+  readonly #patienceMs: number;
   readonly #failed: () => void;
   #jobs = 0;
   #lastId = 0;
+  #answered = 0;
+  #watch: number | undefined;
 
-  /** @param failed told when the thread has, by itself */
-  constructor(module: URL, failed: () => void) {
+  /**
+   * @param patienceMs after how long without progress it counts as held up, in milliseconds
+   * @param failed told when the thread has, by itself
+   */
+  constructor(module: URL, patienceMs: number, failed: () => void) {
+    this.#patienceMs = patienceMs;
     this.#failed = failed;
     // Those who wait for it are told; there may be none.
     this.#ready.promise.catch(() => {});
@@ -148,7 +161,7 @@ class FileThread implements Disposable {
     );
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === "ready") this.#ready.resolve();
-      else this.#waiting.get(data.id)?.settle(data);
+      else this.#settle(data);
     };
     this.#worker.onerror = (event) => {
       // Or the program would end, too.
@@ -166,42 +179,32 @@ class FileThread implements Disposable {
    * Has a job done. The result is what the job's method gives.
    *
    * @param files what is granted, `JobFiles` as JSON
-   * @param patienceMs how long the thread may take to turn to the job, in milliseconds, once it has
-   * been started
    * @throws {RpcError} what the job failed of, -32603 if the thread did
    */
-  async run<R>(
-    job: Job,
-    files: string,
-    patienceMs: number,
-    signal?: AbortSignal,
-  ): Promise<Outcome<R>> {
+  async run<R>(job: Job, files: string, signal?: AbortSignal): Promise<Outcome<R>> {
     this.#jobs++;
     try {
       await this.#ready.promise;
       signal?.throwIfAborted();
-      return await this.#post(job, files, patienceMs, signal);
+      return await this.#post(job, files, signal);
     } finally {
       this.#jobs--;
     }
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#watch);
     this.#worker.terminate();
   }
 
-  async #post<R>(
-    job: Job,
-    files: string,
-    patienceMs: number,
-    signal?: AbortSignal,
-  ): Promise<Outcome<R>> {
+  async #post<R>(job: Job, files: string, signal?: AbortSignal): Promise<Outcome<R>> {
     const id = ++this.#lastId;
     const state = new JobState();
     // What a result is, is up to the job's method: nothing here can tell.
     const { promise, resolve, reject } = Promise.withResolvers<MessageEvent["data"]>();
-    this.#waiting.set(id, { settle: resolve, fail: reject });
-    const patience = setTimeout(() => state.withdraw() && resolve(undefined), patienceMs);
+    const withdraw = () => state.withdraw() && resolve(undefined);
+    this.#waiting.set(id, { state, settle: resolve, withdraw, fail: reject });
+    this.#watch ??= this.#watchProgress();
     const abort = () => this.#tell({ kind: "abort", id });
     signal?.addEventListener("abort", abort);
     this.#tell({ kind: "job", id, job, files, state: state.shared });
@@ -211,10 +214,37 @@ class FileThread implements Disposable {
       if (answer.kind === "error") throw new RpcError(answer.code, answer.message);
       return { kind: "done", result: answer.result };
     } finally {
-      clearTimeout(patience);
       signal?.removeEventListener("abort", abort);
       this.#waiting.delete(id);
+      if (this.#waiting.size === 0) {
+        clearInterval(this.#watch);
+        this.#watch = undefined;
+      }
     }
+  }
+
+  #settle(answer: Answer): void {
+    this.#answered++;
+    this.#waiting.get(answer.id)?.settle(answer);
+  }
+
+  /** Withdraws what the thread has not turned to when it is held up. */
+  #watchProgress(): number {
+    let progress = this.#progress();
+    let stillMs = 0;
+    return setInterval(() => {
+      const before = progress;
+      progress = this.#progress();
+      stillMs = progress === before ? stillMs + this.#patienceMs / LOOKS : 0;
+      if (stillMs < this.#patienceMs) return;
+      for (const { withdraw } of this.#waiting.values()) withdraw();
+    }, this.#patienceMs / LOOKS);
+  }
+
+  /** Grows with each job that is begun, and with each that is done. */
+  #progress(): number {
+    const begun = [...this.#waiting.values()].filter(({ state }) => state.begun).length;
+    return begun + 2 * this.#answered;
   }
 
   #fail(message: string): void {

@@ -118,6 +118,11 @@ export class JobState {
     this.#state = new Int32Array(shared);
   }
 
+  /** Whether it is being done, or has been. */
+  get begun(): boolean {
+    return Atomics.load(this.#state, 0) === BEGUN;
+  }
+
   /** Returns false if the job has been withdrawn: it must not be done then. */
   begin(): boolean {
     return Atomics.compareExchange(this.#state, 0, POSTED, BEGUN) === POSTED;
