@@ -6,8 +6,8 @@ import {
   type RunOptions,
   type RunResult,
   SandboxRunner,
-  temporaryDirectory,
 } from "./landlocked_run.ts";
+import { type SceneDirectory, shareDirectory } from "./scene_directory.ts";
 
 /** A directory with a workspace in it and something beside that is none of its business. */
 export interface LandlockScene {
@@ -34,20 +34,18 @@ export function testLandlock(
   if (!canRunLandlock) return Deno.test.ignore(`Landlock: ${name}`, () => {});
   for (const place of places) {
     const executor = executorIn(place, "landlock");
+    const directory = shareDirectory(place.name);
     Deno.test(`Landlock: ${name}, ${place.name}`, async () => {
-      await using base = await temporaryDirectory();
-      await executor.withClient(async (client) => {
-        const scene = makeScene(base.path, place, new SandboxRunner(client));
-        const { id } = place.user;
-        await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
-        if (id !== undefined) await scene.host(`chown -R ${id}:${id} .`);
-        await body(scene);
-      });
+      await directory.setUp(setUp, place.user.id);
+      await executor.withClient((client) =>
+        body(makeScene(directory, place, new SandboxRunner(client)))
+      );
     });
   }
 }
 
-function makeScene(base: string, place: Place, runner: SandboxRunner): LandlockScene {
+function makeScene(directory: SceneDirectory, place: Place, runner: SandboxRunner): LandlockScene {
+  const base = directory.path;
   const workspace = `${base}/ws`;
   const run: LandlockScene["run"] = (argv, options) =>
     runner.run(argv, { cwd: workspace, ...options });
@@ -58,14 +56,6 @@ function makeScene(base: string, place: Place, runner: SandboxRunner): LandlockS
     place,
     run,
     script: (script, options) => run(["/bin/sh", "-c", script], options),
-    host: async (command) => {
-      const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
-        args: ["-ec", command],
-        cwd: base,
-      }).output();
-      const text = new TextDecoder();
-      if (!success) throw new Error(`${command}: ${text.decode(stderr)}`);
-      return text.decode(stdout);
-    },
+    host: (command) => directory.run(command),
   };
 }

@@ -102,14 +102,3 @@ export class SandboxRunner {
     return { exitCode: Number(exitCode), stdout, stderr };
   }
 }
-
-interface TemporaryDirectory extends AsyncDisposable {
-  readonly path: string;
-}
-
-/** A directory that everyone may enter, for as long as it is in scope. */
-export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const path = await Deno.makeTempDir();
-  await Deno.chmod(path, 0o755);
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}

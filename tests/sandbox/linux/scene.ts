@@ -6,6 +6,7 @@ import {
   SandboxRunner,
   type TestMechanism,
 } from "./landlocked_run.ts";
+import { type SceneDirectory, shareDirectory } from "./scene_directory.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
 /** A directory with a workspace in it and something beside that is none of its business. */
@@ -50,29 +51,22 @@ function testOne(
   const canRun = mechanism === "bubblewrap" ? canRunBubblewrap : canRunLandlock;
   if (!canRun) return Deno.test.ignore(full, () => {});
   const executor = executorIn({ name: user.name, user, namespaces: true }, mechanism);
+  const directory = shareDirectory(`${mechanism}, ${user.name}`);
   Deno.test(full, async () => {
-    const base = await Deno.makeTempDir();
-    await Deno.chmod(base, 0o755);
-    try {
-      await executor.withClient(async (client) => {
-        const runner = new SandboxRunner(client);
-        const scene = makeScene(base, user, mechanism, runner);
-        await scene.host(`mkdir ws outside && echo secret > outside/secret && ${setUp || ":"}`);
-        if (user.id !== undefined) await scene.host(`chown -R ${user.id}:${user.id} .`);
-        await body(scene);
-      });
-    } finally {
-      await Deno.remove(base, { recursive: true });
-    }
+    await directory.setUp(setUp, user.id);
+    await executor.withClient((client) =>
+      body(makeScene(directory, user, mechanism, new SandboxRunner(client)))
+    );
   });
 }
 
 function makeScene(
-  base: string,
+  directory: SceneDirectory,
   user: TestUser,
   mechanism: TestMechanism,
   runner: SandboxRunner,
 ): Scene {
+  const base = directory.path;
   const workspace = `${base}/ws`;
   const run: Scene["run"] = (argv, options) => runner.run(argv, { cwd: workspace, ...options });
   return {
@@ -83,14 +77,6 @@ function makeScene(
     mechanism,
     run,
     script: (script, options) => run(["/bin/sh", "-c", script], options),
-    host: async (command) => {
-      const { success, stdout, stderr } = await new Deno.Command("/bin/sh", {
-        args: ["-ec", command],
-        cwd: base,
-      }).output();
-      const text = new TextDecoder();
-      if (!success) throw new Error(`${command}: ${text.decode(stderr)}`);
-      return text.decode(stdout);
-    },
+    host: (command) => directory.run(command),
   };
 }
