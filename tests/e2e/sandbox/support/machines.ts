@@ -2,13 +2,13 @@ import { findPrograms } from "../../../../src/sandbox/linux/find_programs.ts";
 import { workspaceWrite } from "../../../sandbox/context.ts";
 import { canRunLandlock, WITHOUT_NAMESPACES } from "../../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
+import { type SceneDirectory, shareDirectory } from "../../../sandbox/linux/scene_directory.ts";
 import { command, type Outcome, run } from "../../support/commands.ts";
 import type { LaunchOptions } from "../../support/executor.ts";
 import { isRecord, type Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { shareExecutor } from "../../support/shared_executor.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
-import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 import { enclosedIn, launchAs } from "./sandboxed.ts";
 
 /** A workspace, something beside it that is none of its business, and an executor. */
@@ -58,11 +58,12 @@ export function testOnMachines(
       const shared = ignore || through !== undefined
         ? undefined
         : shareExecutor(machineFor(mechanism, user));
+      const directory = shareDirectory(`${mechanism}, ${user.name}`);
       Deno.test({
         name: `sandbox: ${name}, ${mechanism}, as ${user.name}${reason}`,
         ignore,
         fn: async () => {
-          using directory = new TemporaryDirectory();
+          await directory.setUp("echo file > ws/file", user.id);
           const scene = makeScene(directory, mechanism, user);
           const withClient = async (client: RawClient) => {
             let started = 0;
@@ -86,15 +87,11 @@ export function testOnMachines(
 }
 
 function makeScene(
-  directory: TemporaryDirectory,
+  directory: SceneDirectory,
   mechanism: MachineScene["mechanism"],
   user: TestUser,
 ) {
   const [workspace, outside] = [`${directory.path}/ws`, `${directory.path}/outside`];
-  directory.write("outside/secret", "secret\n", 0o644);
-  directory.write("ws/file", "file\n", 0o644);
-  const paths = [directory.path, workspace, outside, `${outside}/secret`, `${workspace}/file`];
-  if (user.id !== undefined) { for (const path of paths) Deno.chownSync(path, user.id, user.id); }
   const enclosing = (fileSystem: Message): Message => {
     const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
     const { cwd, sandbox } = enclosedIn(workspace);

@@ -1,11 +1,11 @@
 import { workspaceWrite } from "../../../sandbox/context.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
+import { type SceneDirectory, shareDirectory } from "../../../sandbox/linux/scene_directory.ts";
 import { command, type Outcome, run, shell } from "../../support/commands.ts";
 import type { LaunchOptions } from "../../support/executor.ts";
 import type { Message } from "../../support/inbox.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { shareExecutor } from "../../support/shared_executor.ts";
-import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
 
 /** A workspace, something beside it that is none of its business, and an executor. */
 export interface SandboxedScene {
@@ -27,8 +27,9 @@ export function testSandboxed(name: string, body: (scene: SandboxedScene) => Pro
   if (!canRunBubblewrap) return Deno.test.ignore(`sandbox: ${name}`, () => {});
   for (const user of users) {
     const executor = shareExecutor(launchAs(user));
+    const directory = shareDirectory(user.name);
     Deno.test(`sandbox: ${name}, as ${user.name}`, async () => {
-      using directory = new TemporaryDirectory();
+      await directory.setUp("", user.id);
       await executor.withClient((client) => body(makeScene(client, directory, user)));
     });
   }
@@ -50,15 +51,8 @@ export function enclosedIn(workspace: string): Message {
   return { cwd, sandbox };
 }
 
-function makeScene(client: RawClient, directory: TemporaryDirectory, user: TestUser) {
+function makeScene(client: RawClient, directory: SceneDirectory, user: TestUser) {
   const [workspace, outside] = [`${directory.path}/ws`, `${directory.path}/outside`];
-  directory.write("outside/secret", "secret\n", 0o644);
-  Deno.mkdirSync(workspace);
-  if (user.id !== undefined) {
-    for (const path of [directory.path, workspace, outside, `${outside}/secret`]) {
-      Deno.chownSync(path, user.id, user.id);
-    }
-  }
   const enclosed = enclosedIn(workspace);
   let started = 0;
   const next = () => `process ${++started}`;
