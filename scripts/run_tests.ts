@@ -4,8 +4,8 @@
  *
  * Usage: run_tests.ts TOTALS [--filter NAME] PATH…
  *
- * A file of the end-to-end tests has a process of its own, since it may take a minute; the others
- * share one by the dozen. What a process of several prints is shown when it fails. The file TOTALS
+ * Most files of the end-to-end tests have a process of their own, since they may take a minute; the
+ * others share one by the dozen. What a process of several prints is shown when it fails. The file TOTALS
  * receives a line `PASSED FAILED`.
  */
 import { join } from "@std/path";
@@ -15,8 +15,13 @@ import { parseArgs } from "node:util";
 const SHORT_FILES = 12;
 /** Where the files are that take long, the longest first, so that none is left for the end. */
 const LONG = ["tests/e2e/load/", "tests/e2e/recovery/", "tests/e2e/"];
-/** More than there are processors: most of them wait at any time. */
-const PROCESSES = navigator.hardwareConcurrency * 3;
+/** Where those are that take as long as starting a process for them. */
+const SHORT_AMONG_LONG = "tests/e2e/conformance/";
+/**
+ * One more than there are processors, for some wait at any time. More of them only take each other's
+ * time: the same tests cost twice as much when six run at once on two processors.
+ */
+const PROCESSES = navigator.hardwareConcurrency + 1;
 /** After this time a process is said to hang. The longest takes about a minute. */
 const HANG_MS = 600_000;
 
@@ -43,7 +48,10 @@ function testFiles(path: string): string[] {
 
 /** The files of each process, in the order in which they are started. */
 function batches(files: readonly string[]): string[][] {
-  const rank = (file: string) => LONG.findIndex((directory) => file.startsWith(directory));
+  const rank = (file: string) =>
+    file.startsWith(SHORT_AMONG_LONG)
+      ? -1
+      : LONG.findIndex((directory) => file.startsWith(directory));
   const long = files.filter((file) => rank(file) >= 0).sort((a, b) => rank(a) - rank(b));
   const short = files.filter((file) => rank(file) < 0);
   const shared = Array.from(
