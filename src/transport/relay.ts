@@ -23,11 +23,18 @@ export async function relay(
   const gate = new Gate();
   const client = new StdioTransport(input.pipeThrough(gate.stream), output);
   const over = Promise.withResolvers<ConnectionError | undefined>();
-  const refuse = (who: string) => (reason: string) =>
+  let refused = false;
+  const refuse = (who: string) => (reason: string) => {
+    refused = true;
     over.resolve(new ConnectionError("notAnExecutor", `${who} sent ${reason}`));
+  };
   const checked = (send: (message: Uint8Array) => void, refuse: (reason: string) => void) => ({
-    message: (message: Uint8Array) =>
-      isUtf8(message) ? send(message) : refuse("a message that is not UTF-8"),
+    message: (message: Uint8Array) => {
+      // What was read together with the one that is refused comes at once.
+      if (refused) return;
+      if (isUtf8(message)) send(message);
+      else refuse("a message that is not UTF-8");
+    },
     unreadable: refuse,
   });
   client.openBytes({

@@ -59,7 +59,8 @@ Deno.test("relay: a side that sends what is no UTF-8 is not passed on", UNIX, as
   const wrong = { code, message: "the client sent a message that is not UTF-8" };
   const cut = Uint8Array.of(0x7b, 0xc3, 0x0a, 0x7d, 0x0a);
   assertEquals(await relayed(cut, 1, ["cat"]), { reason: wrong, got: [] });
-  const printf: [string, ...string[]] = ["sh", "-c", "printf '\\377\\n'; cat"];
+  // What follows in the same piece is not passed on either.
+  const printf: [string, ...string[]] = ["sh", "-c", "printf '\\377\\n{}\\n'; cat"];
   assertEquals(await relayed(encoder.encode("{}\n"), 9, printf), {
     reason: { ...wrong, message: "the executor sent a message that is not UTF-8" },
     got: [],

@@ -7,6 +7,12 @@ import { Ledger } from "./ledger.ts";
 const HANG_MS = 60_000;
 /** How long the executor may have nothing to tell. */
 const SILENCE_MS = 600_000;
+/**
+ * How long a session waits for its client, as long as any does. A session that asks for it remembers
+ * its ended processes until it ends: on a machine that has much else to do, a client may be back only
+ * after the 30 s for which others do.
+ */
+const RETENTION_MS = 30_000;
 
 /** An answer that says no. */
 export class Refused extends Error {
@@ -50,7 +56,11 @@ export class LoadClient implements Disposable {
     const client = new LoadClient(await RawSocket.open(url), ledger);
     void client.#receive();
     try {
-      const opened = await client.call("initialize", { clientName: "load", resumeSessionId });
+      const opened = await client.call("initialize", {
+        clientName: "load",
+        resumeSessionId,
+        sessionRetentionMs: RETENTION_MS,
+      });
       client.sessionId = String(opened.sessionId);
       client.#send({ method: "initialized" });
     } catch (error) {
