@@ -4,8 +4,8 @@
  *
  * Usage: run_tests.ts TOTALS [--filter NAME] PATH…
  *
- * Most files of the end-to-end tests have a process of their own, since they may take a minute; the
- * others share one by the dozen. What a process of several prints is shown when it fails. The file TOTALS
+ * Files that may take a minute have a process of their own, as most end-to-end tests have; the others
+ * share one by the dozen. What a process of several prints is shown when it fails. The file TOTALS
  * receives a line `PASSED FAILED`.
  */
 import { join } from "@std/path";
@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 /** How many files share a process when they are short. */
 const SHORT_FILES = 12;
 /** Where the files are that take long, the longest first, so that none is left for the end. */
-const LONG = ["tests/e2e/load/", "tests/e2e/recovery/", "tests/e2e/"];
+const LONG = ["tests/e2e/load/", "tests/e2e/recovery/", "tests/sandbox/linux/", "tests/e2e/"];
 /** Where those are that take as long as starting a process for them. */
 const SHORT_AMONG_LONG = "tests/e2e/conformance/";
 /**
