@@ -100,6 +100,29 @@ export const DAILY_TOOLS: readonly DailyTool[] = [
     script: `${file("n.cjs", NODE_CHILDREN)}node n.cjs`,
   },
   {
+    name: "esbuild",
+    needs: ["esbuild"],
+    script: file("n.ts", "export const n: number = 42;") +
+      file("m.ts", 'import { n } from "./n.ts"; console.log(n);') +
+      "esbuild --bundle --platform=node --log-level=warning m.ts > m.cjs && node m.cjs",
+  },
+  {
+    name: "tsx",
+    needs: ["tsx"],
+    script: `${file("m.ts", "const n: number = 42; console.log(n);")}tsx m.ts`,
+    differs: {
+      stderr: /listen E(PERM|ACCES)/,
+      bubblewrap: "refused: a unix socket",
+      landlock: "refused: a unix socket",
+    },
+  },
+  {
+    name: "vitest",
+    needs: ["vitest"],
+    script: file("m.test.ts", 'test("m", () => { const n: number = 42; expect(n).toBe(42); });') +
+      "vitest run --globals --no-color > log && grep -o '1 passed' log",
+  },
+  {
     name: "npm: install of a directory, run",
     needs: ["npm"],
     script: file("package.json", '{ "name": "x", "scripts": { "hi": "echo hi" } }') +
