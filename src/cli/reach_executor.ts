@@ -5,6 +5,7 @@ import {
   ExecServerClient,
 } from "../client/mod.ts";
 import { startingEnvironment } from "../os/environment.ts";
+import { DEFAULT_GRACE_MS } from "../process/deadline.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
 import { ownCommand } from "../own_program.ts";
@@ -50,7 +51,6 @@ export interface ReachedExecutor {
 
 /** How long an own executor may take to end after the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
-const GRACE_MS = 5000;
 
 /**
  * Connects to an executor. Requests may follow at once.
@@ -109,7 +109,7 @@ async function throughSsh(
 
 function endpointOf(
   executor: Exclude<ExecutorChoice, { kind: "ssh" }>,
-  { configFile, graceMs = GRACE_MS }: ReachOptions,
+  { configFile, graceMs = DEFAULT_GRACE_MS }: ReachOptions,
 ): Endpoint {
   if (executor.kind === "url") return executor.url;
   if (executor.kind === "via") return throughCommand(executor.command);

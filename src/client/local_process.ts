@@ -1,5 +1,5 @@
 import { type ChildCommand, StartError } from "../process/child.ts";
-import { Deadline } from "../process/deadline.ts";
+import { Deadline, DEFAULT_GRACE_MS } from "../process/deadline.ts";
 import { commandEnvironment } from "../process/environment.ts";
 import { EventLog, type LogEvent } from "../process/event_log.ts";
 import { Process } from "../process/process.ts";
@@ -24,8 +24,6 @@ import type {
 
 /** Bytes of output waiting for the consumer past which the process waits. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
-/** How long a command has to end once its time is up, in milliseconds. */
-const TIMEOUT_GRACE_MS = 5000;
 /** The size of a terminal unless one is given. */
 const INITIAL_TERMINAL_SIZE = { rows: 24, cols: 80 };
 
@@ -84,7 +82,7 @@ class LocalProcess implements ExecProcess {
         {
           deadline: timeoutMs === undefined
             ? undefined
-            : new Deadline({ timeMs: timeoutMs, graceMs: TIMEOUT_GRACE_MS }),
+            : new Deadline({ timeMs: timeoutMs, graceMs: DEFAULT_GRACE_MS }),
         },
       );
       return local;

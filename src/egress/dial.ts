@@ -1,3 +1,4 @@
+import { DescriptorStream } from "../os/descriptor_stream.ts";
 import type { Proxy } from "../http/proxy.ts";
 import { resolve } from "./addresses.ts";
 import type { IpAddress } from "./host.ts";
@@ -11,6 +12,10 @@ export type Connector = (
   port: number,
   signal: AbortSignal,
 ) => Promise<ByteStream>;
+
+/** Connects by the system's sockets, which can be joined without a detour through this program. */
+export const connectByDescriptor: Connector = (address, port, signal) =>
+  DescriptorStream.connect(address.toByteArray(), port, signal);
 
 /** How long one address may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 15_000;

@@ -1,3 +1,4 @@
+import type { NetworkReport } from "../protocol/process.ts";
 import { admit, type Inside, type ProxyContext } from "./admission.ts";
 import { type Connector, dialTunnel } from "./dial.ts";
 import { serveHttp } from "./http_proxy.ts";
@@ -17,12 +18,6 @@ const MAX_REPORTED = 256;
 /** What a refused command may still be sending, and for how long that is read, in milliseconds. */
 const MAX_DRAINED_BYTES = 4 * 1024 * 1024;
 const DRAIN_MS = 2_000;
-
-/** What a command reached and what it was denied, each as `host:port`, in the order of the first time. */
-export interface EgressReport {
-  readonly reached: readonly string[];
-  readonly denied: readonly string[];
-}
 
 /** Told of every connection that a command asked for. */
 export interface EgressObserver {
@@ -57,8 +52,8 @@ export class EgressProxy implements Disposable {
     return this.#options.localBinding;
   }
 
-  /** What was reached and denied so far. */
-  get report(): EgressReport {
+  /** What was reached and denied so far, in the order of the first time. */
+  get report(): NetworkReport {
     return { reached: [...this.#reached], denied: [...this.#denied] };
   }
 

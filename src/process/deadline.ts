@@ -1,5 +1,8 @@
 import type { Child } from "./child.ts";
 
+/** How long a command has to end once it was asked to, in milliseconds, unless told otherwise. */
+export const DEFAULT_GRACE_MS = 5000;
+
 /** How long a command may take. All times in milliseconds. */
 export interface TimeLimit {
   /** When it is asked to end, from when it was asked for. */

@@ -33,7 +33,7 @@ export interface ProcessKeeper {
 
 /** Tells which processes this program and its commands have started. Linux only. */
 export interface StartedProcesses {
-  /** All of them that have not been reaped, but for the guardian. */
+  /** All of them that have not been reaped, but for the watchdog. */
   processes(): number[];
   /** Whether there are any. */
   any(): boolean;

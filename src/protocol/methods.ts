@@ -131,7 +131,7 @@ export const methods = {
   "tcp/close": { family: "tcp", params: tcp.tcpConnectionParams, result: empty },
 } as const satisfies Record<string, MethodContract>;
 
-/** The notifications that the executor sends. */
+/** The notifications of an executor that the client library reads. */
 export const notifications = {
   "process/output": process.outputNotification,
   "process/exited": process.exitedNotification,
@@ -143,7 +143,7 @@ export const notifications = {
 
 /** The name of a method. */
 export type Method = keyof typeof methods;
-/** The name of a notification that an executor sends. */
+/** The name of a notification that the client library reads. */
 export type Notification = keyof typeof notifications;
 
 /** Parameters as a client writes them. */
@@ -154,8 +154,6 @@ export type Params<M extends Method> = typeof methods[M]["params"]["_zod"]["outp
 export type ResultInput<M extends Method> = typeof methods[M]["result"]["_zod"]["input"];
 /** A result as the client has it after parsing. */
 export type Result<M extends Method> = typeof methods[M]["result"]["_zod"]["output"];
-/** A notification as the server writes it. */
-export type NotificationInput<N extends Notification> = typeof notifications[N]["_zod"]["input"];
 /** A notification as the client has it after parsing. */
 export type NotificationParams<N extends Notification> = typeof notifications[N]["_zod"]["output"];
 

@@ -102,5 +102,9 @@ export const policyDecisionNotification = lazy(() =>
 );
 
 export type NetworkProxyParams = z.output<typeof networkProxy>;
+/** A question as the executor asks it. */
+export type PolicyRequest = z.input<typeof policyRequestParams>;
+/** A denial as the executor tells it. */
+export type PolicyDecisionNotification = z.input<typeof policyDecisionNotification>;
 /** A decision of a client. */
 export type PolicyDecision = z.output<typeof decision>;

@@ -22,7 +22,8 @@ import { bindPolicy } from "./policy/bind.ts";
 import { type BoundPolicy, untrustedTrees } from "./policy/bound_policy.ts";
 import { enforceDirectory } from "./policy/bounds.ts";
 import { denyFound } from "./policy/find_denied.ts";
-import { certificateFiles, namedPaths } from "./policy/named_paths.ts";
+import { certificateFiles } from "./policy/certificate_files.ts";
+import { namedPaths } from "./policy/named_paths.ts";
 import { type Policy, requiresSandbox } from "./policy/policy.ts";
 import { GitIndexCache } from "./policy/repository_paths.ts";
 

@@ -1,5 +1,6 @@
 import { log } from "../log/log.ts";
 import { type Environment, startingEnvironment } from "../os/environment.ts";
+import { DEFAULT_GRACE_MS } from "../process/deadline.ts";
 import { DEFAULT_RETAINED_BYTES } from "../process/event_log.ts";
 import type { ChildStarter } from "../process/process.ts";
 import type { ProcessKeeper } from "../process/process_keeper.ts";
@@ -88,7 +89,6 @@ const EMERGENCY_SHARE = 0.7;
 const MIN_UNSENT_BYTES = 64 * 1024;
 
 const THIRTY_SECONDS_MS = 30_000;
-const GRACE_MS = 5000;
 
 /** Serves connections of any transport until it is shut down. */
 export class Executor {
@@ -105,7 +105,7 @@ export class Executor {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const memory = this.#memory = options.memory ?? DEFAULT_MEMORY;
     const telemetry = this.#telemetry = options.telemetry ?? NO_TELEMETRY;
-    const { spool, detachedLifeMs = THIRTY_SECONDS_MS } = options;
+    const { spool, detachedLifeMs = THIRTY_SECONDS_MS, graceMs = DEFAULT_GRACE_MS } = options;
     const maxDetachedLifeMs = Math.max(detachedLifeMs, options.maxDetachedLifeMs ?? 0);
     this.#sessions = new Sessions({
       maxSessions: limits.sessions,
@@ -123,7 +123,7 @@ export class Executor {
       detachedLifeMs,
       maxDetachedLifeMs,
       spoolDirectory: spool && new SpoolDirectory(spool.places, spool.limitBytes),
-      graceMs: options.graceMs ?? GRACE_MS,
+      graceMs,
       telemetry,
       audit: options.audit,
     });
@@ -184,7 +184,7 @@ export class Executor {
           sandbox,
           reserved: options.reserved,
           telemetry,
-        }, options.graceMs),
+        }, graceMs),
         ...environmentConfigHandlers((name) => environment[name], options.bounds),
         ...missingWatchHandlers(options.bounds),
         ...fileHandlers(sandbox, options.bounds, options.reserved),

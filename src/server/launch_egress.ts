@@ -1,7 +1,7 @@
 import type { Variables } from "../http/proxy.ts";
 import { invalidParams } from "../protocol/errors.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
-import type { NetworkProxyParams } from "../protocol/network_proxy.ts";
+import type { NetworkProxyParams, PolicyDecisionNotification } from "../protocol/network_proxy.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { EGRESS_PORT } from "../sandbox/policy/bound_policy.ts";
 import type { Egress } from "../sandbox/policy/policy.ts";
@@ -105,7 +105,7 @@ function denialNotice(
   { host, port, protocol, method }: Target,
   { reason, source, said }: Denial,
 ): string {
-  return encodeNotification("network/policyDecision", {
+  const params: PolicyDecisionNotification = {
     processId,
     timestamp: new Date().toISOString(),
     scope: "domain",
@@ -119,5 +119,6 @@ function denialNotice(
       ? {}
       : { method: protocol === "https_connect" ? "CONNECT" : method },
     policyOverride: false,
-  });
+  };
+  return encodeNotification("network/policyDecision", params);
 }

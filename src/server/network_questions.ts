@@ -2,6 +2,7 @@ import { encodeRequest, type RequestId } from "../protocol/envelope.ts";
 import {
   policyAnswer,
   type PolicyDecision,
+  type PolicyRequest,
   policyRequestResult,
 } from "../protocol/network_proxy.ts";
 import { MAX_TIMER_MS } from "../protocol/timer.ts";
@@ -105,7 +106,7 @@ export class NetworkQuestions {
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(undefined);
     const id = ++this.#lastId;
     const request = { protocol, host: host.name, port };
-    const params = { requestId: String(id), processId, request };
+    const params: PolicyRequest = { requestId: String(id), processId, request };
     return new Promise((resolve) => {
       const timer = setTimeout(
         () => this.#take(id)?.settle(undefined),

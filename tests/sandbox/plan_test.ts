@@ -135,6 +135,10 @@ Deno.test("ports of a managed network take a way into bubblewrap's network, or L
   assertStringIncludes(lone, "nsenter is not on PATH");
   assertStringIncludes(lone, "| install util-linux");
   assertEquals((await plan({ network }, { bubblewrap: NO_BUBBLEWRAP })).kind, "landlock");
+  const egress = { ...network, ports: [], egress: true };
+  assertEquals((await plan({ network: egress })).kind, "bubblewrap");
+  const without = await refusal(plan({ network: egress }, { bubblewrap: NO_BUBBLEWRAP }));
+  assertStringIncludes(without, "the executor's proxy needs a network of the command's own");
   const binding = { ...network, localBinding: true };
   const refused = await refusal(plan({ network: binding }, { bubblewrap: NO_BUBBLEWRAP }));
   assertStringIncludes(refused, "no bubblewrap; Landlock tells ports apart, but not the hosts");

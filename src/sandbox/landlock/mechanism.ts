@@ -72,6 +72,12 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
       );
     }
     const { network } = policy;
+    if (network.kind === "loopback" && network.egress === true) {
+      return unenforceable(
+        "the executor's proxy needs a network of the command's own, which Landlock does not make",
+        "bubblewrap",
+      );
+    }
     if (network.kind === "loopback" && network.localBinding) {
       return unenforceable(
         "Landlock tells ports apart, but not the hosts that they are listened on",

@@ -113,7 +113,7 @@ export function untrustedTrees({ files, workspaceRoots }: BoundPolicy): string[]
   return [...workspaceRoots, ...granted].filter((path) => path !== "/");
 }
 
-/** Among grants for the same path the stricter wins: deny, then write, then read. */
+/** Among grants for the same path deny wins over write, and write over read. */
 const precedence: Record<Access, number> = { read: 0, write: 1, deny: 2 };
 
 /** Whether the first access wins over the second where both are granted for the same path. */

@@ -1,4 +1,4 @@
-import type { EgressReport } from "../../egress/egress_proxy.ts";
+import type { NetworkReport } from "../../protocol/process.ts";
 import type { ByteStream } from "../../egress/stream.ts";
 import type { ManagedNetwork, SandboxContext } from "../../protocol/sandbox.ts";
 import type { ReservedResources } from "./reserved.ts";
@@ -11,7 +11,7 @@ export interface Egress extends Disposable {
   /** Serves a connection of the command's, which belongs to it from now on, until it has ended. */
   serve(stream: ByteStream): Promise<void>;
   /** What the command reached and what it was denied so far. */
-  readonly report: EgressReport;
+  readonly report: NetworkReport;
 }
 
 /** What a client and this machine's administrator ask of a command's sandbox, as it came. */

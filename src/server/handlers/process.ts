@@ -1,6 +1,7 @@
 import { hostPath } from "../../filesystem/named.ts";
 import type { Environment } from "../../os/environment.ts";
 import { type ChildCommand, StartError } from "../../process/child.ts";
+import { DEFAULT_GRACE_MS } from "../../process/deadline.ts";
 import { commandEnvironment } from "../../process/environment.ts";
 import type { ChildStarter, Process } from "../../process/process.ts";
 import { internalError, invalidParams, invalidRequest } from "../../protocol/errors.ts";
@@ -34,9 +35,6 @@ export interface SandboxDemands {
   readonly reserved?: (() => ReservedResources) | undefined;
 }
 
-/** How long a command has to end once its time is up, in milliseconds, unless told otherwise. */
-const GRACE_MS = 5000;
-
 /**
  * Handlers of all process/* requests.
  *
@@ -45,7 +43,7 @@ const GRACE_MS = 5000;
 export function processHandlers(
   environment: () => Environment,
   sandboxes: SandboxDemands = {},
-  graceMs: number = GRACE_MS,
+  graceMs: number = DEFAULT_GRACE_MS,
 ): Record<string, RequestHandler> {
   const { sandbox = new Sandbox() } = sandboxes;
   return {

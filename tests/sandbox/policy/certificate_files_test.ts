@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { certificateFiles } from "../../../src/sandbox/policy/named_paths.ts";
+import { certificateFiles } from "../../../src/sandbox/policy/certificate_files.ts";
 
 Deno.test("files of certificates are those that the usual variables name absolutely", () => {
   const env = {
