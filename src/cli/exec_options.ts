@@ -67,7 +67,11 @@ const DEFAULT_RETENTION_SECONDS = 7 * 86_400;
 
 /** The options of `remex exec` that are no settings. */
 const OPTIONS = {
-  stdio: { type: "boolean", default: false, meaning: "start an own executor on this machine" },
+  stdio: {
+    type: "boolean",
+    default: false,
+    meaning: "start an executor of its own on this machine",
+  },
   ...EXECUTOR_OPTIONS,
   cwd: {
     type: "string",
@@ -176,8 +180,8 @@ export const EXEC_MANUAL: CommandManual = {
     `${LAYERS_HELP}
 The exit code is the command's, or 128 + n if signal n ended it; 255 if the executor cannot be
 reached or was lost; 127 if the program was not found, 126 if it could not be started; 125 if its
-output cannot be written here. SIGTERM and SIGHUP are passed on to the command, which is killed
-after the grace; a second Ctrl-C kills it at once.
+output cannot be written here; 124 if its time was up (--timeout). SIGTERM and SIGHUP are passed on
+to the command, which is killed after the grace; a second Ctrl-C kills it at once.
 `,
 };
 

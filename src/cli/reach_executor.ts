@@ -31,9 +31,9 @@ export type ExecutorChoice =
 export interface ReachOptions {
   readonly connectTimeoutMs: number;
   readonly reconnectTimeoutMs: number;
-  /** For an own executor: how long commands get to end. */
+  /** For an executor of its own: how long commands get to end. */
   readonly graceMs?: number;
-  /** For an own executor: the file of settings that `--config` names. */
+  /** For an executor of its own: the file of settings that `--config` names. */
   readonly configFile?: string | undefined;
   readonly say: (message: string) => void;
   /** Ends connecting. */
@@ -49,7 +49,7 @@ export interface ReachedExecutor {
   readonly ssh: SshConnector | undefined;
 }
 
-/** How long an own executor may take to end after the grace, in milliseconds. */
+/** How long an executor of its own may take to end after the grace, in milliseconds. */
 const EXECUTOR_END_MS = 5000;
 
 /**

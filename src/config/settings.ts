@@ -186,8 +186,9 @@ const table = {
     serve,
     wholeNumber(MIN_MEMORY_BUDGET, MAX_MEMORY_BUDGET),
     DEFAULT_MEMORY.budgetBytes,
-    "bytes of memory for clients: half for requests, a quarter for retained output, a quarter " +
-      "for unsent output; unless set, at most a quarter of the machine's or container's memory",
+    "bytes of memory for clients: half for requests, half for incomplete messages, a quarter each " +
+      "for retained output, unsent output and unread input; unless set, at most a quarter of the " +
+      "machine's or container's memory",
   )),
   maxMessageBytes: rare(setting(
     serve,

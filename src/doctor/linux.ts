@@ -2,7 +2,7 @@ import { type DoctorCheck, type Mechanism, ok } from "./report.ts";
 import type { BubblewrapAbility } from "../sandbox/linux/bubblewrap_trial.ts";
 import type { LinuxAbilities, SupervisionAbility } from "../sandbox/linux/host.ts";
 import type { NamespaceSettings } from "../sandbox/linux/diagnose_bubblewrap.ts";
-import { OLDEST_LANDLOCK } from "../sandbox/landlock/rules.ts";
+import { SINCE } from "../sandbox/landlock/rights.ts";
 
 /** The findings on a Linux machine. */
 export interface LinuxFacts {
@@ -10,16 +10,13 @@ export interface LinuxFacts {
   readonly settings: NamespaceSettings;
 }
 
-/** The first version of Landlock's interface that keeps signals in. */
-const SCOPED_LANDLOCK = 6;
-
 /** The mechanism that plans prefer on a machine. */
 export function linuxMechanism(
   { bubblewrap, landlock, seccomp, supervision }: LinuxAbilities,
 ): Mechanism | undefined {
   if (!seccomp) return undefined;
   if (bubblewrap.kind === "usable") return "bubblewrap";
-  const oldest = supervision.kind === "usable" ? OLDEST_LANDLOCK : SCOPED_LANDLOCK;
+  const oldest = supervision.kind === "usable" ? SINCE.moving : SINCE.scopes;
   return landlock >= oldest ? "landlock" : undefined;
 }
 
@@ -103,8 +100,8 @@ function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCh
   const name = "landlock";
   const fix = "Linux 5.19 or newer with Landlock enabled: `landlock` among the kernel's `lsm=`";
   if (landlock === 0) return { name, status, detail: "the kernel has no Landlock", fix };
-  if (landlock >= OLDEST_LANDLOCK) {
-    const more = landlock < SCOPED_LANDLOCK
+  if (landlock >= SINCE.moving) {
+    const more = landlock < SINCE.scopes
       ? "; the supervisor does what it lacks (signals, and before 3 truncation)"
       : "";
     return ok(name, `ABI version ${landlock}${more}`);
@@ -113,7 +110,7 @@ function landlockCheck(landlock: number, status: "warning" | "failed"): DoctorCh
     name,
     status,
     detail: `ABI version ${landlock} cannot let files be moved between directories; ` +
-      `version ${OLDEST_LANDLOCK} is needed`,
+      `version ${SINCE.moving} is needed`,
     fix,
   };
 }

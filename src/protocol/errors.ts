@@ -13,7 +13,7 @@ export const ErrorCode = {
   MethodNotFound: -32601,
   /** A member is missing or has the wrong form. */
   InvalidParams: -32602,
-  /** The executor could not do it: a spawn, an I/O operation or an HTTP request failed. */
+  /** The executor could not or may not do it: a spawn, an I/O operation or a request failed. */
   Internal: -32603,
   /** The file, directory or file handle does not exist. */
   NotFound: -32004,

@@ -1,67 +1,67 @@
 import type { Child, ChildSandbox, WriteOutcome } from "../process/child.ts";
 import type { TerminalSize } from "../protocol/process.ts";
 
-/** What has to be done otherwise than by the wrapper alone. */
+/** What has to be done otherwise than by what was started alone. */
 export type Detour = Pick<Child, "interrupt" | "requestEnd" | "hangUp" | "abandon">;
 
 /**
- * A sandboxed command that a wrapper starts: its streams, exit and death are the wrapper's, which passes them
- * on; signals, which it may not, can go another way.
+ * A sandboxed command: what was started for it is itself, or a wrapper (bwrap(1), sandbox-exec(1)) whose
+ * streams, exit and death are the command's, but which may not pass on signals; these can go another way.
  */
 export class SandboxedChild implements Child {
   readonly pid: number;
   readonly sandbox: ChildSandbox;
   readonly sessions: readonly number[];
-  readonly #wrapper: Child;
+  readonly #started: Child;
   readonly #detour: Detour;
   #held = false;
   #paused = false;
 
   /** @param sessions those that are the sandbox's own */
   constructor(
-    wrapper: Child,
+    started: Child,
     sandbox: ChildSandbox,
-    detour: Detour = wrapper,
+    detour: Detour = started,
     sessions: readonly number[] = [],
   ) {
-    this.pid = wrapper.pid;
+    this.pid = started.pid;
     this.sandbox = sandbox;
     this.sessions = sessions;
-    this.#wrapper = wrapper;
+    this.#started = started;
     this.#detour = detour;
   }
 
   outputNames(): readonly string[] {
-    return this.#wrapper.outputNames?.() ?? [];
+    return this.#started.outputNames?.() ?? [];
   }
 
   /** Keeps output and exit back until {@linkcode letGo}, whoever resumes. */
   hold(): void {
     this.#held = true;
-    this.#wrapper.pause();
+    this.#started.pause();
   }
 
   letGo(): void {
     this.#held = false;
-    if (!this.#paused) this.#wrapper.resume();
+    if (!this.#paused) this.#started.resume();
   }
 
   write(bytes: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
-    return this.#wrapper.write(bytes);
+    return this.#started.write(bytes);
   }
 
   closeInput(): void {
-    this.#wrapper.closeInput();
+    this.#started.closeInput();
   }
 
   pause(): void {
     this.#paused = true;
-    this.#wrapper.pause();
+    this.#started.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    if (!this.#held) this.#wrapper.resume();
+    if (!this.#held) this.#started.resume();
   }
 
   interrupt(): void {
@@ -77,11 +77,11 @@ export class SandboxedChild implements Child {
   }
 
   kill(): void {
-    this.#wrapper.kill();
+    this.#started.kill();
   }
 
   resize(size: TerminalSize): void {
-    this.#wrapper.resize(size);
+    this.#started.resize(size);
   }
 
   abandon(): void {

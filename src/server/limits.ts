@@ -23,7 +23,7 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** The memory that an executor spends on its clients, in bytes. */
 export interface MemoryLimits {
-  /** For messages, retained output and unsent notifications together. */
+  /** For messages, retained output, unsent notifications and unread input: each has its share. */
   readonly budgetBytes: number;
   /** The largest message that is read. */
   readonly messageBytes: number;

@@ -7,7 +7,7 @@ import { OWN_DEVICES, SHARED_MEMORY } from "../kernel_files.ts";
 import type { BubblewrapAbility } from "../linux/bubblewrap_trial.ts";
 import { finalStage, readableTools } from "../linux/final_stage.ts";
 import type { LinuxAbilities, LinuxHost } from "../linux/host.ts";
-import { refuseWritableProgram } from "../linux/writable_program.ts";
+import { refuseWritableProgram } from "./writable_program.ts";
 import {
   type CommandToSandbox,
   type Mechanism,

@@ -23,8 +23,8 @@ import type { ThreadRestrictions } from "../restricted_threads/messages.ts";
 import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SeccompFilters } from "../seccomp/filter.ts";
-import { EXECUTION, FileRight, governed, pathRule } from "./rights.ts";
-import { type LandlockFiles, landlockFiles, OLDEST_LANDLOCK, spellOut } from "./rules.ts";
+import { EXECUTION, FileRight, governed, pathRule, SINCE } from "./rights.ts";
+import { type LandlockFiles, landlockFiles, spellOut } from "./rules.ts";
 
 const UNLIMITED = "commands that Landlock sandboxes cannot be limited in memory and processes " +
   "(commandLimits), nothing was started; bubblewrap can (sandboxMechanism)";
@@ -65,7 +65,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     const { landlock, supervision, kernelTrees, seccomp } = abilities;
     if (!seccomp) return unusable("this kernel cannot filter system calls (seccomp)");
     if (landlock === 0) return unusable("this kernel has no Landlock");
-    if (landlock < OLDEST_LANDLOCK) {
+    if (landlock < SINCE.moving) {
       return unusable(
         "this kernel's Landlock does not let files be moved between directories (Linux 5.19 does)",
         "Linux 5.19 or newer",

@@ -37,8 +37,17 @@ const TCP = 0b11;
 const ABSTRACT_UNIX_SOCKETS = 0b01;
 const SIGNALS = 0b10;
 
-/** The versions of the interface that first knew something. */
-const SINCE = { truncate: 3, network: 4, deviceControl: 5, scopes: 6 };
+/**
+ * The versions of the interface that first knew something (landlock(7)).
+ *
+ * - `moving`: names can be moved between directories (Linux 5.19). Before, no program could. The kernels
+ *   with it have what the supervisor needs.
+ * - `truncate`: truncation is governed (Linux 6.2).
+ * - `network`: TCP ports are (Linux 6.7).
+ * - `deviceControl`: ioctl(2) on devices is (Linux 6.10).
+ * - `scopes`: signals and abstract unix sockets stay inside (Linux 6.12).
+ */
+export const SINCE = { moving: 2, truncate: 3, network: 4, deviceControl: 5, scopes: 6 } as const;
 
 /**
  * What Landlock is to govern: all rights to files, signals to processes outside and, without

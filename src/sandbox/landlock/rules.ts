@@ -6,6 +6,7 @@ import { childOf, compareDepth, isWithin } from "../../os/native_path.ts";
 import type { SupervisedGroups } from "../supervisor/calls.ts";
 import type { PolicyGrant, SupervisorPolicy } from "../supervisor/policy.ts";
 import { executableRules } from "./executable.ts";
+import { SINCE } from "./rights.ts";
 
 /** A right that Landlock adds for a path and all below it. */
 export interface LandlockRule {
@@ -40,18 +41,6 @@ export interface LandlockFiles {
 export type LandlockFilesResult =
   | LandlockFiles
   | { readonly kind: "refused"; readonly reason: string };
-
-/**
- * The first version of the interface (Linux 5.19) by which names can be moved between directories:
- * before, no program could. Its kernels have what the supervisor needs.
- */
-export const OLDEST_LANDLOCK = 2;
-/** The first version that governs truncation (Linux 6.2). */
-const TRUNCATES = 3;
-/** The first version that governs ioctl(2) on devices (Linux 6.10). */
-const CONTROLS_DEVICES = 5;
-/** The first version that keeps signals in (Linux 6.12). */
-const SCOPES_SIGNALS = 6;
 
 /**
  * Devices without which few programs run, and each process's own terminal. Not the directory of all
@@ -104,7 +93,7 @@ export function landlockFiles(
   const fixed = kernelTrees.filter((path) =>
     !isWithin(path, OWN_DEVICES) && !isWithin(path, OWN_PROCESSES)
   );
-  const signals = version < SCOPES_SIGNALS;
+  const signals = version < SINCE.scopes;
   if (files.kind === "all") {
     return {
       kind: "rules",
@@ -121,7 +110,7 @@ export function landlockFiles(
     const tree = access === "write" ? fixed.find((tree) => isWithin(path, tree)) : undefined;
     if (tree !== undefined) return { kind: "refused", reason: notWritable(path, tree) };
   }
-  const device = version < CONTROLS_DEVICES ? grants.find(isReadableDevice) : undefined;
+  const device = version < SINCE.deviceControl ? grants.find(isReadableDevice) : undefined;
   if (device !== undefined) {
     return {
       kind: "refused",
@@ -136,7 +125,7 @@ export function landlockFiles(
     rules: rulesFor(grants, fixed),
     executable: executableRules(grants),
     supervised: {
-      names: writable && restricted.length > 0 || version < TRUNCATES,
+      names: writable && restricted.length > 0 || version < SINCE.truncate,
       metadata: writable,
       reads: restricted.some(({ access }) => access === "deny"),
       connections: false,

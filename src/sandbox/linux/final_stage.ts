@@ -1,7 +1,7 @@
 import type { CommandToSandbox } from "../mechanism.ts";
 import { accessTo, type BoundPolicy } from "../policy/bound_policy.ts";
 
-/** Common programs, by their absolute paths, that can do what bubblewrap cannot. */
+/** Common programs, by their absolute paths, that can do what whoever starts a command cannot. */
 export interface HelperTools {
   readonly env?: string;
   readonly perl?: string;
@@ -15,21 +15,21 @@ export function readableTools(tools: HelperTools, { files }: BoundPolicy): Helpe
   return Object.fromEntries(readable);
 }
 
-/** What bubblewrap is to run, or what stands in the way. */
+/** What is started in the place of the command, or what stands in the way. */
 export type FinalStage = ReadyStage | { readonly kind: "refused"; readonly reason: string };
 
-/** What bubblewrap is to run. */
+/** What is started in the place of the command. */
 export interface ReadyStage {
   readonly kind: "ready";
   readonly argv: readonly string[];
-  /** A name for the program that bubblewrap itself runs (its option `--argv0`). */
+  /** A name for the first program, to be given by whoever starts it (as by `bwrap --argv0`). */
   readonly arg0: string | undefined;
   /** Variables for the programs before the command, which do not pass them on. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What bubblewrap does to a command on its own, or whatever else starts it. */
-export interface BubblewrapHabits {
+/** What whoever starts a command does to it unasked: bubblewrap, or a restricted thread. */
+export interface StarterHabits {
   /** What PWD is then, without links in it; undefined if there is none. */
   readonly pwd: string | undefined;
   /** Whether it can give the program another name. */
@@ -48,7 +48,7 @@ const SHELL = /(^|\/)(ba|da|z)?sh$/;
  */
 export function finalStage(
   command: CommandToSandbox,
-  habits: BubblewrapHabits,
+  habits: StarterHabits,
   tools: HelperTools,
 ): FinalStage {
   const { argv, env } = command;

@@ -197,7 +197,7 @@ export class GroupPool implements Disposable {
       if (idle === undefined) {
         throw internalError(
           `commands in ${this.#inForce.size} different sandboxes are running, which is the most ` +
-            "that Landlock's threads are kept for; nothing was started",
+            "that threads are kept for; nothing was started",
         );
       }
       this.#retire(idle);

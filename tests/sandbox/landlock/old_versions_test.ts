@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
 import type { HostMechanisms } from "../../../src/sandbox/host.ts";
 import { Landlock } from "../../../src/sandbox/landlock/mechanism.ts";
-import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
+import { SINCE } from "../../../src/sandbox/landlock/rights.ts";
 import { LinuxHost } from "../../../src/sandbox/linux/host.ts";
 import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
 import { Sandbox } from "../../../src/sandbox/sandbox.ts";
@@ -27,7 +27,7 @@ interface Scene {
 function testVersion(version: number, name: string, body: (scene: Scene) => Promise<void>): void {
   Deno.test({
     name: `Landlock's version ${version}: ${name}`,
-    ignore: Deno.build.os !== "linux" || landlockVersion() < OLDEST_LANDLOCK,
+    ignore: Deno.build.os !== "linux" || landlockVersion() < SINCE.moving,
     // Threads and their descriptors outlast a test by a little.
     sanitizeOps: false,
     sanitizeResources: false,
@@ -94,7 +94,7 @@ async function run(
   return written;
 }
 
-testVersion(OLDEST_LANDLOCK, "signals stay in", async ({ bystander, run }) => {
+testVersion(SINCE.moving, "signals stay in", async ({ bystander, run }) => {
   const attacks = [
     `os.kill(${bystander}, 0)`,
     `os.kill(${bystander}, ${SIGTERM})`,
@@ -143,7 +143,7 @@ ${[...attacks, ...own].map((action) => `say(lambda: ${action})`).join("\n")}
   assertEquals(lines.slice(attacks.length), Array(own.length).fill("ok"));
 });
 
-testVersion(OLDEST_LANDLOCK, "truncation and names stay in", async ({ outside, run }) => {
+testVersion(SINCE.moving, "truncation and names stay in", async ({ outside, run }) => {
   const attacks = [
     `os.truncate("${outside}/secret", 0)`,
     `os.open("${outside}/secret", os.O_RDONLY | os.O_TRUNC)`,

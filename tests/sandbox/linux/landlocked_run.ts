@@ -1,7 +1,7 @@
 import { shippedSeccompProfile } from "../../../src/sandbox/seccomp/profile.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
-import { OLDEST_LANDLOCK } from "../../../src/sandbox/landlock/rules.ts";
+import { SINCE } from "../../../src/sandbox/landlock/rights.ts";
 import { command, outcomeOf } from "../../e2e/support/commands.ts";
 import { isRecord, type Message } from "../../e2e/support/inbox.ts";
 import type { RawClient } from "../../e2e/support/raw_client.ts";
@@ -11,7 +11,7 @@ import { contextMessage, type ContextOptions } from "../context.ts";
 import { canRunBubblewrap, type TestUser, users } from "./sandboxed_run.ts";
 
 /** Whether this machine has a Landlock that commands are sandboxed by. */
-export const canRunLandlock = Deno.build.os === "linux" && landlockVersion() >= OLDEST_LANDLOCK;
+export const canRunLandlock = Deno.build.os === "linux" && landlockVersion() >= SINCE.moving;
 
 /** Where a command runs: as which user, and whether the host lets it have user namespaces. */
 export interface Place {
