@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "node:path/posix";
 
@@ -55,7 +56,11 @@ Deno.test("one module opens the C library, when a function of it is first used",
 });
 
 /** Names in C of numbers and flags of the kernel. */
-const KERNEL_CONSTANT = /\bconst ((?:SYS|O|AT|PR|AF|SOCK|CLONE)_[A-Z0-9_]+|RESOLVE_NO_[A-Z]+)\b/g;
+const KERNEL_CONSTANT = new RegExp(
+  "\\bconst ((?:SYS|O|AT|PR|AF|SOCK|SOL|SO|TCP|IPPROTO|SHUT|CLONE|CAP|S)_[A-Z0-9_]+|RESOLVE_NO_[A-Z]+|" +
+    `${Object.keys(constants.errno).join("|")})\\b`,
+  "g",
+);
 
 Deno.test("numbers and flags of the kernel stand below src/os alone, each once", () => {
   const found = modules("src").flatMap((module) =>

@@ -1,3 +1,4 @@
+import { ENOENT } from "../os/constants.ts";
 import {
   ConnectionError,
   type ExecProcess,
@@ -29,8 +30,6 @@ const NOT_FOUND = 127;
 const NOT_STARTED = 126;
 /** The exit code when this program fails and not the command, as of timeout(1) and env(1). */
 const FAILED_HERE = 125;
-/** Its number is the same on every Unix system. */
-const ENOENT = 2;
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {

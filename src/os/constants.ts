@@ -1,6 +1,6 @@
 /**
- * Numbers and flags of the kernel that more than one module of this folder needs, under their names
- * in C. Those that a single module needs stand in it.
+ * Numbers and flags of the kernel that more than one module of this folder needs, or one outside of it,
+ * under their names in C. Those that a single module of this folder needs stand in it.
  *
  * @module
  */
@@ -56,15 +56,32 @@ export const SOCK_STREAM = 1;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = O_CLOEXEC;
 export const SOCK_NONBLOCK = O_NONBLOCK;
-export const SOL_SOCKET = 1;
+export const SOL_SOCKET = Deno.build.os === "darwin" ? 0xffff : 1;
+export const SO_KEEPALIVE = Deno.build.os === "darwin" ? 8 : 9;
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
 // Operations of fcntl(2).
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+
+// Error numbers that are the same on every Unix system (errno(3)).
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EACCES = 13;
+export const EBUSY = 16;
+export const ENOTDIR = 20;
+export const EROFS = 30;
+
+// Types and bits of a mode (inode(7)).
+export const S_IFMT = 0o170000;
+export const S_ISUID = 0o4000;
+
+/** By this capability a process may enter the namespaces of others (capabilities(7)). */
+export const CAP_SYS_ADMIN = 21n;
 
 /** The form of capget(2) and capset(2) that has 64 capabilities. */
 export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;

@@ -1,6 +1,6 @@
 import { F_GETFL, O_NONBLOCK } from "./constants.ts";
 import { type Descriptor, writeDescriptor } from "./descriptor.ts";
-import { describeErrno, lastErrno } from "./errno.ts";
+import { describeErrno, EAGAIN, lastErrno } from "./errno.ts";
 import { linuxTable } from "./libc.ts";
 
 const libc = linuxTable({
@@ -9,7 +9,6 @@ const libc = linuxTable({
   poll_now: { name: "poll", parameters: ["buffer", "u64", "i32"], result: "i32" },
 });
 
-const EAGAIN = 11;
 const EPIPE = 32;
 /** What a descriptor is to be ready for, as poll(2) has it. */
 const EVENTS = { read: 0x001, write: 0x004 } as const;

@@ -9,6 +9,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
+  TCP_NODELAY,
 } from "./constants.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, EINPROGRESS, lastErrno } from "./errno.ts";
@@ -40,7 +41,6 @@ export class SocketError extends Error {
 const LOOPBACK = [127, 0, 0, 1];
 
 const IP_FREEBIND = 15;
-const TCP_NODELAY = 1;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;

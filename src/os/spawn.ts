@@ -1,4 +1,4 @@
-import { O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
+import { EACCES, ENOENT, ENOTDIR, O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./c_strings.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { withInheritedDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
@@ -80,10 +80,7 @@ export class SpawnError extends Error {
   }
 }
 
-const ENOENT = 2;
 const EBADF = 9;
-const EACCES = 13;
-const ENOTDIR = 20;
 
 const OPEN_FLAGS = { read: O_RDONLY, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;

@@ -1,3 +1,4 @@
+import { EACCES, ENOENT, ENOTDIR } from "../os/constants.ts";
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "@std/path/posix";
 import { executableCandidates } from "../process/executable.ts";
@@ -8,10 +9,6 @@ import { accessTo, type BoundFiles } from "./policy/bound_policy.ts";
 import { resolvePath } from "./policy/resolve_path.ts";
 import { isWithin } from "../os/native_path.ts";
 import type { CommandToSandbox } from "./mechanism.ts";
-
-const ENOENT = 2;
-const EACCES = 13;
-const ENOTDIR = 20;
 
 /**
  * Refuses a command that could not be started in its sandbox, in the words of the system or of the

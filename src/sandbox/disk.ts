@@ -1,3 +1,4 @@
+import { S_IFMT } from "../os/constants.ts";
 import {
   closeSync,
   constants as fileFlags,
@@ -58,7 +59,6 @@ export interface Disk {
 
 const START_BYTES = 8192;
 /** The types of files as `st_mode` has them (inode(7)). */
-const S_IFMT = 0o170000;
 const KINDS: ReadonlyMap<number, PathKind> = new Map([
   [0o040000, "directory"],
   [0o100000, "file"],

@@ -1,6 +1,6 @@
+import { SHUT_RDWR } from "../os/constants.ts";
 import { peerPort, withSockets } from "../os/own_sockets.ts";
 
-const SHUT_RDWR = 2;
 /** In so many turns of this program's a connection could have become a WebSocket, however slow they are. */
 const TURNS = 10;
 

@@ -1,11 +1,7 @@
+import { IPPROTO_TCP, SHUT_RDWR, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY } from "../os/constants.ts";
 import { log } from "../log/log.ts";
 import { type SocketFunctions, withSockets } from "../os/own_sockets.ts";
 
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1;
-const SHUT_RDWR = 2;
-const SOL_SOCKET = Deno.build.os === "darwin" ? 0xffff : 1;
-const SO_KEEPALIVE = Deno.build.os === "darwin" ? 8 : 9;
 /**
  * Seconds of silence after which the kernel sends a keepalive probe, seconds between probes, and probes
  * without an answer after which the connection has ended (tcp(7)): 18 s in all. A client tries for 25 s

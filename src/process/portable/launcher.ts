@@ -1,3 +1,4 @@
+import { EACCES, ENOENT, ENOTDIR } from "../../os/constants.ts";
 import { type ChildCommand, StartError } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { isAbsolute, join } from "@std/path/posix";
@@ -72,9 +73,6 @@ function throughPerl(
 
 const NOT_FOUND = "No such file or directory (os error 2)";
 const DENIED = "Permission denied (os error 13)";
-const ENOENT = 2;
-const EACCES = 13;
-const ENOTDIR = 20;
 const ANY_EXECUTE_BIT = 0o111;
 
 /**

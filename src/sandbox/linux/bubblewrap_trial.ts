@@ -1,3 +1,4 @@
+import { S_ISUID } from "../../os/constants.ts";
 import { statSync } from "node:fs";
 import { log } from "../../log/log.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
@@ -36,7 +37,6 @@ export const NUMBERING: { readonly options: readonly string[]; readonly descript
   descriptor: LAST_NUMBER,
 };
 
-const S_ISUID = 0o4000;
 /** Its mounts are made by another of its processes: when they are complete cannot be told. */
 const SET_USER_ID = {
   kind: "unusable",

@@ -1,3 +1,4 @@
+import { CAP_SYS_ADMIN } from "../../os/constants.ts";
 import { readFileSync } from "node:fs";
 import { addressOf } from "../../os/address.ts";
 import { readMemory } from "../../os/notifications.ts";
@@ -41,8 +42,6 @@ export interface LinuxAbilities {
   /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `KernelTrees`. */
   readonly kernelTrees: readonly string[];
 }
-
-const CAP_SYS_ADMIN = 21n;
 
 /**
  * Finds out what this machine offers. What cannot change is remembered; a refusal may have been for

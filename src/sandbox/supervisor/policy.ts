@@ -1,3 +1,4 @@
+import { EACCES, EBUSY, EPERM, EROFS } from "../../os/constants.ts";
 import { type Access, accessTo, type BoundFiles } from "../policy/bound_policy.ts";
 import { isWithin } from "../../os/native_path.ts";
 import type { OwnNamespaces } from "./caller.ts";
@@ -19,11 +20,6 @@ export interface SupervisorPolicy {
   /** What commands do not share with this program. @default nothing */
   readonly own?: OwnNamespaces;
 }
-
-const EPERM = 1;
-const EACCES = 13;
-const EBUSY = 16;
-const EROFS = 30;
 
 /**
  * Decides about paths on the way to which no link is left. Each method returns 0, or the error
