@@ -1,4 +1,4 @@
-import { proxyFor } from "../../src/cli/exec_network.ts";
+import { proxyRequest } from "../../src/cli/exec_network.ts";
 import { startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
 import { quantile } from "./statistics.ts";
@@ -75,7 +75,7 @@ export async function measureNetwork(binary: string): Promise<[string, string][]
 async function measureAgainst(binary: string, port: number): Promise<[string, string][]> {
   await using executor = await startExecutor(binary);
   const client = await BenchmarkClient.connect(executor.url);
-  const networkProxy = await proxyFor({ allow: ["127.0.0.1"], deny: [] }, false);
+  const networkProxy = await proxyRequest({ allow: ["127.0.0.1"], deny: [] }, false);
   const proxied = (argv: string[]) => outputOf(client, argv, networkProxy);
   const url = `http://127.0.0.1:${port}/${DOWNLOAD_BYTES}`;
   const curl = ["/usr/bin/curl", "-sS", "-o", "/dev/null", "-w", "%{speed_download}"];
@@ -107,7 +107,7 @@ async function measureAgainst(binary: string, port: number): Promise<[string, st
 async function outputOf(
   client: BenchmarkClient,
   argv: string[],
-  networkProxy: Awaited<ReturnType<typeof proxyFor>> | undefined,
+  networkProxy: Awaited<ReturnType<typeof proxyRequest>> | undefined,
 ): Promise<number> {
   let text = "";
   const { exitCode } = await client.run(argv, {

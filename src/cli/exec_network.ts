@@ -23,7 +23,7 @@ export function networkRules(
  * @param ownLoopback whether the command may listen on a loopback of its own
  * @throws {UsageError} naming the pattern that cannot be understood
  */
-export async function proxyFor(
+export async function proxyRequest(
   { allow, deny }: NetworkRules,
   ownLoopback: boolean,
 ): Promise<z.input<typeof networkProxy>> {

@@ -1,8 +1,8 @@
 /** Signals that ask a program to end, with their numbers on Linux (signal(7)). */
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 
-/** A signal that asks a program to end. */
-export type EndingSignal = keyof typeof NUMBERS;
+/** A signal that a program may inherit as ignored. */
+export type InheritedSignal = keyof typeof NUMBERS;
 
 /**
  * The signals that this program inherited as ignored: SIGHUP from nohup(1), SIGINT and SIGQUIT from a
@@ -11,10 +11,10 @@ export type EndingSignal = keyof typeof NUMBERS;
  * Call it before listening for any signal: the first listener makes the runtime handle others too. Other
  * systems than Linux do not tell (proc_pid_status(5)); there the set is empty.
  */
-export function ignoredSignals(): ReadonlySet<EndingSignal> {
+export function ignoredSignals(): ReadonlySet<InheritedSignal> {
   if (Deno.build.os !== "linux") return new Set();
   const mask = ignoredMask();
-  const ignored = new Set<EndingSignal>();
+  const ignored = new Set<InheritedSignal>();
   for (const name of ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const) {
     if ((mask & (1n << BigInt(NUMBERS[name] - 1))) !== 0n) ignored.add(name);
   }

@@ -144,7 +144,7 @@ async function getMetadata(
 /** Bytes of the largest file that is read whole: as base64 it must fit one string of the runtime. */
 export const MAX_READ_FILE_BYTES = 256 * 1024 * 1024;
 /** Files of up to so many bytes are read however little memory there is. */
-const SMALL_FILE_BYTES = 8 * 1024 * 1024;
+const ALWAYS_READ_BYTES = 8 * 1024 * 1024;
 /** The share of the memory that a file may have: it is there up to five times until it is sent. */
 const MEMORY_SHARE = 1 / 32;
 
@@ -183,8 +183,8 @@ async function readFile(
 }
 
 function refuseLarge(size: number): void {
-  if (size <= SMALL_FILE_BYTES) return;
-  const share = Math.max(SMALL_FILE_BYTES, Math.floor(memoryLimit() * MEMORY_SHARE));
+  if (size <= ALWAYS_READ_BYTES) return;
+  const share = Math.max(ALWAYS_READ_BYTES, Math.floor(memoryLimit() * MEMORY_SHARE));
   const limit = Math.min(MAX_READ_FILE_BYTES, share);
   if (size <= limit) return;
   throw invalidRequest(`file is too large to read: limit is ${limit} bytes`);

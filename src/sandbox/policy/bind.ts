@@ -19,7 +19,7 @@ import {
   bindEntries,
   type BindingFacts,
   type BoundPath,
-  type PolicyPaths,
+  type NativePaths,
   policyPaths,
   speaksOfRoots,
 } from "./entries.ts";
@@ -109,7 +109,7 @@ function bindNetwork(
 
 function bindFiles(
   sandbox: SandboxContext | undefined,
-  paths: PolicyPaths,
+  paths: NativePaths,
   roots: readonly string[],
   disk: Disk,
   indexes: GitIndexCache,

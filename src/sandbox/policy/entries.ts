@@ -20,7 +20,7 @@ export interface BindingFacts {
 }
 
 /** The policy's own native paths, as they were given. */
-export interface PolicyPaths extends BindingFacts {
+export interface NativePaths extends BindingFacts {
   readonly cwd: string | undefined;
   /** Undefined if the policy names neither roots nor a working directory. */
   readonly workspaceRoots: readonly string[] | undefined;
@@ -49,7 +49,7 @@ const WORKSPACE_ROOTS_PATTERN = "codex-project-roots://";
 export function policyPaths(
   sandbox: SandboxContext | undefined,
   facts: BindingFacts,
-): PolicyPaths {
+): NativePaths {
   const native = (what: string, uri: PathUri) => nativePath(what, uri, facts.convention);
   const cwd = sandbox?.cwd && native("the sandbox's cwd", sandbox.cwd);
   const roots = sandbox?.workspaceRoots?.map((root) => native("a workspace root", root));
@@ -62,7 +62,7 @@ export function policyPaths(
  * @throws {RpcError} -32602 for a foreign path, a subpath that leads out of its root, and a symbol
  * that stands for nothing here
  */
-export function bindEntries(sandbox: SandboxContext | undefined, paths: PolicyPaths): BoundEntry {
+export function bindEntries(sandbox: SandboxContext | undefined, paths: NativePaths): BoundEntry {
   const permissions = sandbox?.permissions;
   if (permissions?.type !== "managed" || permissions.file_system.type === "unrestricted") {
     return NOTHING;
@@ -74,7 +74,7 @@ export function bindEntries(sandbox: SandboxContext | undefined, paths: PolicyPa
   };
 }
 
-function bindEntry({ path, access }: FileSystemEntry, facts: PolicyPaths): BoundEntry {
+function bindEntry({ path, access }: FileSystemEntry, facts: NativePaths): BoundEntry {
   switch (path.type) {
     case "path":
       return about([nativePath("a sandbox entry", path.path, facts.convention)], access);
@@ -109,7 +109,7 @@ export function speaksOfRoots(sandbox: SandboxContext | undefined): boolean {
 
 type SpecialPath = Extract<FileSystemEntry["path"], { type: "special" }>["value"];
 
-function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: PolicyPaths) {
+function bindSpecial({ kind, subpath }: SpecialPath, access: Access, facts: NativePaths) {
   if (subpath !== undefined && kind !== "project_roots") {
     throw invalidParams(`the special path '${kind}' takes no subpath`);
   }
@@ -146,7 +146,7 @@ function minimal(access: Access): BoundEntry {
   };
 }
 
-function rootsOf({ workspaceRoots }: PolicyPaths): readonly string[] {
+function rootsOf({ workspaceRoots }: NativePaths): readonly string[] {
   if (workspaceRoots !== undefined) return workspaceRoots;
   throw invalidParams("the sandbox speaks of workspace roots, but names neither roots nor a cwd");
 }
@@ -169,7 +169,7 @@ function absoluteOnly(path: string | undefined): string[] {
   return path !== undefined && isAbsolute(path) ? [path] : [];
 }
 
-function absolutePatterns(pattern: string, facts: PolicyPaths): string[] {
+function absolutePatterns(pattern: string, facts: NativePaths): string[] {
   if (pattern.includes("\0")) throw invalidParams("a glob pattern contains a NUL");
   if (pattern.startsWith(WORKSPACE_ROOTS_PATTERN)) {
     const rest = pattern.slice(WORKSPACE_ROOTS_PATTERN.length);
