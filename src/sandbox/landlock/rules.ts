@@ -1,6 +1,6 @@
 import { internalError } from "../../protocol/errors.ts";
 import type { Disk } from "../disk.ts";
-import type { BoundFiles, Grant } from "../policy/bound_policy.ts";
+import { allowsMore, type BoundFiles, type Grant } from "../policy/bound_policy.ts";
 import { notWritable, OWN_DEVICES, OWN_PROCESSES, SHARED_MEMORY } from "../kernel_files.ts";
 import { childOf, compareDepth, isWithin } from "../../os/native_path.ts";
 import type { SupervisedGroups } from "../supervisor/calls.ts";
@@ -68,8 +68,6 @@ const NOTHING_SUPERVISED: SupervisedGroups = {
   connections: false,
   signals: false,
 };
-
-const rights = { deny: 0, read: 1, write: 2 };
 
 /**
  * Puts grants in Landlock's terms (landlock(7)), and what these cannot say in a supervisor's.
@@ -148,7 +146,7 @@ function isRestricted({ path, access, withheld }: Grant, before: readonly Grant[
   if (withheld === "socket") return false;
   const above = before.findLast((grant) => isWithin(path, grant.path));
   if (above === undefined || (withheld === "secret" && above.access === "read")) return false;
-  return rights[access] < rights[above.access];
+  return allowsMore(above.access, access);
 }
 
 function rulesFor(grants: readonly Grant[], fixed: readonly string[]): LandlockRule[] {

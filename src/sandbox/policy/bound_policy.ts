@@ -116,6 +116,13 @@ export function untrustedTrees({ files, workspaceRoots }: BoundPolicy): string[]
 /** Among grants for the same path deny wins over write, and write over read. */
 const precedence: Record<Access, number> = { read: 0, write: 1, deny: 2 };
 
+const breadth: Record<Access, number> = { deny: 0, read: 1, write: 2 };
+
+/** Whether an access allows more than another. */
+export function allowsMore(access: Access, than: Access): boolean {
+  return breadth[access] > breadth[than];
+}
+
 /** Whether the first access wins over the second where both are granted for the same path. */
 export function takesPrecedence(access: Access, over: Access): boolean {
   return precedence[access] > precedence[over];

@@ -1,5 +1,5 @@
 import { internalError, type RpcError } from "../../protocol/errors.ts";
-import { type Access, accessTo, type BoundFiles } from "./bound_policy.ts";
+import { accessTo, allowsMore, type BoundFiles } from "./bound_policy.ts";
 import { isWithin } from "../../os/native_path.ts";
 import type { BoundPath } from "./entries.ts";
 import type { ResolvedPath } from "./resolve_path.ts";
@@ -8,9 +8,6 @@ import type { ResolvedPath } from "./resolve_path.ts";
 export interface ResolvedEntry extends BoundPath {
   readonly leadsTo: ResolvedPath;
 }
-
-/** More is allowed by the higher number. */
-const rights: Record<Access, number> = { deny: 0, read: 1, write: 2 };
 
 /**
  * Refuses entries to which a sandboxed command may have given another meaning.
@@ -42,7 +39,7 @@ export function withoutPlantedLinks(
   return entries.filter((entry) => {
     const link = plantedLink(entry);
     const { path } = entry.leadsTo;
-    if (link === undefined || rights[entry.access] <= rights[accessTo(otherwise, path)]) {
+    if (link === undefined || !allowsMore(entry.access, accessTo(otherwise, path))) {
       return true;
     }
     if (entry.onlyIfUnclaimed) return false;
