@@ -1,5 +1,9 @@
 /** The type of a TLS record that holds a part of the handshake (RFC 8446, section 5.1). */
 const HANDSHAKE = 22;
+/** The types of all records, from change_cipher_spec to heartbeat (RFC 6520). */
+const RECORD_TYPES = { first: 20, last: 24 };
+/** The major version that every record has. */
+const MAJOR_VERSION = 3;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const HOST_NAME = 0;
@@ -23,11 +27,18 @@ export type FirstBytes =
 /** Looks for the server's name in the first message of TLS (RFC 6066, section 3). */
 export function readClientHello(bytes: Uint8Array): FirstBytes {
   if (bytes.length === 0) return { kind: "incomplete" };
-  if (bytes[0] !== HANDSHAKE) return { kind: "notTls" };
+  if (bytes[0] !== HANDSHAKE) return withoutHandshake(bytes);
   const message = handshakeMessage(bytes);
   if (!(message instanceof Uint8Array)) return message;
   const serverName = serverNameIn(new Cursor(message));
   return serverName === MALFORMED ? { kind: "malformed" } : { kind: "clientHello", serverName };
+}
+
+/** Some servers pass over what comes before the handshake, an alert for example. */
+function withoutHandshake([type = 0, version]: Uint8Array): FirstBytes {
+  if (type < RECORD_TYPES.first || type > RECORD_TYPES.last) return { kind: "notTls" };
+  if (version === undefined) return { kind: "incomplete" };
+  return { kind: version === MAJOR_VERSION ? "malformed" : "notTls" };
 }
 
 const MALFORMED = Symbol("malformed");
@@ -38,7 +49,7 @@ function handshakeMessage(bytes: Uint8Array): Uint8Array | FirstBytes {
   for (let offset = 0;;) {
     const header = bytes.subarray(offset, offset + RECORD_HEADER);
     if (header.length > 0 && header[0] !== HANDSHAKE) return { kind: "malformed" };
-    if (header.length > 1 && header[1] !== 3) return { kind: "malformed" };
+    if (header.length > 1 && header[1] !== MAJOR_VERSION) return { kind: "malformed" };
     if (header.length < RECORD_HEADER) return { kind: "incomplete" };
     const length = (header[3] ?? 0) << 8 | (header[4] ?? 0);
     if (length === 0 || length > MAX_RECORD) return { kind: "malformed" };

@@ -40,7 +40,7 @@ function framingOf(fields: readonly Field[]): BodyLength | undefined {
   const lengths = valuesOf(fields, "content-length");
   if (encodings.length > 0) {
     if (lengths.length > 0) throw new MessageError("a message has two lengths");
-    if (encodings.length > 1 || membersOf(fields, "transfer-encoding").join() !== "chunked") {
+    if (encodings.length > 1 || !/^[\t ]*chunked[\t ]*$/i.test(encodings[0] ?? "")) {
       throw new MessageError("only chunked is understood as a transfer encoding");
     }
     return { kind: "chunked" };

@@ -89,7 +89,7 @@ export function valuesOf(fields: readonly Field[], name: string): string[] {
 /** The members of all lists of a header, in lower case. */
 export function membersOf(fields: readonly Field[], name: string): string[] {
   return valuesOf(fields, name).flatMap((value) => value.split(","))
-    .map((member) => member.trim().toLowerCase())
+    .map((member) => member.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase())
     .filter((member) => member !== "");
 }
 

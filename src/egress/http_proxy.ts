@@ -4,13 +4,7 @@ import { HostError } from "./host.ts";
 import { relayBody, responseBodyLength } from "./http_body.ts";
 import { bytesOf, encodeHead, endToEnd, MessageError, readHead, valuesOf } from "./http_head.ts";
 import { refuse, refuseMalformed } from "./http_refusal.ts";
-import {
-  encodeRequest,
-  keepsAlive,
-  parseRequest,
-  type ProxyRequest,
-  upgradeOf,
-} from "./http_request.ts";
+import { encodeRequest, keepsAlive, parseRequest, type ProxyRequest } from "./http_request.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 import { passOn, tunnel } from "./tunnel.ts";
 
@@ -117,7 +111,7 @@ async function relayResponse(
   request: ProxyRequest,
 ): Promise<boolean> {
   const { method, version } = request;
-  const upgrade = upgradeOf(request);
+  const { upgrade } = request.target;
   const { reader } = outside(server);
   for (;;) {
     const { start, fields, status, length } = await responseHead(reader, method);

@@ -29,14 +29,18 @@ const DEFAULT_PORT = 80;
 
 /** @throws {MessageError | HostError} when it is malformed, or could be understood differently */
 export function parseRequest({ start, fields }: MessageHead): ProxyRequest {
-  const [, method = "", uri = "", version = ""] = /^(\S+) (\S+) HTTP\/(1\.[01])$/.exec(start) ?? [];
+  const [, method = "", uri = "", version = ""] =
+    /^(\S+) ([!-~\x80-\xff]+) HTTP\/(1\.[01])$/.exec(start) ??
+      [];
   if (!isToken(method)) throw new MessageError("the first line is no request of HTTP/1");
   const hosts = valuesOf(fields, "host");
   if (hosts.length > 1 || (version === "1.1" && hosts.length === 0)) {
     throw new MessageError("a request has to have one Host");
   }
   const body = requestBodyLength(fields, version);
-  if (method !== "CONNECT") return { method, version, ...requestTarget(method, uri), fields, body };
+  if (method !== "CONNECT") {
+    return { method, version, ...requestTarget(method, uri, upgradeOf(fields)), fields, body };
+  }
   // A body has no meaning there (RFC 9110, section 9.3.6): others could take it for a request.
   if (body.kind !== "bytes" || body.count !== 0) throw new MessageError("CONNECT has no body");
   return { method, version, target: tunnelTarget(uri), path: "", fields, body };
@@ -50,13 +54,17 @@ function tunnelTarget(authority: string): Target {
 }
 
 /** The absolute form (RFC 9112, section 3.2.2). Another scheme would need what the proxy is not. */
-function requestTarget(method: string, uri: string): { target: Target; path: string } {
+function requestTarget(
+  method: string,
+  uri: string,
+  upgrade: string | undefined,
+): { target: Target; path: string } {
   const [, authority, path = ""] = /^(?:http|ws):\/\/([^/?#\\]*)([^#\\]*)$/i.exec(uri) ?? [];
   if (authority === undefined) {
     throw new MessageError("this is a proxy: a request has to name an http:// address");
   }
   const { host, port = DEFAULT_PORT } = parseAuthority(authority);
-  const target: Target = { protocol: "http", host: parseHost(host), port, method };
+  const target: Target = { protocol: "http", host: parseHost(host), port, method, upgrade };
   if (path === "" && method === "OPTIONS") return { target, path: "*" };
   return { target, path: path.startsWith("/") ? path : `/${path}` };
 }
@@ -74,8 +82,7 @@ function parseAuthority(text: string): { host: string; port: number | undefined 
 /** The server sees the host that was judged, whatever the command says in Host (RFC 9112, 3.2.2). */
 export function encodeRequest(request: ProxyRequest, route: Route): Uint8Array<ArrayBuffer> {
   const { method, path, version, fields, target } = request;
-  const upgrade = upgradeOf(request);
-  const { host, port } = target;
+  const { host, port, upgrade } = target;
   const authority = authorityOf(host, port);
   const shown = port === DEFAULT_PORT ? authority.slice(0, -`:${port}`.length) : authority;
   const authorization = route.kind === "upstream" ? route.proxy.authorization : undefined;
@@ -94,7 +101,7 @@ export function encodeRequest(request: ProxyRequest, route: Route): Uint8Array<A
 }
 
 /** The protocol that a request wants to go on with, such as websocket. */
-export function upgradeOf({ fields }: ProxyRequest): string | undefined {
+function upgradeOf(fields: readonly Field[]): string | undefined {
   if (!membersOf(fields, "connection").includes("upgrade")) return undefined;
   const [upgrade] = valuesOf(fields, "upgrade");
   return upgrade;

@@ -14,6 +14,8 @@ export interface Target {
   readonly port: number;
   /** The method of a request that is no tunnel. */
   readonly method?: string;
+  /** The protocol that such a request wants to go on with. */
+  readonly upgrade?: string | undefined;
 }
 
 /** Why something was denied, as the answer's header and records say it. */
@@ -82,6 +84,8 @@ export interface EgressPolicyOptions {
   readonly bounds: EgressBounds | undefined;
   /** Undefined if what no rule decides is denied. */
   readonly ask: Asker | undefined;
+  /** Ports of this machine that no rule reaches: the executor listens there. @default none */
+  readonly ownPorts?: readonly number[] | undefined;
   /** @default the system's */
   readonly resolve?: Resolver;
 }
@@ -156,10 +160,11 @@ export class EgressPolicy {
     };
   }
 
-  #refusedByMode({ protocol, method = "", host }: Target): Denial | undefined {
+  #refusedByMode({ protocol, method = "", upgrade, host }: Target): Denial | undefined {
     if (this.#options.mode === "full") return undefined;
-    if (protocol === "http" && SAFE_METHODS.has(method)) return undefined;
-    const what = protocol === "http" ? method : "a tunnel";
+    if (protocol === "http" && SAFE_METHODS.has(method) && upgrade === undefined) return undefined;
+    const request = upgrade === undefined ? method : `${method} with an upgrade`;
+    const what = protocol === "http" ? request : "a tunnel";
     const message =
       `${what} to ${host.name}: in limited mode only GET, HEAD and OPTIONS on plain ` +
       "HTTP are allowed";
@@ -167,8 +172,10 @@ export class EgressPolicy {
   }
 
   async #route(target: Target): Promise<Verdict> {
-    const { host } = target;
-    if (host.address !== undefined && !this.#mayReach(host, host.address)) return local(host);
+    const { host, port } = target;
+    if (host.address !== undefined && !this.#mayReach(host, host.address, port)) {
+      return local(host);
+    }
     try {
       const proxy = this.#upstreamProxy(target);
       if (proxy !== undefined) return { kind: "allowed", route: { kind: "upstream", proxy } };
@@ -177,24 +184,25 @@ export class EgressPolicy {
       return { kind: "unreachable", message: `${error.message} that this executor is to use` };
     }
     if (host.address !== undefined) return direct([host.address]);
-    return await this.#routeByName(host);
+    return await this.#routeByName(host, port);
   }
 
-  async #routeByName(host: Host): Promise<Verdict> {
+  async #routeByName(host: Host, port: number): Promise<Verdict> {
     let addresses: readonly IpAddress[];
     try {
       addresses = await this.#resolve(host.name);
     } catch {
       return { kind: "unreachable", message: `${host.name} has no address` };
     }
-    const reachable = addresses.filter((address) => this.#mayReach(host, address));
+    const reachable = addresses.filter((address) => this.#mayReach(host, address, port));
     return reachable.length === 0 ? local(host) : direct(reachable);
   }
 
   /** An address that is not public is reached if a rule names it itself, never by another name. */
-  #mayReach(host: Host, address: IpAddress): boolean {
+  #mayReach(host: Host, address: IpAddress, port: number): boolean {
     if (this.#isElsewhere(address)) return true;
-    const { rules, bounds } = this.#options;
+    const { rules, bounds, ownPorts = [] } = this.#options;
+    if (ownPorts.includes(port)) return false;
     const literal = host.address !== undefined || host.name === LOCALHOST &&
         address.range() === "loopback";
     return literal && rules.allowsLiterally(host) &&

@@ -1,6 +1,6 @@
 import { readClientHello } from "./client_hello.ts";
 import type { Outside } from "./dial.ts";
-import { type Host, HostError, parseHost } from "./host.ts";
+import type { Host } from "./host.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 
 /** Bytes that are copied at once where the system does not do it. */
@@ -57,14 +57,9 @@ async function findOtherServer(reader: StreamReader, host: Host): Promise<string
   }
 }
 
+/** Names in TLS are in their ASCII form already: a server compares them as they are. */
 function differs(serverName: string | undefined, host: Host): boolean {
-  if (serverName === undefined) return false;
-  try {
-    return parseHost(serverName).name !== host.name;
-  } catch (error) {
-    if (error instanceof HostError) return true;
-    throw error;
-  }
+  return serverName !== undefined && serverName.toLowerCase().replace(/\.$/, "") !== host.name;
 }
 
 /** Passes on what was read and what comes, and then that there is no more. */

@@ -5,6 +5,7 @@ import type { NetworkProxyParams, PolicyDecisionNotification } from "../protocol
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { EGRESS_PORT } from "../sandbox/policy/bound_policy.ts";
 import type { Egress } from "../sandbox/policy/policy.ts";
+import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Denial, Target } from "../egress/policy.ts";
 import type { Decisions } from "./network_questions.ts";
@@ -16,6 +17,8 @@ export interface EgressOwner {
   readonly session: Session;
   readonly bounds?: SandboxBounds | undefined;
   readonly telemetry: Telemetry;
+  /** What the executor has for itself. @default nothing */
+  readonly reserved?: ReservedResources | undefined;
   /** The executor's own variables, which name the proxies that it is to use itself. */
   readonly environment: Variables;
 }
@@ -34,7 +37,7 @@ export interface LaunchedEgress {
  */
 export async function launchEgress(
   { proxy, policyDecisionTimeoutMs }: NetworkProxyParams,
-  { processId, session, bounds, telemetry, environment }: EgressOwner,
+  { processId, session, bounds, telemetry, reserved, environment }: EgressOwner,
 ): Promise<LaunchedEgress> {
   refuseUnsupported(proxy);
   // Loaded with the first proxy.
@@ -54,6 +57,7 @@ export async function launchEgress(
       mode: proxy.mode,
       upstream: proxy.allowUpstreamProxy ? environment : undefined,
       bounds: bounds?.egress,
+      ownPorts: reserved?.ports,
       ask: policyDecisionTimeoutMs === undefined
         ? undefined
         : (target) => session.questions.ask(processId, target, policyDecisionTimeoutMs, decisions),

@@ -65,7 +65,7 @@ Deno.test("it takes all of the message to tell", () => {
 });
 
 Deno.test("what is no TLS is left alone", () => {
-  for (const text of ["GET / HTTP/1.1\r\n", "SSH-2.0-x\r\n", "\x00", "\x15\x03\x01"]) {
+  for (const text of ["GET / HTTP/1.1\r\n", "SSH-2.0-x\r\n", "\x00", "\x15\x02\x01", "\x19\x03"]) {
     assertEquals(readClientHello(new TextEncoder().encode(text)), { kind: "notTls" });
   }
 });
@@ -74,6 +74,10 @@ Deno.test("what begins like TLS and is none is malformed", () => {
   const twice = [...serverName("a.example"), ...serverName("b.example")];
   const two = [0, 0, ...sized(2, sized(2, [0, ...sized(2, [97]), 0, ...sized(2, [98])]))];
   const cases = [
+    // Records that some servers pass over: an alert, a change of the cipher, a heartbeat.
+    Uint8Array.of(21, 3, 1, 0, 2, 1, 90, ...clientHello({ name: "b.example" })),
+    Uint8Array.of(20, 3),
+    Uint8Array.of(24, 3),
     Uint8Array.of(22, 2),
     Uint8Array.of(22, 3, 1, 0, 0),
     Uint8Array.of(22, 3, 1, 255, 255),

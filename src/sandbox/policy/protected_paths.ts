@@ -34,7 +34,7 @@ export function protectedPaths(
     ...repositoryPaths(repository, root, disk),
     // Who may write a repository can make it run anything.
     ...mayWrite(repository) ? [] : [
-      ...bareRepositoryPaths(root, repository, disk),
+      ...bareRepositoryPaths(root, disk),
       ...submodulePaths(root, disk, indexes),
     ],
   ];

@@ -94,19 +94,14 @@ function namedAndLeft(path: string): string[] {
 }
 
 /**
- * What makes git take a directory itself for a repository, if there is no `.git` in it that does,
- * and what tells git what to run, if it is one.
- *
- * @param repository the path of the `.git`
+ * What makes git take a directory itself for a repository, and what tells git what to run, if it may be
+ * one. A `.git` in it is no reason to do without: git passes over one that lacks a part or is damaged,
+ * and whether it does is up to many details of it (`is_git_directory` in its setup.c).
  */
-export function bareRepositoryPaths(tree: string, repository: string, disk: Disk): string[] {
-  const found = repositoryAt(repository, tree, disk);
-  if (found !== undefined && isHead(childOf(found, "HEAD"), disk)) return [];
+export function bareRepositoryPaths(tree: string, disk: Disk): string[] {
   // Without this name nothing is a repository; the others are more common.
   const head = childOf(tree, "HEAD");
-  const isBare = [head, childOf(tree, "objects"), childOf(tree, "refs")]
-    .every((path) => isThere(path, disk));
-  const names = isBare ? [...TELLS_WHAT_TO_RUN, "index", "worktrees"] : [];
+  const names = isThere(head, disk) ? [...TELLS_WHAT_TO_RUN, "index", "worktrees"] : [];
   return [head, ...names.map((name) => childOf(tree, name))];
 }
 
@@ -239,14 +234,6 @@ function below(directory: string, path: string): string {
 function isLink(path: string, disk: Disk): boolean {
   const { path: directory } = resolvePath(dirname(path), disk);
   return disk.kindOf(childOf(directory, basename(path))) === "link";
-}
-
-/** Git takes no link for a `HEAD` but one to a name in `refs` (`validate_headref` in its path.c). */
-function isHead(path: string, disk: Disk): boolean {
-  if (!isThere(path, disk)) return false;
-  if (!isLink(path, disk)) return true;
-  const { path: directory } = resolvePath(dirname(path), disk);
-  return disk.readLink(childOf(directory, basename(path))).startsWith("refs/");
 }
 
 function isThere(path: string, disk: Disk): boolean {

@@ -4,8 +4,18 @@ import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { context, type WireEntry, workspaceWrite } from "../context.ts";
 import { fakeDisk, type FakeEntry } from "../fake_disk.ts";
 
-/** What stays read-only in a writable workspace besides the three names. */
+/** Those that always stay read-only in a writable workspace. */
+const ALWAYS = [".git", ".agents", ".codex", "HEAD"].map((name) => `/ws/${name}`);
+
+/** What stays read-only in it besides. */
 function kept(
+  disk: Readonly<Record<string, FakeEntry>>,
+  entries: readonly WireEntry[] = workspaceWrite,
+): string[] {
+  return readOnly(disk, entries).filter((path) => !ALWAYS.includes(path));
+}
+
+function readOnly(
   disk: Readonly<Record<string, FakeEntry>>,
   entries: readonly WireEntry[] = workspaceWrite,
 ): string[] {
@@ -15,12 +25,10 @@ function kept(
   const { files } = bindPolicy(intent, facts, fakeDisk({ "/ws": "directory", ...disk }));
   if (files.kind === "all") return [];
   return files.grants.filter(({ access, path }) => access === "read" && path !== "/")
-    .filter(({ path }) => !["/ws/.git", "/ws/.agents", "/ws/.codex"].includes(path))
     .map(({ path, kind }) => kind === "link" ? `link ${path}` : path);
 }
 
 const REPOSITORY = { "/ws/.git/HEAD": { text: "ref: refs/heads/main\n" } };
-const HEAD = "/ws/HEAD";
 
 Deno.test("an ordinary repository needs nothing besides its directory", () => {
   assertEquals(kept(REPOSITORY), []);
@@ -51,8 +59,8 @@ Deno.test("a line end may be a part of the path that a .git file holds", () => {
 });
 
 Deno.test("a file that does not begin as a .git file does holds no path", () => {
-  assertEquals(kept({ "/ws/.git": { text: "x\ngitdir: meta\n" } }), [HEAD]);
-  assertEquals(kept({ "/ws/.git": { text: "\u{feff}gitdir: meta\n" } }), [HEAD]);
+  assertEquals(kept({ "/ws/.git": { text: "x\ngitdir: meta\n" } }), []);
+  assertEquals(kept({ "/ws/.git": { text: "\u{feff}gitdir: meta\n" } }), []);
 });
 
 Deno.test("every link on the way that a .git file shows is kept", () => {
@@ -107,7 +115,6 @@ Deno.test("what a repository consists of is protected where links lead", () => {
     "/ws/names": "directory",
   } as const;
   assertEquals(kept(disk).toSorted(), [
-    HEAD,
     "/ws/alternates",
     "/ws/head",
     "/ws/ix",
@@ -158,21 +165,30 @@ for (const at of ["/ws/.git", "/ws/.git/commondir"]) {
   });
 }
 
-Deno.test("a directory without a repository cannot be made one", () => {
-  assertEquals(kept({}), [HEAD]);
-  assertEquals(kept({ "/ws/.git": "directory" }), [HEAD]);
-  const linked = { "/ws/.git/HEAD": { link: "../x" }, "/ws/x": { text: "" } } as const;
-  assertEquals(kept(linked), [HEAD, "/ws/x"].toSorted());
-  assertEquals(kept({ "/ws/.git": { text: "gitdir: gone\n" } }), [HEAD, "/ws/gone"]);
+Deno.test("a directory cannot be made a repository, whatever its .git is like", () => {
+  const damaged: readonly Readonly<Record<string, FakeEntry>>[] = [
+    {},
+    REPOSITORY,
+    { "/ws/.git": "directory" },
+    { "/ws/.git/HEAD": "directory", "/ws/.git/objects": "directory", "/ws/.git/refs": "directory" },
+    {
+      "/ws/.git/HEAD": { text: "" },
+      "/ws/.git/objects": "directory",
+      "/ws/.git/refs": "directory",
+    },
+    { ...REPOSITORY, "/ws/.git/objects": { text: "" }, "/ws/.git/refs": "directory" },
+    { "/ws/.git/HEAD": { link: "../x" }, "/ws/x": { text: "" } },
+    { "/ws/.git": { text: "gitdir: gone\n" } },
+  ];
+  for (const disk of damaged) {
+    assertEquals(ALWAYS.filter((path) => !readOnly(disk).includes(path)), []);
+  }
+  assertEquals(kept({ "/ws/.git": { text: "gitdir: gone\n" } }), ["/ws/gone"]);
 });
 
 Deno.test("a directory that is a repository itself keeps what tells git what to run", () => {
-  const disk = {
-    "/ws/HEAD": { text: "" },
-    "/ws/objects": "directory",
-    "/ws/refs": "directory",
-    "/ws/config": { text: "" },
-  } as const;
-  const names = ["HEAD", "commondir", "config", "config.worktree", "hooks", "index", "worktrees"];
+  const names = ["commondir", "config", "config.worktree", "hooks", "index", "worktrees"];
+  // Parts that are missing could be made.
+  const disk = { "/ws/HEAD": { text: "" }, "/ws/config": { text: "" } } as const;
   assertEquals(kept(disk), names.map((name) => `/ws/${name}`));
 });
