@@ -80,6 +80,8 @@ const AMBIGUOUS = {
   "a length in hexadecimal": "Content-Length: 0x3\r\n\r\nabc",
   "an empty length": "Content-Length:\r\n\r\nabc",
   "an unknown encoding": "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+  "an encoding behind a no-break space": "Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n",
+  "an encoding in a list with nothing": "Transfer-Encoding: ,chunked,\r\n\r\n0\r\n\r\n",
   "an encoding behind another": "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
   "an encoding before another": "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
   "two encodings": "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
@@ -133,6 +135,7 @@ Deno.test("a first line that is none is refused", async () => {
       "GET http://good.example/ HTTP/2.0",
       "GET http://good.example/",
       "G\x01T http://good.example/ HTTP/1.1",
+      "GET http://good.example/a\x01b HTTP/1.1",
     ],
     ...["GET http://good.example:0/ HTTP/1.1", "GET http://good.example:99999/ HTTP/1.1"],
     ...[

@@ -43,17 +43,18 @@ function policy(
 function judge(
   judged: EgressPolicy,
   host: string,
-  { port = 443, protocol = "https_connect", method }: {
+  { port = 443, protocol = "https_connect", ...request }: {
     port?: number;
     protocol?: EgressProtocol;
     method?: string;
+    upgrade?: string;
   } = {},
 ): Promise<Verdict> {
   return judged.judge({
     protocol,
     host: parseHost(host),
     port,
-    ...method === undefined ? {} : { method },
+    ...request,
   });
 }
 
@@ -104,6 +105,16 @@ Deno.test("an address inside is reached if a rule names it, and only as that", a
   assertEquals(await outcome(policy({ localhost: "allow" }), "localhost"), "127.0.0.1 ::1");
 });
 
+Deno.test("the executor's own port is nobody's, by whatever name of this machine", async () => {
+  const rules = { localhost: "allow", "127.0.0.1": "allow", "*": "allow" } as const;
+  const own = policy(rules, { ownPorts: [7777] });
+  for (const host of ["localhost", "127.0.0.1"]) {
+    assertEquals(await outcome(own, host, { port: 7777 }), "not_allowed_local");
+    assertEquals((await outcome(own, host, { port: 7778 })).startsWith("127.0.0.1"), true);
+  }
+  assertEquals(await outcome(own, "good.example", { port: 7777 }), "93.184.216.34");
+});
+
 Deno.test("port 25 is nobody's", async () => {
   const all = policy({ "*": "allow" });
   assertEquals(await outcome(all, "good.example", { port: 25 }), "port_not_allowed");
@@ -119,6 +130,8 @@ Deno.test("limited leaves reading without encryption", async () => {
     const request = { port: 80, protocol: "http", method } as const;
     assertEquals(await outcome(limited, "good.example", request), "method_not_allowed");
   }
+  const upgrade = { port: 80, protocol: "http", method: "GET", upgrade: "h2c" } as const;
+  assertEquals(await outcome(limited, "good.example", upgrade), "method_not_allowed");
   assertEquals(await outcome(limited, "good.example"), "method_not_allowed");
   assertEquals(
     await outcome(limited, "good.example", { protocol: "socks5_tcp" }),

@@ -42,6 +42,15 @@ testAttack("hard links", ({ outside }) => ({
   within: [`os.link("file", "h3") or write("h3")`],
 }));
 
+// Whoever opens or executes a file with a lease waits for its holder (fcntl(2)).
+testAttack("leases", () => ({
+  attacks: [
+    `fcntl.fcntl(os.open("file", os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)`,
+    `fcntl.fcntl(os.open("file", os.O_WRONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)`,
+  ],
+  within: [`fcntl.fcntl(os.open("file", os.O_RDONLY), fcntl.F_GETLEASE)`],
+}));
+
 testAttack("parent directories", ({ outside }) => ({
   attacks: [
     `write("../outside/new")`,

@@ -96,6 +96,19 @@ const ATTACKS: readonly Attack[] = [
       "git init -q --bare x; git -C x config core.bare false; git -C x config core.worktree ..; " +
       "poison x/config; cp -r x/* .; mkdir -p objects refs; echo > hd",
   },
+  ...[
+    ["no refs", "rm -r .git/refs"],
+    ["no objects", "rm -r .git/objects"],
+    ["refs that are a file", "rm -r .git/refs && touch .git/refs"],
+    ["an empty HEAD", ": > .git/HEAD"],
+    ["a HEAD that is a directory", "rm .git/HEAD && mkdir .git/HEAD"],
+  ].map(([what, damage]) => ({
+    what: `a .git that is damaged: ${what}`,
+    before: `${REPOSITORY} && ${damage}`,
+    attack: "mkdir -p objects refs/heads; echo ref: refs/heads/m > HEAD; " +
+      "git config -f config core.repositoryFormatVersion 0; git config -f config core.bare false; " +
+      "git config -f config core.worktree $PWD; poison config",
+  })),
   {
     what: "a submodule",
     before:
