@@ -32,7 +32,7 @@ receive() {
   if [ -n "$words" ]; then say failed write "$words"; exit 1; fi;
   case $(digest "$part" 2>/dev/null) in "$2"*) ;; *) say failed digest; exit 1;; esac;
   chmod 700 "$part"; words=$("$part" --version 2>&1) || { say failed run "$words"; exit 1; };
-  mv -f "$part" "$dir/$name"; trap - EXIT;
+  if ! ln "$part" "$dir/$name" 2>/dev/null && ! there; then mv -f "$part" "$dir/$name"; fi; rm -f "$part"; trap - EXIT;
   find "$dir" -name "remex-*" -type f -mtime +30 -exec rm -f {} + 2>/dev/null;
 };
 if places there; then run; fi;

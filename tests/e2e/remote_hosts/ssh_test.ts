@@ -37,6 +37,10 @@ testWithSsh("exec --ssh: two clients at once on a bare host", async () => {
   for (const run of runs) assertEquals({ ...run, stdout: "" }, { code: 0, stdout: "", stderr: "" });
   assertEquals(new Set(runs.map(({ stdout }) => stdout)).size, 1);
   assertEquals(host.cache.length, 3, host.cache.join());
+  // Neither has replaced the program that the other had started already.
+  const [program = ""] = host.cache;
+  const [executor = ""] = runs.map(({ stdout }) => stdout.trim());
+  assertEquals(Deno.readLinkSync(`/proc/${executor}/exe`), `${host.home}/.cache/remex/${program}`);
 });
 
 testWithSsh("exec --ssh: ssh is killed over and over while 3000 lines come", async () => {

@@ -51,13 +51,13 @@ function describe(mount: Mount): string {
   }
 }
 
-const GIT_AGENTS_CODEX = ["ro /ws/.agents", "ro /ws/.codex", "ro /ws/.git"];
-const KEPT = ["/ws/.agents", "/ws/.codex", "/ws/.git"];
+const KEPT = ["/ws/.agents", "/ws/.codex", "/ws/.git", "/ws/HEAD"];
+const PROTECTED = KEPT.map((path) => `ro ${path}`);
 
 Deno.test("workspace-write is a read-only root with a writable workspace", () => {
   assertEquals(view(workspaceWrite), {
     root: "readOnly",
-    mounts: ["rw /ws", ...GIT_AGENTS_CODEX],
+    mounts: ["rw /ws", ...PROTECTED],
     keptInPlace: KEPT,
   });
 });
@@ -108,7 +108,7 @@ Deno.test("directories above what is protected cannot be moved", () => {
     view([...workspaceWrite, path("/ws/a/b/secret", "deny")], files).mounts,
     [
       "rw /ws",
-      ...GIT_AGENTS_CODEX,
+      ...PROTECTED,
       "rw /ws/a",
       "rw /ws/a/b",
       "nofile /ws/a/b/secret",
