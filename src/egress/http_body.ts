@@ -1,4 +1,4 @@
-import { type Field, membersOf, MessageError, valuesOf } from "./http_head.ts";
+import { type Field, MessageError, valuesOf } from "./http_head.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 
 /** Where a body ends (RFC 9112, section 6.3). */
