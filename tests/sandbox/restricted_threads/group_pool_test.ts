@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { landlockVersion } from "../../../src/os/thread_restrictions.ts";
 import type { ProgramLaunch } from "../../../src/os/spawn.ts";
 import { SpawnError, spawnProgram } from "../../../src/os/spawn.ts";
-import { childrenOf, processStatus } from "../../../src/os/procfs.ts";
+import { processStatus } from "../../../src/os/procfs.ts";
 import { killAndReap, reap, Signal, signalProcess } from "../../../src/os/signals.ts";
 import { startLinuxChildBy } from "../../../src/process/linux/start.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
@@ -66,15 +66,8 @@ async function exitCode(pid: number): Promise<number | undefined> {
   return code;
 }
 
-/** Threads and their descriptors outlast a test by a little. Commands do not outlast it. */
-function testPool(name: string, body: () => Promise<void>): void {
-  const fn = async () => {
-    try {
-      await body();
-    } finally {
-      for (const pid of childrenOf(Deno.pid)) signalProcess(pid, Signal.Kill);
-    }
-  };
+/** Threads and their descriptors outlast a test by a little. */
+function testPool(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore, sanitizeOps: false, sanitizeResources: false, fn });
 }
 
