@@ -207,7 +207,8 @@ testPool("a command of which nobody wants to hear any more does not hold its thr
 testPool("whoever has the number of an ended command is not taken for what it left", async () => {
   using pool = new GroupPool();
   const group = await take(pool, "a", plan);
-  const { pid } = spawnProgram(launch("sleep 600"));
+  // Without exec a shell that has come so far leaves a process behind when it is ended alone.
+  const { pid } = spawnProgram(launch("exec sleep 600"));
   group.watch(pid, () => {});
   group.exited(pid);
   group.fail(new Error("as if a thread had failed"));
