@@ -17,6 +17,12 @@ export function childrenOfMainThread(pid: number): number[] {
   return childrenOfThread(pid, pid);
 }
 
+/** The same for all threads but the first. */
+export function childrenOfOtherThreads(pid: number): number[] {
+  return threadsOf(pid).filter((thread) => thread !== pid)
+    .flatMap((thread) => childrenOfThread(pid, thread));
+}
+
 /** All that descend from a process, nearest first, without the process itself. */
 export function descendantsOf(pid: number): number[] {
   const found: number[] = [];

@@ -7,7 +7,14 @@ const libc = libraryTable({
 });
 
 /** Signal numbers, the same on every Linux architecture that Deno runs on (signal(7)). */
-export const Signal = { HangUp: 1, Interrupt: 2, Kill: 9, Terminate: 15, Stop: 19 } as const;
+export const Signal = {
+  HangUp: 1,
+  Interrupt: 2,
+  Kill: 9,
+  Terminate: 15,
+  Continue: 18,
+  Stop: 19,
+} as const;
 
 const SIGXFSZ = 25;
 const SIG_IGN = 1n;

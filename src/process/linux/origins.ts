@@ -1,4 +1,4 @@
-import { childrenOf, childrenOfMainThread, readProcLink } from "../../os/procfs.ts";
+import { childrenOfOtherThreads, readProcLink } from "../../os/procfs.ts";
 import { ownChildren } from "../../os/signals.ts";
 import type { OutputsOwner } from "../child.ts";
 
@@ -46,10 +46,9 @@ export class Moment {
   }
 
   #findOnTheirWay(): ReadonlySet<number> {
-    const adopted = new Set(childrenOfMainThread(Deno.pid));
     return new Set(
-      childrenOf(Deno.pid).filter((pid) =>
-        !ownChildren.has(pid) && !this.#isStranger(pid) && !adopted.has(pid)
+      childrenOfOtherThreads(Deno.pid).filter((pid) =>
+        !ownChildren.has(pid) && !this.#isStranger(pid)
       ),
     );
   }

@@ -12,6 +12,7 @@ import { becomeSubreaper } from "../../os/subreaper.ts";
 import type { OutputsOwner } from "../child.ts";
 import type { ProcessOrigin } from "../process_keeper.ts";
 import { type Command, Moment } from "./origins.ts";
+import { stopAdopted } from "./stop_adopted.ts";
 
 /** Ends of children arrive in crowds; one look serves all of the last so many milliseconds. */
 const SWEEP_DELAY_MS = 20;
@@ -163,6 +164,8 @@ export class Orphans {
    * command is there: later its number may be another's.
    */
   killerOf(pid: number): () => void {
+    // Whatever is here already is not taken for what turns up while the command's descendants are killed.
+    this.#sweep();
     const command = this.#commands().find((one) => one.pid === pid);
     return () => {
       if (command === undefined || !this.#commands().includes(command)) return;
@@ -172,13 +175,14 @@ export class Orphans {
     };
   }
 
-  /** Kills everything that commands have started. Returns how much there was to kill. */
+  /** Kills everything that commands have started. Returns how many trees there were to kill. */
   killAll(spared: number | undefined): number {
+    stopAdopted((pid) => pid === spared || ownChildren.has(pid) || this.#strangers.has(pid));
     this.#sweep();
-    const doomed = this.#roots().filter((pid) => pid !== spared)
-      .flatMap((pid) => [pid, ...descendantsOf(pid)])
-      .filter((pid) => processStatus(pid)?.zombie === false);
-    for (const pid of doomed) signalProcess(pid, Signal.Kill);
+    const doomed = this.#roots().filter((pid) =>
+      pid !== spared && processStatus(pid)?.zombie === false
+    );
+    doomed.forEach(killTree);
     return doomed.length;
   }
 
@@ -198,10 +202,21 @@ export class Orphans {
     setTimeout(() => this.#killEnded(), SWEEP_DELAY_MS);
   }
 
-  /** Looks until nothing new is found, since what is found may have started others meanwhile. */
+  /**
+   * Looks until nothing new is found, since what is found may have started others meanwhile. Where
+   * descendants of a command are killed, what turns up is stopped before anything else is found out
+   * about it: there may be some that start others faster than that is done.
+   */
   #killEnded(): void {
     for (let look = 0; look < MAX_LOOKS; look++) {
-      if (this.#sweep() === 0) return this.#endings.clear();
+      const stopped = this.#endings.size === 0
+        ? new Set<number>()
+        : stopAdopted((pid) => this.#isKnown(pid));
+      const killed = this.#sweep();
+      for (const pid of stopped) {
+        if (!this.#killed.has(pid)) signalProcess(pid, Signal.Continue);
+      }
+      if (killed === 0 && stopped.size === 0) return this.#endings.clear();
     }
     this.#planSweep();
   }
@@ -224,10 +239,16 @@ export class Orphans {
     const children = childrenOfMainThread(Deno.pid);
     const now = new Moment(() => this.#commands(), (pid) => this.#strangers.has(pid));
     for (const pid of children) {
+      // Nothing is to be learned from the ended, and there may be more than could be looked at.
+      if (!this.#isKnown(pid) && reap(pid) !== undefined) continue;
       if (!ownChildren.has(pid) && !this.#strangers.has(pid) && this.#adopt(pid, now)) killed++;
     }
     this.#leaveEmptySessions();
     return killed;
+  }
+
+  #isKnown(pid: number): boolean {
+    return ownChildren.has(pid) || this.#strangers.has(pid) || this.#orphans.has(pid);
   }
 
   /**
