@@ -22,6 +22,8 @@ export interface MountEntry {
   readonly options: readonly string[];
   /** The type of its file system. */
   readonly type: string;
+  /** Whether what is mounted somewhere else appears below it, too (mount_namespaces(7)). */
+  readonly follows: boolean;
 }
 
 /**
@@ -51,18 +53,23 @@ function mountAt(path: string, root: string, mountedOn: ReadonlyMap<string, stri
   return at;
 }
 
-/** Fields of no fixed number stand before the dash, after which the type comes. */
+/** Where the fields begin that are of no fixed number, up to a dash, after which the type comes. */
+const OPTIONAL_FIELDS = 6;
+const PROPAGATION = /^(shared|master):/;
+
 function readLine(line: string): MountEntry {
   const fields = line.split(" ");
   const [id = "", parent = "", , , place = "", flags = ""] = fields;
   const options = flags.split(",");
+  const end = fields.indexOf("-", OPTIONAL_FIELDS);
   return {
     id,
     parent,
     place: place.replace(/\\([0-7]{3})/g, octalCharacter),
     writable: options.includes("rw"),
     options,
-    type: fields[fields.indexOf("-", 6) + 1] ?? "",
+    type: fields[end + 1] ?? "",
+    follows: fields.slice(OPTIONAL_FIELDS, end).some((field) => PROPAGATION.test(field)),
   };
 }
 

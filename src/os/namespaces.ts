@@ -16,6 +16,7 @@ const calls = libraryTable({
 });
 
 const CLONE_NEWNS = 0x2_0000;
+const CLONE_NEWUSER = 0x1000_0000;
 const CLONE_NEWNET = 0x4000_0000;
 /** MS_* of mount(2); the last two together are about one mount and not its file system. */
 const MOUNT_FLAGS = {
@@ -26,6 +27,9 @@ const MOUNT_FLAGS = {
   remount: 32n,
   bind: 4096n,
 } as const;
+/** The same, for the whole tree below a mount. */
+const MS_REC = 0x4000n;
+const MS_PRIVATE = 0x4_0000n;
 const NS_GET_USERNS = 0xb701n;
 
 /** A namespace that cannot be found or entered. */
@@ -113,8 +117,43 @@ export function remountReadOnly({ place, options }: Pick<MountEntry, "place" | "
   checked(calls().mount(null, cString(place), null, bits, null), MOUNTS);
 }
 
+/**
+ * Where this is called what is mounted elsewhere from now on does not appear (mount_namespaces(7)).
+ *
+ * @throws {NamespaceError}
+ */
+export function keepMountsOut(): void {
+  checked(calls().mount(null, cString("/"), null, MS_REC | MS_PRIVATE, null), KEPT_OUT);
+}
+
+/** System call numbers, which perl(1) has no names for. */
+const CALL_NUMBERS = {
+  x86_64: { setns: 308, mount: 165 },
+  aarch64: { setns: 268, mount: 40 },
+} as const;
+
+/**
+ * A program for perl(1), and its arguments, that does the same where a process sees its files, for
+ * whoever made the user namespace that those belong to: only one with a single thread may enter it (setns(2)).
+ */
+export function keepMountsOutByPerl(pid: number): string[] {
+  const { setns, mount } = CALL_NUMBERS[Deno.build.arch];
+  const script = `
+    my ($pid) = @ARGV;
+    sub checked { die "$!\\n" if $_[0] < 0 }
+    open my $mounts, "<", "/proc/$pid/ns/mnt" or die "$!\\n";
+    my $owner = ioctl $mounts, ${NS_GET_USERNS}, 0 or die "$!\\n";
+    checked(syscall ${setns}, $owner + 0, ${CLONE_NEWUSER});
+    checked(syscall ${setns}, fileno $mounts, ${CLONE_NEWNS});
+    my $root = "/";
+    checked(syscall ${mount}, 0, $root, 0, ${MS_REC | MS_PRIVATE}, 0);
+  `;
+  return ["-e", script, "--", `${pid}`];
+}
+
 const NETWORK = "the sandbox's network cannot be entered";
 const MOUNTS = "the sandbox's devices cannot be made read-only";
+const KEPT_OUT = "what is mounted later cannot be kept out of the sandbox";
 
 function checked(result: number, failure = NETWORK): number {
   if (result >= 0) return result;

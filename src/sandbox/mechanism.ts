@@ -45,6 +45,14 @@ export interface MechanismPlan {
 /** What a sandboxed command is born with besides its sandbox: its streams, and the group that limits it. */
 export type SandboxedBirth = Pick<ChildCommand, "stdio" | "group">;
 
+/**
+ * Why a sandbox could not be set up: the cause of the error that a client gets, where another try may
+ * do. The disk and the mounts of a machine may have changed between the look at them and their use.
+ */
+export class SetUpFailure extends Error {
+  override readonly name = "SetUpFailure";
+}
+
 /** A command that is ready to be started in its sandbox. Its files are held until it is released. */
 export interface SandboxedCommand {
   readonly sandboxType: Exclude<SandboxType, "none">;
@@ -54,7 +62,8 @@ export interface SandboxedCommand {
    *
    * @param sandbox what the child tells about its sandbox
    * @throws {StartError} when the operating system refuses
-   * @throws {RpcError} -32603 when the sandbox cannot be set up
+   * @throws {RpcError} -32603 when the sandbox cannot be set up, because of a {@linkcode SetUpFailure}
+   * if that may have been for something that passes
    */
   start(sandbox: ChildSandbox, birth: SandboxedBirth, observer: ChildObserver): Promise<Child>;
   /** Gives back what the command holds, if it is not going to be started. Once is enough. */

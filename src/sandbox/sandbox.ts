@@ -2,6 +2,8 @@ import { waitForFileSystems } from "../os/local_file_systems.ts";
 import type { Child, ChildCommand, ChildObserver, ChildSandbox } from "../process/child.ts";
 import { startingPaths } from "../process/executable.ts";
 import { refuseInexpressible, startChild } from "../process/start_child.ts";
+import { log } from "../log/log.ts";
+import { RpcError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
 import { cannotEnforce } from "./cannot_enforce.ts";
@@ -16,6 +18,7 @@ import {
   type MechanismPlan,
   type RefusedPlan,
   type SandboxedCommand,
+  SetUpFailure,
   unusable,
 } from "./mechanism.ts";
 import { bindPolicy } from "./policy/bind.ts";
@@ -26,6 +29,9 @@ import { certificateFiles } from "./policy/certificate_files.ts";
 import { namedPaths } from "./policy/named_paths.ts";
 import { type Policy, requiresSandbox } from "./policy/policy.ts";
 import { GitIndexCache } from "./policy/repository_paths.ts";
+
+/** How often a sandbox is set up before it is given up, where its set-up may fail for what passes. */
+const MAX_ATTEMPTS = 4;
 
 /** How a policy is enforced on this machine, or why it cannot be. */
 export type SandboxPlan =
@@ -84,6 +90,22 @@ export class Sandbox implements AsyncDisposable {
     observer: ChildObserver,
   ): Promise<Child> {
     refuseInexpressible(command);
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#tryStart(policy, home, command, observer);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || !isSetUpFailure(error)) throw error;
+        log("info", "a sandbox is set up anew", { reason: error.cause.message });
+      }
+    }
+  }
+
+  async #tryStart(
+    policy: Policy,
+    home: string | undefined,
+    command: ChildCommand,
+    observer: ChildObserver,
+  ): Promise<Child> {
     const { stdio } = command;
     const { egress, owner } = policy;
     const sandboxed = await this.prepare(
@@ -173,6 +195,10 @@ export class Sandbox implements AsyncDisposable {
     }
     return landlockFirst ? mechanisms.toReversed() : mechanisms;
   }
+}
+
+function isSetUpFailure(error: unknown): error is RpcError & { readonly cause: SetUpFailure } {
+  return error instanceof RpcError && error.cause instanceof SetUpFailure;
 }
 
 async function planBy<Abilities, Plan extends MechanismPlan>(

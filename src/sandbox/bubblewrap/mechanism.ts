@@ -1,3 +1,4 @@
+import { isWithin } from "../../os/native_path.ts";
 import { inheritedDescriptorLimit } from "../../os/descriptor_limit.ts";
 import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
 import { internalError } from "../../protocol/errors.ts";
@@ -190,7 +191,7 @@ export class BubblewrapCommand implements SandboxedCommand {
 
 function expectedMounts(
   { root, mounts }: FileView,
-  { namespaceEntry }: LinuxAbilities,
+  { namespaceEntry, tools }: LinuxAbilities,
   untrusted: readonly string[],
 ): ExpectedMounts {
   const bound = mounts.flatMap((mount) =>
@@ -207,7 +208,17 @@ function expectedMounts(
     covered,
     own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
     sealDevices: ownsDevices ? namespaceEntry : undefined,
+    laterMounts: root === "host"
+      ? undefined
+      : { entry: namespaceEntry, perl: trusted(tools.perl, untrusted) },
   };
+}
+
+/** Unless commands may have put it there. */
+function trusted(program: string | undefined, untrusted: readonly string[]): string | undefined {
+  if (program === undefined) return undefined;
+  const target = Deno.realPathSync(program);
+  return untrusted.some((tree) => isWithin(target, tree)) ? undefined : target;
 }
 
 function accessToPorts(

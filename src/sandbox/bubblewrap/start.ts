@@ -15,7 +15,7 @@ import { startLinuxChild, startLinuxChildElsewhere } from "../../process/linux/s
 import { internalError } from "../../protocol/errors.ts";
 import type { PortAccess, PortRelay } from "../network/port_relay.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
-import type { SandboxedBirth } from "../mechanism.ts";
+import { type SandboxedBirth, SetUpFailure } from "../mechanism.ts";
 import type { WrapperSetup } from "./mechanism.ts";
 import { WrapperChannels } from "./wrapper_channels.ts";
 import { setImmediate } from "node:timers";
@@ -55,7 +55,10 @@ export async function startInWrapper(
     channels[Symbol.dispose]();
     await released;
     const why = atGate.kind === "failed" && complaint === "" ? atGate.reason : complaint;
-    throw internalError(`the sandbox could not be set up, nothing was started: ${why}`);
+    throw internalError(
+      `the sandbox could not be set up, nothing was started: ${why}`,
+      new SetUpFailure(why),
+    );
   }
   const detour = {
     ...commandSignals(atGate.firstProcess, setup.takesTerminal),

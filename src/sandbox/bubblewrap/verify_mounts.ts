@@ -6,6 +6,7 @@ import { ancestorsOf, isWithin } from "../../os/native_path.ts";
 import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import { isKernelType, type MountEntry, mountTable } from "../../os/mount_table.ts";
+import { keepLaterMountsOut, type MountKeeping } from "./keep_mounts_out.ts";
 import { sealDevices } from "./seal_devices.ts";
 
 /**
@@ -41,6 +42,8 @@ export interface ExpectedMounts {
    * change their modes and owners. Undefined where they do not.
    */
   readonly sealDevices: NamespaceEntry | undefined;
+  /** How to keep out what the host mounts later. Undefined where all files are granted. */
+  readonly laterMounts: MountKeeping | undefined;
 }
 
 /**
@@ -58,13 +61,16 @@ export class MountVerifier {
    * @param pid the sandbox's first process
    * @throws {MountError}
    * @throws {NamespaceError} if its devices cannot be sealed
+   * @throws {Error} if what is mounted later cannot be kept out
    */
   async verify(pid: number, expected: ExpectedMounts): Promise<void> {
-    const { granted, covered, sealDevices: sealedBy } = expected;
+    const { granted, covered, sealDevices: sealedBy, laterMounts } = expected;
     // There is time for it while the wrapper is at work.
     const outside = granted.map((path) => identity("/", path));
     await this.#untilMounted(pid);
-    const mounts = mountsOf(pid);
+    const mounts = laterMounts === undefined
+      ? mountsOf(pid)
+      : await mountsWithoutLater(pid, laterMounts);
     const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
     const foreign = mounts.find((mount) =>
       mount.writable && !sealed.includes(mount) && !isExpected(mount, expected) &&
@@ -135,6 +141,14 @@ function isOutOfReach(pid: number, { place }: MountEntry): boolean {
     }
   }
   return false;
+}
+
+/** What is mounted for a process, to which nothing is added from outside any more. */
+async function mountsWithoutLater(pid: number, keeping: MountKeeping): Promise<MountEntry[]> {
+  const mounts = mountsOf(pid);
+  if (!mounts.some(({ follows }) => follows)) return mounts;
+  await keepLaterMountsOut(pid, keeping);
+  return mountsOf(pid);
 }
 
 function mountsOf(pid: number): MountEntry[] {

@@ -1,7 +1,7 @@
-import { assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { testBoth } from "../support/both_transports.ts";
-import { run, shell } from "../support/commands.ts";
+import { run, shell, stdoutOf } from "../support/commands.ts";
 import type { LaunchOptions } from "../support/executor.ts";
 import { exists } from "../support/files.ts";
 import type { Message } from "../support/inbox.ts";
@@ -100,6 +100,23 @@ Deno.test({
     const script = 'case $1 in --args) echo "bwrap: no luck" >&2; exit 1;; esac; exec bwrap "$@"';
     const machine = withBubblewrap(directory, script.replace("exec ", "exec /usr/bin/"));
     assertMatch(await refusalOn(directory, machine), /bwrap: no luck/);
+  },
+});
+
+Deno.test({
+  name: "sandbox: a set-up that fails for what has passed meanwhile is done anew",
+  ignore: !canRunBubblewrap,
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    Deno.mkdirSync(`${directory.path}/ws`);
+    const failed = `${directory.path}/failed`;
+    const fail = `test -e ${failed} || { touch ${failed}; exit 1; }`;
+    const script = `case $1 in --args) ${fail};; esac; exec /usr/bin/bwrap "$@"`;
+    await using client = connectStdio(withBubblewrap(directory, script));
+    await client.initialize();
+    const { cwd, sandbox } = enclosedIn(`${directory.path}/ws`);
+    assertEquals(await stdoutOf(client, shell("p", "echo ran", { cwd, sandbox })), "ran\n");
+    assert(exists(failed));
   },
 });
 

@@ -21,9 +21,9 @@ export function command(processId: string, argv: readonly string[], more: Messag
 
 /** Starts a command that must start. */
 export async function start(client: RawClient, params: Message): Promise<void> {
-  assertObjectMatch(await client.request("process/start", params), {
-    result: { processId: params.processId },
-  });
+  const { error, result } = await client.request("process/start", params);
+  if (error !== undefined) throw new Error(`process/start was refused: ${JSON.stringify(error)}`);
+  assertObjectMatch({ result }, { result: { processId: params.processId } });
 }
 
 /** A command that has been run to its end. */
