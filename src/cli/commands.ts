@@ -113,6 +113,13 @@ export const INTERNAL_COMMANDS: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
+  /** How what is mounted later is kept out of a sandbox. */
+  "sandbox-mounts": {
+    run: async (args) => {
+      (await import("../sandbox/bubblewrap/keep_mounts_out.ts")).keepMountsOutOf(args);
+      return 0;
+    },
+  },
   /** How a sandbox gets sockets of this machine's. */
   "sandbox-sockets": {
     run: async (args) => {

@@ -42,6 +42,11 @@ export function openNetworkNamespace(pid: number | "self"): Descriptor {
   return checked(calls().open(cString(`/proc/${pid}/ns/net`), O_CLOEXEC));
 }
 
+/** The mount namespace of a process. @throws {NamespaceError} */
+export function openMountNamespace(pid: number): Descriptor {
+  return checked(calls().open(cString(`/proc/${pid}/ns/mnt`), O_CLOEXEC), MOUNTS);
+}
+
 /** The user namespace whose privileges count in another one (ioctl_ns(2)). @throws {NamespaceError} */
 export function openOwner(namespace: Descriptor): Descriptor {
   return checked(calls().ioctl(namespace, NS_GET_USERNS));
@@ -82,7 +87,8 @@ export function insideMounts(pid: number, action: () => void): void {
     return found;
   };
   try {
-    const theirs = open(`/proc/${pid}/ns/mnt`, 0);
+    const theirs = openMountNamespace(pid);
+    opened.push(theirs);
     const ours = open("/proc/thread-self/ns/mnt", 0);
     const [root, directory] = [open("/", O_PATH), open(".", O_PATH)];
     // Only a thread with a root and a directory of its own may change to another view of them.
@@ -103,7 +109,7 @@ export function insideMounts(pid: number, action: () => void): void {
 
 /** Goes where a process sees its files, for good. @throws {NamespaceError} */
 export function enterMounts(pid: number): void {
-  const theirs = checked(calls().open(cString(`/proc/${pid}/ns/mnt`), O_CLOEXEC), MOUNTS);
+  const theirs = openMountNamespace(pid);
   checked(calls().unshare(CLONE_FS), MOUNTS);
   checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
   closeDescriptor(theirs);
@@ -123,7 +129,7 @@ export function remountReadOnly({ place, options }: Pick<MountEntry, "place" | "
  * @throws {NamespaceError}
  */
 export function keepMountsOut(): void {
-  checked(calls().mount(null, cString("/"), null, MS_REC | MS_PRIVATE, null), KEPT_OUT);
+  checked(calls().mount(null, cString("/"), null, MS_REC | MS_PRIVATE, null), MOUNTS);
 }
 
 /** System call numbers, which perl(1) has no names for. */
@@ -152,8 +158,7 @@ export function keepMountsOutByPerl(pid: number): string[] {
 }
 
 const NETWORK = "the sandbox's network cannot be entered";
-const MOUNTS = "the sandbox's devices cannot be made read-only";
-const KEPT_OUT = "what is mounted later cannot be kept out of the sandbox";
+const MOUNTS = "what is mounted in the sandbox cannot be changed";
 
 function checked(result: number, failure = NETWORK): number {
   if (result >= 0) return result;

@@ -1,4 +1,3 @@
-import { isWithin } from "../../os/native_path.ts";
 import { inheritedDescriptorLimit } from "../../os/descriptor_limit.ts";
 import type { Child, ChildObserver, ChildSandbox } from "../../process/child.ts";
 import { internalError } from "../../protocol/errors.ts";
@@ -210,15 +209,8 @@ function expectedMounts(
     sealDevices: ownsDevices ? namespaceEntry : undefined,
     laterMounts: root === "host"
       ? undefined
-      : { entry: namespaceEntry, perl: trusted(tools.perl, untrusted) },
+      : { entry: namespaceEntry, perl: tools.perl, untrusted },
   };
-}
-
-/** Unless commands may have put it there. */
-function trusted(program: string | undefined, untrusted: readonly string[]): string | undefined {
-  if (program === undefined) return undefined;
-  const target = Deno.realPathSync(program);
-  return untrusted.some((tree) => isWithin(target, tree)) ? undefined : target;
 }
 
 function accessToPorts(

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { canRunBubblewrap, users } from "../../sandbox/linux/sandboxed_run.ts";
+import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { outcomeOf, run, shell, start, waitForOutput } from "../support/commands.ts";
 import type { Message } from "../support/inbox.ts";
@@ -28,51 +28,56 @@ const POLICIES: Record<string, readonly Message[]> = {
   "writes its workspace": [special("root", "read"), special("project_roots", "write")],
 };
 
+/** Without it another way into the sandbox has to be taken. */
+const WITHOUT_PERL = [
+  "/bin/sh",
+  "-c",
+  'mount --bind /dev/null "$(realpath /usr/bin/perl)" && exec "$@"',
+  "sh",
+];
+
+function testLaterMounts(
+  what: keyof typeof POLICIES,
+  user: TestUser,
+  machine: string,
+  prepared: readonly string[] = [],
+): void {
+  Deno.test({
+    name: `sandbox: what is mounted later is not there for one that ${what}, ${machine}`,
+    ignore: !canRunBubblewrap || Deno.uid() !== 0,
+    fn: async () => {
+      using directory = new TemporaryDirectory();
+      const { path: workspace } = directory;
+      using beside = new TemporaryDirectory();
+      if (user.id !== undefined) Deno.chownSync(workspace, user.id, user.id);
+      Deno.chmodSync(beside.path, 0o777);
+      const launcher = [...SHARED, ...prepared, ...launchAs(user).launcher ?? []];
+      await using executor = await ListeningExecutor.start({ launcher });
+      await using client = await connectWebSocket(executor.url);
+      await client.initialize();
+      const { cwd, sandbox } = enclosedIn(workspace);
+      const permissions = {
+        type: "managed",
+        file_system: { type: "restricted", entries: POLICIES[what] },
+        network: "restricted",
+      };
+      const enclosed: Message = { cwd, sandbox: { ...Object(sandbox), permissions } };
+      const write = `touch ${beside.path}/file`;
+      const script = `echo ready; read go; ${write} 2> /dev/null && echo written`;
+      await start(client, shell("p", script, { ...enclosed, pipeStdin: true }));
+      await waitForOutput(client, "p", "ready");
+      const mount = ["/bin/mount", "-t", "tmpfs", "-o", "mode=777", "none", beside.path];
+      await inMountsOf(executor, ...mount);
+      await client.request("process/write", { processId: "p", chunk: btoa("go\n"), writeId: "1" });
+      assertEquals(outcomeOf(await client.events("p")).stdout, "");
+      assertEquals((await run(client, shell("next", write, enclosed))).exitCode, 1);
+      assertEquals((await run(client, shell("outside", write))).exitCode, 0);
+    },
+  });
+}
+
 for (const user of users) {
-  for (const [what, entries] of Object.entries(POLICIES)) {
-    Deno.test({
-      name: `sandbox: what is mounted later is not there for one that ${what}, as ${user.name}`,
-      ignore: !canRunBubblewrap || Deno.uid() !== 0,
-      fn: async () => {
-        using directory = new TemporaryDirectory();
-        const { path: workspace } = directory;
-        using beside = new TemporaryDirectory();
-        if (user.id !== undefined) Deno.chownSync(workspace, user.id, user.id);
-        Deno.chmodSync(beside.path, 0o777);
-        const launcher = [...SHARED, ...launchAs(user).launcher ?? []];
-        await using executor = await ListeningExecutor.start({ launcher });
-        await using client = await connectWebSocket(executor.url);
-        await client.initialize();
-        const { cwd, sandbox } = enclosedIn(workspace);
-        const permissions = {
-          type: "managed",
-          file_system: { type: "restricted", entries },
-          network: "restricted",
-        };
-        const enclosed: Message = { cwd, sandbox: { ...Object(sandbox), permissions } };
-        const write = `touch ${beside.path}/file`;
-        const script = `echo ready; read go; ${write} 2> /dev/null && echo written`;
-        await start(client, shell("p", script, { ...enclosed, pipeStdin: true }));
-        await waitForOutput(client, "p", "ready");
-        await inMountsOf(
-          executor,
-          "/bin/mount",
-          "-t",
-          "tmpfs",
-          "-o",
-          "mode=777",
-          "none",
-          beside.path,
-        );
-        await client.request("process/write", {
-          processId: "p",
-          chunk: btoa("go\n"),
-          writeId: "1",
-        });
-        assertEquals(outcomeOf(await client.events("p")).stdout, "");
-        assertEquals((await run(client, shell("next", write, enclosed))).exitCode, 1);
-        assertEquals((await run(client, shell("outside", write))).exitCode, 0);
-      },
-    });
-  }
+  for (const what of Object.keys(POLICIES)) testLaterMounts(what, user, `as ${user.name}`);
+  if (user.id === undefined) continue;
+  testLaterMounts("reads everything", user, `as ${user.name} without perl`, WITHOUT_PERL);
 }
