@@ -153,7 +153,8 @@ async function atOnce(client: BenchmarkClient, count: number, sandbox?: unknown)
   const options = sandbox === undefined ? {} : { sandbox };
   const all = () =>
     Promise.all(Array.from({ length: count }, () => client.run(["/usr/bin/true"], options)));
-  await all();
+  const failed = (await all()).find(({ exitCode }) => exitCode !== 0);
+  if (failed !== undefined) throw new Error(`exit code ${failed.exitCode}`);
   return rate(count, await once(all));
 }
 

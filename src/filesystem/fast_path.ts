@@ -1,5 +1,5 @@
 import { basename, dirname } from "@std/path/posix";
-import { closeDescriptor } from "../os/descriptor.ts";
+import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
 import { isKnownLocal, isLocal } from "../os/local_file_systems.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
@@ -20,7 +20,8 @@ import type { FileMethod } from "./operations.ts";
 /** Characters of base64 that a small file takes. */
 const SMALL_TEXT_LENGTH = Math.ceil(SMALL_FILE_BYTES / 3) * 4;
 
-type DirectAnswer<M extends FileMethod> = (
+/** Does a request with what it is about. Undefined: it has not been done. */
+export type DirectAnswer<M extends FileMethod> = (
   params: Params<M>,
   entry: LocalEntry,
 ) => ResultInput<M> | undefined;
@@ -52,28 +53,58 @@ export function answerDirectly<M extends FileMethod>(
   method: M,
   params: Params<M>,
 ): ResultInput<M> | undefined {
-  const answer: DirectAnswer<M> | undefined = answers[method];
-  const uri = pathOf(params);
-  if (Deno.build.os !== "linux" || answer === undefined || uri === undefined) return undefined;
+  const answer = directAnswer(method);
+  if (answer === undefined) return undefined;
   try {
-    const path = hostPath(uri);
-    const parent = dirname(path);
-    if (path === "/" || !isKnownLocal(parent)) return undefined;
-    const directory = openAt(-1, parent, Open.PathOnly | Open.Directory);
-    try {
-      const entry = localEntry(directory, basename(path));
-      if (entry === undefined) return undefined;
-      try {
-        return answer(params, entry);
-      } finally {
-        if (entry.object !== undefined) closeDescriptor(entry.object);
-      }
-    } finally {
-      closeDescriptor(directory);
-    }
+    const path = localPath(params);
+    if (path === undefined) return undefined;
+    const directory = openAt(-1, dirname(path), Open.PathOnly | Open.Directory);
+    return withEntry(directory, basename(path), (entry) => answer(params, entry));
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Does something with what has a name in a directory, if that is there or missing, and neither a link
+ * nor of another file system.
+ *
+ * @param directory closed afterwards
+ */
+export function withEntry<R>(
+  directory: Descriptor,
+  name: string,
+  use: (entry: LocalEntry) => R | undefined,
+): R | undefined {
+  try {
+    const entry = localEntry(directory, name);
+    if (entry === undefined) return undefined;
+    try {
+      return use(entry);
+    } finally {
+      if (entry.object !== undefined) closeDescriptor(entry.object);
+    }
+  } finally {
+    closeDescriptor(directory);
+  }
+}
+
+/** How a request is done directly, if it can be. */
+export function directAnswer<M extends FileMethod>(method: M): DirectAnswer<M> | undefined {
+  return answers[method];
+}
+
+/**
+ * The path that a request is about, if it is known to be in a directory on a file system that waits
+ * for no one outside of the kernel.
+ *
+ * @throws {PathUriError} if it is not native to this host
+ */
+export function localPath(params: Params<FileMethod>): string | undefined {
+  const uri = pathOf(params);
+  if (Deno.build.os !== "linux" || uri === undefined) return undefined;
+  const path = hostPath(uri);
+  return path !== "/" && isKnownLocal(dirname(path)) ? path : undefined;
 }
 
 /** Finds out whether requests about what is beside the path of this one may be answered directly. */

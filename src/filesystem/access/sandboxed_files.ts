@@ -10,11 +10,13 @@ import { bindPolicy } from "../../sandbox/policy/bind.ts";
 import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/named_paths.ts";
+import { learnDirectory } from "../fast_path.ts";
 import { type FileOpener, plainOpener } from "../file_handles.ts";
 import { pathTo } from "../../os/open_at.ts";
 import { type PerformFileMethod, performFileMethod } from "../operations.ts";
 import { StagedFile } from "../staged_file.ts";
 import type { FileWorker } from "./file_worker.ts";
+import { answerDirectlyWithin } from "./direct_access.ts";
 import { handleJobOf, type JobFiles, jobOf } from "./job.ts";
 
 /** What a client may do with files within a sandbox. */
@@ -23,8 +25,8 @@ export interface SandboxedFiles extends FileOpener {
 }
 
 /**
- * What a client intends for file requests, to be done by a thread without capabilities; with the
- * rights of this process where nothing restricts files.
+ * What a client intends for file requests, to be done by a thread without capabilities, or at once
+ * where that is possible; with the rights of this process where nothing restricts files.
  *
  * @param bounds what the sandbox has to be, whatever is asked for
  * @param reserved what no sandbox may have
@@ -64,7 +66,17 @@ export async function filesInSandbox(
   }));
   const { grants, globMaxDepth } = files;
   const granted: JobFiles = { grants, deniedGlobs, globMaxDepth };
-  return onWorker(worker, JSON.stringify(granted));
+  const elsewhere = onWorker(worker, JSON.stringify(granted));
+  return {
+    ...elsewhere,
+    perform: async (method, params, signal) => {
+      const direct = answerDirectlyWithin(files, method, params);
+      if (direct !== undefined) return direct;
+      const result = await elsewhere.perform(method, params, signal);
+      learnDirectory(params);
+      return result;
+    },
+  };
 }
 
 const EVERYTHING: JobFiles = {

@@ -89,7 +89,8 @@ Deno.test({
     using worker = new FileWorker();
     const { perform, open } = await inWorkspace(directory, worker);
     const descriptors = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
-    await performBy(perform, "fs/readFile", { path: directory.uri("f") });
+    // What is missing is for the thread to say, which is there from now on.
+    await performBy(perform, "fs/readFile", { path: directory.uri("missing") });
     const before = descriptors();
     for (let round = 0; round < 20; round++) {
       const file = await open(PathUri.parse(directory.uri("f")));
