@@ -14,7 +14,7 @@ import { connectWebSocket } from "./support/websocket_client.ts";
 const CHAINS = `
   $SIG{TERM} = $SIG{HUP} = $SIG{INT} = "IGNORE";
   my $end = time + LIFE;
-  for (1 .. 12) {
+  for (1 .. 4) {
     next if fork;
     while (time < $end) {
       my $next = fork;
@@ -46,7 +46,7 @@ async function isGone(marked: MarkedProcesses): Promise<void> {
   await eventually(() => looks.every(() => marked.find().length === 0), "the end of the storm");
 }
 
-for (const [name, storm, enough] of [["chains", CHAINS, 5], ["a crowd", CROWD, 200]] as const) {
+for (const [name, storm, enough] of [["chains", CHAINS, 3], ["a crowd", CROWD, 200]] as const) {
   const begin = async (client: RawClient, marked: MarkedProcesses, more: Message = {}) => {
     const script = storm.replaceAll("LIFE", `${LIFE}`);
     const argv = ["/usr/bin/perl", "-MPOSIX", "-e", script, marked.duration];
