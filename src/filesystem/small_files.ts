@@ -19,6 +19,8 @@ import { lastError, SystemError } from "../os/errno.ts";
 
 /** Bytes of a file that is small. */
 export const SMALL_FILE_BYTES = 64 * 1024;
+/** What a small file may take on the disk: some file systems reserve more than they need. */
+const SMALL_STORED_BYTES = 4 * SMALL_FILE_BYTES;
 /** Names in a directory that is listed in one go. */
 const MAX_NAMES = 4096;
 const SPECIAL_MODE_BITS = 0o7000;
@@ -170,8 +172,10 @@ export function storeSmall(
   return true;
 }
 
-function isReplaceable({ type, links, mode }: FileStatus): boolean {
-  return type === FileType.File && links === 1 && (mode & SPECIAL_MODE_BITS) === 0;
+/** What is large takes its time to be given back, or to be made the upper layer's of an overlay. */
+function isReplaceable({ type, links, mode, size, stored }: FileStatus): boolean {
+  return type === FileType.File && links === 1 && (mode & SPECIAL_MODE_BITS) === 0 &&
+    size <= SMALL_FILE_BYTES && stored <= SMALL_STORED_BYTES;
 }
 
 function passOn(object: Descriptor, { user, group }: FileStatus, file: Descriptor): void {

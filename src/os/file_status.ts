@@ -21,6 +21,8 @@ const STATX_INO = 0x100;
 const STATX_MNT_ID = 0x1000;
 const STATX_BTIME = 0x800;
 const TYPE_BITS = 0o170000;
+/** What blocks are counted in, whatever the file system's are. */
+const BLOCK_BYTES = 512;
 
 const Offset = {
   Mask: 0,
@@ -30,6 +32,7 @@ const Offset = {
   Mode: 28,
   Inode: 32,
   Size: 40,
+  Blocks: 48,
   Born: 80,
   Modified: 112,
   DeviceMajor: 136,
@@ -50,7 +53,10 @@ export interface FileStatus {
   readonly type: number;
   /** Permissions, with set-user-ID, set-group-ID and sticky. */
   readonly mode: number;
+  /** In bytes. */
   readonly size: number;
+  /** What it takes on the disk, in bytes: less than its size where it has holes, and more before its end. */
+  readonly stored: number;
   readonly links: number;
   readonly user: number;
   readonly group: number;
@@ -148,6 +154,7 @@ function status(): FileStatus {
     type: mode & TYPE_BITS,
     mode: mode & ~TYPE_BITS,
     size: Number(answer.getBigUint64(Offset.Size, true)),
+    stored: Number(answer.getBigUint64(Offset.Blocks, true)) * BLOCK_BYTES,
     links: answer.getUint32(Offset.Links, true),
     user: answer.getUint32(Offset.User, true),
     group: answer.getUint32(Offset.Group, true),

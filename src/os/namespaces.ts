@@ -4,6 +4,7 @@ import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import type { MountEntry } from "./mount_table.ts";
 import { libraryTable } from "./libc.ts";
+import { readProcLink } from "./procfs.ts";
 
 const calls = libraryTable({
   open: { parameters: ["buffer", "i32"], result: "i32" },
@@ -89,6 +90,7 @@ export function insideMounts(pid: number, action: () => void): void {
   try {
     const theirs = openMountNamespace(pid);
     opened.push(theirs);
+    refuseOwn(theirs);
     const ours = open("/proc/thread-self/ns/mnt", 0);
     const [root, directory] = [open("/", O_PATH), open(".", O_PATH)];
     // Only a thread with a root and a directory of its own may change to another view of them.
@@ -104,6 +106,14 @@ export function insideMounts(pid: number, action: () => void): void {
     }
   } finally {
     opened.forEach(closeDescriptor);
+  }
+}
+
+/** What is done in a sandbox must not be done to the host's own mounts. @throws {NamespaceError} */
+function refuseOwn(namespace: Descriptor): void {
+  const [theirs, ours] = [`self/fd/${namespace}`, "thread-self/ns/mnt"].map(readProcLink);
+  if (theirs === undefined || theirs === ours) {
+    throw new NamespaceError("the sandbox has no mounts of its own");
   }
 }
 

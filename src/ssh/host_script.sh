@@ -29,9 +29,10 @@ receive() {
   part="$dir/.upload-$host-$$";
   trap "rm -f \"\$part\"" EXIT; trap "exit 1" HUP INT TERM PIPE;
   words=$({ head -c "$1" | gzip -dc >"$part"; } 2>&1) || words="${words:-gzip failed}";
-  if [ -n "$words" ]; then say failed write "$words"; exit 1; fi;
-  case $(digest "$part" 2>/dev/null) in "$2"*) ;; *) say failed digest; exit 1;; esac;
-  chmod 700 "$part"; words=$("$part" --version 2>&1) || { say failed run "$words"; exit 1; };
+  fail() { rm -f "$part"; say failed "$@"; exit 1; };
+  if [ -n "$words" ]; then fail write "$words"; fi;
+  case $(digest "$part" 2>/dev/null) in "$2"*) ;; *) fail digest;; esac;
+  chmod 700 "$part"; words=$("$part" --version 2>&1) || fail run "$words";
   if ! ln "$part" "$dir/$name" 2>/dev/null && ! there; then mv -f "$part" "$dir/$name"; fi; rm -f "$part"; trap - EXIT;
   find "$dir" -name "remex-*" -type f -mtime +30 -exec rm -f {} + 2>/dev/null;
 };

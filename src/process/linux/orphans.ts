@@ -150,6 +150,8 @@ export class Orphans {
    * found after the first is killed on sight.
    */
   killAllOf(owner: object): number {
+    // Whatever is here already is not taken for what turns up while the others are killed.
+    this.#sweep();
     const left = this.#ended.has(owner) ? 0 : this.countOf(owner);
     this.#ended.add(owner);
     for (const command of this.#commands()) {
@@ -164,10 +166,10 @@ export class Orphans {
    * command is there: later its number may be another's.
    */
   killerOf(pid: number): () => void {
-    // Whatever is here already is not taken for what turns up while the command's descendants are killed.
     this.#sweep();
     const command = this.#commands().find((one) => one.pid === pid);
     return () => {
+      this.#sweep();
       if (command === undefined || !this.#commands().includes(command)) return;
       this.#ended.add(command);
       this.#endings.add(command);

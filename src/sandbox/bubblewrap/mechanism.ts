@@ -193,10 +193,11 @@ function expectedMounts(
   { namespaceEntry, tools }: LinuxAbilities,
   untrusted: readonly string[],
 ): ExpectedMounts {
-  const bound = mounts.flatMap((mount) =>
+  const bound = mounts.filter(({ kind }) => kind === "bind").map(({ path }) => path);
+  const writable = mounts.flatMap((mount) =>
     mount.kind === "bind" && mount.writable ? [mount.path] : []
   );
-  const granted = root === "host" || root === "writable" ? ["/", ...bound] : bound;
+  const granted = root === "host" || root === "writable" ? ["/", ...writable] : writable;
   const covered = mounts.flatMap((mount) =>
     mount.kind === "link" || mount.kind === "bind" && mount.writable ? [] : [mount.path]
   );
@@ -204,6 +205,7 @@ function expectedMounts(
   if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(untrusted);
   return {
     granted,
+    bound,
     covered,
     own: root === "host" ? SHARED_MEMORY : OWN_MOUNTS,
     sealDevices: ownsDevices ? namespaceEntry : undefined,

@@ -33,6 +33,8 @@ export class MountError extends Error {
 export interface ExpectedMounts {
   /** Absolute paths, free of links when they were judged. */
   readonly granted: readonly string[];
+  /** Absolute paths, free of links, at which the host's own is to be seen, to be written or not. */
+  readonly bound: readonly string[];
   /** Where something has to be mounted that cannot be written. */
   readonly covered: readonly string[];
   /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
@@ -64,9 +66,9 @@ export class MountVerifier {
    * @throws {Error} if what is mounted later cannot be kept out
    */
   async verify(pid: number, expected: ExpectedMounts): Promise<void> {
-    const { granted, covered, sealDevices: sealedBy, laterMounts } = expected;
+    const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
     // There is time for it while the wrapper is at work.
-    const outside = granted.map((path) => identity("/", path));
+    const outside = bound.map((path) => identity("/", path));
     await this.#untilMounted(pid);
     const mounts = laterMounts === undefined
       ? mountsOf(pid)
@@ -77,7 +79,7 @@ export class MountVerifier {
       !isOutOfReach(pid, mount)
     );
     if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
-    granted.forEach((path, index) => {
+    bound.forEach((path, index) => {
       if (outside[index] === identity(`/proc/${pid}/root`, path)) return;
       throw new MountError(`'${path}' has become something else meanwhile`);
     });
@@ -179,17 +181,29 @@ function isPowerless(status: Deno.FsFile): boolean {
   }
 }
 
-/** What is at a path below a root, if no name on the way is that of a link. */
+/**
+ * What is at a path below a root, if no name of it is that of a link. One in the path's own place is the
+ * same inside and outside, whatever has been mounted while it was not there.
+ *
+ * @throws {MountError}
+ */
 function identity(root: string, path: string): string {
+  const found = lookUp(root, path);
+  if (found === undefined) throw new MountError(`'${path}' is not there any more`);
+  const { dev, ino, isSymlink } = found;
+  if (isSymlink) throw new MountError(`'${path}' has become something else meanwhile`);
+  return `${dev}:${ino}`;
+}
+
+function lookUp(root: string, path: string): Deno.FileInfo | undefined {
   try {
     const held = openWithoutLinks(path, root);
     try {
-      const { dev, ino } = Deno.statSync(pathTo(held));
-      return `${dev}:${ino}`;
+      return Deno.statSync(pathTo(held));
     } finally {
       closeDescriptor(held);
     }
   } catch {
-    throw new MountError(`'${path}' is not there any more`);
+    return undefined;
   }
 }

@@ -137,6 +137,34 @@ for (const [what, entriesIn] of Object.entries(POLICIES)) {
   }
 }
 
+Deno.test({
+  name:
+    "files: what is large, or takes much of the disk, is not replaced in the turn it is asked for",
+  ignore,
+  fn: async () => {
+    using directory = new TestDirectory();
+    directory.write("ws/large", "x".repeat(1024 * 1024));
+    directory.write("ws/reserved", "x");
+    const reserve = ["--keep-size", "--length", "1M", directory.at("ws/reserved")];
+    const { success } = new Deno.Command("fallocate", { args: reserve }).outputSync();
+    directory.write("ws/small", "x");
+    await isLocal(directory.at("ws"));
+    const files = grantedIn(directory.at("ws"), POLICIES["a workspace"](directory));
+    const write = (name: string) => {
+      const params = { path: directory.uri(`ws/${name}`), dataBase64: base64("new") };
+      return answerDirectlyWithin(
+        files,
+        "fs/writeFile",
+        methods["fs/writeFile"].params.parse(params),
+      );
+    };
+    assertEquals(write("large"), undefined);
+    // Not every file system can.
+    if (success) assertEquals(write("reserved"), undefined);
+    assertEquals(write("small"), {});
+  },
+});
+
 /** Both were made at different times. */
 function withoutTimes<T>(value: T): unknown {
   return JSON.parse(JSON.stringify(value, (key, member) => /AtMs$/.test(key) ? 0 : member));
