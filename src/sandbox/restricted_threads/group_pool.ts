@@ -58,6 +58,7 @@ export class GroupPool implements Disposable {
   #room: Promise<void> = Promise.resolve();
   #spare: SpareThreads | undefined;
   #disposed = false;
+  #ahead: number | undefined;
   #idle: number | undefined;
 
   constructor(options: Partial<typeof DEFAULTS> = {}) {
@@ -129,8 +130,17 @@ export class GroupPool implements Disposable {
     this.#watchIdle();
   }
 
+  /** Not while the first command starts: making threads keeps this one busy. */
+  #prepareLater(): void {
+    clearTimeout(this.#ahead);
+    if (this.#disposed) return;
+    this.#ahead = setTimeout(() => this.prepare(), this.#options.aheadMs);
+    Deno.unrefTimer(this.#ahead);
+  }
+
   [Symbol.dispose](): void {
     this.#disposed = true;
+    clearTimeout(this.#ahead);
     clearInterval(this.#idle);
     this.#idle = undefined;
     this.#spare?.[Symbol.dispose]();
@@ -167,8 +177,7 @@ export class GroupPool implements Disposable {
       this.#forget(pooled);
       reject(error);
     }).finally(() => {
-      // Not while the first command starts: making threads keeps this one busy.
-      Deno.unrefTimer(setTimeout(() => this.prepare(), this.#options.aheadMs));
+      this.#prepareLater();
     });
     return pooled;
   }
@@ -202,7 +211,10 @@ export class GroupPool implements Disposable {
       }
       this.#retire(idle);
       // Without any process left it is over soon.
-      await Promise.race([idle.made?.ended, delay(this.#options.roomMs)]);
+      const over = new AbortController();
+      const waited = delay(this.#options.roomMs, { signal: over.signal }).catch(() => {});
+      await Promise.race([idle.made?.ended, waited]);
+      over.abort();
     }
     this.#inForce.add(pooled);
   }
