@@ -150,7 +150,8 @@ const CALL_NUMBERS = {
 
 /**
  * A program for perl(1), and its arguments, that does the same where a process sees its files, for
- * whoever made the user namespace that those belong to: only one with a single thread may enter it (setns(2)).
+ * whoever made the user namespace that those belong to: only a process with a single thread may enter
+ * that (setns(2)).
  */
 export function keepMountsOutByPerl(pid: number): string[] {
   const { setns, mount } = CALL_NUMBERS[Deno.build.arch];

@@ -62,8 +62,7 @@ export class MountVerifier {
   /**
    * @param pid the sandbox's first process
    * @throws {MountError}
-   * @throws {NamespaceError} if its devices cannot be sealed
-   * @throws {Error} if what is mounted later cannot be kept out
+   * @throws {NamespaceError} if its devices cannot be sealed, or what is mounted later not be kept out
    */
   async verify(pid: number, expected: ExpectedMounts): Promise<void> {
     const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
