@@ -1,5 +1,6 @@
-import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
-import { closeDescriptor } from "../../os/descriptor.ts";
+import { openWithoutLinks } from "../../os/open_at.ts";
+import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { type FileStatus, FileType, knownStatusOf } from "../../os/file_status.ts";
 import { openTimer, setTimer } from "../../os/pipes.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { ancestorsOf, isWithin } from "../../os/native_path.ts";
@@ -67,22 +68,25 @@ export class MountVerifier {
   async verify(pid: number, expected: ExpectedMounts): Promise<void> {
     const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
     // There is time for it while the wrapper is at work.
-    const outside = bound.map((path) => identity("/", path));
+    const outside = bound.map((path) => lookUp("/", path));
     await this.#untilMounted(pid);
     const mounts = laterMounts === undefined
       ? mountsOf(pid)
       : await mountsWithoutLater(pid, laterMounts);
     const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
+    const isHostsOwn = hostsOwnMounts();
     const foreign = mounts.find((mount) =>
-      mount.writable && !sealed.includes(mount) && !isExpected(mount, expected) &&
+      mount.writable && !sealed.includes(mount) && !isExpected(mount, expected, isHostsOwn) &&
       !isOutOfReach(pid, mount)
     );
     if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
-    bound.forEach((path, index) => {
-      if (outside[index] === identity(`/proc/${pid}/root`, path)) return;
-      throw new MountError(`'${path}' has become something else meanwhile`);
-    });
     const places = new Map(mounts.map((mount) => [mount.place, mount]));
+    bound.forEach((path, index) => {
+      const inside = lookUp(`/proc/${pid}/root`, path);
+      if (!isSame(inside, outside[index]) || !isMountedBy(inside, places.get(path))) {
+        throw changed(path);
+      }
+    });
     for (const path of covered) {
       if (places.get(path)?.writable === false) continue;
       throw new MountError(`nothing protects '${path}' in it`);
@@ -120,9 +124,23 @@ export class MountVerifier {
 function isExpected(
   { place, type }: MountEntry,
   { granted, own, sealDevices }: ExpectedMounts,
+  isHostsOwn: (place: string) => boolean,
 ): boolean {
   if (own.includes(place) || sealDevices === undefined && isWithin(place, OWN_DEVICES)) return true;
-  return !isKernelType(type) && granted.some((path) => isWithin(place, path));
+  if (isKernelType(type) || !granted.some((path) => isWithin(place, path))) return false;
+  // What somebody moved there while bubblewrap mounted over it was not asked for.
+  return granted.includes(place) || isHostsOwn(place);
+}
+
+/** Tells where something writable is mounted on the host, which is found out when it is first asked. */
+function hostsOwnMounts(): (place: string) => boolean {
+  let places: ReadonlySet<string> | undefined;
+  return (place) => {
+    places ??= new Set(
+      mountTable("self").filter(({ writable }) => writable).map(({ place }) => place),
+    );
+    return places.has(place);
+  };
 }
 
 /**
@@ -186,23 +204,29 @@ function isPowerless(status: Deno.FsFile): boolean {
  *
  * @throws {MountError}
  */
-function identity(root: string, path: string): string {
-  const found = lookUp(root, path);
-  if (found === undefined) throw new MountError(`'${path}' is not there any more`);
-  const { dev, ino, isSymlink } = found;
-  if (isSymlink) throw new MountError(`'${path}' has become something else meanwhile`);
-  return `${dev}:${ino}`;
+function lookUp(root: string, path: string): FileStatus {
+  let held: Descriptor | undefined;
+  try {
+    held = openWithoutLinks(path, root);
+    const status = knownStatusOf(held);
+    if (status.type !== FileType.Link) return status;
+  } catch {
+    throw new MountError(`'${path}' is not there any more`);
+  } finally {
+    if (held !== undefined) closeDescriptor(held);
+  }
+  throw changed(path);
 }
 
-function lookUp(root: string, path: string): Deno.FileInfo | undefined {
-  try {
-    const held = openWithoutLinks(path, root);
-    try {
-      return Deno.statSync(pathTo(held));
-    } finally {
-      closeDescriptor(held);
-    }
-  } catch {
-    return undefined;
-  }
+function isSame(one: FileStatus, other: FileStatus | undefined): boolean {
+  return one.inode === other?.inode && one.device === other.device;
+}
+
+/** Whether it is what is mounted there, and not something beside it that has got its name since. */
+function isMountedBy({ mount }: FileStatus, entry: MountEntry | undefined): boolean {
+  return mount === undefined || entry !== undefined && `${mount}` === entry.id;
+}
+
+function changed(path: string): MountError {
+  return new MountError(`'${path}' has become something else meanwhile`);
 }

@@ -171,7 +171,7 @@ const MOUNTED_BESIDES: Readonly<Record<string, readonly [options: string, refusa
   ],
   "what is protected, writable": [
     "--bind $BASE/ws/.git $BASE/ws/.git",
-    /nothing protects '.*\.git'/,
+    /\.git' could be written in it/,
   ],
 };
 
