@@ -158,8 +158,12 @@ export class Sessions {
     this.#options.keeper.requestEnd();
     await untilNot(() => this.#anythingRuns, graceMs);
     for (const session of this.#all()) session.kill();
-    // The clients learn of it, unless they do not read.
-    await untilNot(() => this.runningProcesses > 0, KILLED_WITHIN_MS);
+    // The clients learn of it, unless they do not read: also that the last output has been told.
+    const tells = (session: Session) => session.attached && session.hasNews;
+    await untilNot(
+      () => this.runningProcesses > 0 || this.#all().some(tells),
+      KILLED_WITHIN_MS,
+    );
     for (const session of this.#all()) this.#remove(session);
   }
 
