@@ -5,22 +5,17 @@ import { isFileMethod } from "../../../src/filesystem/operations.ts";
 import { isLocal } from "../../../src/os/local_file_systems.ts";
 import { methods } from "../../../src/protocol/methods.ts";
 import { PathUri } from "../../../src/protocol/path_uri.ts";
-import { glob, path, special } from "../../sandbox/context.ts";
+import { special } from "../../sandbox/context.ts";
 import { TestDirectory } from "../../support/test_directory.ts";
 import { base64, performBy } from "../perform.ts";
-import { grantedIn, performIn } from "./scene.ts";
+import { confined, confinedFiles, grantedIn, performIn } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";
 
 const FILES = {
+  ...confinedFiles,
   "ws/file": "file",
   "ws/.git/config": "config",
-  "ws/denied/f": "denied",
-  "ws/readable/f": "readable",
-  "ws/tree/a.key": "key",
-  "ws/tree/b": "b",
-  "single/file": "old",
-  "single/other": "other",
   "outside/secret": "secret",
 };
 
@@ -77,19 +72,8 @@ function inventory(directory: string): string[] {
 }
 
 const POLICIES = {
-  "a workspace": (directory: TestDirectory) => [
-    special("root", "read"),
-    special("project_roots", "write"),
-    path(directory.at("ws/denied"), "deny"),
-    path(directory.at("ws/readable"), "read"),
-    glob("**/*.key"),
-  ],
-  "little else": (directory: TestDirectory) => [
-    special("project_roots", "write"),
-    path(directory.at("ws/denied"), "deny"),
-    path(directory.at("single/file"), "write"),
-    glob("**/*.key"),
-  ],
+  "a workspace": (directory: TestDirectory) => [special("root", "read"), ...confined(directory)],
+  "little else": confined,
 };
 
 for (const [what, entriesIn] of Object.entries(POLICIES)) {

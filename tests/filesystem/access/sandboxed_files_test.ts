@@ -2,7 +2,7 @@ import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { glob, path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, DONE, NOT_FOUND } from "../perform.ts";
 import type { TestDirectory } from "../../support/test_directory.ts";
-import { codeOf, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
+import { codeOf, confined, confinedFiles, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";
 const content = { dataBase64: base64("new") };
@@ -11,23 +11,6 @@ const options = {
   maxDirectories: 100,
   maxEntries: 100,
   followDirectorySymlinks: false,
-};
-
-/** Only the workspace, and in it neither `denied` nor what is called `*.key`. */
-const confined = (directory: TestDirectory) => [
-  special("project_roots", "write"),
-  path(directory.at("ws/denied"), "deny"),
-  path(directory.at("ws/readable"), "read"),
-  path(directory.at("single/file"), "write"),
-  glob("**/*.key"),
-];
-const confinedFiles = {
-  "ws/denied/f": "denied",
-  "ws/readable/f": "readable",
-  "ws/tree/a.key": "key",
-  "ws/tree/b": "b",
-  "single/file": "old",
-  "single/other": "other",
 };
 
 Deno.test({

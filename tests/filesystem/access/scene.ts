@@ -10,7 +10,14 @@ import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.t
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
-import { context, type WireEntry, workspaceWrite } from "../../sandbox/context.ts";
+import {
+  context,
+  glob,
+  path,
+  special,
+  type WireEntry,
+  workspaceWrite,
+} from "../../sandbox/context.ts";
 import { type Outcome, performBy } from "../perform.ts";
 import { TestDirectory } from "../../support/test_directory.ts";
 
@@ -33,6 +40,24 @@ export function performIn(workspace: string, entries: readonly WireEntry[]): Per
   const paths = new PolicyPaths(new AccessPolicy(grantedIn(workspace, entries)));
   return (method, params, signal) => performFileMethod(method, params, signal, paths);
 }
+
+/** Only the workspace, and in it neither `denied` nor what is called `*.key`. */
+export const confined = (directory: TestDirectory) => [
+  special("project_roots", "write"),
+  path(directory.at("ws/denied"), "deny"),
+  path(directory.at("ws/readable"), "read"),
+  path(directory.at("single/file"), "write"),
+  glob("**/*.key"),
+];
+/** What there is beside a workspace that is granted so, and in it. */
+export const confinedFiles = {
+  "ws/denied/f": "denied",
+  "ws/readable/f": "readable",
+  "ws/tree/a.key": "key",
+  "ws/tree/b": "b",
+  "single/file": "old",
+  "single/other": "other",
+};
 
 /** A workspace `ws`, and `outside` beside it with a file `secret`. */
 export class Scene implements AsyncDisposable {
