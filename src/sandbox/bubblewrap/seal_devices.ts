@@ -1,10 +1,9 @@
-import { runChild } from "../../process/start_child.ts";
 import { isWithin } from "../../os/native_path.ts";
 import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
 import type { MountEntry } from "../../os/mount_table.ts";
 import { enterMounts, insideMounts, NamespaceError, remountReadOnly } from "../../os/namespaces.ts";
-import { ownCommand } from "../../own_program.ts";
+import { runMountHelper } from "./mount_helper.ts";
 import type { ExpectedMounts } from "./verify_mounts.ts";
 
 /**
@@ -35,35 +34,15 @@ export async function sealDevices(
       insideMounts(pid, () => open.forEach(remountReadOnly));
       break;
     case "program":
-      await sealByHelper(pid, open, entry.nsenter);
+      await runMountHelper(pid, entry.nsenter, [
+        ...["sandbox-devices", `${pid}`],
+        ...open.flatMap(({ place, options }) => [place, options.join(",")]),
+      ]);
       break;
     case "none":
       throw new NamespaceError("the sandbox's devices cannot be made read-only without nsenter(1)");
   }
   return open;
-}
-
-/**
- * Only a process with a single thread may enter a user namespace (setns(2)), which this program
- * never is; so nsenter(1) does, and becomes this program, which goes on from there and ends.
- */
-async function sealByHelper(
-  pid: number,
-  mounts: readonly MountEntry[],
-  nsenter: string,
-): Promise<void> {
-  const { exitCode, stderr } = await runChild({
-    argv: [
-      nsenter,
-      `--user=/proc/${pid}/ns/user`,
-      "--preserve-credentials",
-      ...["--", ...ownCommand(), "sandbox-devices", `${pid}`],
-      ...mounts.flatMap(({ place, options }) => [place, options.join(",")]),
-    ],
-    cwd: "/",
-    env: {},
-  });
-  if (exitCode !== 0) throw new NamespaceError(stderr.trim());
 }
 
 /**

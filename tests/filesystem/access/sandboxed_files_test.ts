@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
-import { glob, path, special, workspaceWrite } from "../../sandbox/context.ts";
+import { path, special, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, DONE, NOT_FOUND } from "../perform.ts";
-import type { TestDirectory } from "../../support/test_directory.ts";
 import { codeOf, confined, confinedFiles, DENIED, READ_ONLY, Scene, UNSEEN } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";
