@@ -34,6 +34,8 @@ export class Sessions {
   readonly #detachments = new Map<Session, Detachment>();
   /** Expired sessions whose processes were asked to end. */
   readonly #ending = new Set<Session>();
+  /** What waits for those processes. */
+  readonly #waits = new Set<Promise<void>>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -165,6 +167,7 @@ export class Sessions {
       KILLED_WITHIN_MS,
     );
     for (const session of this.#all()) this.#remove(session);
+    await Promise.all(this.#waits);
   }
 
   #all(): Session[] {
@@ -176,7 +179,8 @@ export class Sessions {
     this.#forgetDetachment(session);
     this.#sessions.delete(session.id);
     log("info", "session expired", { processes, sessions: this.size });
-    void this.#endGently(session);
+    const wait = this.#endGently(session).finally(() => this.#waits.delete(wait));
+    this.#waits.add(wait);
   }
 
   /** Asks the processes of a session to end, and kills them after the grace. */

@@ -246,6 +246,16 @@ Deno.test("when all end, so do detached sessions and those opened meanwhile", as
   assertEquals(sessions.size, 0);
 });
 
+Deno.test("when all end, so does the wait for a session that was ending already", async () => {
+  const { sessions, system } = setUp(LONG_MS, LONG_MS);
+  const session = sessions.open(new FakeSink());
+  await session.start("p", fakeCommand());
+  sessions.end(session);
+  await sessions.endAll(0);
+  assertEquals([sessions.size, system.newest.calls.at(-1)], [0, "abandon"]);
+  // Deno.test fails when a timer is left.
+});
+
 /** A clock that a test sets. Timers, which do not look at it, run as ever. */
 class Clock {
   now = performance.now();
