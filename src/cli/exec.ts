@@ -16,7 +16,7 @@ import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { EscapeKeys } from "./escape_keys.ts";
 import { EXEC_MANUAL, type ExecOptions, parseExecArguments } from "./exec_options.ts";
 import { describeNetwork, proxyRequest } from "./exec_network.ts";
-import { hasOwnLoopback, sandboxIntent } from "./exec_sandbox.ts";
+import { sandboxIntent } from "./exec_sandbox.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { reachExecutor } from "./reach_executor.ts";
@@ -40,7 +40,7 @@ export async function exec(args: string[]): Promise<number> {
   }
   const { configuration } = await loadConfiguration(given);
   const options = given.options(configuration);
-  if (options.network !== undefined) await proxyRequest(options.network, false);
+  if (options.network !== undefined) await proxyRequest(options.network);
   configureLog(options.log);
   using terminal = new LocalTerminal();
   using signals = new ForwardedSignals();
@@ -135,7 +135,7 @@ async function start(
     // Executors that do not know the proxy then leave no network at all.
     ...network === undefined ? {} : {
       enforceManagedNetwork: true,
-      networkProxy: await proxyRequest(network, hasOwnLoopback(intent)),
+      networkProxy: await proxyRequest(network),
     },
   });
 }

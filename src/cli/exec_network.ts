@@ -20,12 +20,10 @@ export function networkRules(
 /**
  * The proxy to ask the executor for.
  *
- * @param ownLoopback whether the command may listen on a loopback of its own
  * @throws {UsageError} naming the pattern that cannot be understood
  */
 export async function proxyRequest(
   { allow, deny }: NetworkRules,
-  ownLoopback: boolean,
 ): Promise<z.input<typeof networkProxy>> {
   await refuseMisspelt("--allow-domain", allow);
   await refuseMisspelt("--deny-domain", deny);
@@ -44,7 +42,8 @@ export async function proxyRequest(
       dangerouslyAllowAllUnixSockets: false,
       mode: "full",
       domains: Object.fromEntries(domains),
-      allowLocalBinding: ownLoopback,
+      // A loopback of the command's own is the sandbox's to give, where there is one.
+      allowLocalBinding: false,
     },
   };
 }

@@ -24,11 +24,6 @@ export async function sandboxIntent(
   };
 }
 
-/** Whether a command that is sandboxed so has a loopback of its own. */
-export function hasOwnLoopback(intent: z.input<typeof sandboxContext> | undefined): boolean {
-  return intent?.permissions.type === "managed" && intent.permissions.loopback === "private";
-}
-
 async function profileText(profile: SandboxProfile): Promise<string> {
   switch (profile) {
     case "read-only":

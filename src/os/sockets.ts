@@ -22,6 +22,8 @@ const calls = libraryTable({
   listen: { parameters: ["i32", "i32"], result: "i32" },
   accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   splice: {
@@ -39,13 +41,19 @@ export class SocketError extends Error {
 }
 
 const LOOPBACK = [127, 0, 0, 1];
+/** The same as an IPv4-mapped address (RFC 4291, section 2.5.5.2). */
+const MAPPED_LOOPBACK = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...LOOPBACK];
 
 const IP_FREEBIND = 15;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
+const SO_RCVTIMEO = 20;
 const MSG_NOSIGNAL = 0x4000;
 const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
+/** The size of `struct sockaddr_storage`, and where the addresses of IPv4 and IPv6 have the port. */
+const ADDRESS_BYTES = 128;
+const PORT_OFFSET = 2;
 /** As many as the kernel lets wait at the most (net.core.somaxconn). */
 const BACKLOG = 4096;
 
@@ -83,6 +91,76 @@ export function listenOnLoopback(socket: Descriptor, port: number): void {
   const address = ipv4SocketAddress(LOOPBACK, port);
   checked(`port ${port}`, calls().bind(socket, address, address.length));
   checked(`port ${port}`, calls().listen(socket, BACKLOG));
+}
+
+/** A socket that takes connections to a port of 127.0.0.1 that nobody else has. */
+export interface LoopbackListener {
+  readonly socket: Descriptor;
+  readonly port: number;
+}
+
+/**
+ * Opens one, on which {@linkcode acceptConnection} waits for so long at the most.
+ *
+ * @param patienceMs in milliseconds
+ * @throws {SocketError}
+ */
+export function openLoopbackListener(patienceMs: number): LoopbackListener {
+  const socket = checked(
+    "a socket cannot be opened",
+    calls().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+  );
+  try {
+    const microseconds = (patienceMs % 1000) * 1000;
+    const patience = BigInt64Array.of(BigInt(Math.trunc(patienceMs / 1000)), BigInt(microseconds));
+    const bytes = new Uint8Array(patience.buffer);
+    const set = calls().setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, bytes, bytes.length);
+    checked("a socket that gives up", set);
+    listenOnLoopback(socket, 0);
+    return { socket, port: ownPort(socket) };
+  } catch (error) {
+    closeDescriptor(socket);
+    throw error;
+  }
+}
+
+/**
+ * Connects a socket to a port of 127.0.0.1. Returns 0, or the negative error number.
+ *
+ * @param mapped whether it is a socket of IPv6
+ */
+export function connectToLoopback(socket: Descriptor, port: number, mapped: boolean): number {
+  const address = mapped
+    ? ipv6SocketAddress(MAPPED_LOOPBACK, port)
+    : ipv4SocketAddress(LOOPBACK, port);
+  return calls().connect(socket, address, address.length) === 0 ? 0 : -lastErrno();
+}
+
+/** The port of a TCP socket's own end. @throws {SocketError} if it is closed */
+export function ownPort(socket: Descriptor): number {
+  return checkedAddress(calls().getsockname, socket).getUint16(PORT_OFFSET);
+}
+
+/** Whether the other end of a TCP connection is, or was, a port of 127.0.0.1. */
+export function comesFromLoopback(connection: Descriptor, port: number): boolean {
+  try {
+    const expected = ipv4SocketAddress(LOOPBACK, port);
+    const address = new Uint8Array(checkedAddress(calls().getpeername, connection).buffer);
+    return expected.every((byte, at) => byte === address[at]);
+  } catch (error) {
+    if (error instanceof SocketError) return false;
+    throw error;
+  }
+}
+
+function checkedAddress(
+  ask: ReturnType<typeof calls>["getsockname"],
+  socket: Descriptor,
+): DataView<ArrayBuffer> {
+  const address = new ArrayBuffer(ADDRESS_BYTES);
+  const length = new Uint8Array(Uint32Array.of(ADDRESS_BYTES).buffer);
+  checked("an address", ask(socket, new Uint8Array(address), length));
+  return new DataView(address);
 }
 
 /** The next connection that waits, if one does and there is a descriptor left for it. */

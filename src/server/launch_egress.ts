@@ -21,6 +21,8 @@ export interface EgressOwner {
   readonly reserved?: ReservedResources | undefined;
   /** The executor's own variables, which name the proxies that it is to use itself. */
   readonly environment: Variables;
+  /** Whether the command may have a loopback that nobody else is on. */
+  readonly privateLoopback: boolean;
 }
 
 /** A proxy, and the variables by which the command finds it. */
@@ -37,7 +39,7 @@ export interface LaunchedEgress {
  */
 export async function launchEgress(
   { proxy, policyDecisionTimeoutMs }: NetworkProxyParams,
-  { processId, session, bounds, telemetry, reserved, environment }: EgressOwner,
+  { processId, session, bounds, telemetry, reserved, environment, privateLoopback }: EgressOwner,
 ): Promise<LaunchedEgress> {
   refuseUnsupported(proxy);
   // Loaded with the first proxy.
@@ -74,7 +76,8 @@ export async function launchEgress(
         },
       },
     });
-    const ownLoopback = proxy.allowLocalBinding && !policy.namesLoopback;
+    const listens = proxy.allowLocalBinding || privateLoopback;
+    const ownLoopback = listens && !policy.namesLoopback;
     return { egress, environment: proxyEnvironment({ port: EGRESS_PORT, ownLoopback }) };
   } catch (error) {
     if (error instanceof DomainPatternError) {

@@ -137,8 +137,7 @@ Deno.test("ports of a managed network take a way into bubblewrap's network, or L
   assertEquals((await plan({ network }, { bubblewrap: NO_BUBBLEWRAP })).kind, "landlock");
   const egress = { ...network, ports: [], egress: true };
   assertEquals((await plan({ network: egress })).kind, "bubblewrap");
-  const without = await refusal(plan({ network: egress }, { bubblewrap: NO_BUBBLEWRAP }));
-  assertStringIncludes(without, "the executor's proxy needs a network of the command's own");
+  assertEquals((await plan({ network: egress }, { bubblewrap: NO_BUBBLEWRAP })).kind, "landlock");
   const binding = { ...network, localBinding: true };
   const refused = await refusal(plan({ network: binding }, { bubblewrap: NO_BUBBLEWRAP }));
   assertStringIncludes(refused, "no bubblewrap; Landlock tells ports apart, but not the hosts");

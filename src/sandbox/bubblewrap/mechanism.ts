@@ -238,6 +238,7 @@ function filterMode(network: BoundNetwork): NetworkMode {
     case "none":
       return network.privateLoopback === true ? "privateLoopback" : "restricted";
     case "loopback":
+      if (network.privateLoopback === true) return "privateLoopback";
       if (!network.localBinding) return "proxied";
       return network.egress === true ? "privateLoopback" : "proxiedWithBinding";
   }

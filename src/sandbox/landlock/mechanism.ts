@@ -17,10 +17,11 @@ import {
   unenforceable,
   unusable,
 } from "../mechanism.ts";
+import { ProxyConnections } from "../network/proxy_connections.ts";
 import type { BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
 import type { GroupPool } from "../restricted_threads/group_pool.ts";
 import type { ThreadRestrictions } from "../restricted_threads/messages.ts";
-import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
+import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SeccompFilters } from "../seccomp/filter.ts";
 import { EXECUTION, FileRight, governed, pathRule, SINCE } from "./rights.ts";
@@ -72,12 +73,6 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
       );
     }
     const { network } = policy;
-    if (network.kind === "loopback" && network.egress === true) {
-      return unenforceable(
-        "the executor's proxy needs a network of the command's own, which Landlock does not make",
-        "bubblewrap",
-      );
-    }
     if (network.kind === "loopback" && network.localBinding) {
       return unenforceable(
         "Landlock tells ports apart, but not the hosts that they are listened on",
@@ -104,8 +99,11 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     const hostNetwork = network.kind === "host";
     // bind(2), which makes them, is not handed over.
     const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
+    const { egress } = command;
+    const connections = egress && new ProxyConnections(egress);
     return new LandlockCommand(this.#groups, {
       owner: command.owner ?? this,
+      alone: connections !== undefined,
       paths: [...rules, ...files.executable ?? []].map(({ path }) => path),
       key: JSON.stringify([
         rules,
@@ -129,6 +127,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
         },
         policy: isSupervised(files) ? files.policy : undefined,
         architecture: abilities.architecture,
+        connected: connections && ((connection) => connections.take(connection)),
       }),
       launch: launchOf(command, readableTools(tools, policy)),
     });
@@ -156,7 +155,11 @@ function withConnections(files: LandlockFiles, network: BoundNetwork): LandlockF
   return {
     ...files,
     supervised: { ...files.supervised, connections: true },
-    policy: { ...files.policy, ports: network.ports },
+    policy: {
+      ...files.policy,
+      ports: network.ports,
+      ...network.egress === true && { egress: true },
+    },
   };
 }
 
@@ -167,6 +170,8 @@ function isSupervised({ supervised }: Pick<LandlockFiles, "supervised">): boolea
 /** What a restricted thread starts. */
 interface RestrictedStart {
   readonly owner: object;
+  /** Whether the command shares its threads with no other. */
+  readonly alone: boolean;
   /** The same for commands with the same plan. */
   readonly key: string;
   /** What the plan has rules for. */
@@ -194,15 +199,17 @@ class LandlockCommand implements SandboxedCommand {
   ): Promise<Child> {
     // The thread that the command would be born on is not in the group, and may not enter it.
     if (limits !== undefined) throw internalError(UNLIMITED);
-    const { owner, key, paths, plan, launch } = this.#start;
-    // The kernel's rules are about what was at the paths when they were made, wherever that is by now.
-    // They hold it, so that nothing else gets its number.
-    const current = JSON.stringify([key, ...paths.map(fileIdentityAt)]);
-    return await this.#groups.use(owner, current, plan, async (group) => {
+    const { owner, alone, key, paths, plan, launch } = this.#start;
+    const start = async (group: RestrictedGroup) => {
       const child = await startLinuxChildBy(group, launch, stdio, observer);
       group.watch(child.pid, () => child.kill());
       return new SandboxedChild(child, sandbox);
-    });
+    };
+    if (alone) return await this.#groups.useOnce(plan, start);
+    // The kernel's rules are about what was at the paths when they were made, wherever that is by now.
+    // They hold it, so that nothing else gets its number.
+    const current = JSON.stringify([key, ...paths.map(fileIdentityAt)]);
+    return await this.#groups.use(owner, current, plan, start);
   }
 
   release(): void {

@@ -5,6 +5,7 @@ import { acceptConnection, listenOnLoopback, resetConnection } from "../../os/so
 import type { NamespaceEntry } from "../linux/host.ts";
 import { EGRESS_PORT } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
+import { MAX_CONNECTIONS } from "./proxy_connections.ts";
 import { RelayedConnection } from "./relayed_connection.ts";
 import { openSocketsInside } from "./sockets_inside.ts";
 
@@ -16,11 +17,6 @@ export interface PortAccess {
   readonly entry: NamespaceEntry;
 }
 
-/**
- * Connections that a command may have at once; further ones wait until one of them is over. Each
- * takes two descriptors, which other commands need too.
- */
-const MAX_CONNECTIONS = 1024;
 /** Taken at once, before others have their turn. */
 const MAX_ACCEPTED = 16;
 /** How long to wait for a descriptor when there is none left. */
@@ -118,6 +114,7 @@ export class PortRelay implements Disposable {
 
   #acceptSome(socket: Descriptor, served: ServedPort): void {
     for (let accepted = 0; accepted < MAX_ACCEPTED; accepted++) {
+      // Further ones wait until one of them is over.
       if (this.#connections.size >= MAX_CONNECTIONS) return this.#pause();
       if (this.#accept(socket, served)) continue;
       if (accepted === 0) this.#pauseAWhile();

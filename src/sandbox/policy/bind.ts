@@ -94,8 +94,9 @@ function bindNetwork(
   const permissions = sandbox?.permissions;
   const ownLoopback = permissions?.type === "managed" && permissions.loopback === "private";
   if (egress !== undefined) {
-    const localBinding = ownLoopback || egress.localBinding;
-    return { kind: "loopback", ports: [], localBinding, egress: true };
+    const { localBinding } = egress;
+    const own = ownLoopback ? { privateLoopback: true } : {};
+    return { kind: "loopback", ports: [], localBinding, ...own, egress: true };
   }
   if (managedNetwork !== undefined) {
     const { loopbackPorts, allowLocalBinding } = managedNetwork;

@@ -86,6 +86,12 @@ export type BoundNetwork =
     readonly ports: readonly number[];
     /** Whether the command may itself listen on its loopback, which is its own. */
     readonly localBinding: boolean;
+    /**
+     * Whether it may use a loopback that nobody else is on, where there is one.
+     *
+     * @default false
+     */
+    readonly privateLoopback?: boolean;
     /** Whether the executor's own proxy is there, at {@linkcode EGRESS_PORT}. @default false */
     readonly egress?: boolean;
   };

@@ -81,6 +81,8 @@ export interface GroupPlan {
   /** Undefined if there is nothing to supervise. */
   readonly policy: SupervisorPolicy | undefined;
   readonly architecture: Architecture;
+  /** Gets the commands' connections to the executor's proxy. @default there are none */
+  readonly connected?: ((connection: Descriptor) => void) | undefined;
 }
 
 /** A start that is under way. */
@@ -226,7 +228,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   /** Once the first command is on its way: its calls wait until they are served. */
   #superviseSoon(
     threads: SpareThreads,
-    { policy, architecture }: GroupPlan,
+    { policy, architecture, connected }: GroupPlan,
     ruleset: Descriptor | undefined,
     listener: Descriptor | undefined,
   ): void {
@@ -238,7 +240,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     const begin = async () => {
       try {
         await new Promise((resolve) => setTimeout(resolve));
-        const options = { listener, ruleset, policy, architecture };
+        const options = { listener, ruleset, policy, architecture, connected };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {
         if (ruleset !== undefined) closeDescriptor(ruleset);

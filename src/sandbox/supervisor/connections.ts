@@ -3,12 +3,15 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { Open } from "../../os/open_at.ts";
 import { duplicate, FileType, setStatusFlags, statusFlags, statusOf } from "../../os/path_calls.ts";
 import type { Architecture } from "../seccomp/profile.ts";
+import { EGRESS_PORT } from "../policy/bound_policy.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import { type CallName, callNumber } from "./calls.ts";
 import type { Answer } from "./answer.ts";
 import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
+import type { SupervisorPolicy } from "./policy.ts";
+import { ProxyEntrance } from "./proxy_entrance.ts";
 
 /** Where `struct sockaddr_in` and `struct sockaddr_in6` have the port and the address. */
 const PORT_OFFSET = 2;
@@ -21,6 +24,9 @@ const ADDRESS_BYTES = 128;
 const LOOPBACK = [127, 0, 0, 1];
 const MAPPED_LOOPBACK = [...Array(10).fill(0), 0xff, 0xff, ...LOOPBACK];
 
+/** Gets a connection to the executor's proxy, which belongs to it from then on. */
+export type Connected = (connection: Descriptor) => void;
+
 /** How many sockets are held that are not connected; the oldest is given up for one more. */
 const MAX_HELD = 256;
 
@@ -32,13 +38,20 @@ export class Connections implements Disposable {
   /** Sockets that are not connected yet, by the number of their inode, the oldest first. */
   readonly #held = new Map<bigint, Descriptor>();
   readonly #ports: ReadonlySet<number>;
+  /** Undefined where the proxy is not to be reached. */
+  readonly #entrance: ProxyEntrance | undefined;
   readonly #performer: CallMaker;
   readonly #architecture: Architecture;
   readonly #address = new Pinned(ADDRESS_BYTES);
 
-  /** @param ports those of this machine's loopback that may be connected to */
-  constructor(ports: readonly number[], performer: CallMaker, architecture: Architecture) {
+  constructor(
+    { ports, egress = false }: Pick<SupervisorPolicy, "ports" | "egress">,
+    connected: Connected,
+    performer: CallMaker,
+    architecture: Architecture,
+  ) {
     this.#ports = new Set(ports);
+    this.#entrance = egress ? new ProxyEntrance(connected) : undefined;
     this.#performer = performer;
     this.#architecture = architecture;
   }
@@ -52,23 +65,28 @@ export class Connections implements Disposable {
   }
 
   /**
-   * connect(2). Others than the named ports are refused.
+   * connect(2). Others than the named ports and the proxy's are refused.
    *
    * @param number the caller's descriptor of the socket
    * @throws {CallError}
    */
   connect(caller: Caller, number: number, address: Uint8Array): Answer {
-    if (!this.#isAllowed(address)) throw new CallError(Errno.EPERM);
+    const port = loopbackPort(address);
+    const toProxy = port === EGRESS_PORT ? this.#entrance : undefined;
+    if (port === undefined || toProxy === undefined && !this.#ports.has(port)) {
+      throw new CallError(Errno.EPERM);
+    }
     const inode = socketOf(caller, number);
     const socket = this.#held.get(inode);
     if (socket === undefined) throw new CallError(Errno.EISCONN);
-    const answer = this.#connectTo(socket, address);
+    const answer = toProxy?.enter(socket, familyOf(address)) ?? this.#connectTo(socket, address);
     if (answer.kind === "result" && isUnderWay(answer.result)) this.#release(inode, socket);
     return answer;
   }
 
   [Symbol.dispose](): void {
     for (const [inode, socket] of this.#held) this.#release(inode, socket);
+    this.#entrance?.[Symbol.dispose]();
   }
 
   #hold(descriptor: Descriptor): void {
@@ -110,22 +128,24 @@ export class Connections implements Disposable {
     if (number === null) throw new CallError(Errno.ENOSYS);
     return this.#performer.call(number, args);
   }
+}
 
-  #isAllowed(address: Uint8Array): boolean {
-    if (address.length < ADDRESS_END) return false;
-    const view = new DataView(address.buffer, address.byteOffset, address.length);
-    if (!this.#ports.has(view.getUint16(PORT_OFFSET))) return false;
-    switch (view.getUint16(0, true)) {
-      case AF_INET:
-        return equal(address.subarray(ADDRESS_OFFSET, ADDRESS_END), LOOPBACK);
-      case AF_INET6: {
-        const host = address.subarray(ADDRESS6_OFFSET, ADDRESS6_END);
-        return equal(host, MAPPED_LOOPBACK);
-      }
-      default:
-        return false;
-    }
-  }
+/** The port of 127.0.0.1 that an address names; undefined if it names something else. */
+function loopbackPort(address: Uint8Array): number | undefined {
+  if (address.length < ADDRESS_END) return undefined;
+  const isLoopback = familyOf(address) === AF_INET6
+    ? equal(address.subarray(ADDRESS6_OFFSET, ADDRESS6_END), MAPPED_LOOPBACK)
+    : familyOf(address) === AF_INET &&
+      equal(address.subarray(ADDRESS_OFFSET, ADDRESS_END), LOOPBACK);
+  return isLoopback ? viewOf(address).getUint16(PORT_OFFSET) : undefined;
+}
+
+function familyOf(address: Uint8Array): number {
+  return viewOf(address).getUint16(0, true);
+}
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
 }
 
 /** The inode of a caller's socket. @throws {CallError} ENOTSOCK, EBADF */

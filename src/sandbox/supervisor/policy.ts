@@ -17,6 +17,8 @@ export interface SupervisorPolicy {
   readonly devices: readonly string[];
   /** The ports of this machine's loopback that connections may be made to. */
   readonly ports: readonly number[];
+  /** Whether connections to {@linkcode EGRESS_PORT} are the executor's proxy's. @default false */
+  readonly egress?: boolean;
   /** What commands do not share with this program. @default nothing */
   readonly own?: OwnNamespaces;
 }

@@ -4,7 +4,7 @@ import type { Architecture } from "../seccomp/profile.ts";
 import { CallError, Errno } from "./call_error.ts";
 import { Caller, type OwnNamespaces, ownStatus, ThreadStatuses } from "./caller.ts";
 import { type CallName, supervisedCalls } from "./calls.ts";
-import { Connections } from "./connections.ts";
+import { type Connected, Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import type { Answer, BegunCall } from "./answer.ts";
 import { Changes } from "./changes.ts";
@@ -50,10 +50,12 @@ interface WaitingCall {
  *
  * A call is served by this thread alone, one after the other. Whatever could wait for somebody else
  * is tried again later instead.
+ *
+ * @param connected gets the connections to the executor's proxy
  */
-export function supervise(supervision: Supervision): void {
+export function supervise(supervision: Supervision, connected: Connected): void {
   const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  using supervisor = new Supervisor(listener, supervision);
+  using supervisor = new Supervisor(listener, supervision, connected);
   for (;;) {
     switch (listener.wait(supervisor.patienceMs)) {
       case "notification":
@@ -81,6 +83,7 @@ class Supervisor implements Disposable {
   constructor(
     listener: NotificationListener,
     { policy, performer, architecture }: Supervision,
+    connected: Connected,
   ) {
     this.#listener = listener;
     const performs = performer === undefined ? new OwnCalls(rawCall) : new Performer(performer);
@@ -89,7 +92,7 @@ class Supervisor implements Disposable {
     this.#operations = {
       openings: new Openings(calls),
       changes: new Changes(calls),
-      connections: new Connections(policy.ports, performs, architecture),
+      connections: new Connections(policy, connected, performs, architecture),
       signals: new Signals(),
     };
     this.#own = policy.own ?? SHARED;

@@ -52,6 +52,8 @@ export interface SupervisorOptions {
   readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
   readonly architecture: Architecture;
+  /** Gets the connections to the executor's proxy. @default there are none */
+  readonly connected?: ((connection: Descriptor) => void) | undefined;
 }
 
 /**
@@ -87,12 +89,15 @@ export class Supervisor implements Disposable {
    * @throws {Error} if a thread has failed
    */
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
-    const { listener, ruleset, policy, architecture } = options;
+    const { listener, ruleset, policy, architecture, connected = closeDescriptor } = options;
     const { decider } = threads;
     const alarm = openAlarm();
     if (ruleset === undefined) threads.endPerformer();
     const channel = ruleset === undefined ? undefined : performerChannel();
     const performer = channel && new Performer(channel);
+    decider.onMessage((message) => {
+      if (message.kind === "connected") connected(message.connection);
+    });
     const supervisor = new Supervisor(threads, listener, alarm, performer);
     try {
       await Promise.all([decider.ready, channel && threads.performer.ready]);

@@ -16,7 +16,7 @@ giveUpCapabilities();
 self.onmessage = ({ data }: MessageEvent<ToSupervisorThread>) => {
   if (data.kind === "supervise") {
     tell({ kind: "begun" });
-    supervise(data.supervision);
+    supervise(data.supervision, (connection) => tell({ kind: "connected", connection }));
   } else {
     enforceRuleset(data.ruleset);
     tell({ kind: "begun" });

@@ -145,7 +145,7 @@ async function start(
 }
 
 async function launch(
-  { processId, managedNetwork }: StartParams,
+  { processId, managedNetwork, sandbox }: StartParams,
   networkProxy: NetworkProxyParams,
   context: StartContext,
 ): Promise<LaunchedEgress> {
@@ -153,7 +153,9 @@ async function launch(
     throw invalidParams("`networkProxy` and `managedNetwork` are two networks; give one of them");
   }
   const { launchEgress } = await import("../launch_egress.ts");
-  return await launchEgress(networkProxy, { processId, ...context });
+  const permissions = sandbox?.permissions;
+  const privateLoopback = permissions?.type === "managed" && permissions.loopback === "private";
+  return await launchEgress(networkProxy, { processId, privateLoopback, ...context });
 }
 
 /** Answers without a wait if it can, so that saturation of the connection is noticed in time. */

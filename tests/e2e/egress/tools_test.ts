@@ -20,22 +20,22 @@ testInWorld("curl over HTTP, HTTPS and SOCKS5", async ({ script }) => {
 
 testInWorld("git clones over HTTPS", async (world) => {
   const { stdout, exitCode, stderr } = await world.script(
-    "git clone -q https://git.example/repository.git && cat repository/file",
+    `git clone -q https://git.example/${await makeRepository(world)} cloned && cat cloned/file`,
     ["git.example"],
-    await withRepository(world),
   );
   assertEquals({ stdout, stderr, exitCode }, { stdout: "cloned\n", stderr: "", exitCode: 0 });
 }, { needs: ["git"] });
 
-async function withRepository({ files, directory }: World) {
-  directory.write("repository/file", "cloned\n");
-  const script = `cd ${directory.path}/repository && git init -q && git add file &&
+/** Makes a repository that is served. Returns its name. */
+async function makeRepository({ mechanism, files, directory }: World): Promise<string> {
+  const name = `${mechanism}.git`;
+  directory.write(`${mechanism}/file`, "cloned\n");
+  const script = `cd ${directory.path}/${mechanism} && git init -q && git add file &&
     git -c user.name=x -c user.email=x@x commit -qm first &&
-    git clone -q --bare . ${files}/repository.git && cd ${files}/repository.git &&
-    git update-server-info`;
+    git clone -q --bare . ${files}/${name} && cd ${files}/${name} && git update-server-info`;
   const { success } = await new Deno.Command("/bin/sh", { args: ["-c", script] }).output();
   assert(success);
-  return {};
+  return name;
 }
 
 testInWorld("npm installs from a registry", async (world) => {

@@ -1,5 +1,6 @@
 import { assert } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { canRunLandlock } from "../../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap } from "../../../sandbox/linux/sandboxed_run.ts";
 import { command, type Outcome, run } from "../../support/commands.ts";
 import { childrenOf } from "../../../../src/os/procfs.ts";
@@ -21,6 +22,8 @@ const HOSTS = `127.0.0.1 localhost rebound.example
 
 /** An executor in a small world of its own, and a place for commands. */
 export interface World {
+  /** What encloses the commands. */
+  readonly mechanism: "bubblewrap" | "landlock";
   readonly client: RawClient;
   readonly directory: TemporaryDirectory;
   readonly workspace: string;
@@ -72,8 +75,8 @@ const canMakeWorlds = canRunBubblewrap && new Deno.Command("/usr/bin/unshare", {
 }).outputSync().success;
 
 /**
- * Tests something in the world, which the tests of a file share, with an executor and a workspace
- * of the test's own.
+ * Tests something in the world, which the tests of a file share, by each mechanism, with an executor
+ * and a workspace of the test's own.
  */
 export function testInWorld(
   name: string,
@@ -85,19 +88,33 @@ export function testInWorld(
     readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): void {
-  const full = `network by name: ${name}`;
-  if (!canMakeWorlds || !needs.every(isInstalled)) return Deno.test.ignore(full, () => {});
+  const canRun = canMakeWorlds && needs.every(isInstalled);
+  for (const mechanism of ["bubblewrap", "landlock"] as const) {
+    const full = `network by name: ${name}, by ${mechanism}`;
+    if (canRun && (mechanism === "bubblewrap" || canRunLandlock)) {
+      testBy(mechanism, full, body, env);
+    } else Deno.test.ignore(full, () => {});
+  }
+}
+
+function testBy(
+  mechanism: World["mechanism"],
+  name: string,
+  body: (world: World) => Promise<void>,
+  env: Readonly<Record<string, string>>,
+): void {
   const world = (shared ??= new SharedWorld());
-  Deno.test(full, async () => {
+  Deno.test(name, async () => {
     const { path } = world.directory;
     const workspace = Deno.makeTempDirSync({ dir: path });
     await using client = connectStdio({
       launcher: world.launcher,
-      env: { PATH, HOME: workspace, ...env },
+      env: { PATH, HOME: workspace, REMEX_SANDBOX_MECHANISM: mechanism, ...env },
     });
     await client.initialize();
     let started = 0;
     await body({
+      mechanism,
       client,
       directory: world.directory,
       workspace,
