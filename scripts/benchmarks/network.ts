@@ -75,7 +75,7 @@ export async function measureNetwork(binary: string): Promise<[string, string][]
 async function measureAgainst(binary: string, port: number): Promise<[string, string][]> {
   await using executor = await startExecutor(binary);
   const client = await BenchmarkClient.connect(executor.url);
-  const networkProxy = await proxyRequest({ allow: ["127.0.0.1"], deny: [] }, false);
+  const networkProxy = await proxyRequest({ allow: ["127.0.0.1"], deny: [] });
   const proxied = (argv: string[]) => outputOf(client, argv, networkProxy);
   const url = `http://127.0.0.1:${port}/${DOWNLOAD_BYTES}`;
   const curl = ["/usr/bin/curl", "-sS", "-o", "/dev/null", "-w", "%{speed_download}"];

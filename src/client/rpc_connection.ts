@@ -84,6 +84,11 @@ export class RpcConnection {
     return this.#ending !== undefined;
   }
 
+  /** Whether an answer is still to come. */
+  get waiting(): boolean {
+    return this.#pending.size > 0;
+  }
+
   /**
    * Sends a request at once. Settles with the parsed result.
    *

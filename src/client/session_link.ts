@@ -107,6 +107,11 @@ export class SessionLink {
     return this.#state.kind === "connected" ? this.#state.connection : undefined;
   }
 
+  /** The connection in use, or one that still catches up: what is to be said last can be said there. */
+  get latest(): RpcConnection | undefined {
+    return this.connection ?? this.#candidate;
+  }
+
   /**
    * Calls a function with the connection, at once or when there is one again.
    *
@@ -123,9 +128,9 @@ export class SessionLink {
 
   /** Ends the session. Settles when everything that was sent has left. */
   async end(reason: ConnectionError): Promise<void> {
-    const { connection } = this;
+    const { latest } = this;
     this.#end(reason);
-    await connection?.close(reason);
+    await latest?.close(reason);
   }
 
   async #askForSession(connection: RpcConnection, deadline: ClearableTimeout): Promise<void> {

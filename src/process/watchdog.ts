@@ -6,11 +6,14 @@ const MAX_STARTS = 10;
 /** Rounds of looking and killing; what the kernel cannot end at once it ends when it can. */
 const MAX_ROUNDS = 100;
 
+/** Sessions that the shell is given with its start: an argument has 128 KiB at the most (execve(2)). */
+const MAX_GIVEN = 10_000;
+
 /** How long a directory is kept in mind after its release: the next command may need it again. */
 const DIRECTORY_MS = 1000;
 
 /**
- * Reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the ids named
+ * Is given ids, each with a blank after it, reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the ids named
  * and not withdrawn: those processes, the members of those sessions, and whatever descends from them,
  * round after round until nothing is found. Without /proc it kills the process groups of the same ids.
  *
@@ -29,7 +32,7 @@ exec > /dev/null 2>&1
 trap '' HUP INT TERM
 newline='
 '
-sessions=' '
+sessions=" $1"
 directories=$newline
 while IFS= read -r line; do
   id=\${line#?}
@@ -106,19 +109,22 @@ export class Watchdog {
     return this.#shell?.pid;
   }
 
-  /** Starts the shell. Sessions named before are kept for it. */
+  /** Starts the shell, which knows from its first moment on what it guards: there may be no other. */
   async start(): Promise<void> {
     this.#starts++;
+    const given = new Set([...this.#sessions].slice(0, MAX_GIVEN));
+    const ids = Array.from(given, (session) => `${session} `).join("");
     try {
       const shell = await startChild({
-        argv: ["/bin/sh", "-c", SCRIPT],
+        argv: ["/bin/sh", "-c", SCRIPT, "sh", ids],
         cwd: "/",
         env: {},
         stdio: { kind: "pipes", stdin: "pipe" },
       }, { output: () => {}, exited: () => this.#lost(), ended: () => {} });
       this.#shell = shell;
       this.#lines = "";
-      for (const session of this.#sessions) this.#tell(`+${session}`);
+      for (const session of this.#sessions.difference(given)) this.#tell(`+${session}`);
+      for (const session of given.difference(this.#sessions)) this.#tell(`-${session}`);
       for (const path of this.#directories.keys()) this.#tell(`>${path}`);
     } catch (error) {
       this.#onLost(error instanceof Error ? error.message : String(error));

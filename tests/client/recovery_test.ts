@@ -197,6 +197,25 @@ Deno.test("a start whose answer came with the connection's end stays", async () 
   assertEquals(setup.executor.methods(2).includes("process/terminate"), false);
 });
 
+Deno.test("a client that is closed while it catches up still ends its session", async () => {
+  const capabilities = { sessionEnd: true };
+  const environmentInfo = { shell: { name: "sh", path: "/bin/sh" }, cwd: "file:///", capabilities };
+  await using setup = await Setup.start(({ method, params, connection }) => {
+    if (method === "initialize") return { ...SESSION, environmentInfo };
+    if (method !== "process/read" || connection.number === 1) return undefined;
+    if (params.processId !== "p") return SILENCE;
+    return retained([], 3, { exited: true, exitCode: 3, closed: true });
+  });
+  const followed = await setup.follow();
+  await setup.client.start({ ...shell(""), processId: "q" });
+  setup.first.close();
+  await followed.end();
+  assertEquals(setup.client.state, "recovering");
+  await setup.client.close();
+  const ended = await setup.executor.request("session/end");
+  assertEquals(ended.connection.number, 2);
+});
+
 Deno.test("what was missed is fetched before anything else, exit and close in their places", async () => {
   await using setup = await Setup.start(reads(
     retained([[2, "two "], [4, "late"]], 6, {

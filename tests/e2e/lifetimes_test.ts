@@ -1,3 +1,4 @@
+import { ConnectionError, ExecServerClient } from "../../src/client/mod.ts";
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
@@ -159,4 +160,40 @@ Deno.test("an executor on a unix socket leaves no file behind", async () => {
   await child.stdout.cancel();
   assertEquals((await ended(child)).code, 0);
   assertEquals([...Deno.readDirSync(directory.path)], []);
+});
+
+Deno.test("a client that goes while its executor still tells it something ends its session all the same", async () => {
+  await using marked = new MarkedProcesses();
+  using directory = new TemporaryDirectory();
+  const address = `unix:${directory.path}/socket`;
+  const options = ["--listen", address, "--session-retention", "600"];
+  await using _executor = await ListeningExecutor.start({}, options);
+  const talks = `sleep ${marked.duration} & while :; do echo more; done`;
+  const visit = async () => {
+    const client = await ExecServerClient.connect(address);
+    const { sessionId } = await client.opened;
+    const process = await client.start({
+      argv: ["/bin/sh", "-c", talks],
+      cwd: "file:///",
+      env: {},
+    });
+    for await (const { kind } of process) if (kind === "output") break;
+    await client.close();
+    return sessionId;
+  };
+  const hasEnded = async (resumeSessionId: string) => {
+    try {
+      const client = await ExecServerClient.connect(address, { resumeSessionId });
+      await client.detach();
+      return false;
+    } catch (error) {
+      return error instanceof ConnectionError && error.code === "sessionExpired";
+    }
+  };
+  for (let round = 0; round < 10; round++) {
+    for (const id of await Promise.all(Array.from({ length: 4 }, visit))) {
+      await eventually(() => hasEnded(id), "the end of the session");
+    }
+  }
+  await marked.reach(0);
 });

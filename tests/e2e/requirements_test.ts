@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertObjectMatch, assertStringIncludes } from "@std/assert";
 import { python } from "./sandbox/support/python.ts";
-import { networkProxy } from "./egress/support/world.ts";
+import { networkProxy } from "./egress/support/network_proxy.ts";
 import { serveLoopback, writeAll } from "./sandbox/support/http_proxy.ts";
 import { command, outputOf, shell, stdoutOf } from "./support/commands.ts";
 import { ListeningExecutor, runToEnd } from "./support/executor.ts";

@@ -6,6 +6,7 @@ export const INTENTS = [
   "denied files",
   "no network",
   "managed network",
+  "network by name",
   "processes of others",
   "the kernel",
   "a terminal",

@@ -1,5 +1,6 @@
 import { glob, path, special, type WireEntry } from "../sandbox/context.ts";
 import { call } from "../e2e/sandbox/support/attacks.ts";
+import { networkProxy } from "../e2e/egress/support/network_proxy.ts";
 import type { Message } from "../e2e/support/inbox.ts";
 import type { Intent } from "./hosts.ts";
 
@@ -144,6 +145,20 @@ export const SCENES: Readonly<Record<Intent, (surroundings: Surroundings) => Sce
       `connect(("127.0.0.1", ${port}))`,
       `socket.create_connection(("127.0.0.1", ${port})).recv(9) == b"hello" or 1 / 0`,
     ],
+  }),
+
+  "network by name": ({ port, otherPort, workspace }) => ({
+    entries: WRITE,
+    more: { networkProxy: { proxy: networkProxy(["127.0.0.1"]) } },
+    attacks: [
+      `connect(("127.0.0.1", ${port}))`,
+      `tunnel("127.0.0.2:${otherPort}")`,
+      `tunnel("localhost:${otherPort}")`,
+      `connect("${workspace}/socket", socket.AF_UNIX)`,
+      `socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", ${otherPort}))`,
+      `socket.create_server(("127.0.0.1", 0))`,
+    ],
+    within: [`tunnel("127.0.0.1:${port}") == b"hello" or 1 / 0`],
   }),
 
   "processes of others": ({ bystander }) => ({

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import type { Outcome } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { networkProxy, testInWorld } from "./support/world.ts";
+import { networkProxy } from "./support/network_proxy.ts";
+import { testInWorld } from "./support/world.ts";
 
 /** What a command was told of each of some URLs: the status, or why there is none. */
 function statuses(urls: readonly string[], options = ""): string {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertObjectMatch } from "@std/assert";
 import { shell, start } from "../support/commands.ts";
 import { isRecord, type Message } from "../support/inbox.ts";
-import { networkProxy, testInWorld, type World } from "./support/world.ts";
+import { networkProxy } from "./support/network_proxy.ts";
+import { testInWorld, type World } from "./support/world.ts";
 import { enclosedIn } from "../sandbox/support/sandboxed.ts";
 
 /** Long enough that nothing here waits for it. */

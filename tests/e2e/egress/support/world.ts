@@ -6,6 +6,7 @@ import { command, type Outcome, run } from "../../support/commands.ts";
 import { childrenOf } from "../../../../src/os/procfs.ts";
 import { exists } from "../../support/files.ts";
 import { isRecord, type Message } from "../../support/inbox.ts";
+import { type Domains, networkProxy } from "./network_proxy.ts";
 import { eventually } from "../../../support/patience.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { connectStdio } from "../../support/stdio_client.ts";
@@ -31,31 +32,6 @@ export interface World {
   readonly files: string;
   /** Runs a shell script that may reach these names. */
   script(script: string, domains: Domains, more?: Message): Promise<Outcome>;
-}
-
-/** Patterns and what is said of them; a list for those that are allowed. */
-export type Domains = readonly string[] | Readonly<Record<string, string>>;
-
-/** Settings of a proxy as clients send them. */
-export function networkProxy(domains: Domains, more: Message = {}): Message {
-  return {
-    enabled: true,
-    enableSocks5: true,
-    enableSocks5Udp: true,
-    allowUpstreamProxy: false,
-    dangerouslyAllowAllUnixSockets: false,
-    mode: "full",
-    domains: isList(domains)
-      ? Object.fromEntries(domains.map((pattern) => [pattern, "allow"]))
-      : domains,
-    unixSockets: null,
-    allowLocalBinding: false,
-    ...more,
-  };
-}
-
-function isList(domains: Domains): domains is readonly string[] {
-  return Array.isArray(domains);
 }
 
 const NAMESPACES = [

@@ -11,6 +11,13 @@ def connect(address, family=socket.AF_INET, kind=socket.SOCK_STREAM):
     with socket.socket(family, kind) as client:
         client.settimeout(20)
         client.connect(address)
+def tunnel(authority):
+    with socket.create_connection(("127.0.0.1", 3128), 20) as proxy:
+        proxy.sendall(f"CONNECT {authority} HTTP/1.1\\r\\nHost: {authority}\\r\\n\\r\\n".encode())
+        answer = proxy.makefile("rb")
+        if b" 200 " not in answer.readline(): raise OSError(errno.EACCES, "")
+        while answer.readline().strip(): pass
+        return answer.read()
 def call(number, *values):
     result = libc.syscall(ctypes.c_long(number), *values)
     if result < 0: raise OSError(ctypes.get_errno(), "")
