@@ -102,6 +102,8 @@ export class ControlGroup {
   readonly directories: readonly string[];
   readonly #directories: readonly (readonly [Hierarchy, string])[];
   readonly #limits: GroupLimits;
+  /** Undefined until the group is killed. */
+  #exceededBefore: ReadonlySet<GroupController> | undefined;
 
   private constructor(
     directories: readonly (readonly [Hierarchy, string])[],
@@ -198,8 +200,15 @@ export class ControlGroup {
     this.#enforce();
   }
 
-  /** Which limits have been run into: a process was killed for it, or one could not be started. */
-  exceeded(): Set<GroupController> {
+  /**
+   * Which limits have been run into before the group was killed: a process was killed for it, or one
+   * could not be started.
+   */
+  exceeded(): ReadonlySet<GroupController> {
+    return this.#exceededBefore ?? this.#exceeded();
+  }
+
+  #exceeded(): Set<GroupController> {
     const found = new Set<GroupController>();
     for (const [{ version, controllers }, directory] of this.#directories) {
       for (const controller of controllers) {
@@ -216,9 +225,13 @@ export class ControlGroup {
     return found;
   }
 
-  /** Kills all that is in the group. */
+  /** Kills all that is in the group, in which nothing can be started from then on. */
   kill(): void {
-    for (const [, directory] of this.#directories) {
+    this.#exceededBefore ??= this.#exceeded();
+    for (const [{ version, controllers }, directory] of this.#directories) {
+      // What starts others faster than they are found is stopped from that before.
+      if (controllers.includes("pids")) writeIfThere(`${directory}/pids.max`, "0");
+      if (version === 2) writeIfThere(`${directory}/cgroup.kill`, "1");
       for (let round = 0; round < MAX_ROUNDS; round++) {
         const members = readText(`${directory}/cgroup.procs`).split("\n").map(Number)
           .filter((pid) => pid > 0 && pid !== Deno.pid);

@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { canLimitMemory } from "../support/memory_group.ts";
 import { MarkedProcesses } from "../support/marked_processes.ts";
 import { eventually } from "../support/patience.ts";
 import { command, shell, start, stdoutOf, waitForOutput } from "./support/commands.ts";
 import { ListeningExecutor } from "./support/executor.ts";
-import type { Message } from "./support/inbox.ts";
+import { isRecord, type Message } from "./support/inbox.ts";
 import type { RawClient } from "./support/raw_client.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
 
@@ -46,6 +47,9 @@ async function isGone(marked: MarkedProcesses): Promise<void> {
   await eventually(() => looks.every(() => marked.find().length === 0), "the end of the storm");
 }
 
+/** A chain of which nothing tells where it comes from: it has closed what its command writes to. */
+const SILENT = CHAINS.replace("POSIX::setsid();", "POSIX::setsid(); POSIX::close($_) for 0 .. 2;");
+
 for (const [name, storm, enough] of [["chains", CHAINS, 3], ["a crowd", CROWD, 200]] as const) {
   const begin = async (client: RawClient, marked: MarkedProcesses, more: Message = {}) => {
     const script = storm.replaceAll("LIFE", `${LIFE}`);
@@ -83,3 +87,28 @@ for (const [name, storm, enough] of [["chains", CHAINS, 3], ["a crowd", CROWD, 2
     await isGone(marked);
   });
 }
+
+Deno.test({
+  name:
+    "chains that nothing tells the origin of end with their command where it has a group of its own",
+  ignore: !canLimitMemory,
+  fn: async () => {
+    await using marked = new MarkedProcesses();
+    await using executor = await ListeningExecutor.start({}, [
+      "--command-limits",
+      "processes=5000",
+    ]);
+    await using client = await connectWebSocket(executor.url);
+    await client.initialize();
+    await start(client, shell("other", "echo here; exec cat", { pipeStdin: true }));
+    await waitForOutput(client, "other", "here");
+    const script = SILENT.replaceAll("LIFE", `${LIFE}`);
+    const argv = ["/usr/bin/perl", "-MPOSIX", "-e", script, marked.duration];
+    await start(client, command("storm", argv));
+    await eventually(() => marked.find().length >= 3, "the storm");
+    await client.request("process/terminate", { processId: "storm" });
+    await isGone(marked);
+    const read = await client.request("process/read", { processId: "storm" });
+    assertEquals(isRecord(read.result) && "limitExceeded" in read.result, false);
+  },
+});

@@ -1,5 +1,6 @@
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type { OutputStream } from "../../protocol/process.ts";
+import type { ControlGroup } from "../../os/control_groups.ts";
 import type { Child, ChildObserver, WriteOutcome } from "../child.ts";
 import type { TerminalSize } from "../../protocol/process.ts";
 import { ChildInput } from "./child_input.ts";
@@ -33,6 +34,7 @@ export class LinuxChild implements Child {
   readonly #outputs: readonly ChildOutput[];
   readonly #terminal: Descriptor | undefined;
   readonly #reaped: (() => void) | undefined;
+  readonly #group: ControlGroup | undefined;
   #paused = false;
   #exitCode: number | undefined;
   #exitTold = false;
@@ -40,15 +42,20 @@ export class LinuxChild implements Child {
   /** What its outputs were called when they were closed. */
   #closedNames: readonly string[] | undefined;
 
-  /** @param reaped called back once, also for one that has been abandoned */
+  /**
+   * @param reaped called back once, also for one that has been abandoned
+   * @param group has all that the command starts, and nothing else
+   */
   constructor(
     process: StartedProcess,
     poller: Poller,
     ours: ChildDescriptors,
     observer: ChildObserver,
     reaped?: () => void,
+    group?: ControlGroup,
   ) {
     this.pid = process.pid;
+    this.#group = group;
     this.#reaped = reaped;
     this.#poller = poller;
     this.#observer = observer;
@@ -111,6 +118,7 @@ export class LinuxChild implements Child {
     if (this.#exitCode !== undefined) return;
     killTree(this.pid);
     signalGroup(this.pid, Signal.Kill);
+    this.#group?.kill();
   }
 
   resize(size: TerminalSize): void {

@@ -54,7 +54,7 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
     const launch: ProgramLaunch = { ...launchOf(command), descriptors: prepared.setup };
     const spawn = () => coreDumps().kept(() => spawnProgram(launch));
     const process = command.group === undefined ? spawn() : command.group.during(spawn);
-    return new LinuxChild(process, poller, prepared.ours, observer);
+    return new LinuxChild(process, poller, prepared.ours, observer, undefined, command.group);
   } catch (error) {
     allDescriptors(prepared.ours).forEach(closeDescriptor);
     throw startError(command, error);
