@@ -29,22 +29,37 @@ export async function readDirectory(
   };
 }
 
+/** Links that are followed at the same time. */
+const LINKS_AT_ONCE = 16;
+
 /**
  * Lists a directory. Symbolic links that lead nowhere are left out.
  */
 export async function listDirectory(directory: Place, paths: Paths): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = [];
+  let waiting: Promise<DirectoryEntry | undefined>[] = [];
+  const settle = async () => {
+    for (const entry of await Promise.all(waiting)) if (entry !== undefined) entries.push(entry);
+    waiting = [];
+  };
+  let links = 0;
   for await (const entry of directory.entries()) {
-    if (!entry.isSymlink) {
-      entries.push(entry);
-      continue;
-    }
-    const target = await statTarget(`${directory.name}/${entry.name}`, paths);
-    if (target === undefined) continue;
-    const { isDirectory, isFile } = target;
-    entries.push({ name: entry.name, isDirectory, isFile, isSymlink: true });
+    waiting.push(entry.isSymlink ? follow(entry, directory, paths) : Promise.resolve(entry));
+    if (entry.isSymlink && ++links % LINKS_AT_ONCE === 0) await settle();
   }
+  await settle();
   return entries;
+}
+
+async function follow(
+  { name }: DirectoryEntry,
+  directory: Place,
+  paths: Paths,
+): Promise<DirectoryEntry | undefined> {
+  const target = await statTarget(`${directory.name}/${name}`, paths);
+  if (target === undefined) return undefined;
+  const { isDirectory, isFile } = target;
+  return { name, isDirectory, isFile, isSymlink: true };
 }
 
 async function statTarget(link: string, paths: Paths): Promise<Deno.FileInfo | undefined> {

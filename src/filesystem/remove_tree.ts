@@ -1,4 +1,4 @@
-import { delay } from "@std/async/delay";
+import { setImmediate } from "node:timers/promises";
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
 import { directoryEntries, EntryType, type NamedEntry } from "../os/directory_entries.ts";
 import { SystemError } from "../os/errno.ts";
@@ -160,7 +160,7 @@ class TreeRemoval implements Disposable {
 
   async #yield(): Promise<void> {
     if (performance.now() < this.#turnEnds) return;
-    await delay(0);
+    await setImmediate();
     this.#turnEnds = performance.now() + TURN_MS;
   }
 }

@@ -7,7 +7,7 @@ import {
 } from "../os/descriptor.ts";
 import { readableText } from "../os/os_string.ts";
 import type { ResultInput } from "../protocol/methods.ts";
-import { linkDescriptor, Open, openAt, openOnSameMount, pathTo } from "../os/open_at.ts";
+import { linkDescriptor, Open, openAt, pathTo, SameMount } from "../os/open_at.ts";
 import { directoryEntries, EntryType } from "../os/directory_entries.ts";
 import { copyExtendedAttributes } from "../os/xattr.ts";
 import { type FileStatus, FileType, knownStatusOf, statusOf } from "../os/file_status.ts";
@@ -103,10 +103,11 @@ export function smallListing(
 ): ResultInput<"fs/readDirectory"> | undefined {
   if (object === undefined || statusOf(object).type !== FileType.Directory) return undefined;
   return withFile(object, Open.Directory, (directory) => {
+    using mount = new SameMount(directory);
     const entries: ResultInput<"fs/readDirectory">["entries"] = [];
     for (const { name, type } of directoryEntries(directory)) {
       if (type === EntryType.Unknown || entries.length === MAX_NAMES) return undefined;
-      const target = type === EntryType.Link ? linkedType(directory, name) : type;
+      const target = type === EntryType.Link ? linkedType(mount, name) : type;
       if (target === "elsewhere") return undefined;
       if (target === "nowhere") continue;
       entries.push({
@@ -120,10 +121,10 @@ export function smallListing(
 }
 
 /** What a link leads to, which is not asked of another file system. */
-function linkedType(directory: Descriptor, name: string): number | "nowhere" | "elsewhere" {
+function linkedType(mount: SameMount, name: string): number | "nowhere" | "elsewhere" {
   let object: Descriptor;
   try {
-    object = openOnSameMount(directory, name, Open.PathOnly);
+    object = mount.hold(name);
   } catch (error) {
     const code = error instanceof SystemError ? error.code : "";
     return ["ENOENT", "ENOTDIR", "ELOOP", "EACCES"].includes(code) ? "nowhere" : "elsewhere";

@@ -33,6 +33,7 @@ export const AT_STATX_DONT_SYNC = 0x4000;
 export const RESOLVE_NO_XDEV = 1n;
 export const RESOLVE_NO_MAGICLINKS = 2n;
 export const RESOLVE_NO_SYMLINKS = 4n;
+export const RESOLVE_IN_ROOT = 16n;
 
 /** Own root, working directory and umask (unshare(2)). */
 export const CLONE_FS = 0x200;

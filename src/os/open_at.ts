@@ -16,6 +16,7 @@ import {
   O_WRONLY,
   PATH_MAX,
   PROC_SUPER_MAGIC,
+  RESOLVE_IN_ROOT,
   RESOLVE_NO_XDEV,
   STATFS_BYTES,
   SYS_OPENAT2,
@@ -137,19 +138,50 @@ export function openWithoutLinks(path: string, root = "/"): Descriptor {
   return at;
 }
 
-/**
- * Opens what a name in a directory leads to, if that is on the same mount all the way.
- *
- * @throws {SystemError} EXDEV if it is not
- */
-export function openOnSameMount(directory: Descriptor, name: string, flags: number): Descriptor {
-  // `struct open_how`: flags, mode, resolve (openat2(2), Linux 5.6).
-  const how = BigUint64Array.of(BigInt(flags | Open.CloseOnExec), 0n, RESOLVE_NO_XDEV);
+/** Opens what names in a directory lead to, as far as that is on the same mount all the way. */
+export class SameMount implements Disposable {
+  readonly #directory: Descriptor;
+  /** Where absolute links begin, and the directory's path from there. */
+  #root: { readonly descriptor: Descriptor; readonly path: string } | undefined;
+
+  constructor(directory: Descriptor) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Opens one only to hold it. An absolute link begins at the root directory: if a mount covers that,
+   * as on a machine whose first program has mounted another root over its own, it would leave the mount
+   * for a moment. The names are then looked up from what covers it.
+   *
+   * @throws {SystemError} EXDEV if it is on another mount
+   */
+  hold(name: string): Descriptor {
+    const found = openResolved(this.#directory, name, RESOLVE_NO_XDEV);
+    if (found >= 0) return found;
+    const error = lastError();
+    if (error.code !== "EXDEV") throw error;
+    const { descriptor, path } = this.#root ??= {
+      descriptor: openAt(-1, "/", Open.PathOnly | Open.Directory),
+      path: Deno.readLinkSync(pathTo(this.#directory)),
+    };
+    const again = openResolved(descriptor, `${path}/${name}`, RESOLVE_NO_XDEV | RESOLVE_IN_ROOT);
+    // What is found missing there may have been moved.
+    if (again < 0) throw error;
+    return again;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#root !== undefined) closeDescriptor(this.#root.descriptor);
+  }
+}
+
+/** Holds what a path leads to (openat2(2), Linux 5.6). Returns a negative number if that fails. */
+function openResolved(directory: Descriptor, path: string, resolve: bigint): number {
+  // `struct open_how`: flags, mode, resolve.
+  const how = BigUint64Array.of(BigInt(Open.PathOnly | Open.CloseOnExec), 0n, resolve);
   const bytes = new Uint8Array(how.buffer);
   const size = BigInt(bytes.length);
-  const found = libc().openat2(SYS_OPENAT2, BigInt(directory), cString(name), bytes, size);
-  if (found < 0n) throw lastError();
-  return Number(found);
+  return Number(libc().openat2(SYS_OPENAT2, BigInt(directory), cString(path), bytes, size));
 }
 
 /** What a link says that was opened by itself, or undefined if it is no link. */

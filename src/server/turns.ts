@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers";
+
 /**
  * Limits how much heavy work runs at the same time: jobs start in the order in which they come, and
  * none starts while earlier answers still wait to be sent.
@@ -31,7 +33,7 @@ export class Turns {
     } finally {
       this.#running--;
       // In the next turn of the event loop, when the result has been passed on to be sent.
-      setTimeout(() => this.proceed());
+      setImmediate(() => this.proceed());
     }
   }
 

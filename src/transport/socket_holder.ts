@@ -1,4 +1,4 @@
-import { delay } from "@std/async/delay";
+import { setImmediate } from "node:timers/promises";
 import { openSocketsOf } from "../os/descriptor_table.ts";
 
 /** How long a search runs without yielding to other work, in milliseconds. */
@@ -12,7 +12,7 @@ export class WorkSlices {
 
   async pause(): Promise<void> {
     if (performance.now() < this.#end) return;
-    await delay(0);
+    await setImmediate();
     this.#end = performance.now() + WORK_MS;
   }
 }

@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { delay } from "@std/async/delay";
 import { logSeldom } from "../log/log.ts";
 import { parseAddress } from "../net/ip_address.ts";
@@ -121,7 +122,7 @@ interface OwnSockets {
 
 /** Begins in a later turn, with all connections that have come until then. */
 async function findOwnSockets(): Promise<OwnSockets> {
-  await delay(0);
+  await setImmediate();
   const sockets = ownInternetSockets();
   const connected = sockets.flatMap(({ own, peer }) => peer === undefined ? [] : { own, peer });
   const groups = Map.groupBy(connected, ({ peer }) => socketKey(peer));

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { descriptorLimits } from "../../os/descriptor_limit.ts";
@@ -239,7 +240,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     }
     const begin = async () => {
       try {
-        await new Promise((resolve) => setTimeout(resolve));
+        await setImmediate();
         const options = { listener, ruleset, policy, architecture, connected };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {

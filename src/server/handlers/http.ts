@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { HttpResponse } from "../../http/exchange.ts";
 import { type OutgoingBody, RequestEnd } from "../../http/outgoing_bodies.ts";
 import type { Variables } from "../../http/proxy.ts";
@@ -63,7 +64,7 @@ async function streamed(
   const kept = resources.move();
   kept.use(response);
   // By the next turn of the event loop the answer has been sent.
-  setTimeout(() => void pump(response, outgoing, BODY_BROKEN).finally(() => kept.dispose()));
+  setImmediate(() => void pump(response, outgoing, BODY_BROKEN).finally(() => kept.dispose()));
   return result(response, new Uint8Array());
 }
 
