@@ -1,5 +1,4 @@
 import { abortable } from "@std/async/abortable";
-import { deadline } from "@std/async/deadline";
 import type { JsonParts } from "../protocol/envelope.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, ParamsInput, Result } from "../protocol/methods.ts";
@@ -15,13 +14,11 @@ import {
 import { connectorFor, type Endpoint } from "./connector.ts";
 import type { ExecProcess } from "./exec_process.ts";
 import { IncomingBodies } from "./incoming_bodies.ts";
+import { LastWords } from "./last_words.ts";
 import { RemoteTcpConnection } from "./remote_tcp.ts";
 import { type EventOptions, RemoteProcess } from "./remote_process.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 import { SessionLink } from "./session_link.ts";
-
-/** How long an executor may take to hear a farewell that it is waited for with, in milliseconds. */
-const FAREWELL_MS = 2_000;
 
 /**
  * A session with an executor.
@@ -47,8 +44,8 @@ export class ExecServerClient implements AsyncDisposable {
   readonly #lostStarts = new Set<string>();
   readonly #bodies = new IncomingBodies();
   readonly #holding = new Set<RemoteProcess>();
-  /** Processes that were still open when the client began to close. */
-  #leaving: { readonly open: Set<string>; readonly closed: PromiseWithResolvers<void> } | undefined;
+  /** Undefined until the client closes. */
+  #lastWords: LastWords | undefined;
   /** Whether the executor can be told that a session is over. */
   #endsSessions = false;
 
@@ -216,32 +213,17 @@ export class ExecServerClient implements AsyncDisposable {
   async close(): Promise<void> {
     const reason = new ConnectionError("closed", "the client was closed");
     const { latest } = this.#link;
-    const heard = latest && this.#sayFarewell(latest);
+    if (latest !== undefined) {
+      this.#lastWords = new LastWords(latest, [...this.#processes.keys()], this.#endsSessions);
+    }
     this.#fail(reason);
-    await heard;
+    await this.#lastWords?.heard();
     await this.#link.end(reason);
   }
 
   /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /**
-   * Says the last, and waits for as long as the executor may be about to send something itself: if it
-   * cannot any more, it has lost the connection, with all that it has not read yet.
-   */
-  async #sayFarewell(connection: RpcConnection): Promise<void> {
-    const { waiting } = connection;
-    const ids = [...this.#processes.keys()];
-    const answers: Promise<unknown>[] = ids
-      .map((processId) => connection.call("process/terminate", { processId }));
-    if (this.#endsSessions) answers.push(connection.call("session/end", {}));
-    const heard = Promise.allSettled(answers);
-    if (ids.length === 0 && !waiting) return;
-    this.#leaving = { open: new Set(ids), closed: Promise.withResolvers() };
-    const over = waiting ? heard : Promise.race([heard, this.#leaving.closed.promise]);
-    await deadline(over, FAREWELL_MS).catch(() => {});
   }
 
   /** Settles when there is a session. A client that is not wanted any more closes. */
@@ -322,16 +304,11 @@ export class ExecServerClient implements AsyncDisposable {
       case "fs/missingChanged":
         return this.#options.onMissingChanged?.(notification.params.watchId);
       case "process/closed":
-        this.#hasClosed(notification.params.processId);
+        this.#lastWords?.closed(notification.params.processId);
         // falls through
       default:
         this.#processes.get(notification.params.processId)?.notified(notification);
     }
-  }
-
-  #hasClosed(processId: string): void {
-    this.#leaving?.open.delete(processId);
-    if (this.#leaving?.open.size === 0) this.#leaving.closed.resolve();
   }
 
   #interrupted(reason: ConnectionError): void {

@@ -120,6 +120,7 @@ class LinuxKeeper implements ProcessKeeper {
   }
 
   async killAll(): Promise<void> {
+    await this.#watchdog.started;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       if (this.#orphans.killAll(this.#watchdog.pid) === 0) break;
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS));

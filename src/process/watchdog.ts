@@ -94,6 +94,7 @@ export class Watchdog {
   readonly #directories = new Map<string, number | undefined>();
   readonly #onLost: (reason: string) => void;
   #shell: Child | undefined;
+  #starting: Promise<void> = Promise.resolve();
   /** What it is told at the end of this turn: each time it is told something wakes it. */
   #lines = "";
   #starts = 0;
@@ -109,8 +110,18 @@ export class Watchdog {
     return this.#shell?.pid;
   }
 
-  /** Starts the shell, which knows from its first moment on what it guards: there may be no other. */
-  async start(): Promise<void> {
+  /** Starts the shell. Settles when that is done, or cannot be. */
+  start(): Promise<void> {
+    return this.#starting = this.#start();
+  }
+
+  /** Settles when it is known which process it is. */
+  get started(): Promise<void> {
+    return this.#starting;
+  }
+
+  /** The shell knows from its first moment on what it guards: there may be no other. */
+  async #start(): Promise<void> {
     this.#starts++;
     const given = new Set([...this.#sessions].slice(0, MAX_GIVEN));
     const ids = Array.from(given, (session) => `${session} `).join("");

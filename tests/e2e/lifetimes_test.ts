@@ -2,7 +2,7 @@ import { ConnectionError, ExecServerClient } from "../../src/client/mod.ts";
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { join } from "node:path";
 import { command, run, shell, start, waitForOutput } from "./support/commands.ts";
-import { ended, ListeningExecutor, remex } from "./support/executor.ts";
+import { ended, ListeningExecutor, remex, REMEX_BIN } from "./support/executor.ts";
 import { childrenWith, hasZombieChildren, MarkedProcesses } from "../support/marked_processes.ts";
 import { eventually } from "../support/patience.ts";
 import type { RawClient } from "./support/raw_client.ts";
@@ -85,6 +85,22 @@ Deno.test("a watchdog that is killed is replaced, and the next one knows what to
   await executor.endBy("SIGKILL");
   await client.ended;
   await marked.reach(0);
+});
+
+Deno.test("an executor that is told to end as soon as it listens says nothing of it", async () => {
+  const executor = new Deno.Command(REMEX_BIN, {
+    args: ["serve", "--listen", "ws://127.0.0.1:0"],
+    clearEnv: true,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const reader = executor.stdout.getReader();
+  await reader.read();
+  executor.kill("SIGTERM");
+  const said = await new Response(executor.stderr).text();
+  const { code } = await executor.status;
+  await reader.cancel();
+  assertEquals({ code, said }, { code: 0, said: "" });
 });
 
 Deno.test("terminate kills the group and whatever has left it", async () => {
