@@ -18,15 +18,9 @@ import {
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
 import { usageText } from "./command_manual.ts";
+import { auditLogFor, limiterFor, type Means } from "./means.ts";
 import { parseServeArguments, SERVE_MANUAL, type ServeOptions } from "./serve_options.ts";
-import {
-  auditLogFor,
-  limiterFor,
-  type Means,
-  type Service,
-  startService,
-  stopService,
-} from "./service.ts";
+import type { Service } from "./service.ts";
 import { shutdownSignal } from "./shutdown_signal.ts";
 import { standardInput } from "./standard_input.ts";
 import { print, standardOutput } from "./standard_output.ts";
@@ -74,6 +68,7 @@ async function serveStdio(
   const shutdown = shutdownSignal();
   const telemetry = await startTelemetry(environment);
   const reserved = () => ({ ...reservedBy(options), ports: [] });
+  const { startService, stopService } = await import("./service.ts");
   const service = startService(options, environment, telemetry, means, reserved);
   const transport = new StdioTransport(
     ReadableStream.from(standardInput()),
@@ -97,26 +92,33 @@ async function serveSocket(
   const access = await accessOf(options);
   const telemetry = await startTelemetry(environment);
   let ready = true;
-  let service: Service | undefined;
   const ports: number[] = [];
   const own = reservedBy(options);
   const reserved = () => ({ ...own, ports });
-  const running = () => service ??= startService(options, environment, telemetry, means, reserved);
+  const loaded = Promise.withResolvers<void>();
+  let service: Service | undefined;
+  const running = () => {
+    if (service === undefined) throw new Error("the executor has not been loaded");
+    return service;
+  };
   const server = await serveWebSocket(listen, {
+    prepared: loaded.promise,
     accept: (transport) => void running().executor.serve(transport),
     ready: () => ready,
     cwd: () => running().executor.cwd,
     checkPeer: async (peer, port) => await running().checkPeer?.(peer, port),
-    pingIntervalMs: options.pingIntervalMs,
     limits: () => running().executor.transportLimits,
     full: () => running().executor.connections >= options.limits.connections,
+    pingIntervalMs: options.pingIntervalMs,
     ...access,
   });
   if (server.port !== undefined) ports.push(server.port);
   const reasons = options.exitOnStdinClose ? [shutdown, stdinClosed()] : [shutdown];
   announce(server.url);
-  // The executor starts after the line above, which its starter waits for.
-  const started = running();
+  // What serves clients is loaded after the line above, which the starter waits for.
+  const { startService, stopService } = await import("./service.ts");
+  const started = service = startService(options, environment, telemetry, means, reserved);
+  loaded.resolve();
   const { exitWhenIdleMs } = options;
   if (exitWhenIdleMs > 0) reasons.push(idleFor(exitWhenIdleMs, started.executor));
   await Promise.race(reasons);

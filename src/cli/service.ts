@@ -1,5 +1,4 @@
-import { isAbsolute, resolve } from "@std/path";
-import type { Configuration } from "../config/configuration.ts";
+import { isAbsolute } from "@std/path";
 import { errorFields } from "../log/fields.ts";
 import { log } from "../log/log.ts";
 import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
@@ -8,53 +7,15 @@ import { memoryLimit } from "../os/memory_limit.ts";
 import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
 import { surviveFileSizeLimit } from "../os/signals.ts";
 import { reserveThread } from "../os/thread_reserve.ts";
-import type { CommandLimiter } from "../process/command_limits.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
-import type { AuditLog } from "../server/audit_log.ts";
 import { Executor } from "../server/executor.ts";
 import { type RunningTelemetry, withoutTelemetrySecrets } from "../telemetry/telemetry.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
+import type { Means } from "./means.ts";
 import type { ServeOptions } from "./serve_options.ts";
-
-/** What keeps commands within limits, where there are some. @throws {ConfigurationError} */
-export async function limiterFor(
-  { commandLimits }: ServeOptions,
-  configuration: Configuration,
-): Promise<CommandLimiter | undefined> {
-  if (commandLimits === undefined) return undefined;
-  const { CommandLimiter } = await import("../process/command_limits.ts");
-  try {
-    return new CommandLimiter(commandLimits);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw configuration.wrong("commandLimits", `: ${reason}`);
-  }
-}
-
-/** The audit log, where there is one. @throws {ConfigurationError} */
-export async function auditLogFor(
-  { auditLog: path }: ServeOptions,
-  configuration: Configuration,
-  required: boolean,
-): Promise<AuditLog | undefined> {
-  if (path === undefined) return undefined;
-  const { AuditLog, AuditLogError } = await import("../server/audit_log.ts");
-  try {
-    return await AuditLog.open(resolve(path), required);
-  } catch (error) {
-    if (!(error instanceof AuditLogError)) throw error;
-    throw configuration.wrong("auditLog", `: ${path} ${error.message}`);
-  }
-}
-
-/** What an executor is given beside its options; each is missing where nobody asked for it. */
-export interface Means {
-  readonly limiter: CommandLimiter | undefined;
-  readonly audit: AuditLog | undefined;
-}
 
 /** An executor and what belongs to it. */
 export interface Service {

@@ -23,6 +23,8 @@ export interface WebSocketServer {
 export interface WebSocketServerOptions {
   /** Serves an accepted connection. */
   readonly accept: (transport: Transport) => void;
+  /** Settles when clients can be served: those that come before wait. @default at once */
+  readonly prepared?: Promise<void>;
   /** Whether new clients are accepted. */
   readonly ready: () => boolean;
   /** The memory limits of a connection. @default the transport's */
@@ -175,6 +177,7 @@ async function respond(
     return refuse("warn", 403, "the Host header names neither localhost nor a loopback address");
   }
   using _examination = peer.transport === "tcp" ? watch?.examining(peer) : undefined;
+  await options.prepared;
   const unwelcome = await options.checkPeer?.(peer, port);
   if (unwelcome !== undefined) return refuse("warn", 403, unwelcome);
   const { checkToken } = options;
