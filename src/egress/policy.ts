@@ -55,7 +55,7 @@ export type Verdict =
   /** It is allowed, and there is no way there. */
   | { readonly kind: "unreachable"; readonly message: string };
 
-/** What a client says of a host that no rule decides. */
+/** What a client says of a host that no rule decides, or that it reviews. */
 export interface Answer {
   readonly allow: boolean;
   /** Why not. */
@@ -77,6 +77,8 @@ export interface EgressBounds {
 /** What decides about the connections of one command. */
 export interface EgressPolicyOptions {
   readonly rules: DomainRules;
+  /** The hosts that the client is asked about even where a rule allows them. @default none */
+  readonly reviewed?: DomainRules | undefined;
   /** `limited` leaves GET, HEAD and OPTIONS without encryption, and nothing else. */
   readonly mode: "full" | "limited";
   /** The variables that name the executor's own proxies, if they may be used. */
@@ -144,11 +146,14 @@ export class EgressPolicy {
   }
 
   async #refusedByClient(target: Target): Promise<Denial | undefined> {
-    const { rules, ask } = this.#options;
+    const { rules, reviewed, ask } = this.#options;
     const { host } = target;
-    if (rules.decide(host) === "allow") return undefined;
+    const isReviewed = reviewed?.decide(host) === "allow";
+    if (rules.decide(host) === "allow" && !isReviewed) return undefined;
     if (ask === undefined) {
-      return denied("not_allowed", `${host.name} is not among the allowed domains`);
+      return isReviewed
+        ? denied("not_allowed", `${host.name} is reviewed by the client, which cannot be asked`)
+        : denied("not_allowed", `${host.name} is not among the allowed domains`);
     }
     const { allow, reason } = await ask(target);
     if (allow) return undefined;

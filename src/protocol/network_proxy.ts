@@ -9,7 +9,8 @@ export const domains = lazy(() => z.record(z.string(), domainPermission));
 
 /** How the proxy that an executor runs for one command works. */
 const networkProxySettings = lazy(() =>
-  z.object({
+  // Others are kept: what is not done here is refused by its name.
+  z.looseObject({
     enabled: z.boolean(),
     enableSocks5: z.boolean(),
     enableSocks5Udp: z.boolean(),
@@ -18,6 +19,8 @@ const networkProxySettings = lazy(() =>
     /** `limited` leaves GET, HEAD and OPTIONS on plain HTTP. */
     mode: z.enum(["limited", "full"]),
     domains: optional(domains),
+    /** Patterns of hosts that the client is asked about even where a rule allows them. */
+    reviewDomains: optional(z.array(z.string())),
     unixSockets: optional(z.record(z.string(), domainPermission)),
     allowLocalBinding: z.boolean(),
     /** Newer clients ask for it where it is announced, which is not the case here. */

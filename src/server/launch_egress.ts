@@ -7,6 +7,7 @@ import { EGRESS_PORT } from "../sandbox/policy/bound_policy.ts";
 import type { Egress } from "../sandbox/policy/policy.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { DomainPermission } from "../egress/domain_rules.ts";
 import type { Denial, Target } from "../egress/policy.ts";
 import type { Decisions } from "./network_questions.ts";
 import type { Session } from "./session.ts";
@@ -24,6 +25,21 @@ export interface EgressOwner {
   /** Whether the command may have a loopback that nobody else is on. */
   readonly privateLoopback: boolean;
 }
+
+/** What a proxy can be asked for here, or is refused above by its own words. */
+const KNOWN_MEMBERS = [
+  "enabled",
+  "enableSocks5",
+  "enableSocks5Udp",
+  "allowUpstreamProxy",
+  "dangerouslyAllowAllUnixSockets",
+  "mode",
+  "domains",
+  "reviewDomains",
+  "unixSockets",
+  "allowLocalBinding",
+  "transparentTcp",
+] as const satisfies (keyof NetworkProxyParams["proxy"])[];
 
 /** A proxy, and the variables by which the command finds it. */
 export interface LaunchedEgress {
@@ -51,40 +67,42 @@ export async function launchEgress(
     EgressProxy,
     proxyEnvironment,
   } = await import("../egress/mod.ts");
-  const rules = Object.entries(proxy.domains ?? {});
-  try {
-    const decisions: Decisions = new Map();
-    const policy = new EgressPolicy({
-      rules: new DomainRules(rules),
-      mode: proxy.mode,
-      upstream: proxy.allowUpstreamProxy ? environment : undefined,
-      bounds: bounds?.egress,
-      ownPorts: reserved?.ports,
-      ask: policyDecisionTimeoutMs === undefined
-        ? undefined
-        : (target) => session.questions.ask(processId, target, policyDecisionTimeoutMs, decisions),
-    });
-    const egress = new EgressProxy({
-      policy,
-      connect: connectByDescriptor,
-      socks: proxy.enableSocks5,
-      localBinding: proxy.allowLocalBinding,
-      observer: {
-        decided: (target, verdict) => {
-          telemetry.networkDecided(target.protocol, verdict.kind);
-          if (verdict.kind === "denied") session.notify(denialNotice(processId, target, verdict));
-        },
-      },
-    });
-    const listens = proxy.allowLocalBinding || privateLoopback;
-    const ownLoopback = listens && !policy.namesLoopback;
-    return { egress, environment: proxyEnvironment({ port: EGRESS_PORT, ownLoopback }) };
-  } catch (error) {
-    if (error instanceof DomainPatternError) {
-      throw invalidParams(`\`networkProxy.proxy.domains\`: ${error.message}`);
+  const rulesOf = (member: string, rules: [string, DomainPermission][]) => {
+    try {
+      return new DomainRules(rules);
+    } catch (error) {
+      if (!(error instanceof DomainPatternError)) throw error;
+      throw invalidParams(`\`networkProxy.proxy.${member}\`: ${error.message}`);
     }
-    throw error;
-  }
+  };
+  const reviewed = (proxy.reviewDomains ?? []).map((name): [string, "allow"] => [name, "allow"]);
+  const decisions: Decisions = new Map();
+  const policy = new EgressPolicy({
+    rules: rulesOf("domains", Object.entries(proxy.domains ?? {})),
+    reviewed: rulesOf("reviewDomains", reviewed),
+    mode: proxy.mode,
+    upstream: proxy.allowUpstreamProxy ? environment : undefined,
+    bounds: bounds?.egress,
+    ownPorts: reserved?.ports,
+    ask: policyDecisionTimeoutMs === undefined
+      ? undefined
+      : (target) => session.questions.ask(processId, target, policyDecisionTimeoutMs, decisions),
+  });
+  const egress = new EgressProxy({
+    policy,
+    connect: connectByDescriptor,
+    socks: proxy.enableSocks5,
+    localBinding: proxy.allowLocalBinding,
+    observer: {
+      decided: (target, verdict) => {
+        telemetry.networkDecided(target.protocol, verdict.kind);
+        if (verdict.kind === "denied") session.notify(denialNotice(processId, target, verdict));
+      },
+    },
+  });
+  const listens = proxy.allowLocalBinding || privateLoopback;
+  const ownLoopback = listens && !policy.namesLoopback;
+  return { egress, environment: proxyEnvironment({ port: EGRESS_PORT, ownLoopback }) };
 }
 
 /**
@@ -103,6 +121,14 @@ function refuseUnsupported(proxy: NetworkProxyParams["proxy"]): void {
   }
   if (Object.values(proxy.unixSockets ?? {}).includes("allow")) {
     throw refused("unixSockets", "this executor does not pass on unix sockets");
+  }
+  const known: ReadonlySet<string> = new Set(KNOWN_MEMBERS);
+  for (const [member, value] of Object.entries(proxy)) {
+    const asksForNothing = value === undefined || value === null || value === false ||
+      Array.isArray(value) && value.length === 0;
+    if (!known.has(member) && !asksForNothing) {
+      throw refused(member, "this executor does not know it");
+    }
   }
 }
 

@@ -170,6 +170,9 @@ testInWorld("what a client asks for and cannot have is refused by name", async (
       .map((pattern): [string, unknown] => ["domains", { [pattern]: "allow" }]),
     ["domains", { "a.example": "maybe" }],
     ["mode", "other"],
+    ["reviewDomains", ["http://a.example"]],
+    ["credentialMasking", true],
+    ["whateverComesNext", { hosts: [] }],
   ];
   for (const [member, value] of refusals) {
     const answer = await client.request("process/start", {

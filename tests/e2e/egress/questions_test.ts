@@ -86,6 +86,32 @@ testInWorld("the client is asked what no rule decides, once for a command", asyn
   });
 });
 
+testInWorld(
+  "a host that the client reviews is asked about though a rule allows it",
+  async (world) => {
+    const domains = { "good.example": "allow", "second.example": "allow", "other.example": "deny" };
+    const reviewDomains = ["good.example", "other.example"];
+    const proxy = networkProxy(domains, { reviewDomains });
+    const hosts = ["good", "second", "other"].map((name) => `http://${name}.example/hello`);
+    const script = hosts.map((host) => `curl -sS ${host}`).join("; ");
+    await startAsking(world, "reviewed", script, { proxy });
+    const { id, params } = await question(world);
+    assertObjectMatch(params, { request: { host: "good.example", port: 80 } });
+    decide(world, id, { type: "deny", reason: "not today" });
+    assertEquals((await outcome(world, "reviewed")).text.split("\n"), [
+      "remex: good.example was not allowed when the client was asked: not today",
+      "hello from second.example",
+      "remex: other.example is among the denied domains",
+      "",
+    ]);
+    const { stdout } = await world.script(script, domains, { networkProxy: { proxy } });
+    assertEquals(
+      stdout.split("\n")[0],
+      "remex: good.example is reviewed by the client, which cannot be asked",
+    );
+  },
+);
+
 testInWorld("a decision for the session holds for later commands", async (world) => {
   await startAsking(world, "first", GET);
   const { id } = await question(world);
