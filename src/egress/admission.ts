@@ -1,5 +1,6 @@
 import { type Connector, DialError } from "./dial.ts";
-import { authorityOf, type Route, type Target, type Verdict } from "./policy.ts";
+import { authorityOf } from "./authority.ts";
+import type { Route, Target, Verdict } from "./policy.ts";
 import type { ByteStream, StreamReader } from "./stream.ts";
 
 /** What serving one connection takes. */

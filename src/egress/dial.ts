@@ -3,7 +3,8 @@ import type { Proxy } from "../http/proxy.ts";
 import { resolve } from "./addresses.ts";
 import type { IpAddress } from "./host.ts";
 import { encodeHead, MessageError, readHead } from "./http_head.ts";
-import { authorityOf, type Route, type Target } from "./policy.ts";
+import { authorityOf } from "./authority.ts";
+import type { Route, Target } from "./policy.ts";
 import { type ByteStream, StreamReader, writeAll } from "./stream.ts";
 
 /** Connects to one address. @throws when that fails or is aborted */

@@ -2,13 +2,8 @@ import type { NetworkReport } from "../protocol/process.ts";
 import { admit, type Inside, type ProxyContext } from "./admission.ts";
 import { type Connector, dialTunnel } from "./dial.ts";
 import { serveHttp } from "./http_proxy.ts";
-import {
-  authorityOf,
-  type Denial,
-  type EgressPolicy,
-  type Target,
-  type Verdict,
-} from "./policy.ts";
+import { authorityOf } from "./authority.ts";
+import type { Denial, EgressPolicy, Target, Verdict } from "./policy.ts";
 import { answerSocks, readSocksRequest, SOCKS_VERSION, SocksReply } from "./socks5.ts";
 import { type ByteStream, StreamReader } from "./stream.ts";
 import { tunnel } from "./tunnel.ts";

@@ -10,7 +10,8 @@ import {
   type MessageHead,
   valuesOf,
 } from "./http_head.ts";
-import { authorityOf, type Route, type Target } from "./policy.ts";
+import { authorityOf } from "./authority.ts";
+import type { Route, Target } from "./policy.ts";
 
 /** A request to a proxy. */
 export interface ProxyRequest {

@@ -1,5 +1,6 @@
 import { HttpFailure } from "../http/request.ts";
 import { type Proxy, proxyFor, type Variables } from "../http/proxy.ts";
+import { authorityOf } from "./authority.ts";
 import { isPublic, OwnAddresses, resolve, type Resolver } from "./addresses.ts";
 import type { DomainRules } from "./domain_rules.ts";
 import { type Host, type IpAddress, parseHost } from "./host.ts";
@@ -232,11 +233,6 @@ export class EgressPolicy {
     const scheme = protocol === "http" ? "http" : "https";
     return proxyFor(new URL(`${scheme}://${authorityOf(host, port)}/`), upstream);
   }
-}
-
-/** A host and a port as a URL has them. */
-export function authorityOf({ name }: Host, port: number): string {
-  return `${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 function direct(addresses: readonly IpAddress[]): Verdict {
