@@ -271,13 +271,27 @@ export class ControlGroup {
     }
   }
 
-  /** What has more already than it may have, as the kernel says by a refusal, does not go on. */
+  /**
+   * What has more already than it may have does not go on. Of memory the kernel says so by a refusal;
+   * processes may have been started before their number was limited.
+   */
   #enforce(): void {
     try {
       this.setLimits(this.#limits);
+      if (!this.#hasTooManyProcesses()) return;
+      this.#exceededBefore = this.#exceeded().add("pids");
     } catch {
-      this.kill();
+      // The refusal.
     }
+    this.kill();
+  }
+
+  #hasTooManyProcesses(): boolean {
+    const { pids } = this.#limits;
+    return pids !== undefined &&
+      this.#directories.some(([{ controllers }, directory]) =>
+        controllers.includes("pids") && Number(readText(`${directory}/pids.current`)) > pids
+      );
   }
 }
 
