@@ -7,6 +7,7 @@ import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
 import { RetentionPool } from "../process/retention_pool.ts";
 import { SpoolDirectory } from "../process/spool.ts";
+import { JsonText } from "../protocol/envelope.ts";
 import { methods } from "../protocol/methods.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -157,6 +158,8 @@ export class Executor {
         tcpForwarding: portForwarding,
       },
     };
+    // Some clients ask often, and it stays the same.
+    const environmentText = new JsonText(JSON.stringify(environmentInfo));
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -174,7 +177,7 @@ export class Executor {
             return {};
           },
         ),
-        "environment/info": handler(methods["environment/info"], () => environmentInfo),
+        "environment/info": handler(methods["environment/info"], () => environmentText),
         "environment/status": handler(
           methods["environment/status"],
           () => ({ status: "ready" as const }),
