@@ -25,6 +25,8 @@ export interface EgressProxyOptions {
   readonly connect: Connector;
   /** Whether SOCKS5 is spoken besides HTTP. */
   readonly socks: boolean;
+  /** The same for proxies with the same rules. */
+  readonly rules: string;
   /** Whether the command may listen on its own loopback. */
   readonly localBinding: boolean;
   readonly observer: EgressObserver;
@@ -40,6 +42,11 @@ export class EgressProxy implements Disposable {
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
+  }
+
+  /** The same for proxies with the same rules. */
+  get rules(): string {
+    return this.#options.rules;
   }
 
   /** Whether the command may listen on its own loopback. */

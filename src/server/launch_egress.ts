@@ -92,6 +92,7 @@ export async function launchEgress(
     policy,
     connect: connectByDescriptor,
     socks: proxy.enableSocks5,
+    rules: JSON.stringify([proxy, policyDecisionTimeoutMs]),
     localBinding: proxy.allowLocalBinding,
     observer: {
       decided: (target, verdict) => {

@@ -77,6 +77,7 @@ Deno.test("a hundred thousand malformed requests: each is answered or closed, no
       },
     }),
     socks: true,
+    rules: "",
     localBinding: false,
     connect: (address) => {
       assertEquals(address.toString(), "93.184.216.34");

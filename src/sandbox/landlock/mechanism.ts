@@ -21,7 +21,7 @@ import { ProxyConnections } from "../network/proxy_connections.ts";
 import type { BoundNetwork, BoundPolicy } from "../policy/bound_policy.ts";
 import type { GroupPool } from "../restricted_threads/group_pool.ts";
 import type { ThreadRestrictions } from "../restricted_threads/messages.ts";
-import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
+import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
 import { SandboxedChild } from "../sandboxed_child.ts";
 import type { SeccompFilters } from "../seccomp/filter.ts";
 import { EXECUTION, FileRight, governed, pathRule, SINCE } from "./rights.ts";
@@ -100,10 +100,9 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
     // bind(2), which makes them, is not handed over.
     const withheld = files.supervised.names ? FileRight.MakeSocket : 0;
     const { egress } = command;
-    const connections = egress && new ProxyConnections(egress);
     return new LandlockCommand(this.#groups, {
       owner: command.owner ?? this,
-      alone: connections !== undefined,
+      connections: egress && new ProxyConnections(egress),
       paths: [...rules, ...files.executable ?? []].map(({ path }) => path),
       key: JSON.stringify([
         rules,
@@ -111,6 +110,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
         files.policy.grants,
         files.supervised,
         network,
+        egress?.rules,
       ]),
       plan: () => ({
         restrictions: {
@@ -127,7 +127,6 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
         },
         policy: isSupervised(files) ? files.policy : undefined,
         architecture: abilities.architecture,
-        connected: connections && ((connection) => connections.take(connection)),
       }),
       launch: launchOf(command, readableTools(tools, policy)),
     });
@@ -170,8 +169,8 @@ function isSupervised({ supervised }: Pick<LandlockFiles, "supervised">): boolea
 /** What a restricted thread starts. */
 interface RestrictedStart {
   readonly owner: object;
-  /** Whether the command shares its threads with no other. */
-  readonly alone: boolean;
+  /** Serves the command's connections to the executor's proxy, if it has one. */
+  readonly connections: ProxyConnections | undefined;
   /** The same for commands with the same plan. */
   readonly key: string;
   /** What the plan has rules for. */
@@ -199,17 +198,16 @@ class LandlockCommand implements SandboxedCommand {
   ): Promise<Child> {
     // The thread that the command would be born on is not in the group, and may not enter it.
     if (limits !== undefined) throw internalError(UNLIMITED);
-    const { owner, alone, key, paths, plan, launch } = this.#start;
-    const start = async (group: RestrictedGroup) => {
-      const child = await startLinuxChildBy(group, launch, stdio, observer);
-      group.watch(child.pid, () => child.kill());
-      return new SandboxedChild(child, sandbox);
-    };
-    if (alone) return await this.#groups.useOnce(plan, start);
+    const { owner, connections, key, paths, plan, launch } = this.#start;
     // The kernel's rules are about what was at the paths when they were made, wherever that is by now.
     // They hold it, so that nothing else gets its number.
     const current = JSON.stringify([key, ...paths.map(fileIdentityAt)]);
-    return await this.#groups.use(owner, current, plan, start);
+    return await this.#groups.use(owner, current, plan, async (group) => {
+      const child = await startLinuxChildBy(group, launch, stdio, observer);
+      group.watch(child.pid, () => child.kill());
+      if (connections !== undefined) group.serve(child.pid, (one) => connections.take(one));
+      return new SandboxedChild(child, sandbox);
+    });
   }
 
   release(): void {

@@ -6,6 +6,8 @@ import type { SandboxBounds } from "./bounds.ts";
 
 /** The executor's proxy for one command, as the command's sandbox knows it. */
 export interface Egress extends Disposable {
+  /** The same for proxies with the same rules. */
+  readonly rules: string;
   /** Whether the command may listen on its loopback. */
   readonly localBinding: boolean;
   /** Serves a connection of the command's, which belongs to it from now on, until it has ended. */

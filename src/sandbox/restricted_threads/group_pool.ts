@@ -92,26 +92,6 @@ export class GroupPool implements Disposable {
   }
 
   /**
-   * Starts a command by threads for a plan that is this command's alone. They end with the last of its
-   * processes.
-   *
-   * @param start settles when the group knows of the command, or it could not be started
-   * @throws {RpcError} -32603 if the plan cannot be put in force, or too many are
-   */
-  async useOnce<T>(
-    plan: () => GroupPlan,
-    start: (group: RestrictedGroup) => Promise<T>,
-  ): Promise<T> {
-    this.#watchIdle();
-    const pooled = this.#make({}, crypto.randomUUID(), plan());
-    try {
-      return await start(await pooled.group);
-    } finally {
-      this.#retire(pooled);
-    }
-  }
-
-  /**
    * The threads for an owner's plan, which stay until they are released: some programs are killed
    * when the thread that has started them ends (PR_SET_PDEATHSIG).
    *

@@ -10,6 +10,7 @@ import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import type { SupervisorPolicy } from "../supervisor/policy.ts";
 import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
+import { ProxiedCommands } from "./proxied_commands.ts";
 import { WorkerThread } from "../worker_thread.ts";
 import type {
   FromSpawner,
@@ -82,8 +83,6 @@ export interface GroupPlan {
   /** Undefined if there is nothing to supervise. */
   readonly policy: SupervisorPolicy | undefined;
   readonly architecture: Architecture;
-  /** Gets the commands' connections to the executor's proxy. @default there are none */
-  readonly connected?: ((connection: Descriptor) => void) | undefined;
 }
 
 /** A start that is under way. */
@@ -106,6 +105,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   /** Sessions of commands that have ended and, when that was looked at last, left something behind. */
   readonly #left = new Set<number>();
   readonly #ended = Promise.withResolvers<void>();
+  readonly #proxied = new ProxiedCommands();
   /** Undefined if there is nothing to supervise. */
   #supervisor: Promise<Supervisor> | undefined;
   #failure: Error | undefined;
@@ -198,6 +198,15 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     else if (this.#running.has(pid)) this.#running.set(pid, kill);
   }
 
+  /**
+   * Has a command's connections to the executor's proxy served, and those of whatever it starts.
+   *
+   * @param take gets them
+   */
+  serve(pid: number, take: (connection: Descriptor) => void): void {
+    this.#proxied.add(pid, take);
+  }
+
   /** A command has ended. What it left behind is still the group's. */
   exited(pid: number): void {
     this.#running.delete(pid);
@@ -229,7 +238,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   /** Once the first command is on its way: its calls wait until they are served. */
   #superviseSoon(
     threads: SpareThreads,
-    { policy, architecture, connected }: GroupPlan,
+    { policy, architecture }: GroupPlan,
     ruleset: Descriptor | undefined,
     listener: Descriptor | undefined,
   ): void {
@@ -241,6 +250,8 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     const begin = async () => {
       try {
         await setImmediate();
+        const connected = (connection: Descriptor, thread: number) =>
+          this.#proxied.take(connection, thread);
         const options = { listener, ruleset, policy, architecture, connected };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {

@@ -24,8 +24,8 @@ const ADDRESS_BYTES = 128;
 const LOOPBACK = [127, 0, 0, 1];
 const MAPPED_LOOPBACK = [...Array(10).fill(0), 0xff, 0xff, ...LOOPBACK];
 
-/** Gets a connection to the executor's proxy, which belongs to it from then on. */
-export type Connected = (connection: Descriptor) => void;
+/** Gets a connection to the executor's proxy, which belongs to it from then on, and whose it is. */
+export type Connected = (connection: Descriptor, thread: number) => void;
 
 /** How many sockets are held that are not connected; the oldest is given up for one more. */
 const MAX_HELD = 256;
@@ -79,14 +79,14 @@ export class Connections implements Disposable {
     const inode = socketOf(caller, number);
     const socket = this.#held.get(inode);
     if (socket === undefined) throw new CallError(Errno.EISCONN);
-    const answer = toProxy?.enter(socket, familyOf(address)) ?? this.#connectTo(socket, address);
+    const answer = toProxy?.enter(socket, familyOf(address), caller.thread) ??
+      this.#connectTo(socket, address);
     if (answer.kind === "result" && isUnderWay(answer.result)) this.#release(inode, socket);
     return answer;
   }
 
   [Symbol.dispose](): void {
     for (const [inode, socket] of this.#held) this.#release(inode, socket);
-    this.#entrance?.[Symbol.dispose]();
   }
 
   #hold(descriptor: Descriptor): void {

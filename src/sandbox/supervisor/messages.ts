@@ -17,7 +17,7 @@ export type FromSupervisorThread =
   | { readonly kind: "ready" }
   /** It has begun. */
   | { readonly kind: "begun" }
-  /** A connection to the executor's proxy, which is whoever's hears it. */
-  | { readonly kind: "connected"; readonly connection: Descriptor }
+  /** A thread's connection to the executor's proxy, which is whoever's hears it. */
+  | { readonly kind: "connected"; readonly connection: Descriptor; readonly thread: number }
   /** There is nothing left to do. */
   | { readonly kind: "ended" };

@@ -52,8 +52,8 @@ export interface SupervisorOptions {
   readonly ruleset: Descriptor | undefined;
   readonly policy: SupervisorPolicy;
   readonly architecture: Architecture;
-  /** Gets the connections to the executor's proxy. @default there are none */
-  readonly connected?: ((connection: Descriptor) => void) | undefined;
+  /** Gets the connections to the executor's proxy, and the threads that made them. @default there are none */
+  readonly connected?: ((connection: Descriptor, thread: number) => void) | undefined;
 }
 
 /**
@@ -96,7 +96,7 @@ export class Supervisor implements Disposable {
     const channel = ruleset === undefined ? undefined : performerChannel();
     const performer = channel && new Performer(channel);
     decider.onMessage((message) => {
-      if (message.kind === "connected") connected(message.connection);
+      if (message.kind === "connected") connected(message.connection, message.thread);
     });
     const supervisor = new Supervisor(threads, listener, alarm, performer);
     try {

@@ -16,7 +16,10 @@ giveUpCapabilities();
 self.onmessage = ({ data }: MessageEvent<ToSupervisorThread>) => {
   if (data.kind === "supervise") {
     tell({ kind: "begun" });
-    supervise(data.supervision, (connection) => tell({ kind: "connected", connection }));
+    supervise(
+      data.supervision,
+      (connection, thread) => tell({ kind: "connected", connection, thread }),
+    );
   } else {
     enforceRuleset(data.ruleset);
     tell({ kind: "begun" });

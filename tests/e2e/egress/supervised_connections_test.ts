@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { command, run } from "../support/commands.ts";
 import { eventually } from "../../support/patience.ts";
+import { isRecord } from "../support/inbox.ts";
 import { testInWorld, type World } from "./support/world.ts";
 
 // With Landlock there is no network of the command's own: a supervisor joins its connections with the
@@ -117,9 +118,8 @@ print(ask(client)); print(ask(socket.create_connection(("127.0.0.1", 3128))))
       `
 def knock(address):
     client = socket.socket(); client.bind((address, 0)); client.settimeout(30)
-    client.connect(("127.0.0.1", ${port}))
     open("${workspace}/tried", "w").close()
-    client.sendall(GET); return client.recv(999) or b"nothing"
+    client.connect(("127.0.0.1", ${port})); client.sendall(GET); return client.recv(999) or b"nothing"
 for address in ("127.0.0.1", "127.0.0.2"): attempt(lambda: knock(address))
 `,
     ),
@@ -130,7 +130,58 @@ for address in ("127.0.0.1", "127.0.0.2"): attempt(lambda: knock(address))
   ]);
   assertEquals(refused.stdout, "PermissionError 1\n");
   assert(!heard.includes("hello"), heard);
-  assertEquals(heard.trim().split("\n"), Array(2).fill("ConnectionResetError 104"));
+  assertEquals(heard.trim().split("\n"), Array(2).fill("ConnectionRefusedError 111"));
   const hello = "hello from good.example";
   assertEquals((await using).stdout, `PermissionError 1\n${hello}\n${hello}\n`);
 });
+
+testInWorld(
+  "a connection does not leave the machine by an option of its socket",
+  async ({ script }) => {
+    const { stdout, stderr } = await script(
+      python(`
+options = [(1, 25, b"cable0\\0"), (1, 62, 1), (0, 4, b"\\x83\\x07\\x04\\x0b\\x00\\x00\\x02\\x00"), (0, 50, 1 << 24)]
+options += [(41, option, 1) for option in (3, 4, 5, 6, 54, 55, 57, 59, 76)]
+options += [(6, option, 1) for option in (7, 23, 30, 31, 34)]
+for family in (socket.AF_INET, socket.AF_INET6):
+    client = socket.socket(family)
+    for level, option, value in options: attempt(lambda: client.setsockopt(level, option, value))
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+`),
+      ["good.example"],
+    );
+    assertEquals({ stdout: new Set(stdout.trim().split("\n")), stderr }, {
+      stdout: new Set(["PermissionError 1"]),
+      stderr: "",
+    });
+  },
+);
+
+testInWorld(
+  "commands with the same rules leave nothing behind, and each has its own report",
+  async (world) => {
+    if (world.mechanism === "bubblewrap") return;
+    const count = async (id: string) => {
+      const counting = command(id, ["/bin/sh", "-c", "ls /proc/$PPID/fd | wc -l"], {});
+      return Number((await run(world.client, counting)).stdout);
+    };
+    const hosts = ["good.example", "second.example"];
+    const visit = async (host: string) => {
+      const { stdout, events } = await world.script(
+        `setsid -w curl -sS http://${host}/hello`,
+        hosts,
+      );
+      assertEquals(stdout, `hello from ${host}\n`);
+      const exited = events.find(({ method }) => method === "process/exited")?.params;
+      assertEquals(isRecord(exited) && exited.networkReached, [`${host}:80`]);
+    };
+    await Promise.all(hosts.map(visit));
+    const before = await count("before");
+    for (let round = 0; round < 8; round++) await Promise.all(hosts.map(visit));
+    await eventually(
+      async () => await count(crypto.randomUUID()) <= before + 2,
+      "what was open before",
+    );
+  },
+);

@@ -31,6 +31,7 @@ export function serveProxy(
   const proxy = new EgressProxy({
     policy,
     socks: true,
+    rules: "",
     localBinding: false,
     connect: () => Deno.connect({ hostname: "127.0.0.1", port: origin.port }),
     observer: { decided: () => {} },
