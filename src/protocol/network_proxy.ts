@@ -9,24 +9,31 @@ export const domains = lazy(() => z.record(z.string(), domainPermission));
 
 /** How the proxy that an executor runs for one command works. */
 const networkProxySettings = lazy(() =>
-  // Others are kept: what is not done here is refused by its name.
-  z.looseObject({
-    enabled: z.boolean(),
-    enableSocks5: z.boolean(),
-    enableSocks5Udp: z.boolean(),
-    allowUpstreamProxy: z.boolean(),
-    dangerouslyAllowAllUnixSockets: z.boolean(),
-    /** `limited` leaves GET, HEAD and OPTIONS on plain HTTP. */
-    mode: z.enum(["limited", "full"]),
-    domains: optional(domains),
-    /** Patterns of hosts that the client is asked about even where a rule allows them. */
-    reviewDomains: optional(z.array(z.string())),
-    unixSockets: optional(z.record(z.string(), domainPermission)),
-    allowLocalBinding: z.boolean(),
-    /** Newer clients ask for it where it is announced, which is not the case here. */
-    transparentTcp: defaulted(z.boolean(), false),
-  })
+  z.catchall(
+    z.object({
+      enabled: z.boolean(),
+      enableSocks5: z.boolean(),
+      enableSocks5Udp: z.boolean(),
+      allowUpstreamProxy: z.boolean(),
+      dangerouslyAllowAllUnixSockets: z.boolean(),
+      /** `limited` leaves GET, HEAD and OPTIONS on plain HTTP. */
+      mode: z.enum(["limited", "full"]),
+      domains: optional(domains),
+      /** Patterns of hosts that the client is asked about even where a rule allows them. */
+      reviewDomains: optional(z.array(z.string())),
+      unixSockets: optional(z.record(z.string(), domainPermission)),
+      allowLocalBinding: z.boolean(),
+      /** Newer clients ask for it where it is announced, which is not the case here. */
+      transparentTcp: defaulted(z.boolean(), false),
+    }),
+    // Never is less enforced, nor less given, than was asked for.
+    z.unknown().check(z.refine(asksForNothing, "this executor does not know it")),
+  )
 );
+
+function asksForNothing(value: unknown): boolean {
+  return value === null || value === false || Array.isArray(value) && value.length === 0;
+}
 
 /** `networkProxy` of `process/start`: the executor runs a proxy for the command itself. */
 export const networkProxy = lazy(() =>

@@ -26,21 +26,6 @@ export interface EgressOwner {
   readonly privateLoopback: boolean;
 }
 
-/** What a proxy can be asked for here, or is refused above by its own words. */
-const KNOWN_MEMBERS = [
-  "enabled",
-  "enableSocks5",
-  "enableSocks5Udp",
-  "allowUpstreamProxy",
-  "dangerouslyAllowAllUnixSockets",
-  "mode",
-  "domains",
-  "reviewDomains",
-  "unixSockets",
-  "allowLocalBinding",
-  "transparentTcp",
-] as const satisfies (keyof NetworkProxyParams["proxy"])[];
-
 /** A proxy, and the variables by which the command finds it. */
 export interface LaunchedEgress {
   readonly egress: Egress;
@@ -122,14 +107,6 @@ function refuseUnsupported(proxy: NetworkProxyParams["proxy"]): void {
   }
   if (Object.values(proxy.unixSockets ?? {}).includes("allow")) {
     throw refused("unixSockets", "this executor does not pass on unix sockets");
-  }
-  const known: ReadonlySet<string> = new Set(KNOWN_MEMBERS);
-  for (const [member, value] of Object.entries(proxy)) {
-    const asksForNothing = value === undefined || value === null || value === false ||
-      Array.isArray(value) && value.length === 0;
-    if (!known.has(member) && !asksForNothing) {
-      throw refused(member, "this executor does not know it");
-    }
   }
 }
 
