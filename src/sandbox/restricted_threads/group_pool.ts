@@ -159,6 +159,7 @@ export class GroupPool implements Disposable {
     const free = alike.find(isUnused);
     if (free === undefined || this.#options.mayHaveLeftProcesses()) return undefined;
     free.owner = owner;
+    free.made?.passOn();
     return free;
   }
 

@@ -29,6 +29,11 @@ export class ProxiedCommands {
     if (this.#takers.size > MAX_COMMANDS && oldest !== undefined) this.#takers.delete(oldest);
   }
 
+  /** Nothing is left of any of them. */
+  clear(): void {
+    this.#takers.clear();
+  }
+
   /** Hands a connection over to the command whose thread has made it. */
   take(connection: Descriptor, thread: number): void {
     const take = this.#find(thread);

@@ -207,6 +207,11 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     this.#proxied.add(pid, take);
   }
 
+  /** The group is somebody else's now: nothing is left of the commands so far. */
+  passOn(): void {
+    this.#proxied.clear();
+  }
+
   /** A command has ended. What it left behind is still the group's. */
   exited(pid: number): void {
     this.#running.delete(pid);
