@@ -7,7 +7,6 @@ import type { ProcessKeeper } from "../process/process_keeper.ts";
 import { Quota } from "../process/quota.ts";
 import { RetentionPool } from "../process/retention_pool.ts";
 import { SpoolDirectory } from "../process/spool.ts";
-import { JsonText } from "../protocol/envelope.ts";
 import { methods } from "../protocol/methods.ts";
 import type { SandboxBounds } from "../sandbox/policy/bounds.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
@@ -158,8 +157,6 @@ export class Executor {
         tcpForwarding: portForwarding,
       },
     };
-    // Some clients ask often, and it stays the same.
-    const environmentText = new JsonText(JSON.stringify(environmentInfo));
     this.#connectionOptions = {
       sessions: this.#sessions,
       concurrentRequests: limits.concurrentRequests,
@@ -177,7 +174,7 @@ export class Executor {
             return {};
           },
         ),
-        "environment/info": handler(methods["environment/info"], () => environmentText),
+        "environment/info": handler(methods["environment/info"], () => environmentInfo),
         "environment/status": handler(
           methods["environment/status"],
           () => ({ status: "ready" as const }),
