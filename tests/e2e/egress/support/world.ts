@@ -57,15 +57,17 @@ const canMakeWorlds = canRunBubblewrap && new Deno.Command("/usr/bin/unshare", {
 export function testInWorld(
   name: string,
   body: (world: World) => Promise<void>,
-  { needs = [], env = {} }: {
+  { needs = [], env = {}, only }: {
     /** Programs without which the test is left out. */
     readonly needs?: readonly string[];
+    /** The only mechanism that it is about. @default each */
+    readonly only?: World["mechanism"];
     /** More variables of the executor. */
     readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): void {
   const canRun = canMakeWorlds && needs.every(isInstalled);
-  for (const mechanism of ["bubblewrap", "landlock"] as const) {
+  for (const mechanism of only === undefined ? ["bubblewrap", "landlock"] as const : [only]) {
     const full = `network by name: ${name}, by ${mechanism}`;
     if (canRun && (mechanism === "bubblewrap" || canRunLandlock)) {
       testBy(mechanism, full, body, env);
