@@ -43,7 +43,7 @@ export interface Notification {
 }
 
 /** What a wait for notifications ended with. */
-export type Wait = "notification" | "alarm" | "over" | "timeout";
+export type Wait = "notification" | "bell" | "over" | "timeout";
 
 /** Receives and answers the calls that a filter hands over; for one thread. */
 export class NotificationListener {
@@ -57,12 +57,12 @@ export class NotificationListener {
 
   /**
    * @param listener what {@linkcode enforceFilterWithListener} returned, or a copy of it
-   * @param alarm a descriptor that ends a wait when it is readable
+   * @param bell ends a wait when it is rung (see `openBell`)
    */
-  constructor(listener: Descriptor, alarm: Descriptor) {
+  constructor(listener: Descriptor, bell: Descriptor) {
     this.#listener = listener;
     this.#polled[0] = listener;
-    this.#polled[2] = alarm;
+    this.#polled[2] = bell;
     // Only makes it faster: whoever made the call waits anyway, so this thread can have its processor.
     const flags = new Uint8Array(BigUint64Array.of(SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP).buffer);
     calls().ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
@@ -73,7 +73,7 @@ export class NotificationListener {
     this.#polled[1] = POLLIN;
     this.#polled[3] = POLLIN;
     if (calls().poll(this.#polledBytes, 2n, timeoutMs) <= 0) return "timeout";
-    if ((this.#polled[3] ?? 0) >>> 16 !== 0) return "alarm";
+    if ((this.#polled[3] ?? 0) >>> 16 !== 0) return "bell";
     const ready = (this.#polled[1] ?? 0) >>> 16;
     if (ready & POLLIN) return "notification";
     return ready & POLLHUP ? "over" : "timeout";

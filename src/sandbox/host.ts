@@ -33,7 +33,7 @@ export async function hostMechanisms(observer?: PlaceholderObserver): Promise<Ho
       const host = new LinuxHost();
       const filters = new SeccompFilters();
       const groups = new GroupPool();
-      const bubblewrap = new Bubblewrap(host, filters, groups, observer);
+      const bubblewrap = new Bubblewrap(host, filters, observer);
       const mechanisms = [bubblewrap, new Landlock(host, filters, groups)];
       return {
         os: "linux",

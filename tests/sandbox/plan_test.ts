@@ -49,7 +49,7 @@ function linux(abilities: LinuxAbilities): HostMechanisms {
   const filters = new SeccompFilters();
   const groups = new GroupPool();
   const mechanisms = [
-    new Bubblewrap(host, filters, groups),
+    new Bubblewrap(host, filters),
     new Landlock(host, filters, groups),
   ];
   return { os: "linux", name: "Linux", host, mechanisms, resources: [] };

@@ -3,78 +3,50 @@ import { basename, dirname } from "@std/path/posix";
 import { closeDescriptor } from "../../os/descriptor.ts";
 import { ancestorsOf } from "../../os/native_path.ts";
 import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
-import { log } from "../../log/log.ts";
-import { RpcError } from "../../protocol/errors.ts";
 import { OWN_DEVICES, OWN_PROCESSES } from "../kernel_files.ts";
 import type { LinuxAbilities } from "../linux/host.ts";
 import type { Access, BoundFiles, Grant } from "../policy/bound_policy.ts";
-import type { GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
-import type { GroupPlan } from "../restricted_threads/restricted_group.ts";
-import { handoverFilter } from "../seccomp/filter.ts";
 import type { PolicyGrant } from "../supervisor/policy.ts";
 import { type FileView, isAboutHostFiles } from "./file_view.ts";
+import type { NameKeeper, NameKeepers } from "./name_keepers.ts";
 
 /** How what is missing is kept from being made, and what is denied from being opened. */
 export interface KeptNames {
   /** What still has to be mounted. */
   readonly view: FileView;
   /** Starts what has to be kept from making names; undefined if mounts alone do it. */
-  readonly starter: GroupLease | undefined;
+  readonly keeper: NameKeeper | undefined;
   /** To be called when nothing is left of the command. Once is enough. */
   release(): void;
 }
 
-const NAMES = {
-  names: true,
-  metadata: false,
-  connections: false,
-  signals: false,
-};
-
 /**
  * Has a supervisor keep what is missing from being made, so that nothing has to be put on the disk
  * for that, and what is denied from being opened: a mount over it is gone when somebody else puts
- * another file in its place. Where calls cannot be handed over, or too many supervisors are at work,
- * mounts alone have to do.
+ * another file in its place. On a machine where calls cannot be handed over mounts alone have to do.
+ *
+ * @throws {RpcError} -32603 if there is no thread for it
  */
 export async function keepNames(
-  groups: GroupPool,
+  keepers: NameKeepers,
   view: FileView,
   files: BoundFiles,
   abilities: LinuxAbilities,
 ): Promise<KeptNames> {
-  const byMountsAlone = { view, starter: undefined, release: () => {} };
+  const byMountsAlone = { view, keeper: undefined, release: () => {} };
   const { supervision, bubblewrap, architecture } = abilities;
   if (files.kind === "all" || supervision.kind === "unusable") return byMountsAlone;
   const missing = missingNames(view, files.grants);
   const reads = deniesByEntry(files);
   if (missing.size === 0 && !reads || bubblewrap.kind === "unusable") return byMountsAlone;
-  const grants = supervisedGrants(files.grants, reads);
-  const own = { mounts: true, processes: bubblewrap.freshProc };
-  const plan = (): GroupPlan => ({
-    restrictions: {
-      landlock: undefined,
-      filter: handoverFilter({ ...NAMES, reads }, architecture),
-      supervised: true,
-    },
-    policy: { grants: [...ALL_BUT_PROCESSES, ...grants], devices: [], ports: [], own },
-    architecture,
-  });
-  try {
-    const starter = await groups.lease(groups, JSON.stringify(["names", reads, grants, own]), plan);
-    const release = () => {
-      starter.release();
-      missing.forEach(removeSocket);
-    };
-    return { view: withoutMountsAt(missing, view), starter, release };
-  } catch (error) {
-    if (!(error instanceof RpcError)) throw error;
-    const reason = error.message;
-    log("warn", "mounts alone keep protected names and denied files while a command runs", {
-      reason,
-    });
-    return byMountsAlone;
-  }
+  const grants = [...ALL_BUT_PROCESSES, ...supervisedGrants(files.grants, reads)];
+  const ownProcesses = bubblewrap.freshProc;
+  const keeper = await keepers.lease({ grants, reads }, { architecture, ownProcesses });
+  const release = () => {
+    keeper.release();
+    missing.forEach(removeSocket);
+  };
+  return { view: withoutMountsAt(missing, view), keeper, release };
 }
 
 /**

@@ -20,12 +20,12 @@ import {
 import type { PortAccess } from "../network/port_relay.ts";
 import { type BoundNetwork, type BoundPolicy, untrustedTrees } from "../policy/bound_policy.ts";
 import type { Egress } from "../policy/policy.ts";
-import type { GroupLease, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { NetworkMode, SeccompFilters } from "../seccomp/filter.ts";
 import { bubblewrapCall, UnwrappableError, type WrapperDescriptor } from "./arguments.ts";
 import { type FileView, planFileView } from "./file_view.ts";
 import { type HeldView, holdInPlace } from "./hold_in_place.ts";
 import { deniesByEntry, keepNames } from "./keep_names.ts";
+import { type NameKeeper, NameKeepers } from "./name_keepers.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
@@ -52,7 +52,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
   readonly name = "bubblewrap";
   readonly #host: Pick<LinuxHost, "probe">;
   readonly #filters: SeccompFilters;
-  readonly #groups: GroupPool;
+  readonly #keepers = new NameKeepers();
   readonly #numbers = new ProcessNumbers();
   readonly #verifier = new MountVerifier();
   /** All commands share them: the last to need one removes it. */
@@ -61,12 +61,10 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
   constructor(
     host: Pick<LinuxHost, "probe">,
     filters: SeccompFilters,
-    groups: GroupPool,
     observer?: PlaceholderObserver,
   ) {
     this.#host = host;
     this.#filters = filters;
-    this.#groups = groups;
     this.#placeholders = new Placeholders();
     this.#placeholders.observer = observer;
   }
@@ -81,7 +79,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     const keepsMissing = files.grants.some(({ kind, access }) =>
       kind === "missing" && access !== "write"
     );
-    if (keepsMissing || deniesByEntry(files)) this.#groups.prepareFirst();
+    if (keepsMissing || deniesByEntry(files)) this.#keepers.prepareFirst();
   }
 
   plan(policy: BoundPolicy, abilities: LinuxAbilities): BubblewrapPlan | RefusedPlan {
@@ -111,8 +109,8 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const names = await keepNames(this.#groups, plan.view, policy.files, abilities);
-    const { starter } = names;
+    const names = await keepNames(this.#keepers, plan.view, policy.files, abilities);
+    const { keeper } = names;
     let held: HeldView | undefined;
     const release = () => {
       names.release();
@@ -130,7 +128,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
         seccompProgram: this.#filters.get({
           architecture: abilities.architecture,
           network: filterMode(network),
-          handsOverElsewhere: starter !== undefined,
+          handsOverElsewhere: keeper !== undefined,
         }),
         maxDescriptors: inheritedDescriptorLimit(),
         cwd,
@@ -140,7 +138,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
       });
       const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
       const verify = (pid: number) => this.#verifier.verify(pid, mounts);
-      const setup = { ...call, takesTerminal, portAccess, starter, verify };
+      const setup = { ...call, takesTerminal, portAccess, keeper, verify };
       return new BubblewrapCommand(setup, release);
     } catch (error) {
       release();
@@ -149,8 +147,9 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     }
   }
 
-  /** Removes what stands for missing names on the disk. */
+  /** Removes what stands for missing names on the disk, and ends its threads. */
   [Symbol.dispose](): void {
+    this.#keepers[Symbol.dispose]();
     this.#placeholders.releaseAll();
   }
 }
@@ -163,7 +162,7 @@ export interface WrapperSetup {
   readonly takesTerminal: boolean;
   readonly portAccess: PortAccess | undefined;
   /** The threads that start it, if they keep names from coming into being. */
-  readonly starter: GroupLease | undefined;
+  readonly keeper: NameKeeper | undefined;
   /**
    * Makes sure that nothing is writable in the sandbox of a first process but what may be.
    *

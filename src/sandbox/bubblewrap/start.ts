@@ -40,7 +40,7 @@ export async function startInWrapper(
   const { wrapper, channels } = await startWrapper(setup, release, birth, listener);
   const atGate = await whileGateShut(setup, channels, wrapper.pid, (firstProcess) => {
     // The thread that has started it is not in the group, and may not enter it.
-    if (setup.starter !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
+    if (setup.keeper !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
   });
   const ready = atGate.kind !== "failed" && await channels.setUp();
   const released = atGate.gone.then(() => {
@@ -91,7 +91,7 @@ interface StartedWrapper {
 }
 
 async function startWrapper(
-  { argv, descriptors, takesTerminal, starter }: WrapperSetup,
+  { argv, descriptors, takesTerminal, keeper }: WrapperSetup,
   release: () => void,
   { stdio, group }: SandboxedBirth,
   listener: Listener,
@@ -109,11 +109,11 @@ async function startWrapper(
       sealed: true,
       group,
     };
-    const wrapper = starter === undefined
+    const wrapper = keeper === undefined
       ? startLinuxChild(command, listener)
-      : await startLinuxChildElsewhere(starter.group, command, listener);
+      : await startLinuxChildElsewhere(keeper.group, command, listener);
     wrapper.pause();
-    starter?.group.watch(wrapper.pid, () => wrapper.kill());
+    keeper?.group.watch(wrapper.pid, () => wrapper.kill());
     return { wrapper, channels };
   } catch (error) {
     channels?.[Symbol.dispose]();
@@ -141,7 +141,7 @@ type GateResult =
 
 /** Does what has to be done before the command, which waits at the gate, and opens that. */
 async function whileGateShut(
-  { portAccess, verify }: WrapperSetup,
+  { portAccess, keeper, verify }: WrapperSetup,
   channels: WrapperChannels,
   wrapper: number,
   limit: (firstProcess: number) => void,
@@ -153,8 +153,12 @@ async function whileGateShut(
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended", gone };
     gone = ended(holdFirstProcess(firstProcess, wrapper));
     limit(firstProcess);
+    const admitted = keeper?.admit(firstProcess, wrapper);
+    // It is told below, unless something else has failed before.
+    admitted?.catch(() => {});
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
     await verify(firstProcess);
+    await admitted;
     channels.openGate();
     return { kind: "done", firstProcess, relay, gone };
   } catch (error) {

@@ -125,7 +125,7 @@ export class Landlock implements Mechanism<LinuxAbilities, LandlockPlan> {
           },
           ...this.#filterFor(files, hostNetwork, abilities),
         },
-        policy: isSupervised(files) ? files.policy : undefined,
+        supervised: isSupervised(files) ? { kind: "alike", policy: files.policy } : undefined,
         architecture: abilities.architecture,
       }),
       launch: launchOf(command, readableTools(tools, policy)),

@@ -15,6 +15,10 @@ const DEFAULTS = {
   aheadMs: 500,
   /** How long to wait for one that ends to make room, in milliseconds. */
   roomMs: 500,
+  /** Whether Landlock holds for what is done on behalf of commands, which takes one thread more. */
+  enforcesLandlock: true,
+  /** Whether threads are made for further plans before there are any. */
+  keepsSpare: true,
   /** Whether a process may be left of a command that has ended. */
   mayHaveLeftProcesses,
 };
@@ -124,7 +128,7 @@ export class GroupPool implements Disposable {
   /** Has threads made for a plan that comes later. */
   prepare(): void {
     if (this.#spare !== undefined || this.#disposed) return;
-    this.#spare = new SpareThreads();
+    this.#spare = this.#makeSpare();
     // Whoever takes them is told of a failure, or has others made.
     void this.#spare.makeAhead().catch(() => {});
     this.#watchIdle();
@@ -133,7 +137,7 @@ export class GroupPool implements Disposable {
   /** Not while the first command starts: making threads keeps this one busy. */
   #prepareLater(): void {
     clearTimeout(this.#ahead);
-    if (this.#disposed) return;
+    if (this.#disposed || !this.#options.keepsSpare) return;
     this.#ahead = setTimeout(() => this.prepare(), this.#options.aheadMs);
     Deno.unrefTimer(this.#ahead);
   }
@@ -234,7 +238,11 @@ export class GroupPool implements Disposable {
   #takeSpare(): SpareThreads {
     const spare = this.#spare;
     this.#spare = undefined;
-    return spare === undefined || spare.failed ? new SpareThreads() : spare;
+    return spare === undefined || spare.failed ? this.#makeSpare() : spare;
+  }
+
+  #makeSpare(): SpareThreads {
+    return new SpareThreads(this.#options.enforcesLandlock);
   }
 
   /** Looks from time to time for threads that have nothing to do, as long as there are any. */

@@ -8,7 +8,7 @@ import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import type { ProgramStarter } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
-import type { SupervisorPolicy } from "../supervisor/policy.ts";
+import type { AdmittedCommand, SupervisedCommands } from "../supervisor/policy.ts";
 import { Supervisor, SupervisorThreads } from "../supervisor/supervisor.ts";
 import { ProxiedCommands } from "./proxied_commands.ts";
 import { WorkerThread } from "../worker_thread.ts";
@@ -30,9 +30,15 @@ const MODULE = import.meta.url.endsWith(".ts")
  * thread up, unless it has been made ahead.
  */
 export class SpareThreads implements Disposable {
+  readonly #needsPerformer: boolean;
   #spawner: WorkerThread<ToSpawner, FromSpawner> | undefined;
   #supervisor: SupervisorThreads | undefined;
   #taken = false;
+
+  /** @param needsPerformer whether another thread than the one that decides about calls makes them */
+  constructor(needsPerformer = true) {
+    this.#needsPerformer = needsPerformer;
+  }
 
   get spawner(): WorkerThread<ToSpawner, FromSpawner> {
     return this.#spawner ??= new WorkerThread(MODULE, "sandboxed commands");
@@ -52,7 +58,7 @@ export class SpareThreads implements Disposable {
     const makers = [
       () => this.spawner.ready,
       () => this.supervisor.decider.ready,
-      () => this.supervisor.performer.ready,
+      ...this.#needsPerformer ? [() => this.supervisor.performer.ready] : [],
     ];
     for (const make of makers) {
       if (this.#taken) return;
@@ -80,8 +86,8 @@ export class SpareThreads implements Disposable {
 /** What all commands of one plan have in common. */
 export interface GroupPlan {
   readonly restrictions: ThreadRestrictions;
-  /** Undefined if there is nothing to supervise. */
-  readonly policy: SupervisorPolicy | undefined;
+  /** Whose calls are supervised; undefined if there is nothing to supervise. */
+  readonly supervised: SupervisedCommands | undefined;
   readonly architecture: Architecture;
 }
 
@@ -192,6 +198,17 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     }
   }
 
+  /**
+   * Has the calls of a command judged by a policy of its own, where the commands of the plan are
+   * apart. To be dismissed when nothing is left of it.
+   *
+   * @throws {Error} when a thread has failed
+   */
+  async admit(command: AdmittedCommand): Promise<Disposable> {
+    if (this.#supervisor === undefined) throw new Error("nothing is supervised");
+    return await (await this.#supervisor).admit(command);
+  }
+
   /** Kills a command if the group fails, until it has {@linkcode exited}. */
   watch(pid: number, kill: () => void): void {
     if (this.#failure !== undefined) kill();
@@ -243,11 +260,11 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   /** Once the first command is on its way: its calls wait until they are served. */
   #superviseSoon(
     threads: SpareThreads,
-    { policy, architecture }: GroupPlan,
+    { supervised, architecture }: GroupPlan,
     ruleset: Descriptor | undefined,
     listener: Descriptor | undefined,
   ): void {
-    if (policy === undefined || listener === undefined) {
+    if (supervised === undefined || listener === undefined) {
       threads.endSupervisor();
       if (ruleset !== undefined) closeDescriptor(ruleset);
       return;
@@ -257,7 +274,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
         await setImmediate();
         const connected = (connection: Descriptor, thread: number) =>
           this.#proxied.take(connection, thread);
-        const options = { listener, ruleset, policy, architecture, connected };
+        const options = { listener, ruleset, commands: supervised, architecture, connected };
         return await Supervisor.begin(threads.supervisor, options);
       } finally {
         if (ruleset !== undefined) closeDescriptor(ruleset);

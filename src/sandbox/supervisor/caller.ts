@@ -3,7 +3,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { Open } from "../../os/open_at.ts";
 import { readFrom, tryOpenAt } from "../../os/path_calls.ts";
-import { readProc } from "../../os/procfs.ts";
+import { readProc, readProcLink } from "../../os/procfs.ts";
 import { type ByteString, fromByteString, toByteString } from "./byte_strings.ts";
 import { CallError, Errno, succeeded } from "./call_error.ts";
 
@@ -92,6 +92,12 @@ export class Caller {
     return this.#own.mounts;
   }
 
+  /** What its mount namespace is called. @throws {CallError} */
+  get mounts(): string {
+    this.#readStatus();
+    return this.#statuses.mountsOf(this.thread);
+  }
+
   /** How many filters of system calls it has. @throws {CallError} */
   get filters(): number {
     return this.#readStatus().filters;
@@ -167,33 +173,58 @@ export class Caller {
   }
 }
 
+/** A thread that is known, whoever has its number afterwards. */
+interface KnownThread {
+  readonly status: Descriptor;
+  /** What its mount namespace is called, when that has been asked for. */
+  mounts: string | undefined;
+}
+
 /** What the kernel says of threads that make one call after the other. */
 export class ThreadStatuses implements Disposable {
-  /** The oldest first. Each is about its thread alone, whoever has the number afterwards. */
-  readonly #files = new Map<number, Descriptor>();
+  /** The oldest first. */
+  readonly #known = new Map<number, KnownThread>();
 
   /** @throws {CallError} if the thread is gone */
   read(thread: number): ThreadStatus {
-    const known = this.#files.get(thread);
+    const known = this.#known.get(thread);
     if (known !== undefined) {
-      const count = readFrom(known, status);
+      const count = readFrom(known.status, status);
       if (count > 0) return statusIn(count);
       this.#forget(thread, known);
     }
-    const file = openStatus(thread);
-    const [oldest] = this.#files;
-    if (oldest !== undefined && this.#files.size >= MAX_HELD) this.#forget(...oldest);
-    this.#files.set(thread, file);
+    const { status: file } = this.#open(thread);
     return statusIn(succeeded(readFrom(file, status)));
   }
 
-  [Symbol.dispose](): void {
-    for (const [thread, file] of this.#files) this.#forget(thread, file);
+  /**
+   * What a thread's mount namespace is called (namespaces(7)). To be asked for when its status has
+   * been read, and only of one that stays in the namespace.
+   *
+   * @throws {CallError} if the thread is gone
+   */
+  mountsOf(thread: number): string {
+    const known = this.#known.get(thread) ?? this.#open(thread);
+    known.mounts ??= readProcLink(`${thread}/ns/mnt`);
+    if (known.mounts === undefined) throw new CallError(Errno.ESRCH);
+    return known.mounts;
   }
 
-  #forget(thread: number, file: Descriptor): void {
-    this.#files.delete(thread);
-    closeDescriptor(file);
+  [Symbol.dispose](): void {
+    for (const [thread, known] of this.#known) this.#forget(thread, known);
+  }
+
+  #open(thread: number): KnownThread {
+    const opened = { status: openStatus(thread), mounts: undefined };
+    const [oldest] = this.#known;
+    if (oldest !== undefined && this.#known.size >= MAX_HELD) this.#forget(...oldest);
+    this.#known.set(thread, opened);
+    return opened;
+  }
+
+  #forget(thread: number, { status }: KnownThread): void {
+    this.#known.delete(thread);
+    closeDescriptor(status);
   }
 }
 

@@ -23,25 +23,38 @@ const VALUE_BYTES = 65_536;
 /** The bits of a mode that chmod(2) sets. */
 export const PERMISSION_BITS = 0o7777;
 
-/** Judges places on behalf of commands, and has calls on files made. All throw `CallError`. */
-export class FileCalls {
-  readonly judge: PathJudge;
-  readonly #performer: CallMaker;
-  readonly #architecture: Architecture;
-  readonly #ownMask: number;
-  /** What the next call is given the addresses of. */
+/** What calls are given the addresses of, one call after the other. */
+export class CallMemory {
   readonly name = new Pinned(PATH_BYTES);
   readonly otherName = new Pinned(PATH_BYTES);
   readonly value = new Pinned(VALUE_BYTES);
+}
 
-  /** @param ownMask this program's file mode creation mask */
-  constructor(
-    judge: PathJudge,
-    performer: CallMaker,
-    architecture: Architecture,
-    ownMask: number,
-  ) {
+/** What calls on files are made with. */
+export interface FileCallOptions {
+  readonly judge: PathJudge;
+  readonly performer: CallMaker;
+  readonly memory: CallMemory;
+  readonly architecture: Architecture;
+  /** This program's file mode creation mask. */
+  readonly ownMask: number;
+}
+
+/** Judges places on behalf of commands, and has calls on files made. All throw `CallError`. */
+export class FileCalls {
+  readonly judge: PathJudge;
+  readonly name: Pinned;
+  readonly otherName: Pinned;
+  readonly value: Pinned;
+  readonly #performer: CallMaker;
+  readonly #architecture: Architecture;
+  readonly #ownMask: number;
+
+  constructor({ judge, performer, memory, architecture, ownMask }: FileCallOptions) {
     this.judge = judge;
+    this.name = memory.name;
+    this.otherName = memory.otherName;
+    this.value = memory.value;
     this.#performer = performer;
     this.#architecture = architecture;
     this.#ownMask = ownMask;

@@ -1,7 +1,6 @@
 import { EACCES, EBUSY, EPERM, EROFS } from "../../os/constants.ts";
 import { type Access, accessTo, type BoundFiles } from "../policy/bound_policy.ts";
 import { isWithin } from "../../os/native_path.ts";
-import type { OwnNamespaces } from "./caller.ts";
 
 /** What may be done with one path, and all below it unless another says otherwise. */
 export interface PolicyGrant {
@@ -19,8 +18,24 @@ export interface SupervisorPolicy {
   readonly ports: readonly number[];
   /** Whether connections to {@linkcode EGRESS_PORT} are the executor's proxy's. @default false */
   readonly egress?: boolean;
-  /** What commands do not share with this program. @default nothing */
-  readonly own?: OwnNamespaces;
+}
+
+/** The commands whose calls a supervisor serves; goes from thread to thread. */
+export type SupervisedCommands =
+  /** All of them have the same policy, and see the files that this program sees. */
+  | { readonly kind: "alike"; readonly policy: SupervisorPolicy }
+  /** Each has a policy of its own, which it is admitted with, and sees its own mounts. */
+  | {
+    readonly kind: "apart";
+    /** Whether their /proc numbers processes as they see them. */
+    readonly ownProcesses: boolean;
+  };
+
+/** One of several commands that each have a policy of their own. */
+export interface AdmittedCommand {
+  /** What its mount namespace is called: a command can leave none, nor enter another's. */
+  readonly mounts: string;
+  readonly grants: readonly PolicyGrant[];
 }
 
 /**

@@ -1,10 +1,10 @@
+import { openBell, ringBell } from "../../os/bell.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { openAlarm, raiseAlarm } from "../../os/alarm.ts";
 import type { Architecture } from "../seccomp/profile.ts";
 import { WorkerThread } from "../worker_thread.ts";
 import type { FromSupervisorThread, ToSupervisorThread } from "./messages.ts";
 import { Performer, performerChannel } from "./performer.ts";
-import type { SupervisorPolicy } from "./policy.ts";
+import type { AdmittedCommand, SupervisedCommands } from "./policy.ts";
 
 /** Where the threads' module is: beside this one, or where the build puts it. */
 const MODULE = import.meta.url.endsWith(".ts")
@@ -50,7 +50,7 @@ export interface SupervisorOptions {
   readonly listener: Descriptor;
   /** Landlock's rules for what is done on behalf of commands, where they are under such rules. */
   readonly ruleset: Descriptor | undefined;
-  readonly policy: SupervisorPolicy;
+  readonly commands: SupervisedCommands;
   readonly architecture: Architecture;
   /** Gets the connections to the executor's proxy, and the threads that made them. @default there are none */
   readonly connected?: ((connection: Descriptor, thread: number) => void) | undefined;
@@ -63,23 +63,33 @@ export interface SupervisorOptions {
 export class Supervisor implements Disposable {
   readonly #threads: SupervisorThreads;
   readonly #listener: Descriptor;
-  readonly #alarm: Descriptor;
+  readonly #bell: Descriptor;
   /** Undefined if the thread that decides about calls makes them, too. */
   readonly #performer: Performer | undefined;
   readonly #ended: Promise<void>;
+  /** Commands of which the thread has not said yet that it judges them by their policies. */
+  readonly #admissions = new Map<number, PromiseWithResolvers<void>>();
+  #lastId = 0;
   #disposed = false;
 
   private constructor(
     threads: SupervisorThreads,
     listener: Descriptor,
-    alarm: Descriptor,
+    bell: Descriptor,
     performer: Performer | undefined,
   ) {
     this.#threads = threads;
     this.#listener = listener;
-    this.#alarm = alarm;
+    this.#bell = bell;
     this.#performer = performer;
-    this.#ended = threads.decider.next("ended").then(() => {}, () => {});
+    const { decider } = threads;
+    decider.onMessage((message) => {
+      if (message.kind === "admitted") this.#admissions.get(message.id)?.resolve();
+    });
+    this.#ended = decider.next("ended").then(() => {}, () => {});
+    void this.#ended.then(() => {
+      for (const { reject } of this.#admissions.values()) reject(hasEnded());
+    });
   }
 
   /**
@@ -89,16 +99,16 @@ export class Supervisor implements Disposable {
    * @throws {Error} if a thread has failed
    */
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
-    const { listener, ruleset, policy, architecture, connected = closeDescriptor } = options;
+    const { listener, ruleset, commands, architecture, connected = closeDescriptor } = options;
     const { decider } = threads;
-    const alarm = openAlarm();
+    const bell = openBell();
     if (ruleset === undefined) threads.endPerformer();
     const channel = ruleset === undefined ? undefined : performerChannel();
     const performer = channel && new Performer(channel);
     decider.onMessage((message) => {
       if (message.kind === "connected") connected(message.connection, message.thread);
     });
-    const supervisor = new Supervisor(threads, listener, alarm, performer);
+    const supervisor = new Supervisor(threads, listener, bell, performer);
     try {
       await Promise.all([decider.ready, channel && threads.performer.ready]);
       const begun = [decider.next("begun")];
@@ -106,7 +116,7 @@ export class Supervisor implements Disposable {
         begun.push(threads.performer.next("begun"));
         threads.performer.tell({ kind: "perform", ruleset, channel });
       }
-      const supervision = { listener, alarm, policy, performer: channel, architecture };
+      const supervision = { listener, bell, commands, performer: channel, architecture };
       decider.tell({ kind: "supervise", supervision });
       await Promise.all(begun);
       return supervisor;
@@ -130,17 +140,47 @@ export class Supervisor implements Disposable {
     return this.#ended;
   }
 
+  /**
+   * Has the calls of a command judged by its policy. To be dismissed when nothing is left of it.
+   *
+   * @throws {Error} if the supervisor has ended
+   */
+  async admit(command: AdmittedCommand): Promise<Disposable> {
+    if (this.#disposed) throw hasEnded();
+    const id = ++this.#lastId;
+    const admission = Promise.withResolvers<void>();
+    this.#admissions.set(id, admission);
+    this.#tell({ kind: "admit", id, command });
+    try {
+      await admission.promise;
+    } finally {
+      this.#admissions.delete(id);
+    }
+    return { [Symbol.dispose]: () => this.#tell({ kind: "dismiss", id }) };
+  }
+
   /** Serves no call any more: those that wait, and all that follow, fail with ENOSYS. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
+    this.#tell({ kind: "end" });
     this.#disposed = true;
-    raiseAlarm(this.#alarm);
     this.#performer?.end();
     // Only then nobody uses the descriptors any more.
     void this.#ended.then(() => {
-      closeDescriptor(this.#alarm);
+      closeDescriptor(this.#bell);
       closeDescriptor(this.#listener);
       this.#threads[Symbol.dispose]();
     });
   }
+
+  /** The thread does not hear what it is told while it waits for calls, but the bell. */
+  #tell(message: ToSupervisorThread): void {
+    if (this.#disposed) return;
+    this.#threads.decider.tell(message);
+    ringBell(this.#bell);
+  }
+}
+
+function hasEnded(): Error {
+  return new Error("the supervisor of sandboxed commands has ended");
 }

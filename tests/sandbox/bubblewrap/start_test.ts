@@ -27,7 +27,7 @@ Deno.test({
       ],
       takesTerminal: false,
       portAccess: undefined,
-      starter: undefined,
+      keeper: undefined,
       verify: () => Promise.resolve(),
     } as const;
     try {

@@ -40,7 +40,10 @@ function plan(granted = "/"): GroupPlan {
       filter: seccompFilter({ ...options, supervised: SUPERVISED }),
       supervised: true,
     },
-    policy: { grants: [{ path: "/", access: "read" }], devices: [], ports: [] },
+    supervised: {
+      kind: "alike",
+      policy: { grants: [{ path: "/", access: "read" }], devices: [], ports: [] },
+    },
     architecture: Deno.build.arch,
   };
 }

@@ -14,7 +14,7 @@ const PLAN: GroupPlan = {
     filter: seccompFilter({ architecture: Deno.build.arch, network: "restricted" }),
     supervised: false,
   },
-  policy: undefined,
+  supervised: undefined,
   architecture: Deno.build.arch,
 };
 

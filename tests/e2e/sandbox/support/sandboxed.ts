@@ -1,4 +1,4 @@
-import { workspaceWrite } from "../../../sandbox/context.ts";
+import { type WireEntry, workspaceWrite } from "../../../sandbox/context.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
 import { type SceneDirectory, shareDirectory } from "../../../sandbox/linux/scene_directory.ts";
 import { command, type Outcome, run, shell } from "../../support/commands.ts";
@@ -42,10 +42,14 @@ export function launchAs({ id }: TestUser): LaunchOptions {
     : { launcher: ["/usr/bin/setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups", "--"] };
 }
 
-/** Members of `process/start` that let a command read everything and write one directory. */
-export function enclosedIn(workspace: string): Message {
+/**
+ * Members of `process/start` that let a command read everything and write one directory.
+ *
+ * @param more further entries of the permissions
+ */
+export function enclosedIn(workspace: string, more: readonly WireEntry[] = []): Message {
   const cwd = `file://${workspace}`;
-  const fileSystem = { type: "restricted", entries: workspaceWrite };
+  const fileSystem = { type: "restricted", entries: [...workspaceWrite, ...more] };
   const permissions = { type: "managed", file_system: fileSystem, network: "restricted" };
   const sandbox = { permissions, cwd, workspaceRoots: [cwd], windowsSandboxLevel: "disabled" };
   return { cwd, sandbox };

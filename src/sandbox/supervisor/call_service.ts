@@ -1,3 +1,4 @@
+import { hearBell } from "../../os/bell.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type Notification, NotificationListener } from "../../os/notifications.ts";
 import type { Architecture } from "../seccomp/profile.ts";
@@ -8,12 +9,18 @@ import { type Connected, Connections } from "./connections.ts";
 import { type AllOperations, type Operation, readCall } from "./dispatch.ts";
 import type { Answer, BegunCall } from "./answer.ts";
 import { Changes } from "./changes.ts";
-import { FileCalls } from "./file_calls.ts";
+import { CallMemory, FileCalls } from "./file_calls.ts";
 import { Openings } from "./openings.ts";
 import { OwnCalls, Performer } from "./performer.ts";
 import { rawCall } from "../../os/raw_call.ts";
-import { PathJudge, type SupervisorPolicy } from "./policy.ts";
+import {
+  type AdmittedCommand,
+  PathJudge,
+  type SupervisedCommands,
+  type SupervisorPolicy,
+} from "./policy.ts";
 import { Signals } from "./signals.ts";
+import { Turns } from "./turns.ts";
 
 /** Everything that can be handed over. */
 const ALL = { names: true, metadata: true, reads: true, connections: true, signals: true };
@@ -22,80 +29,86 @@ const RETRY_MS = 5;
 /** Trying again takes this part of the time at most. */
 const RETRY_SHARE = 0.1;
 const FOREVER = -1;
+/** How many calls are taken in, so that all kinds of them are known, before one is served. */
+const MAX_TAKEN = 32;
 const SHARED: OwnNamespaces = { mounts: false, processes: false };
 
 /** What a supervisor works with. */
 export interface Supervision {
   /** Tells of the calls (see `NotificationListener`). */
   readonly listener: Descriptor;
-  /** Readable when the supervisor is to end. */
-  readonly alarm: Descriptor;
-  readonly policy: SupervisorPolicy;
+  /** Rung for each message to the thread, which hears none while it waits for calls. */
+  readonly bell: Descriptor;
+  readonly commands: SupervisedCommands;
   /** Leads to the thread that makes the calls (see `performerChannel`); undefined: this one does. */
   readonly performer: SharedArrayBuffer | undefined;
   readonly architecture: Architecture;
+}
+
+/** A call that has been taken in. */
+interface TakenCall {
+  readonly notification: Notification;
+  readonly caller: Caller;
+  readonly operations: AllOperations;
 }
 
 /** A call that waits for something else than its supervisor. */
 interface WaitingCall {
   readonly id: bigint;
   readonly operation: Operation;
+  readonly operations: AllOperations;
   /** How far it has got, if that is not to be done again. */
   begun: BegunCall | undefined;
 }
 
 /**
- * Serves the calls that a filter hands over, until no process is left that has the filter, or until
- * the alarm. Holds this thread up.
+ * Serves the calls that a filter hands over.
  *
- * A call is served by this thread alone, one after the other. Whatever could wait for somebody else
- * is tried again later instead.
- *
- * @param connected gets the connections to the executor's proxy
+ * Calls are served by one thread, one after the other. Whatever could wait for somebody else is tried
+ * again later instead. Where each command has a policy of its own, their calls get their turns: one
+ * that makes thousands at a time does not hold the others up.
  */
-export function supervise(supervision: Supervision, connected: Connected): void {
-  const listener = new NotificationListener(supervision.listener, supervision.alarm);
-  using supervisor = new Supervisor(listener, supervision, connected);
-  for (;;) {
-    switch (listener.wait(supervisor.patienceMs)) {
-      case "notification":
-        supervisor.serveNext();
-        break;
-      case "alarm":
-      case "over":
-        return;
-    }
-    supervisor.retry();
-  }
-}
-
-class Supervisor implements Disposable {
+export class CallService implements Disposable {
   readonly #listener: NotificationListener;
-  readonly #operations: AllOperations;
+  readonly #bell: Descriptor;
+  /** What is done for a command, by its mount namespace, where each has a policy of its own. */
+  readonly #admitted = new Map<
+    string,
+    { readonly id: number; readonly operations: AllOperations }
+  >();
+  /** What is done for all commands, where they have the same policy. */
+  readonly #shared: AllOperations | undefined;
+  readonly #connections: Connections;
+  readonly #toFiles: (policy: Pick<SupervisorPolicy, "grants" | "devices">) => AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
   readonly #own: OwnNamespaces;
   /** What has no more filters than this is no command yet, but what encloses it. */
   readonly #trustedFilters: number;
   readonly #statuses = new ThreadStatuses();
+  readonly #taken = new Turns<AllOperations, TakenCall>();
   #waiting: WaitingCall[] = [];
   #nextRetry = 0;
 
-  constructor(
-    listener: NotificationListener,
-    { policy, performer, architecture }: Supervision,
-    connected: Connected,
-  ) {
-    this.#listener = listener;
+  /** @param connected gets the connections to the executor's proxy */
+  constructor(supervision: Supervision, connected: Connected) {
+    const { listener, bell, commands, performer, architecture } = supervision;
+    this.#listener = new NotificationListener(listener, bell);
+    this.#bell = bell;
     const performs = performer === undefined ? new OwnCalls(rawCall) : new Performer(performer);
     const { mask: ownMask, filters: ownFilters } = ownStatus();
-    const calls = new FileCalls(new PathJudge(policy), performs, architecture, ownMask);
-    this.#operations = {
-      openings: new Openings(calls),
-      changes: new Changes(calls),
-      connections: new Connections(policy, connected, performs, architecture),
-      signals: new Signals(),
+    const network = commands.kind === "alike" ? commands.policy : { ports: [] };
+    this.#connections = new Connections(network, connected, performs, architecture);
+    const [connections, signals] = [this.#connections, new Signals()];
+    const memory = new CallMemory();
+    this.#toFiles = (policy) => {
+      const judge = new PathJudge(policy);
+      const calls = new FileCalls({ judge, performer: performs, memory, architecture, ownMask });
+      return { openings: new Openings(calls), changes: new Changes(calls), connections, signals };
     };
-    this.#own = policy.own ?? SHARED;
+    this.#shared = commands.kind === "alike" ? this.#toFiles(commands.policy) : undefined;
+    this.#own = commands.kind === "alike"
+      ? SHARED
+      : { mounts: true, processes: commands.ownProcesses };
     // bubblewrap has the filter that hands calls over, and puts one more in force for the command.
     this.#trustedFilters = this.#own.mounts ? ownFilters + 1 : 0;
     this.#calls = new Map(
@@ -103,42 +116,82 @@ class Supervisor implements Disposable {
     );
   }
 
+  /** Judges the calls of a command by its policy from now on. */
+  admit(id: number, { mounts, grants }: AdmittedCommand): void {
+    this.#admitted.set(mounts, { id, operations: this.#toFiles({ grants, devices: [] }) });
+  }
+
+  /** Nothing is left of a command that was admitted. Another may have its namespace's name by now. */
+  dismiss(id: number): void {
+    for (const [mounts, command] of this.#admitted) {
+      if (command.id === id) this.#admitted.delete(mounts);
+    }
+  }
+
+  /**
+   * Serves calls, holding this thread up, until the bell is rung or no process is left that has the
+   * filter. Returns how often it was rung; then 0.
+   */
+  serve(): number {
+    for (;;) {
+      let wait = this.#listener.wait(this.#taken.isEmpty ? this.#patienceMs : 0);
+      for (let taken = 0; wait === "notification" && taken < MAX_TAKEN; taken++) {
+        this.#take();
+        wait = this.#listener.wait(0);
+      }
+      if (wait === "bell") return hearBell(this.#bell);
+      if (wait === "over") return 0;
+      this.#serveNext();
+      this.#retry();
+    }
+  }
+
   /** How long to wait for the next call, in milliseconds. */
-  get patienceMs(): number {
+  get #patienceMs(): number {
     if (this.#waiting.length === 0) return FOREVER;
     return Math.max(0, Math.ceil(this.#nextRetry - performance.now()));
   }
 
-  serveNext(): void {
+  #take(): void {
     const notification = this.#listener.receive();
     if (notification === undefined) return;
     const { id, thread } = notification;
     const isWaiting = () => this.#listener.isWaiting(id);
     const caller = new Caller(thread, this.#own, this.#statuses, isWaiting);
     if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
+    const operations = this.#operationsFor(caller);
+    if (operations === undefined) return this.#listener.answer(id, -Errno.EPERM);
+    this.#taken.add(operations, { notification, caller, operations });
+  }
+
+  #serveNext(): void {
+    const taken = this.#taken.next();
+    if (taken === undefined) return;
+    const { notification, caller, operations } = taken;
+    const { id } = notification;
     let operation: Operation | undefined;
     const answer = outcomeOf(() => {
       operation = this.#read(notification, caller);
-      return operation(this.#operations);
+      return operation(operations);
     });
     if (answer.kind !== "later") return this.#answer(id, answer);
     if (operation === undefined) return;
     if (this.#waiting.length === 0) this.#nextRetry = performance.now() + RETRY_MS;
-    this.#waiting.push({ id, operation, begun: answer.begun });
+    this.#waiting.push({ id, operation, operations, begun: answer.begun });
   }
 
   /** Tries those again that wait. */
-  retry(): void {
+  #retry(): void {
     if (this.#waiting.length === 0) return;
     const began = performance.now();
     if (began < this.#nextRetry) return;
     this.#waiting = this.#waiting.filter((call) => {
-      const { id, operation, begun } = call;
+      const { id, operation, operations, begun } = call;
       if (!this.#listener.isWaiting(id)) {
         begun?.[Symbol.dispose]();
         return false;
       }
-      const answer = outcomeOf(() => begun?.goOn() ?? operation(this.#operations));
+      const answer = outcomeOf(() => begun?.goOn() ?? operation(operations));
       if (answer.kind === "later") {
         call.begun = answer.begun;
         return true;
@@ -152,18 +205,17 @@ class Supervisor implements Disposable {
 
   #isTrusted(caller: Caller): boolean {
     if (!this.#own.mounts) return false;
-    try {
-      return caller.filters <= this.#trustedFilters;
-    } catch (error) {
-      // It has ended meanwhile.
-      if (error instanceof CallError) return false;
-      throw error;
-    }
+    return whileThere(() => caller.filters <= this.#trustedFilters) ?? false;
+  }
+
+  /** Undefined if it is nobody's that is known. */
+  #operationsFor(caller: Caller): AllOperations | undefined {
+    return this.#shared ?? this.#admitted.get(whileThere(() => caller.mounts) ?? "")?.operations;
   }
 
   [Symbol.dispose](): void {
     for (const { begun } of this.#waiting) begun?.[Symbol.dispose]();
-    this.#operations.connections[Symbol.dispose]();
+    this.#connections[Symbol.dispose]();
     this.#statuses[Symbol.dispose]();
   }
 
@@ -196,5 +248,15 @@ function outcomeOf(action: () => Answer): Answer {
     // Whatever a command hands over, it is the call that fails and not the supervisor.
     const errno = error instanceof CallError ? error.errno : Errno.EIO;
     return { kind: "result", result: -errno };
+  }
+}
+
+/** Undefined if whoever it asks about has ended meanwhile. */
+function whileThere<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof CallError) return undefined;
+    throw error;
   }
 }
