@@ -121,19 +121,76 @@ export const hostDisk: Disk = {
   },
 };
 
-/** A disk that is asked once for each path, for as long as nothing is meant to change. */
-export function rememberingDisk(disk: Disk): Disk {
-  const kinds = new Map<string, PathKind>();
-  return {
-    ...disk,
-    kindOf(path) {
-      const known = kinds.get(path);
-      if (known !== undefined) return known;
-      const kind = disk.kindOf(path);
-      kinds.set(path, kind);
-      return kind;
-    },
-  };
+/** What binding asks a disk that has one short answer. */
+type ShortQuestion = "kindOf" | "readLink" | "readStart" | "versionOf";
+
+interface Answered {
+  readonly question: ShortQuestion;
+  readonly path: string;
+  readonly answer: string | undefined;
+}
+
+/**
+ * Asks a disk once about each path, as nothing is meant to change meanwhile, and remembers what it
+ * said.
+ */
+export class RememberingDisk implements Disk {
+  readonly #disk: Disk;
+  readonly #kinds = new Map<string, PathKind>();
+  readonly #answers: Answered[] = [];
+  #isRepeatable = true;
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  /**
+   * Whether the disk still says all that it has said. False if it was asked what would take too long
+   * to ask again.
+   */
+  wouldSayTheSame(): boolean {
+    return this.#isRepeatable &&
+      this.#answers.every(({ question, path, answer }) => this.#disk[question](path) === answer);
+  }
+
+  kindOf(path: string): PathKind {
+    const known = this.#kinds.get(path);
+    if (known !== undefined) return known;
+    const kind = this.#disk.kindOf(path);
+    this.#kinds.set(path, kind);
+    this.#answers.push({ question: "kindOf", path, answer: kind });
+    return kind;
+  }
+
+  readLink(path: string): string {
+    return this.#noted("readLink", path, this.#disk.readLink(path));
+  }
+
+  readStart(path: string): string {
+    return this.#noted("readStart", path, this.#disk.readStart(path));
+  }
+
+  versionOf(path: string): string | undefined {
+    return this.#noted("versionOf", path, this.#disk.versionOf(path));
+  }
+
+  /** The same content as long as the version is the same, which is asked before. */
+  readWhole(path: string, maxBytes: number): Uint8Array | undefined {
+    this.#isRepeatable &&= this.#answers.some(({ question, path: asked, answer }) =>
+      question === "versionOf" && asked === path && answer !== undefined
+    );
+    return this.#disk.readWhole(path, maxBytes);
+  }
+
+  list(path: string, refused?: () => void): readonly DirectoryEntry[] {
+    this.#isRepeatable = false;
+    return this.#disk.list(path, refused);
+  }
+
+  #noted<T extends string | undefined>(question: ShortQuestion, path: string, answer: T): T {
+    this.#answers.push({ question, path, answer });
+    return answer;
+  }
 }
 
 function kindOf(

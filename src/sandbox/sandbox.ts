@@ -8,7 +8,7 @@ import { hostConvention } from "../protocol/path_uri.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
 import { cannotEnforce } from "./cannot_enforce.ts";
 import { isSandboxDenial } from "./denial.ts";
-import { hostDisk } from "./disk.ts";
+import { hostDisk, RememberingDisk } from "./disk.ts";
 import { type HostMechanisms, hostMechanisms } from "./host.ts";
 import {
   type CommandToSandbox,
@@ -141,7 +141,7 @@ export class Sandbox implements AsyncDisposable {
       certificateFiles: policy.managedNetwork === undefined ? [] : certificateFiles(command.env),
     };
     await waitForFileSystems([...namedPaths(policy, facts), ...startingPaths(command)]);
-    const asked = bindPolicy(policy, facts, hostDisk, this.gitIndexes);
+    const asked = bindPolicy(policy, facts, new RememberingDisk(hostDisk), this.gitIndexes);
     if (policy.bounds !== undefined) enforceDirectory(policy.bounds, command.cwd, hostDisk);
     if (isUnrestricted(asked)) return undefined;
     const { files } = asked;

@@ -5,7 +5,7 @@ import { isOnKernelFileSystem, openWithoutLinks } from "../../os/open_at.ts";
 import type { Params, ResultInput } from "../../protocol/methods.ts";
 import { directAnswer, localPath, withEntry } from "../fast_path.ts";
 import type { FileMethod } from "../operations.ts";
-import { AccessPolicy, type GrantedFiles } from "./access_policy.ts";
+import type { AccessPolicy } from "./access_policy.ts";
 
 /** What the requests that can be done directly need of a path: what is not allowed throws. */
 const NEEDS: { readonly [M in FileMethod]?: (path: string, policy: AccessPolicy) => void } = {
@@ -25,7 +25,7 @@ const NEEDS: { readonly [M in FileMethod]?: (path: string, policy: AccessPolicy)
  * whoever does it otherwise knows what to say
  */
 export function answerDirectlyWithin<M extends FileMethod>(
-  files: GrantedFiles,
+  policy: AccessPolicy,
   method: M,
   params: Params<M>,
 ): ResultInput<M> | undefined {
@@ -34,7 +34,6 @@ export function answerDirectlyWithin<M extends FileMethod>(
   try {
     const path = localPath(params);
     if (path === undefined || normalize(path) !== path) return undefined;
-    const policy = new AccessPolicy(files);
     if (![...ancestorsOf(path), path].every((passed) => isReachable(passed, policy))) {
       return undefined;
     }

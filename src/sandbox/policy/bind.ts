@@ -2,7 +2,7 @@ import { basename, dirname } from "@std/path/posix";
 import { invalidParams, type RpcError } from "../../protocol/errors.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceBounds } from "./bounds.ts";
-import { type Disk, rememberingDisk } from "../disk.ts";
+import type { Disk } from "../disk.ts";
 import {
   accessTo,
   type BoundFiles,
@@ -38,6 +38,8 @@ import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
  *
  * A workspace root that does not exist grants nothing, like an entry for a path that does not.
  *
+ * @param disk all that the result depends on besides; asked several times about the same path (see
+ * `RememberingDisk`)
  * @throws {RpcError} -32602 if the policy names a path of another kind of machine, a port of the
  * executor's own, or something else that cannot be bound, if it speaks of workspace roots and none of
  * them exists, and if it asks for more than is allowed; -32603 if a link that the sandbox's commands
@@ -49,11 +51,10 @@ export function bindPolicy(
   disk: Disk,
   indexes: GitIndexCache = new GitIndexCache(),
 ): BoundPolicy {
-  const remembering = rememberingDisk(disk);
   const paths = policyPaths(policy.sandbox, facts);
   const roots = (paths.workspaceRoots ?? []).map((path) => ({
     given: path,
-    ...resolvePath(path, remembering),
+    ...resolvePath(path, disk),
   }));
   const there = roots.filter(({ kind }) => kind !== "missing");
   const present = {
@@ -62,8 +63,8 @@ export function bindPolicy(
   };
   const workspaceRoots = there.map(({ path }) => path);
   const { reserved } = policy;
-  const asked = bindFiles(policy.sandbox, present, workspaceRoots, remembering, indexes);
-  const files = reserved ? withholdReserved(asked, reserved, remembering) : asked;
+  const asked = bindFiles(policy.sandbox, present, workspaceRoots, disk, indexes);
+  const files = reserved ? withholdReserved(asked, reserved, disk) : asked;
   if (files.kind === "granted") {
     there.forEach(refuseUnlessDirectory);
     if (there.length === 0 && roots.length > 0 && speaksOfRoots(policy.sandbox)) throw gone(roots);

@@ -1,5 +1,8 @@
-import type { FileWorker } from "../../filesystem/access/file_worker.ts";
-import type { SandboxedFiles } from "../../filesystem/access/sandboxed_files.ts";
+import type {
+  IntendedFiles,
+  SandboxedFiles,
+  SandboxedFilesOptions,
+} from "../../filesystem/access/sandboxed_files.ts";
 import { answerDirectly, learnDirectory } from "../../filesystem/fast_path.ts";
 import { type FileMethod, fileMethods, performFileMethod } from "../../filesystem/operations.ts";
 import { JsonText } from "../../protocol/envelope.ts";
@@ -8,7 +11,6 @@ import { methods, type Params, type ResultInput } from "../../protocol/methods.t
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { requiresSandbox } from "../../sandbox/policy/policy.ts";
-import type { GitIndexCache } from "../../sandbox/policy/repository_paths.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
@@ -28,7 +30,8 @@ export function fileHandlers(
   bounds?: SandboxBounds,
   reserved?: () => ReservedResources,
 ): Record<string, RequestHandler> {
-  const files = new FileAccess(sandbox, fileBounds(bounds), reserved);
+  const { gitIndexes } = sandbox;
+  const files = new FileAccess({ bounds: fileBounds(bounds), reserved, gitIndexes });
   return {
     ...Object.fromEntries(fileMethods.map((method) => [method, fileHandler(method, files)])),
     "fs/open": handler(methods["fs/open"], (params, context) => {
@@ -72,18 +75,12 @@ interface MaybeSandboxed {
 class FileAccess {
   /** What is demanded of sandboxes, whatever a client asks for. */
   readonly #bounds: SandboxBounds | undefined;
-  readonly #reserved: (() => ReservedResources) | undefined;
-  readonly #gitIndexes: GitIndexCache;
-  #worker: FileWorker | undefined;
+  readonly #options: SandboxedFilesOptions;
+  #intended: IntendedFiles | undefined;
 
-  constructor(
-    { gitIndexes }: Sandbox,
-    bounds: SandboxBounds | undefined,
-    reserved: (() => ReservedResources) | undefined,
-  ) {
-    this.#gitIndexes = gitIndexes;
-    this.#bounds = bounds;
-    this.#reserved = reserved;
+  constructor(options: SandboxedFilesOptions) {
+    this.#bounds = options.bounds;
+    this.#options = options;
   }
 
   /** Whether a request is to be done within a sandbox. */
@@ -119,16 +116,12 @@ class FileAccess {
     if (Deno.build.os !== "linux") {
       throw internalError("file requests inside a sandbox need Linux; nothing was done");
     }
-    const { FileWorker } = await import("../../filesystem/access/file_worker.ts");
-    const { filesInSandbox } = await import("../../filesystem/access/sandboxed_files.ts");
-    this.#worker ??= new FileWorker();
-    return await filesInSandbox(
-      sandbox,
-      this.#worker,
-      this.#bounds,
-      this.#reserved?.(),
-      this.#gitIndexes,
-    );
+    if (this.#intended === undefined) {
+      const { FileWorker } = await import("../../filesystem/access/file_worker.ts");
+      const { IntendedFiles } = await import("../../filesystem/access/sandboxed_files.ts");
+      this.#intended ??= new IntendedFiles(new FileWorker(), this.#options);
+    }
+    return await this.#intended.within(sandbox);
   }
 }
 

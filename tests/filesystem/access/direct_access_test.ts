@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname } from "@std/path/posix";
+import { AccessPolicy } from "../../../src/filesystem/access/access_policy.ts";
 import { answerDirectlyWithin } from "../../../src/filesystem/access/direct_access.ts";
 import { isFileMethod } from "../../../src/filesystem/operations.ts";
 import { isLocal } from "../../../src/os/local_file_systems.ts";
@@ -99,7 +100,7 @@ for (const [what, entriesIn] of Object.entries(POLICIES)) {
           const parsed = methods[method].params.parse(paramsIn(direct));
           const before = inventory(direct.path);
           assert(isFileMethod(method));
-          const result = answerDirectlyWithin(files, method, parsed);
+          const result = answerDirectlyWithin(new AccessPolicy(files), method, parsed);
           if (result === undefined) {
             assertEquals(inventory(direct.path), before, name);
             continue;
@@ -134,10 +135,11 @@ Deno.test({
     directory.write("ws/small", "x");
     await isLocal(directory.at("ws"));
     const files = grantedIn(directory.at("ws"), POLICIES["a workspace"](directory));
+    const policy = new AccessPolicy(files);
     const write = (name: string) => {
       const params = { path: directory.uri(`ws/${name}`), dataBase64: base64("new") };
       return answerDirectlyWithin(
-        files,
+        policy,
         "fs/writeFile",
         methods["fs/writeFile"].params.parse(params),
       );

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
+import { IntendedFiles } from "../../../src/filesystem/access/sandboxed_files.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { PathUri } from "../../../src/protocol/path_uri.ts";
 import { eventually } from "../../support/patience.ts";
 import { context, workspaceWrite } from "../../sandbox/context.ts";
 import { base64, performBy } from "../perform.ts";
 import { TestDirectory } from "../../support/test_directory.ts";
-import "./scene.ts";
+import { codeOf, READ_ONLY, Scene } from "./scene.ts";
 
 const ignore = Deno.build.os !== "linux";
 const JOB = { method: "fs/getMetadata", params: { path: "file:///" } } as const;
@@ -15,7 +15,7 @@ const NOTHING = JSON.stringify({ grants: [], deniedGlobs: [] });
 
 function inWorkspace(directory: TestDirectory, worker: FileWorker) {
   const roots = { cwd: directory.path, workspaceRoots: [directory.path] };
-  return filesInSandbox(context({ entries: workspaceWrite, ...roots }), worker);
+  return new IntendedFiles(worker).within(context({ entries: workspaceWrite, ...roots }));
 }
 
 /** The parameters of `fs/open`. */
@@ -183,7 +183,9 @@ Deno.test({
       { type: "managed", file_system: { type: "unrestricted" }, network: "enabled" },
     ];
     for (const granted of permissions) {
-      const { perform } = await filesInSandbox(context({ permissions: granted }), worker);
+      const { perform } = await new IntendedFiles(worker).within(
+        context({ permissions: granted }),
+      );
       const read = await performBy(perform, "fs/readFile", { path: directory.uri("f") });
       assertEquals(read, { result: { dataBase64: base64("content") } });
     }
@@ -235,5 +237,30 @@ Deno.test({
     await Promise.all(silent);
     assertEquals(await worker.run({ ...JOB, params: { path: "a" } }, NOTHING), "a");
     assertEquals(worker.threads, 1);
+  },
+});
+
+Deno.test({
+  name: "what was made of an intent holds until the disk is another",
+  ignore,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    await using scene = await Scene.create(workspaceWrite, { "ws/meta/config": "old" });
+    using worker = new FileWorker();
+    scene.intended = new IntendedFiles(worker);
+    const content = { dataBase64: base64("new") };
+    const write = async () => codeOf(await scene.on("fs/writeFile", "ws/meta/config", content));
+    assertEquals([await write(), await write()], ["done", "done"]);
+    // Now git takes what is in it for the repository's own.
+    scene.directory.write("ws/.git", "gitdir: meta");
+    assertEquals(await write(), READ_ONLY);
+    scene.directory.write("ws/.git", "gitdir: elsewhere");
+    assertEquals(await write(), "done");
+    await Deno.remove(scene.directory.at("ws/.git"));
+    await Deno.rename(scene.directory.at("ws/meta"), scene.directory.at("ws/moved"));
+    await Deno.symlink("../outside", scene.directory.at("ws/meta"));
+    assertEquals(await write(), READ_ONLY);
+    assertEquals(await scene.directory.names("outside"), ["secret"]);
   },
 });

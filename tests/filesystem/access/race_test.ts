@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
+import { IntendedFiles } from "../../../src/filesystem/access/sandboxed_files.ts";
 import { special } from "../../sandbox/context.ts";
 import { base64, type Outcome } from "../perform.ts";
 import { codeOf, Scene, UNSEEN } from "./scene.ts";
@@ -75,7 +76,7 @@ Deno.test({
     });
     const { directory } = scene;
     using worker = new FileWorker();
-    scene.worker = worker;
+    scene.intended = new IntendedFiles(worker);
     await Deno.symlink("../outside", directory.at("ws/link"));
     const before = await contents(directory.at("outside"));
     const tallies = new Map<string, { done: number; refused: number }>();

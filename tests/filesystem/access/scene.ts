@@ -4,9 +4,8 @@ import {
   performFileMethod,
 } from "../../../src/filesystem/operations.ts";
 import { PolicyPaths } from "../../../src/filesystem/access/policy_paths.ts";
-import type { FileWorker } from "../../../src/filesystem/access/file_worker.ts";
 import { AccessPolicy, type GrantedFiles } from "../../../src/filesystem/access/access_policy.ts";
-import { filesInSandbox } from "../../../src/filesystem/access/sandboxed_files.ts";
+import { IntendedFiles } from "../../../src/filesystem/access/sandboxed_files.ts";
 import type { SandboxContext } from "../../../src/protocol/sandbox.ts";
 import { hostDisk } from "../../../src/sandbox/disk.ts";
 import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
@@ -65,7 +64,7 @@ export class Scene implements AsyncDisposable {
   /** What the workspace's entries are. */
   readonly entries: readonly WireEntry[];
   /** Where requests are performed, if not here. */
-  worker: FileWorker | undefined;
+  intended: IntendedFiles | undefined;
 
   private constructor(directory: TestDirectory, entries: readonly WireEntry[]) {
     this.directory = directory;
@@ -86,16 +85,16 @@ export class Scene implements AsyncDisposable {
     return new Scene(directory, typeof entries === "function" ? entries(directory) : entries);
   }
 
-  /** Performs a request about something in the directory, after binding the intent anew. */
+  /** Performs a request about something in the directory, with the intent as the disk is now. */
   on(method: FileMethod, name: string, more: Readonly<Record<string, unknown>> = {}) {
     return this.perform(method, { path: this.directory.uri(name), ...more });
   }
 
   async perform(method: FileMethod, params: unknown): Promise<Outcome> {
     const workspace = this.directory.at("ws");
-    const perform = this.worker === undefined
+    const perform = this.intended === undefined
       ? performIn(workspace, this.entries)
-      : (await filesInSandbox(contextIn(workspace, this.entries), this.worker)).perform;
+      : (await this.intended.within(contextIn(workspace, this.entries))).perform;
     return await performBy(perform, method, params);
   }
 
