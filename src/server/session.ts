@@ -1,4 +1,4 @@
-import { log, logSeldom } from "../log/log.ts";
+import { log } from "../log/log.ts";
 import { capture, type CaptureLimits } from "../process/capture.ts";
 import type { ChildCommand } from "../process/child.ts";
 import { Deadline, type TimeLimit } from "../process/deadline.ts";
@@ -10,14 +10,15 @@ import type { RetentionPool } from "../process/retention_pool.ts";
 import { ShellSnapshots } from "../process/shell_snapshot.ts";
 import type { Spool, SpoolDirectory } from "../process/spool.ts";
 import { encodeNotification } from "../protocol/envelope.ts";
-import { internalError, invalidRequest } from "../protocol/errors.ts";
+import { invalidRequest } from "../protocol/errors.ts";
 import type { SandboxContext } from "../protocol/sandbox.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { CloseReason, TransportKind } from "../transport/transport.ts";
 import type { AuditLog, SessionTrail } from "./audit_log.ts";
 import { NetworkQuestions } from "./network_questions.ts";
-import type { ClosedProcesses, Memory } from "./closed_processes.ts";
+import type { ClosedProcesses } from "./closed_processes.ts";
 import { encodeProcessEvent } from "./process_notification.ts";
+import { SessionProcesses } from "./session_processes.ts";
 
 /** Where the notifications of a session go: the connection of its client. */
 export interface NotificationSink {
@@ -82,24 +83,13 @@ export interface StartOptions {
   readonly timeLimit?: TimeLimit | undefined;
 }
 
-/** A process that is being started. */
-interface Starting {
-  /** Gives undefined if the start fails. */
-  readonly process: Promise<Process | undefined>;
-  readonly hurry: AbortController;
-}
-
 /** One client's processes, which outlive its connections. */
 export class Session {
   readonly id: string = crypto.randomUUID();
   /** What its shells' startup files did. */
   readonly shells: ShellSnapshots = new ShellSnapshots();
   readonly #options: SessionOptions;
-  readonly #processes = new Map<string, Process>();
-  readonly #starting = new Map<string, Starting>();
-  readonly #memories = new Set<Memory>();
-  /** The names of processes that occupy a slot. */
-  readonly #slotHolders = new Set<string>();
+  readonly #processes: SessionProcesses;
   readonly #trail: SessionTrail | undefined;
   /** Asks the client about its commands' network. */
   readonly questions: NetworkQuestions = new NetworkQuestions((message) => this.notify(message));
@@ -111,6 +101,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#processes = new SessionProcesses(options.processSlots, options.closedProcesses);
     this.#trail = options.audit?.ofSession(this.id);
   }
 
@@ -129,17 +120,17 @@ export class Session {
 
   /** How many of its processes have not exited. */
   get runningProcesses(): number {
-    return this.#all().filter((process) => process.running).length;
+    return this.#processes.all().filter((process) => process.running).length;
   }
 
   /** Whether some process has not told all that there is to tell. */
   get hasNews(): boolean {
-    return this.#all().some(({ log }) => !log.closed);
+    return this.#processes.all().some(({ log }) => !log.closed);
   }
 
   /** Whether it has no process, none that has ended either. */
   get empty(): boolean {
-    return this.#processes.size + this.#starting.size === 0;
+    return this.#processes.empty;
   }
 
   /** Sends notifications to this sink from now on. What another client said of itself is over. */
@@ -147,7 +138,7 @@ export class Session {
     this.#sink = sink;
     this.retain({ endsWithConnection: false });
     this.#trail?.attached(sink);
-    for (const memory of this.#memories) memory.startForgetting();
+    this.#processes.startForgetting();
   }
 
   /** The same, and tells the client that it is sent to now, whose connection ends. */
@@ -169,8 +160,7 @@ export class Session {
   detach(sink: NotificationSink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
-    // Nobody is there to learn how they ended.
-    for (const memory of this.#memories) memory.stopForgetting();
+    this.#processes.stopForgetting();
     this.questions.giveUp();
     this.resume();
   }
@@ -179,7 +169,7 @@ export class Session {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const process of this.#all()) {
+    for (const process of this.#processes.all()) {
       // The first process may have sent as much as the client takes: then all are paused again.
       if (this.#paused) return;
       process.resume();
@@ -199,23 +189,16 @@ export class Session {
     options: StartOptions = {},
   ): Promise<Process> {
     this.requireOpen();
-    if (this.find(processId) !== undefined) {
-      throw invalidRequest(`process ${processId} already exists`);
-    }
-    this.#takeSlot(processId);
     const hurry = new AbortController();
-    const started = this.#launch(processId, command, options, hurry);
-    this.#starting.set(processId, { process: started.catch(() => undefined), hurry });
-    try {
-      return await started;
-    } catch (error) {
-      this.#giveSlot(processId);
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#trail?.ended(processId, { kind: "failed", reason });
-      throw error;
-    } finally {
-      this.#starting.delete(processId);
-    }
+    return await this.#processes.start(processId, hurry, async () => {
+      try {
+        return await this.#launch(processId, command, options, hurry);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#trail?.ended(processId, { kind: "failed", reason });
+        throw error;
+      }
+    });
   }
 
   /**
@@ -245,7 +228,7 @@ export class Session {
 
   /** The process of that name, or undefined; a promise while it is being started. */
   find(processId: string): Process | Promise<Process | undefined> | undefined {
-    return this.#processes.get(processId) ?? this.#starting.get(processId)?.process;
+    return this.#processes.find(processId);
   }
 
   /**
@@ -253,7 +236,7 @@ export class Session {
    * what could be done before. Returns whether it was running.
    */
   terminate(processId: string): boolean | Promise<boolean> {
-    this.#starting.get(processId)?.hurry.abort();
+    this.#processes.hurry(processId);
     const found = this.find(processId);
     return found instanceof Promise
       ? found.then((process) => this.#terminate(process))
@@ -264,12 +247,12 @@ export class Session {
   requestEnd(): void {
     this.#state = "ending";
     this.#captures.abort();
-    for (const process of this.#all()) process.requestEnd();
+    for (const process of this.#processes.all()) process.requestEnd();
   }
 
   /** Kills every process, with what they left running. The client is told of their ends. */
   kill(): void {
-    for (const process of this.#all()) process.end("shutdown");
+    for (const process of this.#processes.all()) process.end("shutdown");
     this.#killLeft();
   }
 
@@ -284,13 +267,7 @@ export class Session {
     if (farewell !== undefined) this.#sink?.close(farewell);
     this.#sink = undefined;
     this.questions.giveUp();
-    for (const memory of this.#memories) this.#options.closedProcesses.forget(memory);
-    for (const [processId, process] of this.#processes) {
-      this.#abandon(processId, process);
-      process.log.clear();
-    }
-    this.#processes.clear();
-    for (const processId of this.#slotHolders) this.#giveSlot(processId);
+    this.#processes.clear((processId, process) => this.#abandon(processId, process));
     this.#killLeft();
   }
 
@@ -307,25 +284,6 @@ export class Session {
     if (left > 0) {
       log("info", "killed what commands had left in the background", { processes: left });
     }
-  }
-
-  #takeSlot(processId: string): void {
-    const { processSlots } = this.#options;
-    if (!processSlots.take()) {
-      logSeldom("warn", "start refused: too many processes", { limit: processSlots.limit });
-      throw internalError(
-        `${processSlots.limit} processes are running on this executor already (--max-processes)`,
-      );
-    }
-    this.#slotHolders.add(processId);
-  }
-
-  #giveSlot(processId: string): void {
-    if (this.#slotHolders.delete(processId)) this.#options.processSlots.give();
-  }
-
-  #all(): Process[] {
-    return [...this.#processes.values()];
   }
 
   async #launch(
@@ -372,24 +330,27 @@ export class Session {
 
   #started(processId: string, process: Process): void {
     if (this.#state === "ended") return this.#abandon(processId, process);
-    this.#processes.set(processId, process);
+    this.#processes.add(processId, process);
     if (this.#state === "ending") process.requestEnd();
     if (this.#paused) process.pause();
   }
 
   #tell(processId: string, event: LogEvent): void {
     if (event.kind === "exited") this.#exited(processId, event);
-    if (event.kind === "closed") this.#planEviction(processId);
+    if (event.kind === "closed") {
+      const withoutEnd = this.#retention.waitsMs !== undefined;
+      this.#processes.closed(processId, { withoutEnd, told: this.attached });
+    }
     if (this.#sink === undefined) return;
     this.#sink.send(encodeProcessEvent(processId, event));
     if (this.#sink.saturated) this.#pause();
   }
 
   #exited(processId: string, event: ExitedEvent): void {
-    this.#giveSlot(processId);
+    this.#processes.giveSlot(processId);
     this.questions.giveUp(processId);
-    const process = this.#processes.get(processId);
-    if (process === undefined) return;
+    const process = this.find(processId);
+    if (process === undefined || process instanceof Promise) return;
     this.#finished(processId, process, event);
     if (process.pid !== undefined) this.#options.keeper.exited(process.pid);
   }
@@ -412,16 +373,6 @@ export class Session {
   #pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    for (const process of this.#all()) process.pause();
-  }
-
-  #planEviction(processId: string): void {
-    const memory = this.#options.closedProcesses.remember(() => {
-      this.#memories.delete(memory);
-      this.#processes.get(processId)?.log.clear();
-      this.#processes.delete(processId);
-    }, { withoutEnd: this.#retention.waitsMs !== undefined });
-    this.#memories.add(memory);
-    if (this.attached) memory.startForgetting();
+    for (const process of this.#processes.all()) process.pause();
   }
 }
