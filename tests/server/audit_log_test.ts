@@ -1,5 +1,6 @@
-import { assertEquals, assertObjectMatch } from "@std/assert";
+import { assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
 import { RetentionPool } from "../../src/process/retention_pool.ts";
+import { StartError } from "../../src/process/child.ts";
 import { Quota } from "../../src/process/quota.ts";
 import { AuditLog } from "../../src/server/audit_log.ts";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
@@ -63,6 +64,23 @@ Deno.test("what a session abandons has an end without an exit code, and only one
   assertEquals(ends.map(({ process, outcome, exitCode }) => [process, outcome, exitCode]), [
     ["ended", "exited", 0],
     ["abandoned", "shutdown", null],
+  ]);
+});
+
+Deno.test("a name that is taken ends nothing, and a start that fails has an end", async () => {
+  const records = await logOf(async (session, system) => {
+    await session.start("p", fakeCommand());
+    await assertRejects(() => session.start("p", fakeCommand()), Error, "already exists");
+    system.newest.finish(0);
+    system.ready = Promise.reject(new StartError("no such program"));
+    // What is taken down comes first.
+    system.ready.catch(() => {});
+    await assertRejects(() => session.start("missing", fakeCommand()), StartError);
+  });
+  const ends = records.filter(({ event }) => event === "end");
+  assertEquals(ends.map(({ process, outcome, reason }) => [process, outcome, reason]), [
+    ["p", "exited", undefined],
+    ["missing", "failed", "no such program"],
   ]);
 });
 
