@@ -1,8 +1,8 @@
 import { parentOf, readProcLink } from "../../os/procfs.ts";
-import type { LinuxAbilities } from "../linux/host.ts";
 import { GroupPool } from "../restricted_threads/group_pool.ts";
 import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
 import { handoverFilter } from "../seccomp/filter.ts";
+import type { Architecture } from "../seccomp/profile.ts";
 import type { PolicyGrant } from "../supervisor/policy.ts";
 
 /** What is handed over besides openings for reading. */
@@ -27,6 +27,13 @@ export interface KeptGrants {
   readonly grants: readonly PolicyGrant[];
   /** Whether that is about reading, too. */
   readonly reads: boolean;
+}
+
+/** What of this machine matters to the threads. */
+export interface KeptHost {
+  readonly architecture: Architecture;
+  /** Whether the /proc of a command numbers processes as it sees them. */
+  readonly ownProcesses: boolean;
 }
 
 /** Starts a command whose calls are judged by its policy. */
@@ -67,9 +74,7 @@ export class NameKeepers implements Disposable {
   /** @throws {RpcError} -32603 if the threads cannot be made */
   async lease(
     { grants, reads }: KeptGrants,
-    { architecture, ownProcesses }: Pick<LinuxAbilities, "architecture"> & {
-      readonly ownProcesses: boolean;
-    },
+    { architecture, ownProcesses }: KeptHost,
   ): Promise<NameKeeper> {
     const plan = (): GroupPlan => ({
       restrictions: {
@@ -91,6 +96,8 @@ export class NameKeepers implements Disposable {
         admit: async (firstProcess, wrapper) => {
           const mounts = mountsOf(firstProcess, wrapper);
           admission = await group.admit({ mounts, grants });
+          // It may have been given up meanwhile.
+          if (!held) admission[Symbol.dispose]();
         },
         release: () => {
           if (!held) return;

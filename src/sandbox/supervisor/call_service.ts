@@ -79,7 +79,9 @@ export class CallService implements Disposable {
   /** What is done for all commands, where they have the same policy. */
   readonly #shared: AllOperations | undefined;
   readonly #connections: Connections;
-  readonly #toFiles: (policy: Pick<SupervisorPolicy, "grants" | "devices">) => AllOperations;
+  readonly #operationsUnder: (
+    policy: Pick<SupervisorPolicy, "grants" | "devices">,
+  ) => AllOperations;
   readonly #calls: ReadonlyMap<number, CallName>;
   readonly #own: OwnNamespaces;
   /** What has no more filters than this is no command yet, but what encloses it. */
@@ -100,12 +102,12 @@ export class CallService implements Disposable {
     this.#connections = new Connections(network, connected, performs, architecture);
     const [connections, signals] = [this.#connections, new Signals()];
     const memory = new CallMemory();
-    this.#toFiles = (policy) => {
+    this.#operationsUnder = (policy) => {
       const judge = new PathJudge(policy);
       const calls = new FileCalls({ judge, performer: performs, memory, architecture, ownMask });
       return { openings: new Openings(calls), changes: new Changes(calls), connections, signals };
     };
-    this.#shared = commands.kind === "alike" ? this.#toFiles(commands.policy) : undefined;
+    this.#shared = commands.kind === "alike" ? this.#operationsUnder(commands.policy) : undefined;
     this.#own = commands.kind === "alike"
       ? SHARED
       : { mounts: true, processes: commands.ownProcesses };
@@ -118,7 +120,7 @@ export class CallService implements Disposable {
 
   /** Judges the calls of a command by its policy from now on. */
   admit(id: number, { mounts, grants }: AdmittedCommand): void {
-    this.#admitted.set(mounts, { id, operations: this.#toFiles({ grants, devices: [] }) });
+    this.#admitted.set(mounts, { id, operations: this.#operationsUnder({ grants, devices: [] }) });
   }
 
   /** Nothing is left of a command that was admitted. Another may have its namespace's name by now. */
