@@ -64,7 +64,10 @@ export function startLinuxChild(command: ChildCommand, observer: ChildObserver):
 }
 
 /**
- * Starts a command on another thread of this program.
+ * Starts a command on another thread of this program. What it is given is open already: until the
+ * program runs it has all that this one has open, and a call that it makes may be handed over to a
+ * supervisor and wait. If this program ended meanwhile, both would stay for ever. A terminal that is to
+ * be its controlling one it has to open itself.
  *
  * @throws {StartError} when the system refuses; nothing is left behind
  * @throws whatever else the starter does
@@ -74,7 +77,14 @@ export async function startLinuxChildElsewhere(
   command: ChildCommand,
   observer: ChildObserver,
 ): Promise<Child> {
-  return await startElsewhere(starter, launchOf(command), prepareStdio(command), observer);
+  const { stdio } = command;
+  const openHere = stdio.kind !== "pty" || stdio.controlling === false;
+  return await startElsewhere(
+    starter,
+    launchOf(command),
+    prepareStdio(command, openHere),
+    observer,
+  );
 }
 
 /**

@@ -25,10 +25,12 @@ export interface KeptNames {
  * for that, and what is denied from being opened: a mount over it is gone when somebody else puts
  * another file in its place. On a machine where calls cannot be handed over mounts alone have to do.
  *
+ * @param session whose command it is
  * @throws {RpcError} -32603 if there is no thread for it
  */
 export async function keepNames(
   keepers: NameKeepers,
+  session: object,
   view: FileView,
   files: BoundFiles,
   abilities: LinuxAbilities,
@@ -41,7 +43,7 @@ export async function keepNames(
   if (missing.size === 0 && !reads || bubblewrap.kind === "unusable") return byMountsAlone;
   const grants = [...ALL_BUT_PROCESSES, ...supervisedGrants(files.grants, reads)];
   const ownProcesses = bubblewrap.freshProc;
-  const keeper = await keepers.lease({ grants, reads }, { architecture, ownProcesses });
+  const keeper = await keepers.lease(session, { grants, reads }, { architecture, ownProcesses });
   const release = () => {
     keeper.release();
     missing.forEach(removeSocket);

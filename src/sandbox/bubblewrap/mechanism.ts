@@ -109,7 +109,14 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     if (stage.kind === "refused") throw internalError(`${stage.reason}; it was not started`);
 
     const portAccess = accessToPorts(network, command.egress, abilities, untrustedTrees(policy));
-    const names = await keepNames(this.#keepers, plan.view, policy.files, abilities);
+    const session = command.owner ?? this;
+    const names = await keepNames(
+      this.#keepers,
+      session,
+      plan.view,
+      policy.files,
+      abilities,
+    );
     const { keeper } = names;
     let held: HeldView | undefined;
     const release = () => {

@@ -12,11 +12,12 @@ const NAMES = {
   connections: false,
   signals: false,
 };
-/** How many commands have their calls judged by one thread before there is another. */
+/** How many sets of threads there can be. Sessions have their own as long as there are enough. */
+const MOST_SETS = 12;
+/** How many commands of a session have their calls judged by one thread before there is another. */
 const ENOUGH_COMMANDS = 8;
-const MOST_KEEPERS = 8;
-/** With openings for reading, and without. */
-const KINDS = 2;
+/** A session's own, if the machine has as many processors. */
+const MOST_SETS_OF_SESSION = 8;
 /** Threads that end are counted until they have. */
 const ENDING_SHARE = 2;
 /** Any command may need them, whatever its policy. */
@@ -51,28 +52,40 @@ export interface NameKeeper {
   release(): void;
 }
 
+/** Threads that have one filter, and the commands that they have started by their sessions. */
+interface KeeperSet {
+  readonly kind: string;
+  readonly key: string;
+  readonly commands: Map<object, number>;
+}
+
 /**
  * Threads that start commands of any policy and decide about their calls that make, replace or remove
  * a name. Each command has its mounts to itself, by which its calls are told from those of others.
+ *
+ * Calls are decided about one after the other, and one may take its time, as when a file is truncated
+ * that many others write to. So sessions share threads only when there are more than so many.
  */
 export class NameKeepers implements Disposable {
-  readonly #most = Math.min(MOST_KEEPERS, navigator.hardwareConcurrency);
   readonly #groups = new GroupPool({
-    maxGroups: this.#most * KINDS * ENDING_SHARE,
+    maxGroups: MOST_SETS * ENDING_SHARE,
     idleMs: IDLE_MS,
     enforcesLandlock: false,
     keepsSpare: false,
   });
-  /** How many commands each has. */
-  readonly #commands = new Map<string, number>();
+  readonly #sets: KeeperSet[] = [];
 
   /** Has threads made for the first command that needs any. */
   prepareFirst(): void {
     this.#groups.prepareFirst();
   }
 
-  /** @throws {RpcError} -32603 if the threads cannot be made */
+  /**
+   * @param session whose command it is
+   * @throws {RpcError} -32603 if the threads cannot be made
+   */
   async lease(
+    session: object,
     { grants, reads }: KeptGrants,
     { architecture, ownProcesses }: KeptHost,
   ): Promise<NameKeeper> {
@@ -85,8 +98,8 @@ export class NameKeepers implements Disposable {
       supervised: { kind: "apart", ownProcesses },
       architecture,
     });
-    const key = this.#leastBusy(JSON.stringify({ reads, ownProcesses }));
-    this.#count(key, 1);
+    const { key, commands } = this.#setFor(session, JSON.stringify({ reads, ownProcesses }));
+    count(commands, session, 1);
     let admission: Disposable | undefined;
     try {
       const { group, release } = await this.#groups.lease(this, key, plan);
@@ -104,11 +117,11 @@ export class NameKeepers implements Disposable {
           held = false;
           admission?.[Symbol.dispose]();
           release();
-          this.#count(key, -1);
+          count(commands, session, -1);
         },
       };
     } catch (error) {
-      this.#count(key, -1);
+      count(commands, session, -1);
       throw error;
     }
   }
@@ -117,16 +130,43 @@ export class NameKeepers implements Disposable {
     this.#groups[Symbol.dispose]();
   }
 
-  #leastBusy(kind: string): string {
-    const keys = Array.from({ length: this.#most }, (_, index) => `${index} ${kind}`);
-    const commands = (key: string) => this.#commands.get(key) ?? 0;
-    return keys.find((key) => commands(key) < ENOUGH_COMMANDS) ??
-      keys.reduce((least, key) => commands(key) < commands(least) ? key : least);
+  /** The session's own if there is one that is not busy, or else one that nobody has. */
+  #setFor(session: object, kind: string): KeeperSet {
+    const alike = this.#sets.filter((set) => set.kind === kind);
+    const own = alike.filter(({ commands }) => commands.has(session));
+    const free = own.find((set) => size(set) < ENOUGH_COMMANDS);
+    if (free !== undefined) return free;
+    const mayHaveMore = own.length <
+      Math.max(1, Math.min(MOST_SETS_OF_SESSION, navigator.hardwareConcurrency));
+    if (mayHaveMore) {
+      const unused = alike.find(({ commands }) => commands.size === 0) ?? this.#makeSet(kind);
+      if (unused !== undefined) return unused;
+    }
+    const among = own.length > 0 ? own : alike;
+    return among.reduce((least, set) => size(set) < size(least) ? set : least);
   }
 
-  #count(key: string, more: number): void {
-    this.#commands.set(key, (this.#commands.get(key) ?? 0) + more);
+  /** Undefined if there are as many as there may be, and one that will do. */
+  #makeSet(kind: string): KeeperSet | undefined {
+    if (this.#sets.length >= MOST_SETS) {
+      const unused = this.#sets.findIndex(({ commands }) => commands.size === 0);
+      if (unused !== -1) this.#sets.splice(unused, 1);
+      else if (this.#sets.some((set) => set.kind === kind)) return undefined;
+    }
+    const set = { kind, key: `${kind} ${crypto.randomUUID()}`, commands: new Map() };
+    this.#sets.push(set);
+    return set;
   }
+}
+
+function size({ commands }: KeeperSet): number {
+  return [...commands.values()].reduce((sum, number) => sum + number, 0);
+}
+
+function count(commands: Map<object, number>, session: object, more: number): void {
+  const number = (commands.get(session) ?? 0) + more;
+  if (number === 0) commands.delete(session);
+  else commands.set(session, number);
 }
 
 /**

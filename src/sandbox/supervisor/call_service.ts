@@ -160,10 +160,14 @@ export class CallService implements Disposable {
     const { id, thread } = notification;
     const isWaiting = () => this.#listener.isWaiting(id);
     const caller = new Caller(thread, this.#own, this.#statuses, isWaiting);
-    if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
-    const operations = this.#operationsFor(caller);
-    if (operations === undefined) return this.#listener.answer(id, -Errno.EPERM);
-    this.#taken.add(operations, { notification, caller, operations });
+    try {
+      if (this.#isTrusted(caller)) return this.#listener.letGoOn(id);
+      const operations = this.#operationsFor(caller);
+      this.#taken.add(operations, { notification, caller, operations });
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#listener.answer(id, -error.errno);
+    }
   }
 
   #serveNext(): void {
@@ -205,14 +209,16 @@ export class CallService implements Disposable {
     this.#nextRetry = now + Math.max(RETRY_MS, (now - began) / RETRY_SHARE);
   }
 
+  /** @throws {CallError} */
   #isTrusted(caller: Caller): boolean {
-    if (!this.#own.mounts) return false;
-    return whileThere(() => caller.filters <= this.#trustedFilters) ?? false;
+    return this.#own.mounts && caller.filters <= this.#trustedFilters;
   }
 
-  /** Undefined if it is nobody's that is known. */
-  #operationsFor(caller: Caller): AllOperations | undefined {
-    return this.#shared ?? this.#admitted.get(whileThere(() => caller.mounts) ?? "")?.operations;
+  /** @throws {CallError} EPERM if it is nobody's that is known */
+  #operationsFor(caller: Caller): AllOperations {
+    const operations = this.#shared ?? this.#admitted.get(caller.mounts)?.operations;
+    if (operations === undefined) throw new CallError(Errno.EPERM);
+    return operations;
   }
 
   [Symbol.dispose](): void {
@@ -250,15 +256,5 @@ function outcomeOf(action: () => Answer): Answer {
     // Whatever a command hands over, it is the call that fails and not the supervisor.
     const errno = error instanceof CallError ? error.errno : Errno.EIO;
     return { kind: "result", result: -errno };
-  }
-}
-
-/** Undefined if whoever it asks about has ended meanwhile. */
-function whileThere<T>(ask: () => T): T | undefined {
-  try {
-    return ask();
-  } catch (error) {
-    if (error instanceof CallError) return undefined;
-    throw error;
   }
 }

@@ -201,12 +201,13 @@ export class ThreadStatuses implements Disposable {
    * What a thread's mount namespace is called (namespaces(7)). To be asked for when its status has
    * been read, and only of one that stays in the namespace.
    *
-   * @throws {CallError} if the thread is gone
+   * @throws {CallError} EPERM if the thread is gone, or this user may not know: its program may be
+   * executed but not read
    */
   mountsOf(thread: number): string {
     const known = this.#known.get(thread) ?? this.#open(thread);
     known.mounts ??= readProcLink(`${thread}/ns/mnt`);
-    if (known.mounts === undefined) throw new CallError(Errno.ESRCH);
+    if (known.mounts === undefined) throw new CallError(Errno.EPERM);
     return known.mounts;
   }
 

@@ -17,6 +17,8 @@ import { isTerminal, openOwnTerminal } from "./terminal.ts";
 /** How often something may come to lead elsewhere while it is opened. */
 const MAX_ATTEMPTS = 8;
 const OPEN_HOW_BYTES = 24;
+/** So many of a policy's calls may wait for somebody to write to a pipe: each takes a descriptor. */
+const MAX_WAITING_READERS = 512;
 
 const STICKY = 0o1000;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -31,6 +33,7 @@ const NOTHING_MADE: CreationMode = { mode: 0, withheld: 0 };
 /** Opens files on behalf of commands. */
 export class Openings {
   readonly #calls: FileCalls;
+  readonly #waiting = new Set<WaitingReader>();
 
   constructor(calls: FileCalls) {
     this.#calls = calls;
@@ -104,7 +107,7 @@ export class Openings {
     if (hasToWait(result, object, flags)) return LATER;
     this.#calls.give(succeeded(result), withheld);
     return object !== undefined && readsPipe(object, flags)
-      ? new WaitingReader(result, flags).goOn()
+      ? this.#openWhenWritten(result, flags)
       : opened(result, flags);
   }
 
@@ -115,8 +118,15 @@ export class Openings {
     if (hasToWait(result, object, flags)) return LATER;
     // Nobody waits at a pipe without a name.
     return hasName && readsPipe(object, flags)
-      ? new WaitingReader(succeeded(result), flags).goOn()
+      ? this.#openWhenWritten(succeeded(result), flags)
       : opened(succeeded(result), flags);
+  }
+
+  #openWhenWritten(reader: Descriptor, flags: number): Answer {
+    const answer = new WaitingReader(reader, flags, this.#waiting).goOn();
+    if (this.#waiting.size <= MAX_WAITING_READERS || answer.kind !== "later") return answer;
+    answer.begun?.[Symbol.dispose]();
+    throw new CallError(Errno.ENFILE);
   }
 
   /**
@@ -163,18 +173,23 @@ function readsPipe(object: FoundObject, flags: number): boolean {
 class WaitingReader implements BegunCall {
   readonly #reader: Descriptor;
   readonly #flags: number;
+  readonly #all: Set<WaitingReader>;
 
-  constructor(reader: Descriptor, flags: number) {
+  /** @param all those that wait, of which this is one until it is over */
+  constructor(reader: Descriptor, flags: number, all: Set<WaitingReader>) {
     this.#reader = reader;
     this.#flags = flags;
+    this.#all = all.add(this);
   }
 
   goOn(): Answer {
     if (!hasHadWriter(this.#reader)) return { kind: "later", begun: this };
+    this.#all.delete(this);
     return opened(this.#reader, this.#flags);
   }
 
   [Symbol.dispose](): void {
+    this.#all.delete(this);
     closeDescriptor(this.#reader);
   }
 }

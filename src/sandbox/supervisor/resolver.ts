@@ -18,6 +18,11 @@ import {
 
 /** As many links as the kernel follows before it gives up (path_resolution(7)). */
 const MAX_LINKS = 40;
+/**
+ * As many names are walked one by one. The kernel sets no limit but those of links and paths, which
+ * come to tens of thousands, and everybody else's calls would wait meanwhile.
+ */
+const MAX_STEPS = 4096;
 /** The inode of the root of proc(5). */
 const PROC_ROOT_INODE = 1n;
 const STICKY_AND_WRITABLE_BY_ALL = 0o1002;
@@ -52,6 +57,7 @@ const DOT_DOT = fromByteString("..");
 /** What becomes of a path, as far as it is not the path itself. */
 interface Walk {
   links: number;
+  steps: number;
 }
 
 /**
@@ -78,7 +84,7 @@ export class Resolver {
    */
   resolve(base: number, path: ByteString, follow: boolean | "ifDirectory"): Place {
     if (path === "") throw new CallError(Errno.ENOENT);
-    const walk: Walk = { links: 0 };
+    const walk: Walk = { links: 0, steps: 0 };
     let at = path.startsWith("/") ? this.#root() : this.#directoryOf(base);
     let rest = path;
     for (;;) {
@@ -171,31 +177,37 @@ export class Resolver {
     return reached.descriptor;
   }
 
+  /** Holds nothing of what it has come through. */
   #walkByName(from: Descriptor, path: ByteString, walk: Walk): FoundObject {
     let at = foundAt(from);
-    let names = path.split("/");
-    while (names.length > 0) {
-      const [name = "", ...rest] = names;
-      names = rest;
+    const goTo = (next: FoundObject) => {
+      if (at.descriptor !== from) this.#scope.release(at.descriptor);
+      at = next;
+    };
+    // The next one is the last.
+    const names = path.split("/").reverse();
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
       if (name === "" || name === ".") continue;
+      if (++walk.steps > MAX_STEPS) throw new CallError(Errno.ELOOP);
       requireDirectory(at);
       if (name === "..") {
-        at = foundAt(this.#scope.hold(tryOpenAt(at.descriptor, DOT_DOT, Open.PathOnly)));
+        goTo(foundAt(this.#scope.hold(tryOpenAt(at.descriptor, DOT_DOT, Open.PathOnly))));
         continue;
       }
       const found = this.#lookUp(at.descriptor, name);
       if (found === undefined) throw new CallError(Errno.ENOENT);
       if (!isType(found, FileType.Link)) {
-        at = found;
+        goTo(found);
         continue;
       }
       const next = this.#follow(at.descriptor, name, found, walk);
+      this.#scope.release(found.descriptor);
       if (typeof next !== "string") {
-        at = next;
+        goTo(next);
         continue;
       }
-      names = [...next.split("/"), ...names];
-      if (next.startsWith("/")) at = foundAt(this.#root());
+      names.push(...next.split("/").reverse());
+      if (next.startsWith("/")) goTo(foundAt(this.#root()));
     }
     return at;
   }

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { callNumber } from "../../../src/sandbox/supervisor/calls.ts";
+import { path } from "../../sandbox/context.ts";
 import { type MachineScene, testOnMachines } from "./support/machines.ts";
+import { enclosedIn } from "./support/sandboxed.ts";
 import { python } from "./support/python.ts";
 
 const OPENAT = callNumber("openat", Deno.build.arch);
@@ -161,3 +163,52 @@ os.wait()
   await client.request("process/terminate", { processId: "crowd" });
   await client.events("crowd");
 });
+
+testOnMachines("a path that leads through thousands of names holds nobody up", async (scene) => {
+  const deep = python(`
+import errno
+for number in range(40):
+    os.symlink(f"l{number + 1}/" + "d/../" * 800, f"l{number}")
+os.makedirs("l40/d")
+try: print(os.mkdir("l0/x") or "made")
+except OSError as error: print(errno.errorcode[error.errno])
+# As long as any that is met.
+os.mkdir("d")
+os.symlink("d/../" * 800, "short")
+os.mkdir("short/made")
+print(os.path.isdir("made"))
+`);
+  const { stdout, stderr } = await scene.run(deep);
+  // Where a command sees the same files as the executor the kernel walks, which is quick.
+  const outcome = scene.mechanism === "landlock" ? "made" : "ELOOP";
+  assertEquals([stdout, stderr], [`${outcome}\nTrue\n`, ""]);
+});
+
+/** As many wait for a writer, and others are refused. */
+const WAITING_READERS = 512;
+
+testOnMachines(
+  "readers of pipes that nobody writes to take no more than so many descriptors",
+  async (scene) => {
+    const readers = python(`
+import errno, threading, time
+os.mkfifo("fifo")
+told = []
+def read():
+    try: told.append(os.close(os.open("fifo", os.O_RDONLY)) or "read")
+    except OSError as error: told.append(errno.errorcode[error.errno])
+threads = [threading.Thread(target=read, daemon=True) for _ in range(${WAITING_READERS} + 40)]
+threading.stack_size(65536)
+for thread in threads: thread.start()
+while len(told) < 40: time.sleep(0.01)
+print(*sorted(set(told)), flush=True)
+writer = os.open("fifo", os.O_WRONLY)
+for thread in threads: thread.join()
+print(told.count("ENFILE"), told.count("read"))
+`);
+    // Only where something is denied openings for reading are handed over.
+    const denied = enclosedIn(scene.workspace, [path(`${scene.outside}/secret`, "deny")]);
+    const { stdout, stderr } = await scene.run(readers, denied);
+    assertEquals([stdout, stderr], [`ENFILE\n40 ${WAITING_READERS}\n`, ""]);
+  },
+);
