@@ -125,7 +125,7 @@ export class SessionProcesses {
    *
    * @param leave called for each before
    */
-  clear(leave: (processId: string, process: Process) => void): void {
+  clear(leave: (processId: string, left: Process) => void): void {
     for (const memory of this.#memories) this.#closed.forget(memory);
     for (const [processId, process] of this.#processes) {
       leave(processId, process);
