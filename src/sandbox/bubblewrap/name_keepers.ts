@@ -20,8 +20,6 @@ const ENOUGH_COMMANDS = 8;
 const MOST_SETS_OF_SESSION = 8;
 /** Threads that end are counted until they have. */
 const ENDING_SHARE = 2;
-/** Any command may need them, whatever its policy. */
-const IDLE_MS = 600_000;
 
 /** What a command must not make or open. */
 export interface KeptGrants {
@@ -69,7 +67,6 @@ interface KeeperSet {
 export class NameKeepers implements Disposable {
   readonly #groups = new GroupPool({
     maxGroups: MOST_SETS * ENDING_SHARE,
-    idleMs: IDLE_MS,
     enforcesLandlock: false,
     keepsSpare: false,
   });

@@ -11,6 +11,8 @@ const DEFAULTS = {
   maxGroups: 24,
   /** How long threads are kept that have nothing to do, in milliseconds. */
   idleMs: 60_000,
+  /** The same of those that are left when the others have ended: the next command may need them. */
+  lastIdleMs: 600_000,
   /** How long after a plan has been put in force threads for the next are made, in milliseconds. */
   aheadMs: 500,
   /** How long to wait for one that ends to make room, in milliseconds. */
@@ -253,10 +255,12 @@ export class GroupPool implements Disposable {
   }
 
   #endIdle(): void {
-    const limit = performance.now() - this.#options.idleMs;
+    const { idleMs, lastIdleMs } = this.#options;
+    const now = performance.now();
     for (const pooled of this.#groups) {
-      if (!isUnused(pooled)) pooled.usedAt = performance.now();
-      else if (pooled.usedAt <= limit) this.#retire(pooled);
+      const patienceMs = this.#groups.size > 1 ? idleMs : lastIdleMs;
+      if (!isUnused(pooled)) pooled.usedAt = now;
+      else if (now - pooled.usedAt >= patienceMs) this.#retire(pooled);
     }
     if (this.#groups.size > 0) return;
     this.#spare?.[Symbol.dispose]();

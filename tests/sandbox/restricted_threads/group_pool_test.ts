@@ -111,10 +111,17 @@ testPool("a plan that cannot be put in force is told, and the next is made", asy
   }
 });
 
+testPool("of threads with nothing to do the last are kept for longer", async () => {
+  using pool = new GroupPool({ idleMs: 20, lastIdleMs: 600_000 });
+  const groups = [await take(pool, "a", plan), await take(pool, "b", plan)];
+  await eventually(() => pool.size === 1, "those of one plan to end");
+  assertEquals(groups.filter(({ works }) => works).length, 1);
+});
+
 testPool(
   "threads with nothing to do end, and what commands left behind stays supervised",
   async () => {
-    using pool = new GroupPool({ idleMs: 20 });
+    using pool = new GroupPool({ idleMs: 20, lastIdleMs: 20 });
     const { group, pid } = await pool.use(OWNER, "a", plan, async (group) => ({
       group,
       pid: await group.spawn(launch("sleep 600")),
