@@ -1,11 +1,10 @@
-import type { FileHandle } from "node:fs/promises";
 import { answerDirectly, learnDirectory } from "../filesystem/fast_path.ts";
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { hostPath, realPath, uriOf } from "../filesystem/named.ts";
 import { openRegularFile } from "../filesystem/open.ts";
 import { type FileMethod, performFileMethod } from "../filesystem/operations.ts";
 import { plainPaths } from "../filesystem/plain_paths.ts";
-import { readFully } from "../filesystem/transfer.ts";
+import { PlaceReader } from "../filesystem/transfer.ts";
 import { readableText } from "../os/os_string.ts";
 import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
@@ -74,7 +73,7 @@ export class LocalEnd implements FileEnd {
     const name = hostPath(path);
     using place = plainPaths.object(name, "read");
     const { file } = await openRegularFile(place.path, name);
-    return new LocalReader(file);
+    return new PlaceReader(file);
   }
 
   async openToWrite(path: PathUri, key: string): Promise<BlockWriter> {
@@ -122,30 +121,6 @@ export class LocalEnd implements FileEnd {
   /** Closes what is open; what was not committed is left to be gone on with. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handles[Symbol.asyncDispose]();
-  }
-}
-
-class LocalReader implements BlockReader {
-  readonly #file: FileHandle;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  /** The runtime reads at a place by moving the file's position there, so that reads take turns. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const reading = this.#last.then(async () => {
-      const buffer = new Uint8Array(length);
-      return buffer.subarray(0, await readFully(this.#file, buffer, offset));
-    });
-    this.#last = reading.catch(() => {});
-    return reading;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
-    await this.#file.close();
   }
 }
 

@@ -14,7 +14,7 @@ import {
   StagedFile,
   storeStaged,
 } from "./staged_file.ts";
-import { readFully } from "./transfer.ts";
+import { PlaceReader } from "./transfer.ts";
 import type { FileHandle } from "node:fs/promises";
 
 /** How the files are reached that handles are opened for. */
@@ -211,40 +211,27 @@ async function closed(opening: Promise<OpenFile | StagedFile>): Promise<void> {
   await using _file = await opening.catch(() => undefined);
 }
 
-/**
- * A file open for reading at any place, by several at a time.
- *
- * The runtime reads at a place by moving the file's position there, so that reads take turns.
- */
+/** A file open for reading at any place, by several at a time. */
 class OpenFile implements AsyncDisposable {
-  readonly #file: FileHandle;
-  #lastRead: Promise<unknown> = Promise.resolve();
+  readonly #file: PlaceReader;
 
   constructor(file: FileHandle) {
-    this.#file = file;
+    this.#file = new PlaceReader(file);
   }
 
   /** Up to `length` bytes from `offset` on: fewer, or none, at the end of the file. */
-  readAt(offset: number, length: number): Promise<Uint8Array> {
-    const reading = this.#lastRead.then(() => this.#read(offset, length));
-    this.#lastRead = reading.catch(() => {});
-    return reading;
-  }
-
-  /** Closes the file once the reads before are done. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lastRead;
-    await this.#file.close();
-  }
-
-  async #read(offset: number, length: number): Promise<Uint8Array> {
-    const buffer = new Uint8Array(length);
+  async readAt(offset: number, length: number): Promise<Uint8Array> {
     try {
-      return buffer.subarray(0, await readFully(this.#file, buffer, offset));
+      return await this.#file.read(offset, length);
     } catch (error) {
       // Past the largest file that the file system could hold (lseek(2)).
       if (systemErrorCode(error) === "EINVAL") return new Uint8Array();
       throw error;
     }
+  }
+
+  /** Closes the file once the reads before are done. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file[Symbol.asyncDispose]();
   }
 }

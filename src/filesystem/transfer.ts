@@ -20,6 +20,36 @@ export async function readFully(
   return count;
 }
 
+/**
+ * A file that is read at any place, by several at a time. The runtime reads at a place by moving the
+ * file's position there, so that reads take turns.
+ */
+export class PlaceReader implements AsyncDisposable {
+  readonly #file: FileHandle;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param file is used for nothing else, and closed with this */
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Up to `length` bytes from `offset` on: fewer, or none, at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const reading = this.#last.then(async () => {
+      const buffer = new Uint8Array(length);
+      return buffer.subarray(0, await readFully(this.#file, buffer, offset));
+    });
+    this.#last = reading.catch(() => {});
+    return reading;
+  }
+
+  /** Closes the file once the reads before are done. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#last;
+    await this.#file.close();
+  }
+}
+
 /** Writes all of the bytes to a regular file, from a position on. */
 export async function writeFully(
   file: FileHandle,
