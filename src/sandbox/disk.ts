@@ -124,6 +124,9 @@ export const hostDisk: Disk = {
 /** What binding asks a disk that has one short answer. */
 type ShortQuestion = "kindOf" | "readLink" | "readStart" | "versionOf";
 
+/** As much is remembered to be asked again, in characters; a usual policy takes a hundredth. */
+const MAX_REPEATABLE = 65_536;
+
 interface Answered {
   readonly question: ShortQuestion;
   readonly path: string;
@@ -138,16 +141,19 @@ export class RememberingDisk implements Disk {
   readonly #disk: Disk;
   readonly #kinds = new Map<string, PathKind>();
   readonly #answers: Answered[] = [];
+  #characters = 0;
   #isRepeatable = true;
 
   constructor(disk: Disk) {
     this.#disk = disk;
   }
 
-  /**
-   * Whether the disk still says all that it has said. False if it was asked what would take too long
-   * to ask again.
-   */
+  /** Whether it can be told later if the disk says the same: not if that would take too long, or too much. */
+  get isRepeatable(): boolean {
+    return this.#isRepeatable;
+  }
+
+  /** Whether the disk still says all that it has said. False if that cannot be told. */
   wouldSayTheSame(): boolean {
     return this.#isRepeatable &&
       this.#answers.every(({ question, path, answer }) => this.#disk[question](path) === answer);
@@ -158,8 +164,7 @@ export class RememberingDisk implements Disk {
     if (known !== undefined) return known;
     const kind = this.#disk.kindOf(path);
     this.#kinds.set(path, kind);
-    this.#answers.push({ question: "kindOf", path, answer: kind });
-    return kind;
+    return this.#noted("kindOf", path, kind);
   }
 
   readLink(path: string): string {
@@ -189,6 +194,8 @@ export class RememberingDisk implements Disk {
 
   #noted<T extends string | undefined>(question: ShortQuestion, path: string, answer: T): T {
     this.#answers.push({ question, path, answer });
+    this.#characters += path.length + (answer?.length ?? 0);
+    this.#isRepeatable &&= this.#characters <= MAX_REPEATABLE;
     return answer;
   }
 }

@@ -75,3 +75,12 @@ Deno.test({
     assertEquals(versioned.wouldSayTheSame(), false);
   },
 });
+
+Deno.test("what would be too much to remember is not asked again", () => {
+  const said = "x".repeat(8192);
+  const disk = new RememberingDisk({ ...hostDisk, readStart: () => said });
+  for (let number = 0; number < 4; number++) disk.readStart(`/${number}`);
+  assert(disk.isRepeatable && disk.wouldSayTheSame());
+  for (let number = 4; number < 8; number++) disk.readStart(`/${number}`);
+  assertEquals([disk.isRepeatable, disk.wouldSayTheSame()], [false, false]);
+});

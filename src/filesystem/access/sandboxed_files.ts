@@ -28,6 +28,8 @@ export interface SandboxedFiles extends FileOpener {
 
 /** How many intents are remembered. */
 const MAX_REMEMBERED = 64;
+/** None that is longer, in characters of JSON. */
+const MAX_INTENT = 65_536;
 
 /** What holds for all file requests. */
 export interface SandboxedFilesOptions {
@@ -88,8 +90,10 @@ export class IntendedFiles {
     await waitForFileSystems(paths);
     if (known?.disk.wouldSayTheSame() === true) return this.#remember(key, known);
     const disk = new RememberingDisk(hostDisk);
-    const { files } = bindPolicy(policy, facts, disk, this.#options.gitIndexes);
-    return this.#remember(key, { paths, disk, files: this.#filesOf(files, sandbox) });
+    const bound = bindPolicy(policy, facts, disk, this.#options.gitIndexes);
+    const files = this.#filesOf(bound.files, sandbox);
+    if (key.length > MAX_INTENT || !disk.isRepeatable) return files;
+    return this.#remember(key, { paths, disk, files });
   }
 
   #remember(key: string, remembered: Remembered): SandboxedFiles {
