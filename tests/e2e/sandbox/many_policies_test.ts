@@ -44,8 +44,11 @@ Deno.test({
 
 const FLOOD_THREADS = 64;
 const FILES = 500;
-/** The flood gets as many turns as the other, and goes on while that starts and ends. */
-const MOST_TURNS = 10 * FILES;
+/**
+ * The flood gets as many turns as the other, and goes on while that starts and ends. By arrival each of
+ * its threads would get as many.
+ */
+const MOST_TURNS = FLOOD_THREADS / 2 * FILES;
 
 /** Makes files without end, each by one of many threads. */
 const FLOOD = `
