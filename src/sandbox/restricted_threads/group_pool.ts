@@ -3,7 +3,8 @@ import { childrenOf } from "../../os/procfs.ts";
 import { ownChildren } from "../../os/signals.ts";
 import { isSubreaper } from "../../os/subreaper.ts";
 import { internalError } from "../../protocol/errors.ts";
-import { type GroupPlan, RestrictedGroup, SpareThreads } from "./restricted_group.ts";
+import { type GroupPlan, RestrictedGroup } from "./restricted_group.ts";
+import { SpareThreads } from "./spare_threads.ts";
 
 /** What is done unless told otherwise. */
 const DEFAULTS = {
