@@ -135,14 +135,15 @@ export class CallService implements Disposable {
    * filter. Returns how often it was rung; then 0.
    */
   serve(): number {
-    for (;;) {
-      let wait = this.#listener.wait(this.#taken.isEmpty ? this.#patienceMs : 0);
-      for (let taken = 0; wait === "notification" && taken < MAX_TAKEN; taken++) {
-        this.#take();
-        wait = this.#listener.wait(0);
-      }
+    for (let taken = 0;;) {
+      const wait = this.#listener.wait(this.#taken.isEmpty ? this.#patienceMs : 0);
       if (wait === "bell") return hearBell(this.#bell);
       if (wait === "over") return 0;
+      if (wait === "notification" && taken++ < MAX_TAKEN) {
+        this.#take();
+        continue;
+      }
+      taken = 0;
       this.#serveNext();
       this.#retry();
     }
