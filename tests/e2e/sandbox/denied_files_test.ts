@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { glob, path, special } from "../../sandbox/context.ts";
 import { eventually } from "../../support/patience.ts";
 import { testOnMachines, TOOLS_PATH } from "./support/machines.ts";
+import { exists } from "../support/files.ts";
 import { isRecord } from "../support/inbox.ts";
 
 /** More than have ever been looked after one by one. */
@@ -115,12 +116,3 @@ testOnMachines("where a file is denied, readers of named pipes wait for writers"
   const { stdout } = await scene.run(["/bin/sh", "-c", script], { sandbox, env });
   assertEquals(stdout, "word\ngot x\n");
 });
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}

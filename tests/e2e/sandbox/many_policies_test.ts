@@ -4,6 +4,7 @@ import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { eventually } from "../../support/patience.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { outcomeOf, run, shell, start } from "../support/commands.ts";
+import { exists, namesIn } from "../support/files.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { enclosedIn } from "./support/sandboxed.ts";
 
@@ -82,16 +83,3 @@ Deno.test({
     assert(after - before < MOST_TURNS, `the flood got ${after - before} turns meanwhile`);
   },
 });
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
-}

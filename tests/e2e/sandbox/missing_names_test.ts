@@ -6,6 +6,7 @@ import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 import { EPERM, withoutCalls } from "../../support/without_calls.ts";
 import { outcomeOf, shell, start } from "../support/commands.ts";
 import { runToEnd } from "../support/executor.ts";
+import { exists, namesIn } from "../support/files.ts";
 import { isRecord } from "../support/inbox.ts";
 import { connectStdio } from "../support/stdio_client.ts";
 import { testOnMachines, TOOLS_PATH } from "./support/machines.ts";
@@ -88,13 +89,3 @@ Deno.test({
     assertMatch(stdout, /empty directories stand where protected names are missing/);
   },
 });
-
-function exists(path: string): boolean {
-  return namesIn(path.slice(0, path.lastIndexOf("/"))).includes(
-    path.slice(path.lastIndexOf("/") + 1),
-  );
-}
-
-function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
-}

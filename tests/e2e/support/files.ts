@@ -8,6 +8,11 @@ export function exists(path: string): boolean {
   }
 }
 
+/** What is in a directory, in the order of the names. */
+export function namesIn(directory: string): string[] {
+  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
+}
+
 /**
  * Whether a process of that id runs (proc(5)). One that has ended counts as gone even if nobody has
  * reaped it, which is up to others once the executor has ended too.
