@@ -5,6 +5,9 @@ import { ownCommand } from "../own_program.ts";
 /** Connections through other programs break more often, and for longer. */
 const SESSION_RETENTION_SECONDS = 600;
 
+/** A client that answers no ping within as long again is taken for gone. */
+const PING_INTERVAL_SECONDS = 7.5;
+
 /** An executor that is to be there. */
 export interface WantedExecutor {
   /** Of its unix socket. */
@@ -56,6 +59,7 @@ async function start({ path, idleSeconds }: WantedExecutor): Promise<void> {
   const times = [
     ...["--exit-when-idle", String(idleSeconds)],
     ...["--session-retention", String(SESSION_RETENTION_SECONDS)],
+    ...["--ping-interval", String(PING_INTERVAL_SECONDS)],
   ];
   const child = new Deno.Command(program, {
     args: [...args, "serve", "--listen", `unix:${path}`, ...times],

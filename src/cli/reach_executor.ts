@@ -10,7 +10,7 @@ import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
 import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
-import { UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
+import { startSsh, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor that a command line or a handle names. */
@@ -35,6 +35,8 @@ export interface ReachOptions {
   readonly graceMs?: number;
   /** For an executor of its own: the file of settings that `--config` names. */
   readonly configFile?: string | undefined;
+  /** What reaches the host of `--ssh`, if ssh has been started already. */
+  readonly ssh?: SshConnector | undefined;
   readonly say: (message: string) => void;
   /** Ends connecting. */
   readonly signal?: AbortSignal;
@@ -100,11 +102,10 @@ function waitsForPeople(executor: ExecutorChoice): boolean {
 
 async function throughSsh(
   options: SshOptions,
-  { connectTimeoutMs }: ReachOptions,
+  { ssh, connectTimeoutMs }: ReachOptions,
 ): Promise<{ readonly endpoint: SshConnector; readonly ssh: SshConnector }> {
-  const { SshConnector } = await import("../ssh/ssh_connector.ts");
-  const ssh = new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
-  return { endpoint: ssh, ssh };
+  const connector = ssh ?? await startSsh(options, connectTimeoutMs);
+  return { endpoint: connector, ssh: connector };
 }
 
 function endpointOf(

@@ -1,5 +1,5 @@
 import { parseSshDestination } from "../ssh/destination.ts";
-import type { SshOptions } from "../ssh/ssh_connector.ts";
+import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import { writeErrorLine } from "../log/standard_error.ts";
 import { progressText } from "./progress_line.ts";
 import { UsageError } from "./usage_error.ts";
@@ -46,6 +46,21 @@ export function sshOptions(values: SshValues): SshOptions | undefined {
     if (error instanceof TypeError) throw new UsageError(`--ssh: ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * What reaches the host, with ssh under way.
+ *
+ * @param connectTimeoutMs how long ssh may take to connect, in milliseconds
+ */
+export async function startSsh(
+  options: SshOptions,
+  connectTimeoutMs: number,
+): Promise<SshConnector> {
+  const { SshConnector } = await import("../ssh/ssh_connector.ts");
+  const connector = new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
+  await connector.begin();
+  return connector;
 }
 
 /** Shows how much has been sent, where somebody looks. */

@@ -1,3 +1,6 @@
+/** What carries bytes both ways: a connection of the runtime's, or something like it. */
+export type ByteStream = Pick<Deno.Conn, "read" | "write" | "close">;
+
 /** The server of an encrypted connection, and whom to trust about it. */
 export interface TlsOptions {
   /** The name that the certificate must be for, without brackets. */

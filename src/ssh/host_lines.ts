@@ -7,7 +7,10 @@ const MARK = "remex-host ";
 
 /** What the script on a host tells, a line each. */
 export type HostLine =
+  /** A bridge takes messages, a line each. */
   | { readonly kind: "ready"; readonly path: string }
+  /** Bytes go to the executor as they are, and it has agreed to a WebSocket. */
+  | { readonly kind: "joined"; readonly executorCwd: string | undefined }
   | { readonly kind: "missing"; readonly system: string; readonly machine: string }
   | { readonly kind: "place"; readonly path: string }
   | { readonly kind: "failed"; readonly what: string; readonly words: string };
@@ -80,6 +83,8 @@ function parseLine(text: string): HostLine | undefined {
   const [, kind, rest = ""] = /^(\w+) ?(.*)$/.exec(text) ?? [];
   const [, first = "", second = ""] = /^(\S*) ?(.*)$/.exec(rest) ?? [];
   switch (kind) {
+    case "joined":
+      return { kind, executorCwd: rest === "" ? undefined : rest };
     case "ready":
     case "place":
       return { kind, path: rest };

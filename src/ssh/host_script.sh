@@ -1,9 +1,16 @@
-mask=$(umask);
-umask 077;
-name=$1; size=$2; idle=$3; beat=$4; host=$(uname -n); uid=$(id -u);
+# Finds this program on a host, or takes it in, and leads standard input and output to its executor.
+# Arguments: the name and size of the program, the seconds that an executor may be idle, those between
+# signs of life, and the program of the relay. There are no single quotes here: it is sent in a pair.
+
+name=$1; size=$2; idle=$3; beat=$4; relay=$5; host=$(uname -n);
 say() { printf "%s\n" "remex-host $*"; };
 private() { case $(ls -ld "$dir" 2>/dev/null) in drwx------*) [ -O "$dir" ];; *) false;; esac; };
-places() { for dir in "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex" "/var/tmp/remex-$uid" "/tmp/remex-$uid" "${XDG_RUNTIME_DIR:-/nonexistent}/remex"; do "$@" && return 0; done; return 1; };
+places() {
+  dir="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex"; "$@" && return;
+  uid=$(id -u);
+  for dir in "/var/tmp/remex-$uid" "/tmp/remex-$uid" "${XDG_RUNTIME_DIR:-/nonexistent}/remex"; do "$@" && return; done;
+  return 1;
+};
 there() { private && [ -x "$dir/$name" ] && [ "$(($(wc -c <"$dir/$name")))" -eq "$size" ]; };
 usable() {
   mkdir -p "$dir" 2>/dev/null; chmod 700 "$dir" 2>/dev/null; private || return 1;
@@ -15,15 +22,22 @@ digest() {
   elif command -v shasum >/dev/null; then shasum -a 256 <"$1";
   else openssl dgst -sha256 -r <"$1"; fi;
 };
+# Ends here if the executor is reached so.
+join() {
+  command -v perl >/dev/null || return;
+  perl -e "$relay" "$socket" "remex-host joined" "$((beat * 4))";
+  [ $? -eq 3 ] || exit;
+};
 run() {
-  touch -c "$dir/$name" 2>/dev/null;
+  touch -c "$dir/$name" >/dev/null 2>&1 &
   socket="$dir/$host-$name.sock";
   if [ "${#socket}" -gt 100 ]; then socket="$dir/$host.sock"; fi;
-  if [ "${#socket}" -gt 100 ]; then at="$dir/$name"; dir="/tmp/remex-$uid"; usable || { say failed socket "$dir"; exit 1; }; socket="$dir/$name.sock"; else at="$dir/$name"; fi;
-  say ready "$at"; umask "$mask"; cd / ; cd ~ 2>/dev/null;
+  if [ "${#socket}" -gt 100 ]; then at="$dir/$name"; dir="/tmp/remex-$(id -u)"; usable || { say failed socket "$dir"; exit 1; }; socket="$dir/$name.sock"; else at="$dir/$name"; fi;
+  join; say ready "$at"; cd / ; cd ~ 2>/dev/null;
   exec "$at" bridge --heartbeat "$beat" --spawn "$idle" "unix:$socket";
 };
 receive() {
+  mask=$(umask); umask 077;
   places usable || { say failed place; exit 1; };
   say place "$dir";
   part="$dir/.upload-$host-$$";
@@ -34,6 +48,7 @@ receive() {
   case $(digest "$part" 2>/dev/null) in "$2"*) ;; *) fail digest;; esac;
   chmod 700 "$part"; words=$("$part" --version 2>&1) || fail run "$words";
   if ! ln "$part" "$dir/$name" 2>/dev/null && ! there; then mv -f "$part" "$dir/$name"; fi; rm -f "$part"; trap - EXIT;
+  umask "$mask";
   find "$dir" -name "remex-*" -type f -mtime +30 -exec rm -f {} + 2>/dev/null;
 };
 if places there; then run; fi;

@@ -55,8 +55,11 @@ export function besideOwn(target: string): string {
 export async function programFile(path: string): Promise<ProgramFile> {
   const { size, mtime, ino } = await Deno.stat(path);
   const stamp = `${size} ${mtime?.getTime()} ${ino}`;
-  const digest = await remembered(path, stamp) ?? await digestOf(path);
-  await remember(path, stamp, digest);
+  let digest = await remembered(path, stamp);
+  if (digest === undefined) {
+    digest = await digestOf(path);
+    await remember(path, stamp, digest);
+  }
   return { path, size, digest, name: `remex-${VERSION}-${digest.slice(0, 16)}` };
 }
 
@@ -83,7 +86,7 @@ async function remembered(path: string, stamp: string): Promise<string | undefin
 
 async function remember(path: string, stamp: string, digest: string): Promise<void> {
   const file = memory(path);
-  if (file === undefined || await remembered(path, stamp) === digest) return;
+  if (file === undefined) return;
   try {
     await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await Deno.writeTextFile(file, `${stamp}\n${digest}\n`, { mode: 0o600 });

@@ -1,13 +1,17 @@
+import { deadline } from "@std/async/deadline";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Connector } from "../client/connector.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
 import { CommandTransport } from "../transport/client_command.ts";
+import { ClientWebSocket } from "../transport/client_websocket.ts";
 import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
+import HOST_RELAY from "./host_relay.pl" with { type: "text" };
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
+import { SshStream } from "./ssh_stream.ts";
 import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
 
 /** How to reach a host by ssh(1). */
@@ -42,6 +46,8 @@ const MISSED_BEATS = 3;
 const END_MS = 2000;
 /** Four times as fast as the usual one, for a tenth more to send. */
 const GZIP_LEVEL = 1;
+/** How long ssh may take to end when nothing more comes from it, in milliseconds. */
+const STATUS_MS = 500;
 /** As much of what ssh said is part of a message, in characters. */
 const MAX_WORDS = 500;
 
@@ -55,6 +61,8 @@ export class SshConnector implements Connector {
   readonly #options: SshOptions;
   #program: HostProgram & Partial<ProgramFile> | undefined;
   #connectedBefore = false;
+  /** An ssh that nobody has asked for yet. */
+  #begun: Deno.ChildProcess | undefined;
 
   constructor(options: SshOptions) {
     this.#options = options;
@@ -70,9 +78,19 @@ export class SshConnector implements Connector {
     return this.#options.destination.host;
   }
 
+  /** Starts ssh before the connection is asked for. */
+  async begin(): Promise<void> {
+    try {
+      this.#begun = this.#start(this.#program ??= await this.#ownProgram());
+    } catch {
+      // Whoever asks for the connection is told why there is none.
+    }
+  }
+
   async connect(signal: AbortSignal): Promise<ClientTransport> {
     const program = this.#program ??= await this.#ownProgram();
-    const ssh = this.#start(program);
+    const ssh = this.#begun ?? this.#start(program);
+    this.#begun = undefined;
     const words = sshWords(ssh.stderr, this.#connectedBefore ? "keep" : "show");
     const giveUp = () => endNow(ssh);
     signal.addEventListener("abort", giveUp);
@@ -118,9 +136,8 @@ export class SshConnector implements Connector {
     if (connectTimeout !== undefined) {
       options.push("-o", `ConnectTimeout=${Math.ceil(connectTimeout)}`);
     }
-    const script = HOST_SCRIPT.trim().replaceAll(/\n\s*/g, " ");
-    const remote = `exec /bin/sh -c '${script}' remex ` +
-      `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS}`;
+    const remote = `exec /bin/sh -c '${inOneLine(HOST_SCRIPT)}' remex ` +
+      `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS} '${inOneLine(HOST_RELAY)}'`;
     const args = ["-T", ...options, ...port === undefined ? [] : ["-p", String(port)]];
     return new Deno.Command("/bin/sh", {
       args: [
@@ -148,6 +165,8 @@ export class SshConnector implements Connector {
           throw await this.#endedEarly(ssh, lines, words);
         case "ready":
           return this.#transport(ssh, lines, words);
+        case "joined":
+          return this.#webSocket(ssh, lines, words, line.executorCwd);
         case "place":
           this.#options.onNotice?.(`putting remex onto ${this.name}, into ${line.path}`);
           break;
@@ -242,17 +261,46 @@ export class SshConnector implements Connector {
     return new ConnectionError("unreachable", `${this.name}: ${words.ending(code)}${instead}`);
   }
 
+  /** To a bridge on the host. */
   #transport(ssh: Deno.ChildProcess, lines: HostLines, words: SshWords): ClientTransport {
     const beatMs = HEARTBEAT_SECONDS * 1000;
     return new CommandTransport(ssh, {
       endMs: END_MS,
       output: untilSilent(lines.remainder(), beatMs * MISSED_BEATS),
       input: withHeartbeat(ssh.stdin, beatMs),
-      explain: (status) => {
-        if (status === undefined) endNow(ssh);
-        return `${this.name}: ${words.ending(status?.code)}`;
+      explain: (status) => this.#ending(ssh, words, status),
+    });
+  }
+
+  /** To the executor itself. */
+  #webSocket(
+    ssh: Deno.ChildProcess,
+    lines: HostLines,
+    words: SshWords,
+    executorCwd: string | undefined,
+  ): ClientTransport {
+    const stream = new SshStream(lines.remainder(), ssh.stdin, {
+      broken: async () => {
+        const status = await deadline(ssh.status, STATUS_MS).catch(() => undefined);
+        throw new ConnectionError("lost", this.#ending(ssh, words, status));
+      },
+      closed: () => {
+        const timer = setTimeout(() => endNow(ssh), END_MS);
+        ssh.status.finally(() => clearTimeout(timer));
       },
     });
+    const consent = { executorCwd, early: new Uint8Array() };
+    return new ClientWebSocket(stream, consent, HEARTBEAT_SECONDS * MISSED_BEATS * 1000);
+  }
+
+  /** Why ssh has ended by itself, or has nothing more to say. */
+  #ending(
+    ssh: Deno.ChildProcess,
+    words: SshWords,
+    status: Deno.CommandStatus | undefined,
+  ): string {
+    if (status === undefined) endNow(ssh);
+    return `${this.name}: ${words.ending(status?.code)}`;
   }
 }
 
@@ -287,6 +335,11 @@ function sshWords(stream: ReadableStream<Uint8Array>, mode: SshWords["mode"]): S
   };
   words.all.catch(() => {});
   return words;
+}
+
+/** A script without its comments in one line, as every login shell takes it. */
+function inOneLine(script: string): string {
+  return script.replaceAll(/^ *#.*\n/gm, "").trim().replaceAll(/\n\s*/g, " ");
 }
 
 async function say(ssh: Deno.ChildProcess, text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { concat } from "@std/bytes/concat";
+import type { ByteStream } from "../net/connection.ts";
 
 /** Gets the events of a queue. */
 export interface SendQueueObserver {
@@ -12,7 +13,7 @@ const WRITE_BYTES = 256 * 1024;
 
 /** Writes to a connection in order, several small pieces at a time, and closes it at the end. */
 export class SendQueue {
-  readonly #connection: Deno.Conn;
+  readonly #connection: ByteStream;
   readonly #observer: SendQueueObserver;
   readonly #closed = Promise.withResolvers<void>();
   #pieces: Uint8Array[] = [];
@@ -20,7 +21,7 @@ export class SendQueue {
   #writing = false;
   #ending = false;
 
-  constructor(connection: Deno.Conn, observer: SendQueueObserver) {
+  constructor(connection: ByteStream, observer: SendQueueObserver) {
     this.#connection = connection;
     this.#observer = observer;
   }

@@ -8,6 +8,7 @@ import {
 import { SendQueue } from "./client_send_queue.ts";
 import { type ClientTransport, ConnectionError } from "./client_transport.ts";
 import type { UpgradeConsent } from "./client_upgrade.ts";
+import type { ByteStream } from "../net/connection.ts";
 import {
   type CloseReason,
   type OutgoingMessage,
@@ -34,7 +35,7 @@ const FLUSH_MS = 1000;
 export class ClientWebSocket implements ClientTransport {
   readonly kind = "websocket";
   readonly executorCwd: string | undefined;
-  readonly #connection: Deno.Conn;
+  readonly #connection: ByteStream;
   readonly #decoder = new FrameDecoder();
   readonly #queue: SendQueue;
   readonly #silenceLimitMs: number;
@@ -50,7 +51,7 @@ export class ClientWebSocket implements ClientTransport {
    * @param consent the server's answer to the upgrade
    * @param silenceLimitMs silence, in milliseconds, after which the connection counts as lost
    */
-  constructor(connection: Deno.Conn, consent: UpgradeConsent, silenceLimitMs: number) {
+  constructor(connection: ByteStream, consent: UpgradeConsent, silenceLimitMs: number) {
     this.#connection = connection;
     this.#early = consent.early;
     this.executorCwd = consent.executorCwd;
@@ -169,8 +170,9 @@ export class ClientWebSocket implements ClientTransport {
   }
 }
 
-/** The error for a failed read: a violation of the protocol, or the system's error. */
+/** The error for a failed read: a violation of the protocol, or what the connection says of its end. */
 function lost(error: unknown): ConnectionError {
+  if (error instanceof ConnectionError) return error;
   if (error instanceof FrameError) {
     return new ConnectionError("notAnExecutor", `the server sent ${error.message}`, {
       cause: error,

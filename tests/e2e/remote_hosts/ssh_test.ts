@@ -58,28 +58,55 @@ testWithSsh("exec --ssh: ssh is killed over and over while 3000 lines come", asy
   for (const line of run.stderr.trimEnd().split("\n")) assertMatch(line, /^remex: .*reconnecting$/);
 });
 
-testWithSsh(
-  "exec --ssh: a client that was stopped for longer than anybody is missed goes on",
-  async () => {
-    await using host = await SshHost.start({ prepared: true });
-    await using run = new ExecRun([
-      ...host.options,
-      "--",
-      "sh",
-      "-c",
-      "echo ready; read -r x; echo $x",
-    ]);
-    await run.says(/ready/);
-    const bridges = () => processesWith(host.home, "bridge").length;
-    assertEquals(bridges(), 1);
-    run.signal("SIGSTOP");
-    await eventually(() => bridges() === 0, "the host to take the client for gone");
-    run.signal("SIGCONT");
-    await run.write("still here\n");
-    await run.says(/still here/);
-    assertEquals(await run.end(), 0);
-  },
-);
+/** What leads from ssh to the executor on a host, by a word of its command line. */
+const WAYS = { "a bridge": "bridge", "the host's perl": "-e" };
+
+for (const [name, way] of Object.entries(WAYS)) {
+  testWithSsh(
+    `exec --ssh: a client that was stopped for longer than anybody is missed goes on, by ${name}`,
+    async () => {
+      await using host = await SshHost.start({ prepared: true });
+      // The first connection starts the executor, and so needs the program.
+      if (way !== "bridge") await execToEnd([...host.options, "--", "true"]);
+      await using run = new ExecRun([
+        ...[...host.options, "--"],
+        ...["sh", "-c", "echo ready; read -r x; echo $x"],
+      ]);
+      await run.says(/ready/);
+      const ways = () =>
+        Object.values(WAYS).filter((word) => processesWith(host.home, word).length > 0);
+      assertEquals(ways(), [way]);
+      run.signal("SIGSTOP");
+      await eventually(() => ways().length === 0, "the host to take the client for gone");
+      run.signal("SIGCONT");
+      await run.write("still here\n");
+      await run.says(/still here/);
+      assertEquals(await run.end(), 0);
+    },
+  );
+}
+
+testWithSsh("exec --ssh: much output and much input at once, without a program there", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  await execToEnd([...host.options, "--", "true"]);
+  const text = numbered(1, 600_000);
+  const run = await execToEnd([...host.options, "--", "cat"], text);
+  assertEquals({ code: run.code, stderr: run.stderr }, { code: 0, stderr: "" });
+  assert(run.stdout === text, "what went in came out");
+});
+
+testWithSsh("exec --ssh: a host without perl is reached by the program there", async () => {
+  using tools = new TemporaryDirectory();
+  for (const { name } of Deno.readDirSync("/usr/bin")) {
+    if (name !== "perl") Deno.symlinkSync(`/usr/bin/${name}`, `${tools.path}/${name}`);
+  }
+  const settings = [`ForceCommand export PATH=${tools.path}; eval "$SSH_ORIGINAL_COMMAND"`];
+  await using host = await SshHost.start({ prepared: true, settings });
+  for (const text of ["first", "second"]) {
+    const run = await execToEnd([...host.options, "--", "/bin/echo", text]);
+    assertEquals(run, { code: 0, stdout: `${text}\n`, stderr: "" });
+  }
+});
 
 testWithSsh(
   "exec --ssh: an executor that is killed ends its session, and the next command gets another",
