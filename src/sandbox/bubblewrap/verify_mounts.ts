@@ -11,15 +11,17 @@ import { keepLaterMountsOut, type MountKeeping } from "./keep_mounts_out.ts";
 import { sealDevices } from "./seal_devices.ts";
 
 /**
- * When a wrapper is looked at that sets up: for the first time after this part of the usual time, and
- * then after so many microseconds, or this part of what it has taken longer. The runtime's own timers,
- * of a millisecond at the least, would cost each command half of one.
+ * When a wrapper is looked at that sets up: for the first time when about half of them have been ready,
+ * and then after so many microseconds, or this part of what it has taken longer. The runtime's own
+ * timers, of a millisecond at the least, would cost each command half of one.
  */
-const FIRST_PART = 0.9;
 const CHECK_US = 150;
 const CHECK_PART = 0.25;
-/** How much of a time that is longer than the usual one counts for that. */
-const SLOWER_PART = 0.1;
+/** What is usual on a fast machine. */
+const FIRST_GUESS_US = 1000;
+/** By how much the first look comes earlier after one that came late enough, and later after another. */
+const EARLIER = 0.92;
+const LATER = 1.08;
 /** Longer than any status; read at once, since each read has the kernel put it together anew. */
 const STATUS_BYTES = 8192;
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
@@ -57,8 +59,8 @@ export interface ExpectedMounts {
  * of the kernel are not writable below any grant.
  */
 export class MountVerifier {
-  /** How long wrappers need as a rule until they mount nothing more, in microseconds. */
-  #usualUs = 0;
+  /** When the first look at a wrapper comes, after its first process has begun, in microseconds. */
+  #firstLookUs = FIRST_GUESS_US;
 
   /**
    * @param pid the sandbox's first process
@@ -99,25 +101,28 @@ export class MountVerifier {
     if (isPowerless(status)) return;
     const begin = performance.now();
     const takenUs = () => (performance.now() - begin) * 1000;
+    const firstLookUs = this.#firstLookUs;
+    let looks = 0;
     const timer = openTimer();
     try {
       await new Promise<void>((resolve, reject) => {
         sharedPoller().watch(timer, Ready.Input, () => {
           try {
+            looks++;
             if (isPowerless(status)) return resolve();
-            setTimer(timer, Math.max(CHECK_US, (takenUs() - this.#usualUs) * CHECK_PART));
+            setTimer(timer, Math.max(CHECK_US, (takenUs() - firstLookUs) * CHECK_PART));
           } catch (error) {
             reject(error);
           }
         });
-        setTimer(timer, Math.max(CHECK_US, this.#usualUs * FIRST_PART));
+        setTimer(timer, firstLookUs);
       });
     } finally {
       sharedPoller().unwatch(timer);
       closeDescriptor(timer);
     }
-    const longerUs = takenUs() - this.#usualUs;
-    this.#usualUs += longerUs < 0 || this.#usualUs === 0 ? longerUs : longerUs * SLOWER_PART;
+    // Of many at a time each begins with the same, so that all of them make one step together.
+    this.#firstLookUs = Math.max(CHECK_US, firstLookUs * (looks === 1 ? EARLIER : LATER));
   }
 }
 
