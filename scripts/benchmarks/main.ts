@@ -12,6 +12,7 @@ import { type Figure, figureText, ratio } from "./figure.ts";
 import { measureLoad } from "./load.ts";
 import { measureNetwork } from "./network.ts";
 import { measureColdExec, measureRoundTrips } from "./round_trips.ts";
+import { measureTools } from "./tools.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +27,9 @@ const { values } = parseArgs({
     "large-mib": { type: "string", default: "2048" },
     /** Small files that are copied. */
     "small-files": { type: "string", default: "5000" },
-    /** How often each of both is. */
+    /** Measure git, npm and the like outside of a sandbox and in both, and nothing else. */
+    tools: { type: "boolean", default: false },
+    /** How often each is copied, or run. */
     rounds: { type: "string", default: "3" },
     /** Where to write all figures, as JSON. */
     json: { type: "string" },
@@ -43,6 +46,11 @@ if (values.copying) {
     rounds: Number(values.rounds),
   };
   for await (const row of measureCopying(binary, sizes)) printRow(row);
+  Deno.exit();
+}
+
+if (values.tools) {
+  for await (const row of measureTools(binary, Number(values.rounds))) printRow(row);
   Deno.exit();
 }
 
