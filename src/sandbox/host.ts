@@ -1,3 +1,4 @@
+import { memoryLimit } from "../os/memory_limit.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
 import type { LinuxHost } from "./linux/host.ts";
 import type { Mechanism } from "./mechanism.ts";
@@ -29,10 +30,10 @@ export async function hostMechanisms(observer?: PlaceholderObserver): Promise<Ho
       const { SeccompFilters } = await import("./seccomp/filter.ts");
       const { Bubblewrap } = await import("./bubblewrap/mechanism.ts");
       const { Landlock } = await import("./landlock/mechanism.ts");
-      const { GroupPool } = await import("./restricted_threads/group_pool.ts");
+      const { GroupPool, groupLimits } = await import("./restricted_threads/group_pool.ts");
       const host = new LinuxHost();
       const filters = new SeccompFilters();
-      const groups = new GroupPool();
+      const groups = new GroupPool(groupLimits(memoryLimit()));
       const bubblewrap = new Bubblewrap(host, filters, observer);
       const mechanisms = [bubblewrap, new Landlock(host, filters, groups)];
       return {

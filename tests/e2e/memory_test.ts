@@ -9,6 +9,8 @@ import type { RawClient } from "./support/raw_client.ts";
 import { Opcode, RawSocket } from "./support/raw_socket.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { connectWebSocket } from "./support/websocket_client.ts";
+import { canRunLandlock } from "../sandbox/linux/landlocked_run.ts";
+import { contextMessage, workspaceWrite } from "../sandbox/context.ts";
 
 const MIB = 1024 * 1024;
 
@@ -190,6 +192,24 @@ testInLittleMemory("forty commands that take more than there is", async (_, witn
     await run(witness, shell(`hungry ${index}`, script));
   }));
 });
+
+if (canRunLandlock) {
+  testInLittleMemory(
+    "a dozen policies that Landlock enforces, one after another",
+    async (_, witness) => {
+      using directory = new TemporaryDirectory();
+      for (let index = 0; index < 12; index++) {
+        const workspace = `${directory.path}/${index}`;
+        Deno.mkdirSync(workspace);
+        const roots = { cwd: workspace, workspaceRoots: [workspace] };
+        const options = { entries: workspaceWrite, ...roots, useLegacyLandlock: true };
+        const enclosed = { cwd: `file://${workspace}`, sandbox: contextMessage(options) };
+        const script = shell(`enclosed ${index}`, "touch made", enclosed);
+        assertEquals((await run(witness, script)).exitCode, 0);
+      }
+    },
+  );
+}
 
 /** What a command that has started and its child have, and all that the executor had meanwhile. */
 async function oomScores(own: number): Promise<{ commands: string[]; executor: string[] }> {

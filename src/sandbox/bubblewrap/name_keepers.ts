@@ -1,5 +1,6 @@
 import { parentOf, readProcLink } from "../../os/procfs.ts";
-import { GroupPool } from "../restricted_threads/group_pool.ts";
+import { memoryLimit } from "../../os/memory_limit.ts";
+import { groupLimits, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
 import { handoverFilter } from "../seccomp/filter.ts";
 import type { Architecture } from "../seccomp/profile.ts";
@@ -71,6 +72,12 @@ export class NameKeepers implements Disposable {
     keepsSpare: false,
   });
   readonly #sets: KeeperSet[] = [];
+  readonly #mostSets: number;
+
+  /** @param memoryBytes what this program can have: with little there are fewer sets of threads */
+  constructor(memoryBytes: number = memoryLimit()) {
+    this.#mostSets = Math.min(MOST_SETS, groupLimits(memoryBytes).keptGroups);
+  }
 
   /** Has threads made for the first command that needs any. */
   prepareFirst(): void {
@@ -145,7 +152,7 @@ export class NameKeepers implements Disposable {
 
   /** Undefined if there are as many as there may be, and one that will do. */
   #makeSet(kind: string): KeeperSet | undefined {
-    if (this.#sets.length >= MOST_SETS) {
+    if (this.#sets.length >= this.#mostSets) {
       const unused = this.#sets.findIndex(({ commands }) => commands.size === 0);
       if (unused !== -1) this.#sets.splice(unused, 1);
       else if (this.#sets.some((set) => set.kind === kind)) return undefined;

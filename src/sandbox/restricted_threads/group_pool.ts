@@ -10,6 +10,8 @@ import { SpareThreads } from "./spare_threads.ts";
 const DEFAULTS = {
   /** How many plans can be in force at the same time. */
   maxGroups: 24,
+  /** How many are kept in force by threads with nothing to do: past that the new take their place. */
+  keptGroups: 24,
   /** How long threads are kept that have nothing to do, in milliseconds. */
   idleMs: 60_000,
   /** The same of those that are left when the others have ended: the next command may need them. */
@@ -25,6 +27,21 @@ const DEFAULTS = {
   /** Whether a process may be left of a command that has ended. */
   mayHaveLeftProcesses,
 };
+
+/** What the threads of a plan take, in bytes. */
+const GROUP_BYTES = 45 * 1024 * 1024;
+/** The share of all memory that those of all plans may take, and that those of idle ones may. */
+const MOST_SHARE = 0.5;
+const KEPT_SHARE = 0.25;
+
+/** How many plans can be in force, and are kept so when idle, with so many bytes of memory. */
+export function groupLimits(
+  memoryBytes: number,
+): Pick<typeof DEFAULTS, "maxGroups" | "keptGroups"> {
+  const within = (share: number) =>
+    Math.max(1, Math.min(DEFAULTS.maxGroups, Math.floor(memoryBytes * share / GROUP_BYTES)));
+  return { maxGroups: within(MOST_SHARE), keptGroups: within(KEPT_SHARE) };
+}
 
 /** A plan in force for one owner. */
 interface PooledGroup {
@@ -208,13 +225,18 @@ export class GroupPool implements Disposable {
 
   /** Counts a plan among those in force as soon as there is room. @throws {RpcError} -32603 */
   async #makeRoom(pooled: PooledGroup): Promise<void> {
+    while (this.#groups.size > this.#options.keptGroups) {
+      const idle = this.#longestIdle();
+      if (idle === undefined) break;
+      this.#retire(idle);
+    }
     while (this.#inForce.size >= this.#options.maxGroups) {
       // Which one is idle is looked at anew each time: meanwhile somebody may have come for it.
       const idle = this.#longestIdle();
       if (idle === undefined) {
         throw internalError(
           `commands in ${this.#inForce.size} different sandboxes are running, which is the most ` +
-            "that threads are kept for; nothing was started",
+            "that there is memory and room for; nothing was started",
         );
       }
       this.#retire(idle);

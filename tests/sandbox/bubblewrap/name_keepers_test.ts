@@ -8,6 +8,9 @@ const READS = { grants: [], reads: true };
 /** More than have threads of their own. */
 const SESSIONS = Array.from({ length: 14 }, () => ({}));
 
+/** Enough for as many sets of threads as there can be. */
+const MUCH_MEMORY = 2 ** 34;
+
 /** Threads and their descriptors outlast a test by a little. */
 function testKeepers(name: string, fn: () => Promise<void>): void {
   const ignore = Deno.build.os !== "linux" || landlockVersion() < 1;
@@ -29,7 +32,7 @@ testKeepers("commands of a session share threads, whatever their policies", asyn
 });
 
 testKeepers("sessions share threads only when there are too many", async () => {
-  using keepers = new NameKeepers();
+  using keepers = new NameKeepers(MUCH_MEMORY);
   const leases = [];
   for (const session of SESSIONS) leases.push(await keepers.lease(session, NAMES, HOST));
   const groups = new Set(leases.map(({ group }) => group));
@@ -41,8 +44,15 @@ testKeepers("sessions share threads only when there are too many", async () => {
   assertEquals(next.group === ended?.group, true);
 });
 
+testKeepers("sessions share threads sooner where there is little memory", async () => {
+  using keepers = new NameKeepers(2 ** 28);
+  const leases = [];
+  for (const session of SESSIONS) leases.push(await keepers.lease(session, NAMES, HOST));
+  assertEquals(new Set(leases.map(({ group }) => group)).size, 1);
+});
+
 testKeepers("one more kind of threads is made even then", async () => {
-  using keepers = new NameKeepers();
+  using keepers = new NameKeepers(MUCH_MEMORY);
   const leases = [];
   for (const session of SESSIONS) leases.push(await keepers.lease(session, NAMES, HOST));
   const reading = await keepers.lease({}, READS, HOST);

@@ -6,7 +6,7 @@ import { processStatus } from "../../../src/os/procfs.ts";
 import { killAndReap, reap, Signal, signalProcess } from "../../../src/os/signals.ts";
 import { startLinuxChildBy } from "../../../src/process/linux/start.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
-import { GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
+import { groupLimits, GroupPool } from "../../../src/sandbox/restricted_threads/group_pool.ts";
 import type {
   GroupPlan,
   RestrictedGroup,
@@ -163,6 +163,33 @@ testPool("no more plans than so many are in force", async () => {
   first.exited(pid);
   await take(pool, "b", plan);
   assertEquals([pool.size, first.works], [1, false]);
+});
+
+testPool(
+  "past so many plans a new one takes the place of the one that was idle longest",
+  async () => {
+    using pool = new GroupPool({ keptGroups: 2 });
+    const [first, second] = [await take(pool, "a", plan), await take(pool, "b", plan)];
+    const pid = await first.spawn(launch("sleep 600"));
+    await take(pool, "c", plan);
+    await eventually(() => !second.works, "the idle threads to end");
+    // Those that are needed stay, however many they are.
+    const leases = await Promise.all(["d", "e", "f"].map((key) => pool.lease(OWNER, key, plan)));
+    assertEquals([first.works, ...leases.map(({ group }) => group.works)], [
+      true,
+      true,
+      true,
+      true,
+    ]);
+    killAndReap(pid);
+    first.exited(pid);
+  },
+);
+
+Deno.test("how many plans are in force, and kept so, goes by the memory that there is", () => {
+  const limits = [0.25, 1, 4, 64].map((gibibytes) => groupLimits(gibibytes * 2 ** 30));
+  assertEquals(limits.map(({ maxGroups }) => maxGroups), [2, 11, 24, 24]);
+  assertEquals(limits.map(({ keptGroups }) => keptGroups), [1, 5, 22, 24]);
 });
 
 testPool("no more plans than so many are in force when several come at once", async () => {
