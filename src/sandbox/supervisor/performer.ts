@@ -11,9 +11,6 @@ const ARGUMENTS = 7;
 const RESULT_OFFSET = ARGUMENTS_OFFSET + 8 * ARGUMENTS;
 const CHANNEL_BYTES = RESULT_OFFSET + 8;
 
-/** How often a thread looks before it sleeps: for some 30 µs; not at all where it has nowhere to run beside. */
-const LOOKS = navigator.hardwareConcurrency > 1 ? 1000 : 0;
-
 /** What two threads share of which one has the other make system calls. */
 export function performerChannel(): SharedArrayBuffer {
   return new SharedArrayBuffer(CHANNEL_BYTES);
@@ -30,18 +27,6 @@ class Channel {
     this.arguments = new BigInt64Array(shared, ARGUMENTS_OFFSET, ARGUMENTS);
     this.result = new BigInt64Array(shared, RESULT_OFFSET, 1);
   }
-}
-
-/**
- * Waits until the state is another. Looks a while before it sleeps: most calls, and the pauses between
- * them, are shorter than what it takes to wake a thread.
- */
-function awaitChange(state: Int32Array, now: number): void {
-  for (let look = 0; look < LOOKS; look++) {
-    if (Atomics.load(state, 0) !== now) return;
-    Atomics.pause();
-  }
-  Atomics.wait(state, 0, now);
 }
 
 /** Makes system calls. */
@@ -95,7 +80,7 @@ export class Performer implements CallMaker {
     // Nobody makes calls any more after the end, nor would anybody wake this thread.
     if (Atomics.compareExchange(state, 0, IDLE, REQUESTED) === ENDED) return -Errno.EINTR;
     Atomics.notify(state, 0);
-    while (Atomics.load(state, 0) === REQUESTED) awaitChange(state, REQUESTED);
+    while (Atomics.load(state, 0) === REQUESTED) Atomics.wait(state, 0, REQUESTED);
     return Number(result[0] ?? 0n);
   }
 
@@ -116,7 +101,7 @@ export function performCalls(
     const now = Atomics.load(state, 0);
     if (now === ENDED) return;
     if (now !== REQUESTED) {
-      awaitChange(state, now);
+      Atomics.wait(state, 0, now);
       continue;
     }
     result[0] = BigInt(make(args));
