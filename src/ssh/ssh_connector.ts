@@ -40,8 +40,8 @@ export type HostProgram = Pick<ProgramFile, "name" | "size">;
 const IDLE_SECONDS = 600;
 /** How often either side of ssh is heard at the least, in seconds. */
 const HEARTBEAT_SECONDS = 5;
-/** A side that was not heard for so many times as long is taken for gone. */
-const MISSED_BEATS = 3;
+/** A side that was not heard for so many milliseconds is taken for gone. */
+const SILENCE_LIMIT_MS = 15_000;
 /** How long ssh may take to end once its input has, in milliseconds. */
 const END_MS = 2000;
 /** Four times as fast as the usual one, for a tenth more to send. */
@@ -164,9 +164,9 @@ export class SshConnector implements Connector {
         case undefined:
           throw await this.#endedEarly(ssh, lines, words);
         case "ready":
-          return this.#transport(ssh, lines, words);
+          return this.#throughBridge(ssh, lines, words);
         case "joined":
-          return this.#webSocket(ssh, lines, words, line.executorCwd);
+          return this.#throughRelay(ssh, lines, words, line.executorCwd);
         case "place":
           this.#options.onNotice?.(`putting remex onto ${this.name}, into ${line.path}`);
           break;
@@ -261,19 +261,16 @@ export class SshConnector implements Connector {
     return new ConnectionError("unreachable", `${this.name}: ${words.ending(code)}${instead}`);
   }
 
-  /** To a bridge on the host. */
-  #transport(ssh: Deno.ChildProcess, lines: HostLines, words: SshWords): ClientTransport {
-    const beatMs = HEARTBEAT_SECONDS * 1000;
+  #throughBridge(ssh: Deno.ChildProcess, lines: HostLines, words: SshWords): ClientTransport {
     return new CommandTransport(ssh, {
       endMs: END_MS,
-      output: untilSilent(lines.remainder(), beatMs * MISSED_BEATS),
-      input: withHeartbeat(ssh.stdin, beatMs),
+      output: untilSilent(lines.remainder(), SILENCE_LIMIT_MS),
+      input: withHeartbeat(ssh.stdin, HEARTBEAT_SECONDS * 1000),
       explain: (status) => this.#ending(ssh, words, status),
     });
   }
 
-  /** To the executor itself. */
-  #webSocket(
+  #throughRelay(
     ssh: Deno.ChildProcess,
     lines: HostLines,
     words: SshWords,
@@ -290,7 +287,7 @@ export class SshConnector implements Connector {
       },
     });
     const consent = { executorCwd, early: new Uint8Array() };
-    return new ClientWebSocket(stream, consent, HEARTBEAT_SECONDS * MISSED_BEATS * 1000);
+    return new ClientWebSocket(stream, consent, SILENCE_LIMIT_MS);
   }
 
   /** Why ssh has ended by itself, or has nothing more to say. */
