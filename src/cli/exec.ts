@@ -1,6 +1,7 @@
 import { loadConfiguration } from "../config/load.ts";
 import { configureLog } from "../log/log.ts";
 import { usageText } from "./command_manual.ts";
+import { proxyRequest } from "./exec_network.ts";
 import { EXEC_MANUAL, parseExecArguments } from "./exec_options.ts";
 import { print } from "./standard_output.ts";
 import { startSsh } from "./ssh_options.ts";
@@ -16,7 +17,8 @@ export async function exec(args: string[]): Promise<number> {
   const options = given.options(configuration);
   configureLog(options.log);
   const { executor, network, connectTimeoutMs } = options;
-  if (network !== undefined) await (await import("./exec_network.ts")).proxyRequest(network);
+  // Rules that cannot be understood are told before anything is started.
+  if (network !== undefined) await proxyRequest(network);
   const ssh = executor.kind === "ssh"
     ? await startSsh(executor.options, connectTimeoutMs)
     : undefined;

@@ -22,18 +22,18 @@ digest() {
   elif command -v shasum >/dev/null; then shasum -a 256 <"$1";
   else openssl dgst -sha256 -r <"$1"; fi;
 };
-# Ends here if the executor is reached so.
-join() {
+# Ends here if the executor was reached so. Perl that cannot run this says so by its exit code.
+run_relay() {
   command -v perl >/dev/null || return;
-  perl -e "$relay" "$socket" "remex-host joined" "$((beat * 4))";
-  [ $? -eq 3 ] || exit;
+  LC_ALL=C perl -e "$relay" "$socket" "remex-host joined" "$((beat * 4))" 2>/dev/null; code=$?;
+  if [ "$code" -eq 0 ] || { [ "$code" -gt 128 ] && [ "$code" -lt 255 ]; }; then exit; fi;
 };
 run() {
   touch -c "$dir/$name" >/dev/null 2>&1 &
   socket="$dir/$host-$name.sock";
   if [ "${#socket}" -gt 100 ]; then socket="$dir/$host.sock"; fi;
   if [ "${#socket}" -gt 100 ]; then at="$dir/$name"; dir="/tmp/remex-$(id -u)"; usable || { say failed socket "$dir"; exit 1; }; socket="$dir/$name.sock"; else at="$dir/$name"; fi;
-  join; say ready "$at"; cd / ; cd ~ 2>/dev/null;
+  run_relay; say ready "$at"; cd / ; cd ~ 2>/dev/null;
   exec "$at" bridge --heartbeat "$beat" --spawn "$idle" "unix:$socket";
 };
 receive() {

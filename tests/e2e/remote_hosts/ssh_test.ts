@@ -95,18 +95,27 @@ testWithSsh("exec --ssh: much output and much input at once, without a program t
   assert(run.stdout === text, "what went in came out");
 });
 
-testWithSsh("exec --ssh: a host without perl is reached by the program there", async () => {
-  using tools = new TemporaryDirectory();
-  for (const { name } of Deno.readDirSync("/usr/bin")) {
-    if (name !== "perl") Deno.symlinkSync(`/usr/bin/${name}`, `${tools.path}/${name}`);
-  }
-  const settings = [`ForceCommand export PATH=${tools.path}; eval "$SSH_ORIGINAL_COMMAND"`];
-  await using host = await SshHost.start({ prepared: true, settings });
-  for (const text of ["first", "second"]) {
-    const run = await execToEnd([...host.options, "--", "/bin/echo", text]);
-    assertEquals(run, { code: 0, stdout: `${text}\n`, stderr: "" });
-  }
-});
+/** What a host may have in the place of perl. */
+const NO_PERL = {
+  "without perl": undefined,
+  "with a perl that does not run": "#!/bin/sh\necho cannot load >&2; exit 255\n",
+};
+
+for (const [what, perl] of Object.entries(NO_PERL)) {
+  testWithSsh(`exec --ssh: a host ${what} is reached by the program there`, async () => {
+    using tools = new TemporaryDirectory();
+    for (const { name } of Deno.readDirSync("/usr/bin")) {
+      if (name !== "perl") Deno.symlinkSync(`/usr/bin/${name}`, `${tools.path}/${name}`);
+    }
+    if (perl !== undefined) tools.write("perl", perl, 0o755);
+    const settings = [`ForceCommand export PATH=${tools.path}; eval "$SSH_ORIGINAL_COMMAND"`];
+    await using host = await SshHost.start({ prepared: true, settings });
+    for (const text of ["first", "second"]) {
+      const run = await execToEnd([...host.options, "--", "/bin/echo", text]);
+      assertEquals(run, { code: 0, stdout: `${text}\n`, stderr: "" });
+    }
+  });
+}
 
 testWithSsh(
   "exec --ssh: an executor that is killed ends its session, and the next command gets another",
