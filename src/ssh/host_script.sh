@@ -5,8 +5,9 @@
 name=$1; size=$2; idle=$3; beat=$4; relay=$5; host=$(uname -n);
 say() { printf "%s\n" "remex-host $*"; };
 private() { case $(ls -ld "$dir" 2>/dev/null) in drwx------*) [ -O "$dir" ];; *) false;; esac; };
+first="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex";
 places() {
-  dir="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex"; "$@" && return;
+  dir=$first; "$@" && return;
   uid=$(id -u);
   for dir in "/var/tmp/remex-$uid" "/tmp/remex-$uid" "${XDG_RUNTIME_DIR:-/nonexistent}/remex"; do "$@" && return; done;
   return 1;
@@ -22,18 +23,19 @@ digest() {
   elif command -v shasum >/dev/null; then shasum -a 256 <"$1";
   else openssl dgst -sha256 -r <"$1"; fi;
 };
-# Ends here if the executor was reached so. Perl that cannot run this says so by its exit code.
+# Ends here if the executor was reached so. Its socket is this user's, so nobody else listens there. Perl
+# that cannot run this says so by its exit code.
 run_relay() {
-  command -v perl >/dev/null || return;
-  LC_ALL=C perl -e "$relay" "$socket" "remex-host joined" "$((beat * 4))" 2>/dev/null; code=$?;
+  [ -S "$1" ] && [ -O "$1" ] && command -v perl >/dev/null || return;
+  LC_ALL=C perl -e "$relay" "$1" "remex-host joined" "$((beat * 4))" 2>/dev/null; code=$?;
   if [ "$code" -eq 0 ] || { [ "$code" -gt 128 ] && [ "$code" -lt 255 ]; }; then exit; fi;
 };
 run() {
-  touch -c "$dir/$name" >/dev/null 2>&1 &
+  touch -c "$dir/$name" 2>/dev/null;
   socket="$dir/$host-$name.sock";
   if [ "${#socket}" -gt 100 ]; then socket="$dir/$host.sock"; fi;
   if [ "${#socket}" -gt 100 ]; then at="$dir/$name"; dir="/tmp/remex-$(id -u)"; usable || { say failed socket "$dir"; exit 1; }; socket="$dir/$name.sock"; else at="$dir/$name"; fi;
-  run_relay; say ready "$at"; cd / ; cd ~ 2>/dev/null;
+  run_relay "$socket"; say ready "$at"; cd / ; cd ~ 2>/dev/null;
   exec "$at" bridge --heartbeat "$beat" --spawn "$idle" "unix:$socket";
 };
 receive() {
@@ -51,6 +53,8 @@ receive() {
   umask "$mask";
   find "$dir" -name "remex-*" -type f -mtime +30 -exec rm -f {} + 2>/dev/null;
 };
+# As nearly always; what is found out otherwise takes a process each.
+run_relay "$first/$host-$name.sock";
 if places there; then run; fi;
 say missing "$(uname -s)" "$(uname -m)";
 while read -r verb first second; do

@@ -230,20 +230,23 @@ export class GroupPool implements Disposable {
       if (idle === undefined) break;
       this.#retire(idle);
     }
-    while (this.#inForce.size >= this.#options.maxGroups) {
+    const { maxGroups, roomMs } = this.#options;
+    const deadline = performance.now() + roomMs;
+    while (this.#inForce.size >= maxGroups) {
       // Which one is idle is looked at anew each time: meanwhile somebody may have come for it.
       const idle = this.#longestIdle();
-      if (idle === undefined) {
+      if (idle !== undefined) this.#retire(idle);
+      const ending = idle ?? (performance.now() < deadline ? this.#ending() : undefined);
+      if (ending === undefined) {
         throw internalError(
           `commands in ${this.#inForce.size} different sandboxes are running, which is the most ` +
             "that there is memory and room for; nothing was started",
         );
       }
-      this.#retire(idle);
       // Without any process left it is over soon.
       const over = new AbortController();
-      const waited = delay(this.#options.roomMs, { signal: over.signal }).catch(() => {});
-      await Promise.race([idle.made?.ended, waited]);
+      const waited = delay(roomMs, { signal: over.signal }).catch(() => {});
+      await Promise.race([ending.made?.ended, waited]);
       over.abort();
     }
     this.#inForce.add(pooled);
@@ -252,6 +255,11 @@ export class GroupPool implements Disposable {
   #longestIdle(): PooledGroup | undefined {
     return [...this.#groups].filter(isUnused)
       .toSorted((left, right) => left.usedAt - right.usedAt).at(0);
+  }
+
+  /** One whose threads have nothing to do any more but to end. */
+  #ending(): PooledGroup | undefined {
+    return [...this.#inForce].find((one) => !this.#groups.has(one) && isUnused(one));
   }
 
   /** Nobody gets it any more. It is in force until nothing is left of its commands. */

@@ -186,6 +186,14 @@ testPool(
   },
 );
 
+testPool("a plan waits for the room of those that are ending", async () => {
+  using pool = new GroupPool({ maxGroups: 2, keptGroups: 1, roomMs: 5_000 });
+  for (const key of ["a", "b", "c", "d", "e", "f"]) {
+    assert((await take(pool, key, plan)).works);
+    assert(pool.size <= 2);
+  }
+});
+
 Deno.test("how many plans are in force, and kept so, goes by the memory that there is", () => {
   const limits = [0.25, 1, 4, 64].map((gibibytes) => groupLimits(gibibytes * 2 ** 30));
   assertEquals(limits.map(({ maxGroups }) => maxGroups), [2, 11, 24, 24]);
