@@ -3,8 +3,9 @@ import { configureLog } from "../log/log.ts";
 import { usageText } from "./command_manual.ts";
 import { proxyRequest } from "./exec_network.ts";
 import { EXEC_MANUAL, parseExecArguments } from "./exec_options.ts";
+import { ForwardedSignals } from "./exec_signals.ts";
 import { print } from "./standard_output.ts";
-import { startSsh } from "./ssh_options.ts";
+import { sshConnector } from "./ssh_options.ts";
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {
@@ -19,10 +20,12 @@ export async function exec(args: string[]): Promise<number> {
   const { executor, network, connectTimeoutMs } = options;
   // Rules that cannot be understood are told before anything is started.
   if (network !== undefined) await proxyRequest(network);
-  const ssh = executor.kind === "ssh"
-    ? await startSsh(executor.options, connectTimeoutMs)
+  using signals = new ForwardedSignals();
+  using ssh = executor.kind === "ssh"
+    ? await sshConnector(executor.options, connectTimeoutMs)
     : undefined;
+  await ssh?.begin();
   // What speaks to the executor is loaded while ssh connects.
   const { runCommand } = await import("./exec_run.ts");
-  return await runCommand(options, ssh);
+  return await runCommand(options, signals, ssh);
 }

@@ -15,7 +15,7 @@ import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { describeNetwork, proxyRequest } from "./exec_network.ts";
 import type { ExecOptions } from "./exec_options.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
-import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
+import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
 import { farewell } from "./farewell.ts";
@@ -32,14 +32,14 @@ const FAILED_HERE = 125;
 /**
  * Runs a command on an executor, and is its terminal meanwhile. Returns the exit code of `remex exec`.
  *
- * @param ssh an ssh that has been started already
+ * @param ssh what has begun to reach the executor already
  */
 export async function runCommand(
   options: ExecOptions,
+  signals: ForwardedSignals,
   ssh: SshConnector | undefined,
 ): Promise<number> {
   using terminal = new LocalTerminal();
-  using signals = new ForwardedSignals();
   try {
     return await run(options, ssh, terminal, signals);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { abortable } from "@std/async/abortable";
-import { ErrorCode, type ExecProcess, type ProcessSignal, RpcError } from "../client/mod.ts";
+import type { ExecProcess, ProcessSignal } from "../client/mod.ts";
+import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import { ENDING_SIGNALS, type EndingSignal, SIGNALLED } from "./exit_codes.ts";
 import { ignoredSignals } from "./ignored_signals.ts";
 

@@ -10,7 +10,7 @@ import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
 import type { NamedFile } from "./named_file.ts";
 import { ownCommand } from "../own_program.ts";
 import { readText, readToken } from "./secret_file.ts";
-import { startSsh, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
+import { sshConnector, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor that a command line or a handle names. */
@@ -104,7 +104,7 @@ async function throughSsh(
   options: SshOptions,
   { ssh, connectTimeoutMs }: ReachOptions,
 ): Promise<{ readonly endpoint: SshConnector; readonly ssh: SshConnector }> {
-  const connector = ssh ?? await startSsh(options, connectTimeoutMs);
+  const connector = ssh ?? await sshConnector(options, connectTimeoutMs);
   return { endpoint: connector, ssh: connector };
 }
 

@@ -49,18 +49,16 @@ export function sshOptions(values: SshValues): SshOptions | undefined {
 }
 
 /**
- * What reaches the host, with ssh under way.
+ * What reaches the host.
  *
  * @param connectTimeoutMs how long ssh may take to connect, in milliseconds
  */
-export async function startSsh(
+export async function sshConnector(
   options: SshOptions,
   connectTimeoutMs: number,
 ): Promise<SshConnector> {
   const { SshConnector } = await import("../ssh/ssh_connector.ts");
-  const connector = new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
-  await connector.begin();
-  return connector;
+  return new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
 }
 
 /** Shows how much has been sent, where somebody looks. */

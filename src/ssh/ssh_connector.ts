@@ -55,7 +55,7 @@ const MAX_WORDS = 500;
  * Reaches an executor on a host by the system's own ssh, and puts this program there first if need
  * be. Each connection is one ssh.
  */
-export class SshConnector implements Connector {
+export class SshConnector implements Connector, Disposable {
   readonly resumable = true;
   readonly attemptTimeoutMs = 20_000;
   readonly #options: SshOptions;
@@ -78,13 +78,19 @@ export class SshConnector implements Connector {
     return this.#options.destination.host;
   }
 
-  /** Starts ssh before the connection is asked for. */
+  /** Starts ssh before the connection is asked for; to be disposed of from then on. */
   async begin(): Promise<void> {
     try {
       this.#begun = this.#start(this.#program ??= await this.#ownProgram());
     } catch {
       // Whoever asks for the connection is told why there is none.
     }
+  }
+
+  /** Ends an ssh that was begun, unless its connection has been asked for. */
+  [Symbol.dispose](): void {
+    if (this.#begun !== undefined) endNow(this.#begun);
+    this.#begun = undefined;
   }
 
   async connect(signal: AbortSignal): Promise<ClientTransport> {

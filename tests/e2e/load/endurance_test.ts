@@ -103,8 +103,8 @@ async function exhaust(): Promise<void> {
   // Who comes when there are none left is refused, who waits to be accepted is sent away. Whoever has
   // nothing more to say may not notice.
   await flood(executor.url, FLOOD, held).catch((error) => {
-    const { ConnectionRefused, ConnectionReset, BrokenPipe } = Deno.errors;
-    const sentAway = [ConnectionRefused, ConnectionReset, BrokenPipe];
+    const { ConnectionRefused, ConnectionReset, BrokenPipe, NotConnected } = Deno.errors;
+    const sentAway = [ConnectionRefused, ConnectionReset, BrokenPipe, NotConnected];
     assert(sentAway.some((kind) => error instanceof kind), `${error}`);
   });
   const { cwd } = await client.call("environment/info", {});
