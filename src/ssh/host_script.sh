@@ -5,9 +5,9 @@
 name=$1; size=$2; idle=$3; beat=$4; relay=$5; host=$(uname -n);
 say() { printf "%s\n" "remex-host $*"; };
 private() { case $(ls -ld "$dir" 2>/dev/null) in drwx------*) [ -O "$dir" ];; *) false;; esac; };
-first="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex";
+usual="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex";
 places() {
-  dir=$first; "$@" && return;
+  dir=$usual; "$@" && return;
   uid=$(id -u);
   for dir in "/var/tmp/remex-$uid" "/tmp/remex-$uid" "${XDG_RUNTIME_DIR:-/nonexistent}/remex"; do "$@" && return; done;
   return 1;
@@ -54,7 +54,7 @@ receive() {
   find "$dir" -name "remex-*" -type f -mtime +30 -exec rm -f {} + 2>/dev/null;
 };
 # As nearly always; what is found out otherwise takes a process each.
-run_relay "$first/$host-$name.sock";
+run_relay "$usual/$host-$name.sock";
 if places there; then run; fi;
 say missing "$(uname -s)" "$(uname -m)";
 while read -r verb first second; do
