@@ -137,7 +137,7 @@ async function measure(
   }
 }
 
-/** What an executor takes more once commands have run by so many policies; undefined for outside. */
+/** What an executor takes more once commands have run by so many policies, in each sandbox. */
 async function memoryOfPlans(binary: string): Promise<string[]> {
   const figures: string[] = [];
   for (const { landlock } of ENCLOSURES.slice(1)) {

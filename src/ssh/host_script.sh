@@ -2,7 +2,7 @@
 # Arguments: the name and size of the program, the seconds that an executor may be idle, those between
 # signs of life, and the program of the relay. There are no single quotes here: it is sent in a pair.
 
-name=$1; size=$2; idle=$3; beat=$4; relay=$5; host=$(uname -n);
+name=$1; size=$2; idle=$3; beat=$4; relay=$5; tried=; host=$(uname -n);
 say() { printf "%s\n" "remex-host $*"; };
 private() { case $(ls -ld "$dir" 2>/dev/null) in drwx------*) [ -O "$dir" ];; *) false;; esac; };
 usual="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/remex";
@@ -26,7 +26,8 @@ digest() {
 # Ends here if the executor was reached so. Its socket is this user's, so nobody else listens there. Perl
 # that cannot run this says so by its exit code.
 run_relay() {
-  [ -S "$1" ] && [ -O "$1" ] && command -v perl >/dev/null || return;
+  [ "$1" != "$tried" ] && [ -S "$1" ] && [ -O "$1" ] && command -v perl >/dev/null || return;
+  tried=$1;
   LC_ALL=C perl -e "$relay" "$1" "remex-host joined" "$((beat * 4))" 2>/dev/null; code=$?;
   if [ "$code" -eq 0 ] || { [ "$code" -gt 128 ] && [ "$code" -lt 255 ]; }; then exit; fi;
 };

@@ -12,6 +12,7 @@ import { HostLines } from "./host_lines.ts";
 import HOST_RELAY from "./host_relay.pl" with { type: "text" };
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
 import { SshStream } from "./ssh_stream.ts";
+import { MAX_WORDS, type SshWords, sshWords } from "./ssh_words.ts";
 import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
 
 /** How to reach a host by ssh(1). */
@@ -48,8 +49,6 @@ const END_MS = 2000;
 const GZIP_LEVEL = 1;
 /** How long ssh may take to end when nothing more comes from it, in milliseconds. */
 const STATUS_MS = 500;
-/** As much of what ssh said is part of a message, in characters. */
-const MAX_WORDS = 500;
 
 /**
  * Reaches an executor on a host by the system's own ssh, and puts this program there first if need
@@ -305,39 +304,6 @@ export class SshConnector implements Connector, Disposable {
     if (status === undefined) endNow(ssh);
     return `${this.name}: ${words.ending(status?.code)}`;
   }
-}
-
-/** What ssh and the host say on standard error. */
-interface SshWords {
-  /** Whether it is shown as it comes, or kept for a message. */
-  mode: "show" | "keep";
-  /** Settles when nothing more comes. */
-  readonly all: Promise<void>;
-  /** How ssh ended, with its last words unless they were shown. */
-  ending(code: number | undefined): string;
-}
-
-function sshWords(stream: ReadableStream<Uint8Array>, mode: SshWords["mode"]): SshWords {
-  let kept = "";
-  const read = async () => {
-    const decoder = new TextDecoder();
-    for await (const bytes of stream) {
-      if (words.mode === "show") Deno.stderr.writeSync(bytes);
-      else kept = (kept + decoder.decode(bytes, { stream: true })).slice(-MAX_WORDS);
-    }
-  };
-  const words: SshWords = {
-    mode,
-    all: Promise.resolve().then(read),
-    ending: (code) => {
-      const lines = kept.trim().split(/[\r\n]+/).map((line) => line.replace(/^remex: /, ""));
-      const said = lines.filter((line) => line !== "").join("; ");
-      if (said !== "") return said;
-      return code === undefined ? "nothing was heard of ssh" : `ssh ended with exit code ${code}`;
-    },
-  };
-  words.all.catch(() => {});
-  return words;
 }
 
 /** A script without its comments in one line, as every login shell takes it. */
