@@ -81,8 +81,9 @@ export async function* measureTools(
   binary: string,
   rounds: number,
 ): AsyncGenerator<readonly string[]> {
-  using directory = new TemporaryDirectory();
-  await makeSources(directory.path);
+  using sources = new TemporaryDirectory();
+  using workspaces = new TemporaryDirectory();
+  await makeSources(sources.path);
   await using executor = await startExecutor(binary);
   const client = await BenchmarkClient.connect(executor.url);
   const others = ENCLOSURES.slice(1);
@@ -92,7 +93,10 @@ export async function* measureTools(
     const samples = ENCLOSURES.map((): number[] => []);
     for (let round = -1; round < rounds; round++) {
       for (const [index, enclosure] of ENCLOSURES.entries()) {
-        const figure = await measure(client, work, enclosure, directory.path);
+        const figure = await measure(client, work, enclosure, {
+          sources: sources.path,
+          workspaces: workspaces.path,
+        });
         // The first fills caches.
         if (round >= 0) samples[index]?.push(figure);
       }
@@ -110,31 +114,37 @@ export async function* measureTools(
   yield [`resident, with ${PLANS} plans more`, "", ...await memoryOfPlans(binary), "", ""];
 }
 
+/** Where work is done. */
+interface Directories {
+  readonly sources: string;
+  /**
+   * They stay until everything has been measured: for some seconds after a file has been removed ext4
+   * passes over its number, and so takes the longer to make another the more have been removed.
+   */
+  readonly workspaces: string;
+}
+
 async function measure(
   client: BenchmarkClient,
   { profile, command, prints }: Work,
   { landlock }: Enclosure,
-  sources: string,
+  { sources, workspaces }: Directories,
 ): Promise<number> {
-  const workspace = await Deno.makeTempDir({ prefix: "remex-bench-" });
-  try {
-    const intent = landlock === undefined ? undefined : {
-      ...await sandboxIntent(profile, PathUri.fromNativePath(workspace), []),
-      useLegacyLandlock: landlock,
-    };
-    const shell = `cd ${workspace} && export SOURCE=${sources} HOME=${workspace} && ${command}`;
-    let output = "";
-    const began = performance.now();
-    const { exitCode } = await client.run(["/bin/sh", "-c", shell], {
-      sandbox: intent,
-      onOutput: (chunk) => output += atob(chunk),
-    });
-    const milliseconds = performance.now() - began;
-    if (exitCode !== 0) throw new Error(`${command}: exit code ${exitCode}: ${output}`);
-    return prints === undefined ? milliseconds : Number(output);
-  } finally {
-    await Deno.remove(workspace, { recursive: true });
-  }
+  const workspace = await Deno.makeTempDir({ dir: workspaces, prefix: "remex-bench-" });
+  const intent = landlock === undefined ? undefined : {
+    ...await sandboxIntent(profile, PathUri.fromNativePath(workspace), []),
+    useLegacyLandlock: landlock,
+  };
+  const shell = `cd ${workspace} && export SOURCE=${sources} HOME=${workspace} && ${command}`;
+  let output = "";
+  const began = performance.now();
+  const { exitCode } = await client.run(["/bin/sh", "-c", shell], {
+    sandbox: intent,
+    onOutput: (chunk) => output += atob(chunk),
+  });
+  const milliseconds = performance.now() - began;
+  if (exitCode !== 0) throw new Error(`${command}: exit code ${exitCode}: ${output}`);
+  return prints === undefined ? milliseconds : Number(output);
 }
 
 /** What an executor takes more once commands have run by so many policies, in each sandbox. */

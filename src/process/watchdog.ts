@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Child } from "./child.ts";
 import { startChild } from "./start_child.ts";
 
@@ -95,7 +96,10 @@ export class Watchdog {
   readonly #onLost: (reason: string) => void;
   #shell: Child | undefined;
   #starting: Promise<void> = Promise.resolve();
-  /** What it is told at the end of this turn: each time it is told something wakes it. */
+  /**
+   * What it is told after this turn: each time it is told something wakes it, which takes longer than
+   * telling a client what the same turn is about.
+   */
   #lines = "";
   #starts = 0;
   #retired = false;
@@ -180,7 +184,7 @@ export class Watchdog {
   }
 
   #tell(line: string): void {
-    if (this.#lines === "") queueMicrotask(() => this.#flush());
+    if (this.#lines === "") setImmediate(() => this.#flush());
     this.#lines += `${line}\n`;
   }
 

@@ -1,6 +1,7 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "@std/path/posix";
 import { closeDescriptor } from "../../os/descriptor.ts";
+import { fileModeAt } from "../../os/file_status.ts";
 import { ancestorsOf } from "../../os/native_path.ts";
 import { openWithoutLinks, pathTo } from "../../os/open_at.ts";
 import { OWN_DEVICES, OWN_PROCESSES } from "../kernel_files.ts";
@@ -70,6 +71,7 @@ export function deniesByEntry(files: BoundFiles): boolean {
  * has asked for, which it is told afterwards, and others with it (unix(7)).
  */
 function removeSocket(path: string): void {
+  if (fileModeAt(path).kind === "failed") return;
   try {
     const directory = openWithoutLinks(dirname(path));
     try {
@@ -79,7 +81,7 @@ function removeSocket(path: string): void {
       closeDescriptor(directory);
     }
   } catch {
-    // Nothing is there, as nearly always, or nothing that can be removed.
+    // It is gone, or cannot be removed.
   }
 }
 

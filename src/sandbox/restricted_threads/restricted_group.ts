@@ -48,6 +48,8 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   readonly #running = new Map<number, (() => void) | undefined>();
   /** Sessions of commands that have ended and, when that was looked at last, left something behind. */
   readonly #left = new Set<number>();
+  /** Whether the next turn finds out of which of them nothing is left. */
+  #looksForEmpty = false;
   readonly #ended = Promise.withResolvers<void>();
   readonly #proxied = new ProxiedCommands();
   /** Undefined if there is nothing to supervise. */
@@ -171,11 +173,10 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   exited(pid: number): void {
     this.#running.delete(pid);
     this.#left.add(pid);
-    // Another session may get the number of one of which nothing is left.
-    const sessions = new Set(processesLeft().map(({ session }) => session));
-    for (const session of this.#left) {
-      if (!sessions.has(session)) this.#left.delete(session);
-    }
+    if (this.#looksForEmpty) return;
+    this.#looksForEmpty = true;
+    // Whoever waits for the command's end is told first.
+    void setImmediate().then(() => this.#forgetEmptySessions());
   }
 
   /** Starts no command any more. Ends when the last of its processes has. */
@@ -223,6 +224,15 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       supervisor.onFailure((reason) => this.fail(reason));
       void supervisor.ended.then(() => this.#failure ?? this[Symbol.dispose]());
     }, (reason) => this.fail(reason));
+  }
+
+  /** Another session may get the number of one of which nothing is left. */
+  #forgetEmptySessions(): void {
+    this.#looksForEmpty = false;
+    const sessions = new Set(processesLeft().map(({ session }) => session));
+    for (const session of this.#left) {
+      if (!sessions.has(session)) this.#left.delete(session);
+    }
   }
 
   /** Takes the commands along: none of their calls would be served any more. */

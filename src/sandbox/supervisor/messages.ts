@@ -6,8 +6,13 @@ import type { Supervision } from "./call_service.ts";
 export type ToSupervisorThread =
   | { readonly kind: "supervise"; readonly supervision: Supervision }
   /** The bell is rung for this one and for each of the next. */
-  | { readonly kind: "admit"; readonly id: number; readonly command: AdmittedCommand }
-  | { readonly kind: "dismiss"; readonly id: number }
+  | {
+    readonly kind: "admit";
+    readonly id: number;
+    readonly command: AdmittedCommand;
+    /** Commands admitted before of which nothing is left. */
+    readonly dismissed: readonly number[];
+  }
   | { readonly kind: "end" }
   | {
     readonly kind: "perform";

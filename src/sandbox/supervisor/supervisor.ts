@@ -69,6 +69,8 @@ export class Supervisor implements Disposable {
   readonly #ended: Promise<void>;
   /** Commands of which the thread has not said yet that it judges them by their policies. */
   readonly #admissions = new Map<number, PromiseWithResolvers<void>>();
+  /** Commands of which nothing is left; the thread hears of them with the next that is admitted. */
+  #dismissed: number[] = [];
   #lastId = 0;
   #disposed = false;
 
@@ -150,13 +152,14 @@ export class Supervisor implements Disposable {
     const id = ++this.#lastId;
     const admission = Promise.withResolvers<void>();
     this.#admissions.set(id, admission);
-    this.#tell({ kind: "admit", id, command });
+    this.#tell({ kind: "admit", id, command, dismissed: this.#dismissed });
+    this.#dismissed = [];
     try {
       await admission.promise;
     } finally {
       this.#admissions.delete(id);
     }
-    return { [Symbol.dispose]: () => this.#tell({ kind: "dismiss", id }) };
+    return { [Symbol.dispose]: () => void this.#dismissed.push(id) };
   }
 
   /** Serves no call any more: those that wait, and all that follow, fail with ENOSYS. */

@@ -38,10 +38,9 @@ function hear(message: ToSupervisorThread): void {
       );
       return tell({ kind: "begun" });
     case "admit":
+      for (const id of message.dismissed) service?.dismiss(id);
       service?.admit(message.id, message.command);
       return tell({ kind: "admitted", id: message.id });
-    case "dismiss":
-      return service?.dismiss(message.id);
     case "end":
       return end();
   }
