@@ -1,5 +1,5 @@
 import type { Configuration } from "../config/configuration.ts";
-import { workingDirectory } from "../os/working_directory.ts";
+import { workingDirectory } from "../os/environment.ts";
 import { hostConvention, PathUri, PathUriError } from "../protocol/path_uri.ts";
 import {
   EXECUTOR_OPTIONS,

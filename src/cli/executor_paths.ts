@@ -1,4 +1,4 @@
-import { workingDirectory } from "../os/working_directory.ts";
+import { workingDirectory } from "../os/environment.ts";
 import { PathUri } from "../protocol/path_uri.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import { UsageError } from "./usage_error.ts";

@@ -1,4 +1,4 @@
-import { memoryLimit } from "../os/memory_limit.ts";
+import { memoryLimit } from "../os/memory.ts";
 import type { Configuration, Given } from "./configuration.ts";
 import { MIN_MEMORY_BUDGET, MIN_MESSAGE_BYTES, type SettingName } from "./settings.ts";
 

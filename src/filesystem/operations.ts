@@ -1,4 +1,4 @@
-import { memoryLimit } from "../os/memory_limit.ts";
+import { memoryLimit } from "../os/memory.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, Params, ResultInput } from "../protocol/methods.ts";
 import { isBase64 } from "./base64_pieces.ts";

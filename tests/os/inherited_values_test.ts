@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { OomScore } from "../../src/os/oom_score.ts";
+import { OomScore } from "../../src/os/inherited_values.ts";
 
 Deno.test({
   name: "a program is ended before this one, with what it has started already",

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { memoryLimit } from "../../src/os/memory_limit.ts";
+import { memoryLimit } from "../../src/os/memory.ts";
 import { canLimitMemory, MemoryGroup } from "../support/memory_group.ts";
 
 Deno.test("there is no more memory than the machine has", () => {
@@ -12,7 +12,7 @@ Deno.test({
   fn: async () => {
     const bytes = 512 * 1024 * 1024;
     using group = MemoryGroup.make(bytes);
-    const module = new URL("../../src/os/memory_limit.ts", import.meta.url).href;
+    const module = new URL("../../src/os/memory.ts", import.meta.url).href;
     const code = `console.log((await import("${module}")).memoryLimit())`;
     const [program = "", ...args] = [
       ...group?.launch.launcher ?? [],
