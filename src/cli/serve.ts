@@ -1,7 +1,6 @@
 import { resolve } from "@std/path";
 import { loadForExecutor } from "../config/load.ts";
-import { errorFields } from "../log/fields.ts";
-import { configureLog, log } from "../log/log.ts";
+import { configureLog, errorFields, log } from "../log/log.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,

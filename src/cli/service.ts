@@ -1,6 +1,5 @@
 import { isAbsolute } from "@std/path";
-import { errorFields } from "../log/fields.ts";
-import { log } from "../log/log.ts";
+import { errorFields, log } from "../log/log.ts";
 import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import type { Environment } from "../os/environment.ts";
 import { memoryLimit } from "../os/memory.ts";

@@ -1,4 +1,4 @@
-import { addressesOf } from "./host_addresses.ts";
+import { addressesOf } from "./addresses.ts";
 
 /** Where to connect to. */
 export interface HostAndPort {

@@ -1,7 +1,6 @@
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
-import { errorFields } from "../log/fields.ts";
-import { log } from "../log/log.ts";
+import { errorFields, log } from "../log/log.ts";
 import { TcpConnections } from "../net/tcp_connections.ts";
 import type { Quota } from "../process/quota.ts";
 import {
@@ -14,7 +13,7 @@ import {
   UNKNOWN_REQUEST_ID,
 } from "../protocol/envelope.ts";
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
-import type { JsonLimits } from "../protocol/json_limits.ts";
+import type { JsonLimits } from "../protocol/json.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";

@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { delay } from "@std/async/delay";
 import { logSeldom } from "../log/log.ts";
-import { parseAddress } from "../net/ip_address.ts";
+import { parseAddress } from "../net/addresses.ts";
 import { openFilesOf } from "../os/descriptor_table.ts";
 import { findTcpSocket, type TcpEnd, type TcpSocket } from "../os/inet_diag.ts";
 import { ownInternetSockets, peerKey, type SocketAddress, socketKey } from "../os/own_sockets.ts";
