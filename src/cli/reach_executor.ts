@@ -7,10 +7,9 @@ import {
 import { startingEnvironment } from "../os/environment.ts";
 import { DEFAULT_GRACE_MS } from "../process/deadline.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
-import type { NamedFile } from "./named_file.ts";
+import { type NamedFile, readText, readToken } from "./secret_file.ts";
 import { ownCommand } from "../own_program.ts";
-import { readText, readToken } from "./secret_file.ts";
-import { sshConnector, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
+import { sshConnector, UPLOAD_TIMEOUT_MS } from "./executor_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The executor that a command line or a handle names. */

@@ -1,5 +1,7 @@
 import { isAbsolute } from "@std/path";
 import { errorFields, log } from "../log/log.ts";
+import type { CommandLimiter } from "../process/command_limits.ts";
+import type { AuditLog } from "../server/audit_log.ts";
 import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import type { Environment } from "../os/environment.ts";
 import { memoryLimit } from "../os/memory.ts";
@@ -13,8 +15,13 @@ import { Sandbox } from "../sandbox/sandbox.ts";
 import { Executor } from "../server/executor.ts";
 import { type RunningTelemetry, withoutTelemetrySecrets } from "../telemetry/telemetry.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
-import type { Means } from "./means.ts";
 import type { ServeOptions } from "./serve_options.ts";
+
+/** What an executor is given beside its options; each is missing where nobody asked for it. */
+export interface Means {
+  readonly limiter: CommandLimiter | undefined;
+  readonly audit: AuditLog | undefined;
+}
 
 /** An executor and what belongs to it. */
 export interface Service {
