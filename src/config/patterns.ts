@@ -3,6 +3,26 @@ import { basename, dirname, join } from "@std/path";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import * as z from "zod/mini";
 import { text, type ValueType, valueType } from "./value_types.ts";
+import { DomainPatternError, DomainRules } from "../egress/domain_rules.ts";
+
+/** A pattern of hosts. */
+export function domainPattern(): ValueType<string> {
+  return valueType({
+    ...text("PATTERN"),
+    expected: "NAME, *.NAME, **.NAME, * or an address",
+    schema: () => z.string().check(z.refine(isPattern)),
+  });
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new DomainRules([[text, "allow"]]);
+    return true;
+  } catch (error) {
+    if (error instanceof DomainPatternError) return false;
+    throw error;
+  }
+}
 
 /**
  * A pattern of addresses to listen on: `stdio`, `unix` (any socket file), `unix:PATH`,
