@@ -1,5 +1,5 @@
 import { isToken } from "../http/request.ts";
-import { parseHost } from "./host.ts";
+import { authorityOf, parseHost } from "./host.ts";
 import { type BodyLength, requestBodyLength } from "./http_body.ts";
 import {
   encodeHead,
@@ -10,7 +10,6 @@ import {
   type MessageHead,
   valuesOf,
 } from "./http_head.ts";
-import { authorityOf } from "./authority.ts";
 import type { Route, Target } from "./policy.ts";
 
 /** A request to a proxy. */

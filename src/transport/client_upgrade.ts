@@ -1,7 +1,7 @@
 import { toBase64 } from "../protocol/base64.ts";
 import { ConnectionReader, UnexpectedEnd } from "../http/connection_reader.ts";
 import { HttpFailure } from "../http/request.ts";
-import { readResponseHead, type ResponseHead } from "../http/response_head.ts";
+import { readResponseHead, type ResponseHead } from "../http/response.ts";
 import { writeAll } from "../net/connection.ts";
 import { CWD_HEADER } from "../protocol/lifecycle.ts";
 import { ConnectionError } from "./client_transport.ts";
