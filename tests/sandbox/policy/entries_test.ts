@@ -1,6 +1,20 @@
 import { assertEquals } from "@std/assert";
-import { namedPaths } from "../../../src/sandbox/policy/named_paths.ts";
+import { certificateFiles, namedPaths } from "../../../src/sandbox/policy/entries.ts";
 import { context, glob, path, special } from "../context.ts";
+
+Deno.test("files of certificates are those that the usual variables name absolutely", () => {
+  const env = {
+    SSL_CERT_FILE: "/etc/proxy/ca.pem",
+    NODE_EXTRA_CA_CERTS: "/etc/proxy/ca.pem",
+    CURL_CA_BUNDLE: "/etc/proxy/curl.pem",
+    REQUESTS_CA_BUNDLE: "relative.pem",
+    PIP_CERT: "",
+    GIT_SSL_CAINFO: "/a\0b",
+    SECRET_FILE: "/etc/shadow",
+  };
+  assertEquals(certificateFiles(env).sort(), ["/etc/proxy/ca.pem", "/etc/proxy/curl.pem"]);
+  assertEquals(certificateFiles({}), []);
+});
 
 const FACTS = {
   convention: "posix",

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { diagnoseBubblewrap } from "../../../src/sandbox/linux/diagnose_bubblewrap.ts";
+import { diagnoseBubblewrap } from "../../../src/sandbox/linux/bubblewrap_trial.ts";
 
 const OPEN = {
   appArmorRestricted: undefined,
