@@ -15,7 +15,7 @@ import {
 import type { JobHandle } from "./job_store.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
 import { print } from "./standard_streams.ts";
-import { farewell } from "./farewell.ts";
+import { farewell } from "./reach_executor.ts";
 
 const OPTIONS = {
   "detach-keys": {

@@ -2,6 +2,7 @@ import type { Configuration } from "../config/configuration.ts";
 import { workingDirectory } from "../os/environment.ts";
 import { hostConvention, PathUri, PathUriError } from "../protocol/path_uri.ts";
 import {
+  absolutePath,
   EXECUTOR_OPTIONS,
   executorOf,
   type ReachSettings,
@@ -9,7 +10,6 @@ import {
   sshOptions,
   type SshValues,
 } from "./executor_options.ts";
-import { absolutePath } from "./executor_paths.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import {
   type CommandManual,

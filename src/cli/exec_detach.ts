@@ -7,7 +7,7 @@ import {
 } from "../client/mod.ts";
 import type { ExecOptions } from "./exec_options.ts";
 import type { ForwardedSignals } from "./exec_signals.ts";
-import { farewell } from "./farewell.ts";
+import { farewell, type ReachedExecutor } from "./reach_executor.ts";
 import {
   type JobReachOptions,
   reachJobExecutor,
@@ -15,7 +15,6 @@ import {
   stateOf,
 } from "./job_command.ts";
 import { isJobName, type JobHandle, JobStore, taken } from "./job_store.ts";
-import type { ReachedExecutor } from "./reach_executor.ts";
 import { print } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 

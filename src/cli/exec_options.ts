@@ -14,12 +14,14 @@ import {
   settingsHelp,
 } from "./command_manual.ts";
 import {
+  directoryOf,
   EXECUTOR_OPTIONS,
   executorOf,
+  ownDirectory,
   type ReachSettings,
   reachSettings,
+  workspaceDirectories,
 } from "./executor_options.ts";
-import { directoryOf, ownDirectory, workspaceDirectories } from "./executor_paths.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,

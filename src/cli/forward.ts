@@ -13,11 +13,10 @@ import {
   parseForwardArguments,
 } from "./forward_options.ts";
 import { Interrupted, Interruption } from "./ending_signals.ts";
-import { reachExecutor } from "./reach_executor.ts";
+import { farewell, reachExecutor } from "./reach_executor.ts";
 import { print, say } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
-import { farewell } from "./farewell.ts";
 
 /** A port here cannot be listened on. */
 const NOT_FORWARDED = 1;

@@ -1,4 +1,4 @@
-import { closeAtAbort, closeQuietly, encrypt, writeAll } from "../net/connection.ts";
+import { closeAtAbort, closeQuietly, connectTcp, encrypt, writeAll } from "../net/connection.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { basicAuthorization, type Proxy, proxyFor, type Variables } from "./proxy.ts";
 import { type Header, HttpFailure, type HttpRequest, isNamed } from "./request.ts";
@@ -9,7 +9,6 @@ import {
   type ResponseHead,
 } from "./response.ts";
 import { hostOf, portOf } from "./url.ts";
-import { connectTcp } from "../net/connect_tcp.ts";
 
 /** A response whose body has not been read yet. Disposing of it closes the connection. */
 export interface HttpResponse extends ResponseHead, Disposable {

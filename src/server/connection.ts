@@ -18,7 +18,7 @@ import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
-import { HttpTraffic } from "./http_traffic.ts";
+import { HttpTraffic } from "./handlers/http.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";
