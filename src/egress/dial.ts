@@ -1,7 +1,8 @@
 import { DescriptorStream } from "../os/descriptor_stream.ts";
 import type { Proxy } from "../http/proxy.ts";
 import { resolve } from "./addresses.ts";
-import { authorityOf, type IpAddress } from "./host.ts";
+import type { IpAddress } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import { encodeHead, MessageError, readHead } from "./http_head.ts";
 import type { Route, Target, Verdict } from "./policy.ts";
 import { type ByteStream, StreamReader, writeAll } from "./stream.ts";

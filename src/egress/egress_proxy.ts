@@ -1,7 +1,7 @@
 import type { NetworkReport } from "../protocol/process.ts";
 import { admit, type Connector, dialTunnel, type Inside, type ProxyContext } from "./dial.ts";
 import { serveHttp } from "./http_proxy.ts";
-import { authorityOf } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import type { Denial, EgressPolicy, Target, Verdict } from "./policy.ts";
 import { answerSocks, readSocksRequest, SOCKS_VERSION, SocksReply } from "./socks5.ts";
 import { type ByteStream, StreamReader } from "./stream.ts";

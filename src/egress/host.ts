@@ -76,8 +76,3 @@ function shown(text: string): string {
   const printable = text.replace(/[^\x20-\x7e\u00a0-\uffff]/gu, "?");
   return `'${printable.length > 80 ? `${printable.slice(0, 80)}…` : printable}'`;
 }
-
-/** A host and a port as a URL has them. */
-export function authorityOf({ name }: Pick<Host, "name">, port: number): string {
-  return `${name.includes(":") ? `[${name}]` : name}:${port}`;
-}

@@ -1,5 +1,6 @@
 import { isToken } from "../http/request.ts";
-import { authorityOf, parseHost } from "./host.ts";
+import { parseHost } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import { type BodyLength, requestBodyLength } from "./http_body.ts";
 import {
   encodeHead,

@@ -1,6 +1,7 @@
 import { HttpFailure } from "../http/request.ts";
 import { type Proxy, proxyFor, type Variables } from "../http/proxy.ts";
-import { authorityOf, type Host, type IpAddress, parseHost } from "./host.ts";
+import { type Host, type IpAddress, parseHost } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import { isPublic, OwnAddresses, resolve, type Resolver } from "./addresses.ts";
 import type { DomainRules } from "./domain_rules.ts";
 
