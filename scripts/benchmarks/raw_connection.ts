@@ -1,6 +1,6 @@
 import { encodeFrame } from "../../src/transport/client_frames.ts";
 import { writeAll } from "../../src/net/connection.ts";
-import { upgrade } from "../../src/transport/client_upgrade.ts";
+import { upgrade } from "../../src/transport/client_connect.ts";
 
 /** Enough to tell an answer's beginning. */
 const HEAD_BYTES = 256;

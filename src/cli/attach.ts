@@ -1,16 +1,21 @@
 import type { ExecProcess, ExecServerClient } from "../client/mod.ts";
-import { DEFAULT_DETACH_KEYS, DetachKeys } from "./detach_keys.ts";
+import { DEFAULT_DETACH_KEYS, DetachKeys } from "./escape_keys.ts";
 import { forwardInput, forwardOutput } from "./exec_input.ts";
 import { ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { exitCodeOf, reachJobExecutor, withJob } from "./job_executor.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
+import {
+  exitCodeOf,
+  JOB_OPTIONS,
+  jobSettings,
+  oneJob,
+  reachJobExecutor,
+  withJob,
+} from "./job_command.ts";
 import type { JobHandle } from "./job_store.ts";
-import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
-import { farewell } from "./farewell.ts";
+import { print } from "./standard_streams.ts";
+import { farewell } from "./reach_executor.ts";
 
 const OPTIONS = {
   "detach-keys": {

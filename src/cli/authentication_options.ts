@@ -1,8 +1,7 @@
 import type { Configuration } from "../config/configuration.ts";
 import { optionOf, type SettingName } from "../config/settings.ts";
 import { capabilityTokenCheck, digestOf, type TokenCheck } from "../transport/authentication.ts";
-import type { NamedFile } from "./named_file.ts";
-import { readSecret, readToken } from "./secret_file.ts";
+import { type NamedFile, readSecret, readToken } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** How clients must authenticate. */

@@ -1,11 +1,10 @@
-import { type CommandManual, usageText } from "./command_manual.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
 import { bashCompletion } from "./completion/bash.ts";
 import { commandsToComplete, type CommandToComplete } from "./completion/commands_to_complete.ts";
 import { fishCompletion } from "./completion/fish.ts";
 import { zshCompletion } from "./completion/zsh.ts";
-import { optionsHelp } from "./option_help.ts";
 import { HELP_OPTION, parseOptions } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 const SHELLS = new Map<string, (commands: readonly CommandToComplete[]) => string>([

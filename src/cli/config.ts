@@ -10,14 +10,15 @@ import {
   type Requirements,
 } from "../config/requirements.ts";
 import { settingNames, variableOf } from "../config/settings.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
 import {
+  type CommandManual,
   helpAskedFor,
   type HelpExtent,
   optionHelp,
   optionsHelp,
   paragraph,
-} from "./option_help.ts";
+  usageText,
+} from "./command_manual.ts";
 import { serveOptions } from "./serve_options.ts";
 import {
   commandLineLayer,
@@ -26,7 +27,7 @@ import {
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 
 /** `remex config`: prints the settings and the requirements. Returns the exit code. */
 export async function config(args: string[]): Promise<number> {

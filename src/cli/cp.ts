@@ -18,15 +18,13 @@ import {
 } from "./cp_options.ts";
 import { usageText } from "./command_manual.ts";
 import { sandboxIntent } from "./exec_sandbox.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
+import { Interrupted, Interruption } from "./ending_signals.ts";
 import { ProgressLine } from "./progress_line.ts";
-import { workspaceDirectories } from "./executor_paths.ts";
-import { reachExecutor } from "./reach_executor.ts";
-import { standardInput } from "./standard_input.ts";
-import { OUTPUT_CLOSED, OutputClosed, print, writeAll } from "./standard_output.ts";
+import { workspaceDirectories } from "./executor_options.ts";
+import { farewell, reachExecutor } from "./reach_executor.ts";
+import { OUTPUT_CLOSED, OutputClosed, print, standardInput, writeAll } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
-import { farewell } from "./farewell.ts";
 
 /** Something could not be copied. */
 const NOT_COPIED = 1;

@@ -1,22 +1,24 @@
 import type { Configuration } from "../config/configuration.ts";
-import { workingDirectory } from "../os/working_directory.ts";
+import { workingDirectory } from "../os/environment.ts";
 import { hostConvention, PathUri, PathUriError } from "../protocol/path_uri.ts";
 import {
+  absolutePath,
   EXECUTOR_OPTIONS,
   executorOf,
   type ReachSettings,
   reachSettings,
+  sshOptions,
+  type SshValues,
 } from "./executor_options.ts";
-import { absolutePath } from "./executor_paths.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
-import type { CommandManual } from "./command_manual.ts";
 import {
+  type CommandManual,
   helpAskedFor,
   type HelpExtent,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
-} from "./option_help.ts";
+} from "./command_manual.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
@@ -26,7 +28,6 @@ import {
   parseOptionsAndNames,
   settingOptions,
 } from "./setting_options.ts";
-import { sshOptions, type SshValues } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One side of a copy. */

@@ -4,11 +4,10 @@ import { examineHost } from "../doctor/doctor.ts";
 import { reportText } from "../doctor/report.ts";
 import type { Trial } from "../doctor/trial.ts";
 import { configureLog } from "../log/log.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
 import { sandboxIntent, type SandboxProfile } from "./exec_sandbox.ts";
-import { optionsHelp } from "./option_help.ts";
 import { HELP_OPTION, parseOptions } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 
 const OPTIONS = {
   json: {

@@ -4,8 +4,8 @@ import { usageText } from "./command_manual.ts";
 import { proxyRequest } from "./exec_network.ts";
 import { EXEC_MANUAL, parseExecArguments } from "./exec_options.ts";
 import { ForwardedSignals } from "./exec_signals.ts";
-import { print } from "./standard_output.ts";
-import { sshConnector } from "./ssh_options.ts";
+import { print } from "./standard_streams.ts";
+import { sshConnector } from "./executor_options.ts";
 
 /** `remex exec`: runs a command on an executor. Returns its exit code. */
 export async function exec(args: string[]): Promise<number> {

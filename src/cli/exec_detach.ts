@@ -7,16 +7,15 @@ import {
 } from "../client/mod.ts";
 import type { ExecOptions } from "./exec_options.ts";
 import type { ForwardedSignals } from "./exec_signals.ts";
-import { farewell } from "./farewell.ts";
+import { farewell, type ReachedExecutor } from "./reach_executor.ts";
 import {
   type JobReachOptions,
   reachJobExecutor,
   rememberedExecutor,
   stateOf,
-} from "./job_executor.ts";
+} from "./job_command.ts";
 import { isJobName, type JobHandle, JobStore, taken } from "./job_store.ts";
-import type { ReachedExecutor } from "./reach_executor.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A command that is to run on without this program. */

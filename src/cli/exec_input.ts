@@ -2,8 +2,7 @@ import { TIMED_OUT } from "./exit_codes.ts";
 import { ConnectionError, ErrorCode, type ExecProcess, RpcError } from "../client/mod.ts";
 import type { ReadKeys } from "./escape_keys.ts";
 import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
-import { InputError, standardInput } from "./standard_input.ts";
-import { OutputClosed, writeAll } from "./standard_output.ts";
+import { InputError, OutputClosed, standardInput, writeAll } from "./standard_streams.ts";
 
 /** Recognises keys that are not for the command. */
 export interface LeavingKeys {

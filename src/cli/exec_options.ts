@@ -5,31 +5,33 @@ import type { EndOfCommand } from "./exec_input.ts";
 import type { SandboxProfile } from "./exec_sandbox.ts";
 import { type NetworkRules, networkRules } from "./exec_network.ts";
 import type { JobOptions } from "./exec_detach.ts";
-import type { CommandManual } from "./command_manual.ts";
 import {
+  type CommandManual,
   helpAskedFor,
   type HelpExtent,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
-} from "./option_help.ts";
+} from "./command_manual.ts";
 import {
+  directoryOf,
   EXECUTOR_OPTIONS,
   executorOf,
+  ownDirectory,
   type ReachSettings,
   reachSettings,
+  workspaceDirectories,
 } from "./executor_options.ts";
-import { directoryOf, ownDirectory, workspaceDirectories } from "./executor_paths.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,
   HELP_OPTIONS,
   type LayeredArguments,
+  optionMilliseconds,
   parseOptions,
   settingOptions,
 } from "./setting_options.ts";
-import { optionMilliseconds } from "./seconds_option.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What `remex exec` is to do. */

@@ -18,9 +18,8 @@ import { sandboxIntent } from "./exec_sandbox.ts";
 import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
-import { farewell } from "./farewell.ts";
-import { reachExecutor } from "./reach_executor.ts";
-import { OUTPUT_CLOSED, OutputClosed } from "./standard_output.ts";
+import { farewell, reachExecutor } from "./reach_executor.ts";
+import { OUTPUT_CLOSED, OutputClosed } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The exit codes of commands that cannot be started, as in shells (POSIX, XCU 2.8.2). */

@@ -2,7 +2,7 @@ import { abortable } from "@std/async/abortable";
 import type { ExecProcess, ProcessSignal } from "../client/mod.ts";
 import { ErrorCode, RpcError } from "../protocol/errors.ts";
 import { ENDING_SIGNALS, type EndingSignal, SIGNALLED } from "./exit_codes.ts";
-import { ignoredSignals } from "./ignored_signals.ts";
+import { ignoredSignals } from "./ending_signals.ts";
 
 /** The user has stopped waiting for the command. */
 export class GivenUp extends Error {

@@ -1,5 +1,5 @@
 import type { ExecProcess, TerminalSize } from "../client/mod.ts";
-import { say } from "./say.ts";
+import { say } from "./standard_streams.ts";
 
 /** The terminal that this program runs on, if any; disposing of it restores its mode. */
 export class LocalTerminal implements Disposable {

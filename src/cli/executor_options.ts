@@ -2,8 +2,81 @@ import type { Configuration } from "../config/configuration.ts";
 import type { SettingName } from "../config/settings.ts";
 import type { LogSettings } from "../log/log.ts";
 import type { ExecutorChoice, ReachOptions } from "./reach_executor.ts";
-import { SSH_OPTIONS, sshOptions, type SshValues } from "./ssh_options.ts";
 import { UsageError } from "./usage_error.ts";
+import { parseSshDestination } from "../ssh/destination.ts";
+import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
+import { writeErrorLine } from "../log/standard_error.ts";
+import { progressText } from "./progress_line.ts";
+import { say } from "./standard_streams.ts";
+import { workingDirectory } from "../os/environment.ts";
+import { PathUri } from "../protocol/path_uri.ts";
+
+/** The options of every command that reaches a host by ssh. */
+export const SSH_OPTIONS = {
+  ssh: {
+    type: "string",
+    placeholder: "HOST",
+    meaning: "reach [USER@]HOST[:PORT] by ssh, which puts remex there if it is not",
+  },
+  "ssh-command": {
+    type: "string",
+    placeholder: "COMMAND",
+    meaning: "with --ssh: how ssh is called, as `ssh -F FILE` (default ssh)",
+    rare: true,
+  },
+  binary: {
+    type: "string",
+    placeholder: "FILE",
+    meaning: "with --ssh: the remex for the host's platform",
+    rare: true,
+  },
+} as const;
+
+/** How long it may take to put this program onto a host, in milliseconds. */
+export const UPLOAD_TIMEOUT_MS = 3_600_000;
+
+/** The values of these options. */
+export type SshValues = { readonly [Name in keyof typeof SSH_OPTIONS]?: string | undefined };
+
+/** What the options say; undefined without `--ssh`. @throws {UsageError} */
+export function sshOptions(values: SshValues): SshOptions | undefined {
+  const { ssh, "ssh-command": sshCommand, binary } = values;
+  if (ssh === undefined) {
+    if (sshCommand !== undefined) throw new UsageError("--ssh-command is of use with --ssh only");
+    if (binary !== undefined) throw new UsageError("--binary is of use with --ssh only");
+    return undefined;
+  }
+  try {
+    return { destination: parseSshDestination(ssh), sshCommand, binary, ...progressOnTerminal() };
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(`--ssh: ${error.message}`);
+    throw error;
+  }
+}
+
+/**
+ * What reaches the host.
+ *
+ * @param connectTimeoutMs how long ssh may take to connect, in milliseconds
+ */
+export async function sshConnector(
+  options: SshOptions,
+  connectTimeoutMs: number,
+): Promise<SshConnector> {
+  const { SshConnector } = await import("../ssh/ssh_connector.ts");
+  return new SshConnector({ ...options, connectTimeout: connectTimeoutMs / 1000 });
+}
+
+/** Shows how much has been sent, where somebody looks. */
+function progressOnTerminal(): Pick<SshOptions, "onProgress" | "onNotice"> {
+  if (!Deno.stderr.isTerminal()) return {};
+  return {
+    onNotice: (text) => say(text),
+    onProgress: (sent, all) => {
+      writeErrorLine(`\r${progressText(sent, all)}`, sent === all ? "\r\n" : "");
+    },
+  };
+}
 
 /** The options of every command that reaches an executor, besides the setting `url`. */
 export const EXECUTOR_OPTIONS = {
@@ -73,4 +146,44 @@ export function reachSettings(configuration: Configuration): ReachSettings {
     reconnectTimeoutMs: configuration.get("reconnectTimeout") * 1000,
     log: { level: configuration.get("log"), format: configuration.get("logFormat") },
   };
+}
+
+/**
+ * The path that a text names on a machine of whatever system; undefined for one that is not absolute.
+ *
+ * @throws {PathUriError} for what is no path
+ */
+export function absolutePath(text: string): PathUri | undefined {
+  if (text.startsWith("file:")) return PathUri.parse(text);
+  if (text.startsWith("/")) return PathUri.fromNativePath(text, "posix");
+  if (/^[A-Za-z]:[\\/]|^\\\\/.test(text)) return PathUri.fromNativePath(text, "windows");
+  return undefined;
+}
+
+/** This program's working directory. @throws {UsageError} when it was removed */
+export function ownDirectory(): PathUri {
+  const path = workingDirectory();
+  if (path === undefined) throw new UsageError("the working directory is gone; use --cwd");
+  return PathUri.fromNativePath(path);
+}
+
+/** A directory on the executor's machine that an option names. @throws {UsageError} */
+export function directoryOf(option: string, path: string, executor: ExecutorChoice): PathUri {
+  try {
+    const absolute = absolutePath(path);
+    if (absolute !== undefined) return absolute;
+    // It is this machine.
+    if (executor.kind === "stdio") return ownDirectory().join(path);
+  } catch (error) {
+    throw new UsageError(`${option}: ${error instanceof Error ? error.message : error}`);
+  }
+  throw new UsageError(`${option}: \`${path}\` is not an absolute path on the executor's machine`);
+}
+
+/** The directories that `--workspace` names. @throws {UsageError} */
+export function workspaceDirectories(
+  paths: readonly string[],
+  executor: ExecutorChoice,
+): PathUri[] {
+  return paths.map((path) => directoryOf("--workspace", path, executor));
 }

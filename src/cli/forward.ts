@@ -12,13 +12,11 @@ import {
   type ForwardOptions,
   parseForwardArguments,
 } from "./forward_options.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
-import { reachExecutor } from "./reach_executor.ts";
-import { print } from "./standard_output.ts";
+import { Interrupted, Interruption } from "./ending_signals.ts";
+import { farewell, reachExecutor } from "./reach_executor.ts";
+import { print, say } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
-import { say } from "./say.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
-import { farewell } from "./farewell.ts";
 
 /** A port here cannot be listened on. */
 const NOT_FORWARDED = 1;

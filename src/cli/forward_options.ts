@@ -4,14 +4,14 @@ import {
   type ReachSettings,
   reachSettings,
 } from "./executor_options.ts";
-import type { CommandManual } from "./command_manual.ts";
 import {
+  type CommandManual,
   helpAskedFor,
   type HelpExtent,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
-} from "./option_help.ts";
+} from "./command_manual.ts";
 import type { ExecutorChoice } from "./reach_executor.ts";
 import {
   commandLineLayer,

@@ -1,20 +1,19 @@
 import type { ExecServerClient } from "../client/mod.ts";
 import { ConnectionError } from "../client/mod.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { JOB_OPTIONS, jobSettings } from "./job_command.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
 import {
   hostOf,
+  JOB_OPTIONS,
   type JobReachOptions,
+  jobSettings,
   type JobState,
   reachJobExecutor,
   stateOf,
-} from "./job_executor.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
+} from "./job_command.ts";
+import { Interrupted, Interruption } from "./ending_signals.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
-import { optionsHelp } from "./option_help.ts";
 import { parseOptions } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
-import { say } from "./say.ts";
+import { print, say } from "./standard_streams.ts";
 
 const OPTIONS = {
   json: {

@@ -1,14 +1,19 @@
 import type { ExecServerClient, ProcessSignal } from "../client/mod.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { reachJobExecutor, sayGone, stateOf, withJob } from "./job_executor.ts";
-import { Interruption } from "./interruption.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
+import {
+  JOB_OPTIONS,
+  jobSettings,
+  oneJob,
+  reachJobExecutor,
+  sayGone,
+  stateOf,
+  withJob,
+} from "./job_command.ts";
+import { Interruption } from "./ending_signals.ts";
 import { JobError, type JobHandle } from "./job_store.ts";
-import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print, say } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
-import { say } from "./say.ts";
 
 const OPTIONS = {
   signal: {

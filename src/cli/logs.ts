@@ -7,13 +7,11 @@ import {
 import { writeOutput } from "./exec_input.ts";
 import { ForwardedSignals } from "./exec_signals.ts";
 import { LocalTerminal } from "./exec_terminal.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { JOB_OPTIONS, jobSettings, oneJob } from "./job_command.ts";
-import { reachJobExecutor, withJob } from "./job_executor.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
+import { JOB_OPTIONS, jobSettings, oneJob, reachJobExecutor, withJob } from "./job_command.ts";
 import type { JobHandle } from "./job_store.ts";
-import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 
 const OPTIONS = {
   follow: {

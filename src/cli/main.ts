@@ -1,9 +1,8 @@
 import { ConfigurationError } from "../config/origin.ts";
 import { VERSION } from "../version.ts";
 import { type Command, COMMANDS, INTERNAL_COMMANDS } from "./commands.ts";
-import { OUTPUT_CLOSED, OutputClosed, print } from "./standard_output.ts";
+import { OUTPUT_CLOSED, OutputClosed, print, say } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
-import { say } from "./say.ts";
 
 /** Runs one command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {

@@ -1,5 +1,5 @@
 import { writeErrorLine } from "../log/standard_error.ts";
-import { say } from "./say.ts";
+import { say } from "./standard_streams.ts";
 
 const MEGABYTE = 1_000_000;
 /** How often the line is drawn at the most, in milliseconds. */

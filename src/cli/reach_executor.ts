@@ -7,11 +7,11 @@ import {
 import { startingEnvironment } from "../os/environment.ts";
 import { DEFAULT_GRACE_MS } from "../process/deadline.ts";
 import type { SshConnector, SshOptions } from "../ssh/ssh_connector.ts";
-import type { NamedFile } from "./named_file.ts";
+import { type NamedFile, readText, readToken } from "./secret_file.ts";
 import { ownCommand } from "../own_program.ts";
-import { readText, readToken } from "./secret_file.ts";
-import { sshConnector, UPLOAD_TIMEOUT_MS } from "./ssh_options.ts";
+import { sshConnector, UPLOAD_TIMEOUT_MS } from "./executor_options.ts";
 import { UsageError } from "./usage_error.ts";
+import { deadline } from "@std/async/deadline";
 
 /** The executor that a command line or a handle names. */
 export type ExecutorChoice =
@@ -153,4 +153,15 @@ function connectHint(
     case undefined:
       return "";
   }
+}
+
+/** How long closing may take, in milliseconds. */
+const FAREWELL_MS = 1000;
+
+/**
+ * Waits for what is being closed, but not for long, and whatever becomes of it. Returns what it settles
+ * with; undefined if it fails or takes longer.
+ */
+export async function farewell<T>(closing: Promise<T>): Promise<T | undefined> {
+  return await deadline(closing, FAREWELL_MS).catch(() => undefined);
 }

@@ -1,13 +1,18 @@
 import { ConnectionError, type ExecServerClient } from "../client/mod.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { JOB_OPTIONS, jobSettings, someJobs } from "./job_command.ts";
-import { isUnknown, type JobReachOptions, reachJobExecutor, stateOf } from "./job_executor.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
+import {
+  isUnknown,
+  JOB_OPTIONS,
+  type JobReachOptions,
+  jobSettings,
+  reachJobExecutor,
+  someJobs,
+  stateOf,
+} from "./job_command.ts";
+import { Interrupted, Interruption } from "./ending_signals.ts";
 import { JobError, type JobHandle, JobStore } from "./job_store.ts";
-import { optionsHelp } from "./option_help.ts";
 import { parseOptionsAndNames } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
-import { say } from "./say.ts";
+import { print, say } from "./standard_streams.ts";
 import { OUT_OF_REACH } from "./exit_codes.ts";
 
 const OPTIONS = {

@@ -1,6 +1,12 @@
 import { log } from "../log/log.ts";
-import type { NamedFile } from "./named_file.ts";
 import { UsageError } from "./usage_error.ts";
+
+/** A file that a setting names. */
+export interface NamedFile {
+  readonly path: string;
+  /** The setting's name for messages. */
+  readonly setting: string;
+}
 
 const READABLE_BY_OTHERS = 0o004;
 

@@ -1,14 +1,12 @@
 import { resolve } from "@std/path";
 import { loadForExecutor } from "../config/load.ts";
-import { errorFields } from "../log/fields.ts";
-import { configureLog, log } from "../log/log.ts";
+import { configureLog, errorFields, log } from "../log/log.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,
   startingEnvironment,
 } from "../os/environment.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
-import { idleFor } from "../server/idle.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import type { ListenAddress } from "../transport/listen_address.ts";
 import { StdioTransport } from "../transport/stdio_transport.ts";
@@ -18,12 +16,15 @@ import {
   type WebSocketServerOptions,
 } from "../transport/websocket_server.ts";
 import { usageText } from "./command_manual.ts";
-import { auditLogFor, limiterFor, type Means } from "./means.ts";
 import { parseServeArguments, SERVE_MANUAL, type ServeOptions } from "./serve_options.ts";
-import type { Service } from "./service.ts";
-import { shutdownSignal } from "./shutdown_signal.ts";
-import { standardInput } from "./standard_input.ts";
-import { print, standardOutput } from "./standard_output.ts";
+import type { Means, Service } from "./service.ts";
+import { shutdownSignal } from "./ending_signals.ts";
+import { print, standardInput, standardOutput } from "./standard_streams.ts";
+import { delay } from "@std/async/delay";
+import type { Executor } from "../server/executor.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { CommandLimiter } from "../process/command_limits.ts";
+import type { AuditLog } from "../server/audit_log.ts";
 
 /** `remex serve`: serves clients until a signal asks it to end. Returns the exit code. */
 export async function serve(args: string[]): Promise<number> {
@@ -188,4 +189,55 @@ function listenHint(address: ListenAddress, { cause }: ListenError): string {
   }
   if (cause instanceof Deno.errors.NotFound) return "; make the directory first";
   return "";
+}
+
+/** How often it is looked at the least, in milliseconds. */
+const LOOK_MS = 1000;
+/** Of so many looks within the time, each must find nothing to do. */
+const LOOKS = 10;
+
+/** Settles when an executor has had nothing to do for so many milliseconds. */
+async function idleFor(
+  milliseconds: number,
+  executor: Pick<Executor, "idle" | "connectionsSoFar">,
+): Promise<void> {
+  let since = performance.now();
+  let connections = executor.connectionsSoFar;
+  while (performance.now() - since < milliseconds) {
+    await delay(Math.min(LOOK_MS, milliseconds / LOOKS));
+    if (executor.idle && executor.connectionsSoFar === connections) continue;
+    since = performance.now();
+    connections = executor.connectionsSoFar;
+  }
+}
+
+/** What keeps commands within limits, where there are some. @throws {ConfigurationError} */
+async function limiterFor(
+  { commandLimits }: ServeOptions,
+  configuration: Configuration,
+): Promise<CommandLimiter | undefined> {
+  if (commandLimits === undefined) return undefined;
+  const { CommandLimiter } = await import("../process/command_limits.ts");
+  try {
+    return new CommandLimiter(commandLimits);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw configuration.wrong("commandLimits", `: ${reason}`);
+  }
+}
+
+/** The audit log, where there is one. @throws {ConfigurationError} */
+async function auditLogFor(
+  { auditLog: path }: ServeOptions,
+  configuration: Configuration,
+  required: boolean,
+): Promise<AuditLog | undefined> {
+  if (path === undefined) return undefined;
+  const { AuditLog, AuditLogError } = await import("../server/audit_log.ts");
+  try {
+    return await AuditLog.open(resolve(path), required);
+  } catch (error) {
+    if (!(error instanceof AuditLogError)) throw error;
+    throw configuration.wrong("auditLog", `: ${path} ${error.message}`);
+  }
 }

@@ -7,14 +7,14 @@ import type { CommandLimits } from "../process/command_limits.ts";
 import type { LogSettings } from "../log/log.ts";
 import { isLoopback, type ListenAddress, parseListenAddress } from "../transport/listen_address.ts";
 import { type AuthenticationOptions, authenticationOptions } from "./authentication_options.ts";
-import type { CommandManual } from "./command_manual.ts";
 import {
+  type CommandManual,
   helpAskedFor,
   type HelpExtent,
   LAYERS_HELP,
   optionsHelp,
   settingsHelp,
-} from "./option_help.ts";
+} from "./command_manual.ts";
 import {
   commandLineLayer,
   CONFIG_OPTION,

@@ -1,12 +1,13 @@
 import { isAbsolute } from "@std/path";
-import { errorFields } from "../log/fields.ts";
-import { log } from "../log/log.ts";
+import { errorFields, log } from "../log/log.ts";
+import type { CommandLimiter } from "../process/command_limits.ts";
+import type { AuditLog } from "../server/audit_log.ts";
 import { raiseDescriptorLimit } from "../os/descriptor_limit.ts";
 import type { Environment } from "../os/environment.ts";
-import { memoryLimit } from "../os/memory_limit.ts";
+import { memoryLimit } from "../os/memory.ts";
 import { closeInheritedDescriptorsOnExec } from "../os/pipes.ts";
 import { surviveFileSizeLimit } from "../os/signals.ts";
-import { reserveThread } from "../os/thread_reserve.ts";
+import { reserveThread } from "../os/thread_limit.ts";
 import { keepProcesses, type ProcessKeeper } from "../process/process_keeper.ts";
 import { startChild } from "../process/start_child.ts";
 import type { ReservedResources } from "../sandbox/policy/reserved.ts";
@@ -14,8 +15,13 @@ import { Sandbox } from "../sandbox/sandbox.ts";
 import { Executor } from "../server/executor.ts";
 import { type RunningTelemetry, withoutTelemetrySecrets } from "../telemetry/telemetry.ts";
 import { originCheck, type PeerCheck } from "../transport/peer_origin.ts";
-import type { Means } from "./means.ts";
 import type { ServeOptions } from "./serve_options.ts";
+
+/** What an executor is given beside its options; each is missing where nobody asked for it. */
+export interface Means {
+  readonly limiter: CommandLimiter | undefined;
+  readonly audit: AuditLog | undefined;
+}
 
 /** An executor and what belongs to it. */
 export interface Service {

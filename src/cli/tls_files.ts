@@ -1,7 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsKeyPair } from "../transport/websocket_server.ts";
-import type { NamedFile } from "./named_file.ts";
-import { readText, warnIfReadable } from "./secret_file.ts";
+import { type NamedFile, readText, warnIfReadable } from "./secret_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The files of a certificate and its key. */

@@ -1,10 +1,9 @@
 import { digestOf } from "../transport/authentication.ts";
 import { readSharedSecret } from "./authentication_options.ts";
-import { type CommandManual, usageText } from "./command_manual.ts";
-import { optionsHelp } from "./option_help.ts";
+import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
 import { readToken } from "./secret_file.ts";
 import { HELP_OPTION, parseOptions } from "./setting_options.ts";
-import { print } from "./standard_output.ts";
+import { print } from "./standard_streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Random bytes of a token: as many as its digest has. */

@@ -1,5 +1,4 @@
-import type { ExecEvent, ProcessEvent } from "./exec_process.ts";
-import { ProcessError } from "./process_error.ts";
+import { type ExecEvent, ProcessError, type ProcessEvent } from "./exec_process.ts";
 
 type OutputEvent = Extract<ExecEvent, { kind: "output" }>;
 

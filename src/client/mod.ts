@@ -39,4 +39,4 @@ export type {
 } from "./exec_process.ts";
 export { ExecServerClient } from "./exec_server_client.ts";
 export { RemoteTcpConnection } from "./remote_tcp.ts";
-export { ProcessError, type ProcessErrorCode } from "./process_error.ts";
+export { ProcessError, type ProcessErrorCode } from "./exec_process.ts";

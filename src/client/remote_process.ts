@@ -3,19 +3,19 @@ import type { SandboxType } from "../protocol/sandbox.ts";
 import { ConnectionError } from "../transport/client_transport.ts";
 import { networkOf, replay, REPLAY_BYTES, retainedOutput } from "./replay.ts";
 import { EventBuffer, EventSequence } from "./event_buffer.ts";
-import type {
-  Completion,
-  ExecEvent,
-  ExecProcess,
-  ProcessEvent,
-  ProcessSignal,
-  ReadOptions,
-  ReadOutcome,
-  TerminalSize,
-  WriteStatus,
+import {
+  type Completion,
+  type ExecEvent,
+  type ExecProcess,
+  ProcessError,
+  type ProcessEvent,
+  type ProcessSignal,
+  type ReadOptions,
+  type ReadOutcome,
+  type TerminalSize,
+  type WriteStatus,
 } from "./exec_process.ts";
 import { InputQueue } from "./input_queue.ts";
-import { ProcessError } from "./process_error.ts";
 import type { ExecutorNotification, RpcConnection } from "./rpc_connection.ts";
 
 /** How long an event may be missing before it is read again, in milliseconds. */

@@ -1,6 +1,10 @@
 import type { EventSequence } from "./event_buffer.ts";
-import type { NetworkReport, ProcessEvent, ReadOutcome } from "./exec_process.ts";
-import { ProcessError } from "./process_error.ts";
+import {
+  type NetworkReport,
+  ProcessError,
+  type ProcessEvent,
+  type ReadOutcome,
+} from "./exec_process.ts";
 
 /** Output asked for in one read, in bytes, so that the answer fits well into one message. */
 export const REPLAY_BYTES = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { resolvePath } from "../sandbox/policy/resolve_path.ts";
 import { isLoopback, parseListenAddress } from "../transport/listen_address.ts";
 import type { Configuration, Given } from "./configuration.ts";
 import { commandLimitsText, LIMIT_NAMES, parseCommandLimits } from "./command_limits.ts";
-import { allowsListening } from "./listen_pattern.ts";
+import { allowsListening } from "./patterns.ts";
 import { ConfigurationError, positionText } from "./origin.ts";
 import { MAXIMUM, type RequirementName, type Requirements } from "./requirements.ts";
 import type { SettingName } from "./settings.ts";

@@ -1,11 +1,12 @@
 import { startingEnvironment } from "../os/environment.ts";
-import { Configuration, type Layer } from "./configuration.ts";
+import { Configuration, type Given, type Layer } from "./configuration.ts";
 import { environmentLayer } from "./environment_layer.ts";
 import { isSystemDirectory, readFile, readSystemFile, readUserFile } from "./jsonc_file.ts";
-import { fitIntoMemory } from "./memory_layer.ts";
 import { ConfigurationError, type FileLayerName } from "./origin.ts";
 import { hostPlaces, type Places } from "./places.ts";
 import type { Requirements } from "./requirements.ts";
+import { memoryLimit } from "../os/memory.ts";
+import { MIN_MEMORY_BUDGET, MIN_MESSAGE_BYTES, type SettingName } from "./settings.ts";
 
 /** The sources of settings. */
 export interface Sources {
@@ -99,4 +100,32 @@ function readGivenFile(path: string): string {
     if (!(error instanceof ConfigurationError)) throw error;
     throw new ConfigurationError(`--config: ${error.message}`);
   }
+}
+
+/** The largest share of the memory that each default may be. */
+const SHARES = { memoryBudget: 1 / 4, maxMessageBytes: 1 / 16 } as const satisfies Partial<
+  Record<SettingName, number>
+>;
+
+const LEAST = { memoryBudget: MIN_MEMORY_BUDGET, maxMessageBytes: MIN_MESSAGE_BYTES } as const;
+
+/**
+ * Lowers defaults to a share of the memory, so that an executor works in a small container without
+ * settings for it.
+ *
+ * @param memory in bytes. @default the memory that this program may use
+ */
+export function fitIntoMemory(
+  configuration: Configuration,
+  memory: number = memoryLimit(),
+): Configuration {
+  const lowered = new Map<SettingName, Given>();
+  for (const name of ["memoryBudget", "maxMessageBytes"] as const) {
+    const value = Math.max(LEAST[name], Math.floor(memory * SHARES[name]));
+    const { layer } = configuration.origin(name);
+    if (layer !== "built in" && layer !== "requirements") continue;
+    if (value >= configuration.get(name)) continue;
+    lowered.set(name, { value, origin: { layer: "memory", bytes: memory } });
+  }
+  return configuration.withOverrides(lowered);
 }

@@ -1,8 +1,7 @@
 import { unknownKey } from "./file_layer.ts";
-import { domainPattern } from "./domain_pattern.ts";
+import { domainPattern, listenPattern } from "./patterns.ts";
 import { acceptedValue, type Member, parseMembers, SCHEMA_KEY } from "./jsonc_file.ts";
 import { commandLimits } from "./command_limits.ts";
-import { listenPattern } from "./listen_pattern.ts";
 import { ConfigurationError, type FilePosition, positionText } from "./origin.ts";
 import {
   type ConfiguredCommand,

@@ -9,8 +9,7 @@ import {
   SMALL_FILE_BYTES,
   type Status,
 } from "./end.ts";
-import { RemoteCalls, type RemoteOptions } from "./remote_calls.ts";
-import { RemoteReader, RemoteWriter } from "./remote_files.ts";
+import { RemoteCalls, type RemoteOptions, RemoteReader, RemoteWriter } from "./remote_files.ts";
 
 /** The files of an executor's machine. */
 export class RemoteEnd implements FileEnd {

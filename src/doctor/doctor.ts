@@ -67,7 +67,7 @@ function fixOf(abilities: HostAbilities): string | undefined {
 async function mechanismChecks(abilities: HostAbilities): Promise<DoctorCheck[]> {
   switch (abilities.os) {
     case "linux": {
-      const { namespaceSettings } = await import("../sandbox/linux/diagnose_bubblewrap.ts");
+      const { namespaceSettings } = await import("../sandbox/linux/bubblewrap_trial.ts");
       return linuxChecks({ abilities, settings: namespaceSettings() });
     }
     case "darwin":

@@ -1,7 +1,6 @@
 import { type DoctorCheck, type Mechanism, ok } from "./report.ts";
-import type { BubblewrapAbility } from "../sandbox/linux/bubblewrap_trial.ts";
+import type { BubblewrapAbility, NamespaceSettings } from "../sandbox/linux/bubblewrap_trial.ts";
 import type { LinuxAbilities, SupervisionAbility } from "../sandbox/linux/host.ts";
-import type { NamespaceSettings } from "../sandbox/linux/diagnose_bubblewrap.ts";
 import { SINCE } from "../sandbox/landlock/rights.ts";
 
 /** The findings on a Linux machine. */

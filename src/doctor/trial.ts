@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "@std/path";
 import type { ChildCommand } from "../process/child.ts";
 import { RpcError } from "../protocol/errors.ts";
-import { SandboxUnavailable } from "../sandbox/cannot_enforce.ts";
+import { SandboxUnavailable } from "../sandbox/mechanism.ts";
 import { type DoctorCheck, ok } from "./report.ts";
 import type { Policy } from "../sandbox/policy/policy.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";

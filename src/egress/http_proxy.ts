@@ -1,12 +1,19 @@
-import { admit, type Inside, type ProxyContext } from "./admission.ts";
-import { dialServer, dialTunnel, outside } from "./dial.ts";
+import {
+  admit,
+  dialServer,
+  dialTunnel,
+  type Inside,
+  outside,
+  type ProxyContext,
+  type Refusal,
+} from "./dial.ts";
 import { HostError } from "./host.ts";
 import { relayBody, responseBodyLength } from "./http_body.ts";
 import { bytesOf, encodeHead, endToEnd, MessageError, readHead, valuesOf } from "./http_head.ts";
-import { refuse, refuseMalformed } from "./http_refusal.ts";
 import { encodeRequest, keepsAlive, parseRequest, type ProxyRequest } from "./http_request.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 import { passOn, tunnel } from "./tunnel.ts";
+import type { Denial } from "./policy.ts";
 
 /** How long a command may take from its first byte to the end of a head, in milliseconds. */
 const HEAD_TIMEOUT_MS = 60_000;
@@ -160,4 +167,57 @@ async function tunnelPlain(inside: Inside, server: Inside): Promise<void> {
     passOn(server.reader, server.stream, inside.stream),
     passOn(inside.reader, inside.stream, server.stream),
   ]);
+}
+
+const PROXY_ERROR = "x-proxy-error";
+
+/** Answers that there is no connection, and why, and ends the connection. */
+async function refuse(stream: ByteStream, refusal: Refusal): Promise<void> {
+  await (refusal.kind === "denied"
+    ? answer(stream, 403, "Forbidden", headerOf(refusal), refusal.message)
+    : answer(stream, 502, "Bad Gateway", "unreachable", `remex: ${refusal.message}`));
+}
+
+/** Answers that a request cannot be understood, and ends the connection. */
+async function refuseMalformed(stream: ByteStream, { message }: Error): Promise<void> {
+  await answer(stream, 400, "Bad Request", "malformed-request", `remex: ${message}`);
+}
+
+/** The words that the reference has for the same reasons. */
+function headerOf({ reason, source }: Denial): string {
+  if (source === "decider") return "blocked-by-policy";
+  switch (reason) {
+    case "denied":
+      return "blocked-by-denylist";
+    case "method_not_allowed":
+      return "blocked-by-method-policy";
+    case "not_allowed":
+    case "not_allowed_local":
+      return "blocked-by-allowlist";
+    default:
+      return "blocked-by-policy";
+  }
+}
+
+/** Answers in this program's own name, and ends the connection. */
+async function answer(
+  stream: ByteStream,
+  status: number,
+  reason: string,
+  error: string,
+  message: string,
+): Promise<void> {
+  const body = new TextEncoder().encode(`${message}\n`);
+  const head = encodeHead({
+    start: `HTTP/1.1 ${status} ${reason}`,
+    fields: [
+      { name: "Content-Type", value: "text/plain; charset=utf-8" },
+      { name: "Content-Length", value: `${body.length}` },
+      { name: PROXY_ERROR, value: error },
+      { name: "Connection", value: "close" },
+    ],
+  });
+  await writeAll(stream, head);
+  await writeAll(stream, body);
+  await stream.closeWrite();
 }

@@ -1,5 +1,6 @@
 import { isToken } from "../http/request.ts";
 import { parseHost } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import { type BodyLength, requestBodyLength } from "./http_body.ts";
 import {
   encodeHead,
@@ -10,7 +11,6 @@ import {
   type MessageHead,
   valuesOf,
 } from "./http_head.ts";
-import { authorityOf } from "./authority.ts";
 import type { Route, Target } from "./policy.ts";
 
 /** A request to a proxy. */

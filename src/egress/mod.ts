@@ -1,6 +1,5 @@
 /** What is loaded with the first command that has a proxy. */
 export { connectByDescriptor } from "./dial.ts";
 export { DomainPatternError, DomainRules } from "./domain_rules.ts";
-export { EgressProxy } from "./egress_proxy.ts";
-export { proxyEnvironment } from "./environment.ts";
+export { EgressProxy, proxyEnvironment } from "./egress_proxy.ts";
 export { EgressPolicy } from "./policy.ts";

@@ -1,9 +1,9 @@
 import { HttpFailure } from "../http/request.ts";
 import { type Proxy, proxyFor, type Variables } from "../http/proxy.ts";
-import { authorityOf } from "./authority.ts";
+import { type Host, type IpAddress, parseHost } from "./host.ts";
+import { authorityOf } from "../http/url.ts";
 import { isPublic, OwnAddresses, resolve, type Resolver } from "./addresses.ts";
 import type { DomainRules } from "./domain_rules.ts";
-import { type Host, type IpAddress, parseHost } from "./host.ts";
 
 /** How a command asked for a connection. */
 export type EgressProtocol = "http" | "https_connect" | "socks5_tcp";

@@ -2,7 +2,7 @@ import { closeDescriptor } from "../os/descriptor.ts";
 import { decodeOsString, encodeOsString } from "../os/os_string.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { linkText, Open, openAt, pathTo } from "../os/open_at.ts";
-import { undecodableDirEntries } from "../os/undecodable_names.ts";
+import { undecodableDirEntries } from "../os/directory_entries.ts";
 import {
   mkdirSync,
   realPathSync,

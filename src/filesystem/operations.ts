@@ -1,7 +1,7 @@
-import { memoryLimit } from "../os/memory_limit.ts";
+import { memoryLimit } from "../os/memory.ts";
 import { invalidRequest } from "../protocol/errors.ts";
 import type { Method, Params, ResultInput } from "../protocol/methods.ts";
-import { isBase64 } from "./base64_pieces.ts";
+import { isBase64, readFully } from "./transfer.ts";
 import { copy } from "./copy.ts";
 import { isNotFound, systemErrorCode, toRpcError } from "./io_error.ts";
 import { hostPath, uriOf } from "./named.ts";
@@ -11,7 +11,6 @@ import { plainPaths } from "./plain_paths.ts";
 import { readDirectory } from "./read_directory.ts";
 import { list, makeSymbolicLink, setAttributes, stat } from "./attributes.ts";
 import { atomicWrite } from "./atomic_write.ts";
-import { readFully } from "./transfer.ts";
 import { walk } from "./walk.ts";
 
 /**

@@ -1,12 +1,16 @@
 import { setImmediate } from "node:timers/promises";
 import { closeDescriptor, type Descriptor } from "../os/descriptor.ts";
-import { directoryEntries, EntryType, type NamedEntry } from "../os/directory_entries.ts";
+import {
+  directoryEntries,
+  EntryType,
+  type NamedEntry,
+  undecodableEntries,
+} from "../os/directory_entries.ts";
 import { SystemError } from "../os/errno.ts";
 import { knownStatusOf } from "../os/file_status.ts";
 import { isLocal } from "../os/local_file_systems.ts";
 import { rmdirAt, unlinkAt } from "../os/names.ts";
 import { isPathTo, Open, openAt, openAtElsewhere, pathTo } from "../os/open_at.ts";
-import { undecodableEntries } from "../os/undecodable_names.ts";
 import { systemErrorCode } from "./io_error.ts";
 
 /** How long the thread is kept before others get their turn, in milliseconds. */

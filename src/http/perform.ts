@@ -1,6 +1,5 @@
 import { concat } from "@std/bytes/concat";
-import { errorFields } from "../log/fields.ts";
-import { log } from "../log/log.ts";
+import { errorFields, log } from "../log/log.ts";
 import { internalError, type RpcError } from "../protocol/errors.ts";
 import type { Params } from "../protocol/methods.ts";
 import { exchange, type HttpResponse } from "./exchange.ts";

@@ -28,6 +28,11 @@ export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
+/** A host, by its name without brackets, and a port as a URL has them. */
+export function authorityOf({ name }: { readonly name: string }, port: number): string {
+  return `${name.includes(":") ? `[${name}]` : name}:${port}`;
+}
+
 /** A URL for messages, without its name and password. */
 export function shownUrl(url: URL): string {
   const shown = new URL(url);

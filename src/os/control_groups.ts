@@ -6,8 +6,8 @@ import {
   type Hierarchy,
   isThere,
   moveHere,
+  readText,
 } from "./control_hierarchies.ts";
-import { readText } from "./own_control_groups.ts";
 import { Signal, signalProcess } from "./signals.ts";
 
 /** The most that the processes of a group may have together; undefined for no limit. */

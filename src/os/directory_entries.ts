@@ -1,8 +1,10 @@
 import { SYS_GETDENTS64 } from "./constants.ts";
-import type { Descriptor } from "./descriptor.ts";
-import { decodeOsString } from "./os_string.ts";
+import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { decodeOsString, readableText } from "./os_string.ts";
 import { lastError } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
+import { Open, openAt } from "./open_at.ts";
+import { FileType, statusAt } from "./file_status.ts";
 
 const libc = libraryTable({
   getdents64: { name: "syscall", parameters: ["i64", "i64", "buffer", "u64"], result: "i64" },
@@ -70,4 +72,64 @@ function nameIn(start: number, end: number): string {
     if ((buffer[at] ?? 0) >= 0x80) return decodeOsString(buffer.subarray(start, end));
   }
   return decoder.decode(buffer.subarray(start, end));
+}
+
+/** Something in a directory that no text can name. */
+export interface UndecodableName {
+  /** Its name, with U+FFFD for what is not UTF-8. */
+  readonly likeness: string;
+  readonly mayBeDirectory: boolean;
+}
+
+/**
+ * What is in a directory under names that are not UTF-8, which the runtime leaves out of its lists.
+ *
+ * @throws {SystemError} if the directory cannot be read
+ */
+export function undecodableNames(path: string): UndecodableName[] {
+  return undecodableEntries(path).map(({ name, type }) => ({
+    likeness: readableText(name),
+    mayBeDirectory: type === EntryType.Directory || type === EntryType.Unknown,
+  }));
+}
+
+/** The same as the runtime has its entries. @throws {SystemError} */
+export function undecodableDirEntries(path: string): Deno.DirEntry[] {
+  return undecodableEntries(path).map((entry) => dirEntry(path, entry));
+}
+
+/** An entry as the runtime has it. */
+export function dirEntry(directory: string, { name, type }: NamedEntry): Deno.DirEntry {
+  const known = type === EntryType.Unknown ? typeOf(`${directory}/${name}`) : type;
+  return {
+    name,
+    isDirectory: known === EntryType.Directory,
+    isFile: known === EntryType.File,
+    isSymlink: known === EntryType.Link,
+  };
+}
+
+/** The same as the system has them. @throws {SystemError} */
+export function undecodableEntries(path: string): NamedEntry[] {
+  const directory = openAt(-1, path, Open.Directory);
+  try {
+    return directoryEntries(directory).filter(({ name }) => !name.isWellFormed()).toArray();
+  } finally {
+    closeDescriptor(directory);
+  }
+}
+
+/** Of a file system that does not tell with the name. */
+function typeOf(path: string): number {
+  const NO_DIRECTORY: Descriptor = -1;
+  switch (statusAt(NO_DIRECTORY, path).type) {
+    case FileType.Directory:
+      return EntryType.Directory;
+    case FileType.File:
+      return EntryType.File;
+    case FileType.Link:
+      return EntryType.Link;
+    default:
+      return EntryType.Unknown;
+  }
 }

@@ -1,4 +1,6 @@
 import { decodeOsString } from "./os_string.ts";
+import { PATH_MAX } from "./constants.ts";
+import { linuxTable } from "./libc.ts";
 
 /** Variables by their names; see `os_string.ts` for what is not UTF-8. */
 export type Environment = Readonly<Record<string, string>>;
@@ -56,4 +58,18 @@ function* splitAtNul(bytes: Uint8Array): Generator<Uint8Array> {
     yield bytes.subarray(start, end);
     start = end + 1;
   }
+}
+
+const libc = linuxTable({ getcwd: { parameters: ["buffer", "usize"], result: "pointer" } });
+
+/**
+ * The path of this program's working directory, as bytes on Linux, since it need not be UTF-8;
+ * undefined if the directory is gone (getcwd(3)).
+ */
+export function workingDirectory(): string | Uint8Array | undefined {
+  const functions = libc();
+  if (functions === undefined) return Deno.cwd();
+  const buffer = new Uint8Array(PATH_MAX);
+  if (functions.getcwd(buffer, BigInt(buffer.length)) === null) return undefined;
+  return buffer.subarray(0, buffer.indexOf(0));
 }

@@ -1,4 +1,4 @@
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,

@@ -1,5 +1,5 @@
 import { dirname } from "@std/path/posix";
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import { PROC_SUPER_MAGIC, STATFS_BYTES } from "./constants.ts";
 import { linuxTable } from "./libc.ts";
 

@@ -1,9 +1,8 @@
 import { AT_FDCWD, AT_REMOVEDIR, PATH_MAX } from "./constants.ts";
-import { cString } from "./c_strings.ts";
+import { cString, decodeOsString } from "./os_string.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { lastError } from "./errno.ts";
 import { libraryTable } from "./libc.ts";
-import { decodeOsString } from "./os_string.ts";
 
 const libc = libraryTable({
   renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },

@@ -1,5 +1,5 @@
 import { CLONE_FS, O_CLOEXEC, O_PATH } from "./constants.ts";
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import type { MountEntry } from "./mount_table.ts";

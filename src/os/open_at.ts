@@ -1,4 +1,4 @@
-import { cString } from "./c_strings.ts";
+import { cString, decodeOsString } from "./os_string.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_FOLLOW,
@@ -21,7 +21,6 @@ import {
   STATFS_BYTES,
   SYS_OPENAT2,
 } from "./constants.ts";
-import { decodeOsString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { lastError, SystemError } from "./errno.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";

@@ -1,4 +1,4 @@
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import { F_SETFL, O_CLOEXEC, O_NONBLOCK, SYS_CLOSE_RANGE } from "./constants.ts";

@@ -1,11 +1,11 @@
 import { EACCES, ENOENT, ENOTDIR, O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
-import { cString, cStringArray } from "./c_strings.ts";
+import { cString, cStringArray } from "./os_string.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { withInheritedDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
-import { oomScore } from "./oom_score.ts";
+import { oomScore } from "./inherited_values.ts";
 import { killAndReap, ownChildren } from "./signals.ts";
 
 // glibc 2.29 or newer, for posix_spawn_file_actions_addchdir_np.

@@ -9,7 +9,7 @@ import {
   SYS_LANDLOCK_CREATE_RULESET,
   SYS_OPENAT2,
 } from "./constants.ts";
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { describeErrno, lastErrno } from "./errno.ts";
 import { libraryTable } from "./libc.ts";

@@ -1,4 +1,4 @@
-import { cString } from "./c_strings.ts";
+import { cString } from "./os_string.ts";
 import { libraryTable } from "./libc.ts";
 
 const libc = libraryTable({

@@ -1,6 +1,5 @@
 import { join } from "@std/path";
-import { errorFields } from "../log/fields.ts";
-import { log, logSeldom } from "../log/log.ts";
+import { errorFields, log, logSeldom } from "../log/log.ts";
 import type { OutputStream } from "../protocol/process.ts";
 import { type RetainedChunk, STREAMS } from "./retained_output.ts";
 import { type Retainer, RetentionPool } from "./retention_pool.ts";

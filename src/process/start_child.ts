@@ -16,7 +16,7 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
     await waitForFileSystems(startingPaths(command));
     return startLinuxChild(command, observer);
   }
-  const { startPortableChild } = await import("./portable/start.ts");
+  const { startPortableChild } = await import("./portable/child.ts");
   return await startPortableChild(command, observer);
 }
 

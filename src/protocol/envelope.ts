@@ -1,5 +1,4 @@
-import { JsonLimitError, type JsonLimits } from "./json_limits.ts";
-import { parseJson } from "./parse_json.ts";
+import { JsonLimitError, type JsonLimits, parseJson } from "./json.ts";
 
 /** The id of a request: an integer or a text, which the answer repeats. */
 export type RequestId = number | bigint | string;

@@ -13,6 +13,6 @@ export {
   notFound,
   RpcError,
 } from "./errors.ts";
-export type { JsonLimits } from "./json_limits.ts";
+export type { JsonLimits } from "./json.ts";
 export * from "./methods.ts";
 export * from "./path_uri.ts";

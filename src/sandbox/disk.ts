@@ -10,7 +10,7 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { undecodableNames } from "../os/undecodable_names.ts";
+import { undecodableNames } from "../os/directory_entries.ts";
 import { fileModeAt } from "../os/file_status.ts";
 
 /**

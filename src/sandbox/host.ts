@@ -1,4 +1,4 @@
-import { memoryLimit } from "../os/memory_limit.ts";
+import { memoryLimit } from "../os/memory.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
 import type { LinuxHost } from "./linux/host.ts";
 import type { Mechanism } from "./mechanism.ts";

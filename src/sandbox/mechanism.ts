@@ -2,6 +2,7 @@ import type { Child, ChildCommand, ChildObserver, ChildSandbox } from "../proces
 import type { SandboxType } from "../protocol/sandbox.ts";
 import type { BoundPolicy } from "./policy/bound_policy.ts";
 import type { Egress } from "./policy/policy.ts";
+import { internalError, type RpcError } from "../protocol/errors.ts";
 
 /** The ways in which remex can sandbox a command. */
 export type MechanismName = "bubblewrap" | "landlock" | "seatbelt";
@@ -104,4 +105,25 @@ export function unusable(reason: string, fix?: string): RefusedPlan {
 /** Says what a mechanism that works cannot enforce. */
 export function unenforceable(reason: string, fix?: string): RefusedPlan {
   return { kind: "refused", reason, fix, mechanismWorks: true };
+}
+
+/** Why a sandbox cannot be enforced on this machine: the cause of the error that a client gets. */
+export class SandboxUnavailable extends Error {
+  override readonly name = "SandboxUnavailable";
+  /** What would help, if anything is known to. */
+  readonly fix: string | undefined;
+
+  constructor(reason: string, fix: string | undefined) {
+    super(reason);
+    this.fix = fix;
+  }
+}
+
+/** The refusal of a sandbox that cannot be enforced here (-32603). */
+export function cannotEnforce(reason: string, fix?: string): RpcError {
+  const how = fix === undefined ? "" : ` (${fix})`;
+  return internalError(
+    `the sandbox cannot be enforced here: ${reason}${how}; nothing was started`,
+    new SandboxUnavailable(reason, fix),
+  );
 }

@@ -6,11 +6,8 @@ import { log } from "../log/log.ts";
 import { RpcError } from "../protocol/errors.ts";
 import { hostConvention } from "../protocol/path_uri.ts";
 import type { PlaceholderObserver } from "./bubblewrap/placeholders.ts";
-import { cannotEnforce } from "./cannot_enforce.ts";
-import { isSandboxDenial } from "./denial.ts";
-import { hostDisk, RememberingDisk } from "./disk.ts";
-import { type HostMechanisms, hostMechanisms } from "./host.ts";
 import {
+  cannotEnforce,
   type CommandToSandbox,
   type LinuxMechanism,
   type Mechanism,
@@ -21,14 +18,16 @@ import {
   SetUpFailure,
   unusable,
 } from "./mechanism.ts";
+import { hostDisk, RememberingDisk } from "./disk.ts";
+import { type HostMechanisms, hostMechanisms } from "./host.ts";
 import { bindPolicy } from "./policy/bind.ts";
 import { type BoundPolicy, untrustedTrees } from "./policy/bound_policy.ts";
 import { enforceDirectory } from "./policy/bounds.ts";
-import { denyFound } from "./policy/find_denied.ts";
-import { certificateFiles } from "./policy/certificate_files.ts";
-import { namedPaths } from "./policy/named_paths.ts";
+import { denyFound } from "./policy/denied_glob.ts";
+import { certificateFiles, namedPaths } from "./policy/entries.ts";
 import { type Policy, requiresSandbox } from "./policy/policy.ts";
-import { GitIndexCache } from "./policy/repository_paths.ts";
+import { GitIndexCache } from "./policy/protected_paths.ts";
+import type { SandboxType } from "../protocol/sandbox.ts";
 
 /** How often a sandbox is set up before it is given up, where its set-up may fail for what passes. */
 const MAX_ATTEMPTS = 4;
@@ -245,4 +244,34 @@ function childSandbox({ sandboxType }: SandboxedCommand, { egress }: Policy): Ch
       return egress?.report;
     },
   };
+}
+
+/** How a sandboxed command ended. */
+export interface CommandEnd {
+  readonly sandboxType: SandboxType;
+  readonly exitCode: number;
+  /** What it wrote, as far as it has been kept. */
+  readonly output: string;
+}
+
+/** Words by which programs report that something was refused. */
+const DENIAL_WORDS =
+  /operation not permitted|permission denied|read-only file system|seccomp|sandbox|landlock|failed to write file/i;
+
+/** Wrong usage, not executable, not found: failures of the command's own, as shells report them. */
+const ORDINARY_FAILURES = new Set([2, 126, 127]);
+
+/** The exit code of a command that a filter of system calls killed: 128 + SIGSYS. */
+const KILLED_BY_SECCOMP = 128 + 31;
+
+/**
+ * Whether a command most likely failed because it was sandboxed.
+ *
+ * No system says so: the words that the command wrote and its exit code have to do.
+ */
+export function isSandboxDenial({ sandboxType, exitCode, output }: CommandEnd): boolean {
+  if (sandboxType === "none" || exitCode === 0) return false;
+  if (DENIAL_WORDS.test(output)) return true;
+  if (ORDINARY_FAILURES.has(exitCode)) return false;
+  return sandboxType === "linuxSeccomp" && exitCode === KILLED_BY_SECCOMP;
 }

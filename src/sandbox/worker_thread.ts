@@ -1,4 +1,4 @@
-import { requireRoomForWorker } from "../os/thread_room.ts";
+import { requireRoomForWorker } from "../os/thread_limit.ts";
 
 /** What a thread tells besides its answers. */
 interface ReadyMessage {

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { userInfo } from "node:os";
-import { errorFields } from "../log/fields.ts";
-import { logSeldom } from "../log/log.ts";
+import { errorFields, logSeldom } from "../log/log.ts";
 import type { ExitedEvent } from "../process/event_log.ts";
 import type { ProcessOutcome } from "../process/process.ts";
 import { internalError } from "../protocol/errors.ts";

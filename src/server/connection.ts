@@ -1,7 +1,6 @@
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
-import { errorFields } from "../log/fields.ts";
-import { log } from "../log/log.ts";
+import { errorFields, log } from "../log/log.ts";
 import { TcpConnections } from "../net/tcp_connections.ts";
 import type { Quota } from "../process/quota.ts";
 import {
@@ -14,12 +13,12 @@ import {
   UNKNOWN_REQUEST_ID,
 } from "../protocol/envelope.ts";
 import { ErrorCode, internalError, invalidRequest, RpcError } from "../protocol/errors.ts";
-import type { JsonLimits } from "../protocol/json_limits.ts";
+import type { JsonLimits } from "../protocol/json.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { isMethod, methods } from "../protocol/methods.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type EndReason, MAX_MESSAGE_BYTES, type Transport } from "../transport/transport.ts";
-import { HttpTraffic } from "./http_traffic.ts";
+import { HttpTraffic } from "./handlers/http.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { parseParams, type RequestHandler } from "./request_handler.ts";
 import type { Session } from "./session.ts";

@@ -1,7 +1,6 @@
 import { userInfo } from "node:os";
 import { basename } from "@std/path";
-import type { Environment } from "../os/environment.ts";
-import { workingDirectory } from "../os/working_directory.ts";
+import { type Environment, workingDirectory } from "../os/environment.ts";
 import type { EnvironmentInfo } from "../protocol/lifecycle.ts";
 import { PathUri, PathUriError } from "../protocol/path_uri.ts";
 import { PROCESS_SIGNALS } from "../protocol/process.ts";

@@ -1,4 +1,4 @@
-import { releaseMemory } from "../os/release_memory.ts";
+import { releaseMemory } from "../os/memory.ts";
 
 /** Time without a large message after which memory is returned to the system, in milliseconds. */
 const QUIET_MS = 1000;

@@ -6,7 +6,7 @@ import {
   policyRequestResult,
 } from "../protocol/network_proxy.ts";
 import { MAX_TIMER_MS } from "../protocol/timer.ts";
-import { authorityOf } from "../egress/authority.ts";
+import { authorityOf } from "../http/url.ts";
 import type { Answer, Target } from "../egress/policy.ts";
 
 /** Questions that may wait for an answer, of all commands of a session. */

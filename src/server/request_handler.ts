@@ -4,7 +4,7 @@ import type { JsonText } from "../protocol/envelope.ts";
 import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
 import type { TcpConnections } from "../net/tcp_connections.ts";
-import type { HttpTraffic } from "./http_traffic.ts";
+import type { HttpTraffic } from "./handlers/http.ts";
 import type { Session } from "./session.ts";
 import type { Turns } from "./turns.ts";
 import type * as z from "zod/mini";

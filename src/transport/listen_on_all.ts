@@ -1,5 +1,5 @@
 import { delay } from "@std/async/delay";
-import { addressesOf } from "../net/host_addresses.ts";
+import { addressesOf } from "../net/addresses.ts";
 import { log, logSeldom } from "../log/log.ts";
 import { isLoopback } from "./listen_address.ts";
 import { normalizedHost } from "../os/own_sockets.ts";

@@ -1,9 +1,17 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { ConfigurationError } from "../../src/config/origin.ts";
-import { loadConfiguration, loadForExecutor, type Sources } from "../../src/config/load.ts";
+import {
+  fitIntoMemory,
+  loadConfiguration,
+  loadForExecutor,
+  type Sources,
+} from "../../src/config/load.ts";
 import { hostPlaces } from "../../src/config/places.ts";
 import { inDirectory } from "../support/recorded_child.ts";
+import { Configuration, type Layer } from "../../src/config/configuration.ts";
+import { enforceRequirements } from "../../src/config/enforce.ts";
+import { parseRequirements } from "../../src/config/requirements.ts";
 
 /** Files of a machine that has none yet. */
 function placesIn(directory: string) {
@@ -113,4 +121,38 @@ Deno.test("no variable moves the administrator's files", () => {
     "/etc/remex/config.jsonc",
     "/etc/remex/requirements.jsonc",
   ]);
+});
+
+const MIB = 1024 * 1024;
+
+function shares(memory: number, layers: Layer[] = []): [number, number] {
+  const configuration = fitIntoMemory(new Configuration(layers), memory);
+  return [configuration.get("memoryBudget"), configuration.get("maxMessageBytes")];
+}
+
+Deno.test("what nobody decided is a share of the memory where that is small", () => {
+  assertEquals(shares(64 * 1024 * MIB), [2048 * MIB, 64 * MIB]);
+  assertEquals(shares(512 * MIB), [128 * MIB, 32 * MIB]);
+  assertEquals(shares(256 * MIB), [64 * MIB, 16 * MIB]);
+  // Shares below what may be set at all are the least that may.
+  assertEquals(shares(8 * MIB), [16 * MIB, MIB]);
+});
+
+Deno.test("what somebody decided holds, whatever the memory", () => {
+  const layer: Layer = new Map([
+    ["maxMessageBytes", { value: 32 * MIB, origin: { layer: "command line", option: "" } }],
+  ]);
+  assertEquals(shares(256 * MIB, [layer]), [64 * MIB, 32 * MIB]);
+});
+
+Deno.test("what is required and what the memory allows hold together: the lesser is in force", async () => {
+  const demands = `{ "maximum": { "memoryBudget": ${100 * MIB} } }`;
+  const requirements = await parseRequirements(demands, "/etc/remex/requirements.jsonc");
+  const required = enforceRequirements(new Configuration([]), requirements);
+  assertEquals(fitIntoMemory(required, 256 * MIB).get("memoryBudget"), 64 * MIB);
+  assertEquals(fitIntoMemory(required, 2048 * MIB).get("memoryBudget"), 100 * MIB);
+  assertEquals(fitIntoMemory(required, 256 * MIB).origin("memoryBudget"), {
+    layer: "memory",
+    bytes: 256 * MIB,
+  });
 });

@@ -5,7 +5,7 @@ import {
   diagnoseBubblewrap,
   type NamespaceSettings,
   NOT_INSTALLED,
-} from "../../src/sandbox/linux/diagnose_bubblewrap.ts";
+} from "../../src/sandbox/linux/bubblewrap_trial.ts";
 
 const ABLE: LinuxAbilities = {
   architecture: "x86_64",

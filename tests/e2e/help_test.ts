@@ -1,6 +1,6 @@
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { settingNames } from "../../src/config/settings.ts";
-import { optionHelp } from "../../src/cli/option_help.ts";
+import { optionHelp } from "../../src/cli/command_manual.ts";
 import { runToEnd } from "./support/executor.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 

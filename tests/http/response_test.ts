@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { MAX_BUFFERED_BODY_BYTES } from "../../src/http/perform.ts";
-import { MAX_HEAD_BYTES } from "../../src/http/response_head.ts";
+import { MAX_HEAD_BYTES } from "../../src/http/response.ts";
 import { ask, failure } from "./requesting.ts";
 import { ScriptedServer } from "../support/scripted_server.ts";
 

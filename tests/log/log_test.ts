@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { isLogFormat, isLogLevel, LOG_FORMATS, LOG_LEVELS } from "../../src/log/log.ts";
-import { errorFields } from "../../src/log/fields.ts";
+import {
+  errorFields,
+  isLogFormat,
+  isLogLevel,
+  LOG_FORMATS,
+  LOG_LEVELS,
+} from "../../src/log/log.ts";
 
 /** What a program of its own says, as the environment is looked at once. */
 async function said(env: Record<string, string>, script: string): Promise<string[]> {

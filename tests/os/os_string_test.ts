@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { decodeOsString, encodeOsString, isOsString } from "../../src/os/os_string.ts";
+import {
+  cString,
+  cStringArray,
+  decodeOsString,
+  encodeOsString,
+  isOsString,
+} from "../../src/os/os_string.ts";
 
 Deno.test("any bytes become a text, and that text the same bytes", () => {
   const cases: [bytes: number[], text: string][] = [
@@ -33,5 +39,27 @@ Deno.test("every byte survives next to every other", () => {
 Deno.test("what stands for no bytes is no text of the system's", () => {
   for (const text of ["\0", "a\0", "\ud800", "\udc7f", "\udd00", "a\udcffb\ud83d"]) {
     assertEquals(isOsString(text), false, JSON.stringify(text));
+  }
+});
+
+/** What C finds behind the pointers of an array. */
+function textsOf(array: Uint8Array<ArrayBuffer>): string[] {
+  const texts: string[] = [];
+  for (let offset = 0;; offset += 8) {
+    const pointer = Deno.UnsafePointer.create(
+      new DataView(array.buffer).getBigUint64(offset, true),
+    );
+    if (pointer === null) return texts;
+    texts.push(Deno.UnsafePointerView.getCString(pointer));
+  }
+}
+
+Deno.test("a C string is UTF-8 with a NUL at its end", () => {
+  assertEquals(Array.from(cString("é")), [0xc3, 0xa9, 0]);
+});
+
+Deno.test("an array of C strings leads to each of them, the empty ones too, and ends", () => {
+  for (const texts of [[], ["a"], ["", "b c", "", "é"], Array.from({ length: 300 }, String)]) {
+    assertEquals(textsOf(cStringArray(texts)), texts);
   }
 });

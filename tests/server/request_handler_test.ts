@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
 import { TcpConnections } from "../../src/net/tcp_connections.ts";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
-import { HttpTraffic } from "../../src/server/http_traffic.ts";
+import { HttpTraffic } from "../../src/server/handlers/http.ts";
 import { Turns } from "../../src/server/turns.ts";
 import { ClosedProcesses } from "../../src/server/closed_processes.ts";
 import { RetentionPool } from "../../src/process/retention_pool.ts";

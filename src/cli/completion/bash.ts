@@ -1,4 +1,4 @@
-import type { ValueHint } from "../option_help.ts";
+import type { ValueHint } from "../command_manual.ts";
 import { type CommandToComplete, GLOBAL_OPTIONS, quoted } from "./commands_to_complete.ts";
 
 /** What completes command lines of remex in bash 3.2 and later, with or without bash-completion. */

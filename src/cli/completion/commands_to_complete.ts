@@ -1,6 +1,5 @@
-import type { CommandManual } from "../command_manual.ts";
+import type { CommandManual, OptionHelp } from "../command_manual.ts";
 import { COMMANDS } from "../commands.ts";
-import type { OptionHelp } from "../option_help.ts";
 
 /** What a shell has to know of a command to complete its command line. */
 export interface CommandToComplete {

@@ -1,4 +1,4 @@
-import type { OptionHelp, ValueHint } from "../option_help.ts";
+import type { OptionHelp, ValueHint } from "../command_manual.ts";
 import { brief, type CommandToComplete, GLOBAL_OPTIONS } from "./commands_to_complete.ts";
 
 /** What completes command lines of remex in fish 3.1 and later. */

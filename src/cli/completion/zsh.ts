@@ -1,4 +1,4 @@
-import type { OptionHelp, ValueHint } from "../option_help.ts";
+import type { OptionHelp, ValueHint } from "../command_manual.ts";
 import { brief, type CommandToComplete, quoted } from "./commands_to_complete.ts";
 
 /** What completes command lines of remex in zsh: a file of its `fpath`, or to be sourced. */

@@ -1,5 +1,5 @@
 import { withoutCapabilities } from "../../os/capabilities.ts";
-import { requireRoomForWorker } from "../../os/thread_room.ts";
+import { requireRoomForWorker } from "../../os/thread_limit.ts";
 import { internalError, RpcError } from "../../protocol/errors.ts";
 import { type Answer, type FromWorker, type Job, JobState, type ToWorker } from "./job.ts";
 

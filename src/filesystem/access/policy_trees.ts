@@ -2,7 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { SystemError } from "../../os/errno.ts";
 import { childOf } from "../../os/native_path.ts";
 import { Open, openAt, pathTo } from "../../os/open_at.ts";
-import { undecodableNames } from "../../os/undecodable_names.ts";
+import { undecodableNames } from "../../os/directory_entries.ts";
 import { internalError, type RpcError } from "../../protocol/errors.ts";
 import { remove } from "../named.ts";
 import { type Place, refuseDepth } from "../paths.ts";

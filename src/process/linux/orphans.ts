@@ -1,4 +1,4 @@
-import { InheritedMark } from "../../os/coredump_filter.ts";
+import { InheritedMark } from "../../os/inherited_values.ts";
 import {
   childrenOf,
   childrenOfMainThread,

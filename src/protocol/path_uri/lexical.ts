@@ -1,5 +1,4 @@
 import { PathUriError } from "./error.ts";
-import { nativePathToParts } from "./native.ts";
 import {
   type OrdinaryPath,
   type PathConvention,
@@ -9,6 +8,7 @@ import {
   segmentsOf,
   withSegments,
 } from "./parts.ts";
+import { nativePathToParts } from "./native.ts";
 import { decodePathText, encodePathText } from "./percent.ts";
 import {
   isAbsoluteWindows,

@@ -1,6 +1,6 @@
 import { PathUriError } from "./error.ts";
-import { OPAQUE_PREFIX, parseOpaque } from "./opaque.ts";
 import { isDrive, type PathParts } from "./parts.ts";
+import { OPAQUE_PREFIX, parseOpaque } from "./opaque.ts";
 import { hasPlainPath } from "./percent.ts";
 
 const LOCAL_PREFIX = "file://";

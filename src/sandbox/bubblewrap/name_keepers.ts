@@ -1,5 +1,5 @@
 import { parentOf, readProcLink } from "../../os/procfs.ts";
-import { memoryLimit } from "../../os/memory_limit.ts";
+import { memoryLimit } from "../../os/memory.ts";
 import { groupLimits, GroupPool } from "../restricted_threads/group_pool.ts";
 import type { GroupPlan, RestrictedGroup } from "../restricted_threads/restricted_group.ts";
 import { handoverFilter } from "../seccomp/filter.ts";

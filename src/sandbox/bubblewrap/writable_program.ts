@@ -1,4 +1,4 @@
-import { cannotEnforce } from "../cannot_enforce.ts";
+import { cannotEnforce } from "../mechanism.ts";
 import { isWithin } from "../../os/native_path.ts";
 import { ownPath } from "../../own_program.ts";
 

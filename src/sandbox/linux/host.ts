@@ -1,15 +1,15 @@
 import { CAP_SYS_ADMIN } from "../../os/constants.ts";
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import { addressOf } from "../../os/address.ts";
 import { readMemory } from "../../os/notifications.ts";
 import { hasUserNotification, landlockVersion } from "../../os/thread_restrictions.ts";
 import type { RetriedProbe } from "../retried_probe.ts";
-import { type BubblewrapAbility, bubblewrapTrial } from "./bubblewrap_trial.ts";
-import { NOT_INSTALLED } from "./diagnose_bubblewrap.ts";
-import { findHelperTools, findPrograms, type FoundProgram, isInside } from "./find_programs.ts";
+import { type BubblewrapAbility, bubblewrapTrial, NOT_INSTALLED } from "./bubblewrap_trial.ts";
 import type { HelperTools } from "./final_stage.ts";
 import { KernelTrees } from "../../os/mount_table.ts";
 import type { Architecture } from "../seccomp/profile.ts";
+import { isAbsolute, join } from "@std/path/posix";
+import { isWithin } from "../../os/native_path.ts";
 
 /** Whether calls can be handed over to a supervisor (seccomp_unotify(2)). */
 export type SupervisionAbility =
@@ -151,6 +151,50 @@ function hasSeccomp(): boolean | undefined {
 function readFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Directories of the system's own programs, in which helpers are looked for. */
+const SYSTEM_DIRECTORIES = ["/usr/bin", "/bin", "/run/current-system/sw/bin"];
+
+/** An executable file, by the name it was found under and by what that leads to. */
+interface FoundProgram {
+  readonly file: string;
+  readonly target: string;
+}
+
+/**
+ * Finds the executable files of a name in the directories of PATH, first to last. Relative
+ * directories are passed over: they are somewhere else each time.
+ */
+export function findPrograms(name: string, path: string): FoundProgram[] {
+  return path.split(":").filter(isAbsolute).flatMap((directory) => {
+    const file = join(directory, name);
+    const target = executableAt(file);
+    return target === undefined ? [] : [{ file, target }];
+  });
+}
+
+/** Whether a program lies in a directory, by either of its names. */
+function isInside({ file, target }: FoundProgram, directory: string): boolean {
+  return isWithin(file, directory) || isWithin(target, directory);
+}
+
+/** The helpers that this machine has. */
+function findHelperTools(): HelperTools {
+  const find = (name: string) =>
+    SYSTEM_DIRECTORIES.map((directory) => join(directory, name))
+      .find((file) => executableAt(file) !== undefined);
+  const [env, perl, setsid] = [find("env"), find("perl"), find("setsid")];
+  return { ...env && { env }, ...perl && { perl }, ...setsid && { setsid } };
+}
+
+function executableAt(file: string): string | undefined {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile() ? realpathSync(file) : undefined;
   } catch {
     return undefined;
   }

@@ -1,10 +1,11 @@
 import { basename, dirname } from "@std/path/posix";
-import { invalidParams, type RpcError } from "../../protocol/errors.ts";
+import { internalError, invalidParams, type RpcError } from "../../protocol/errors.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceBounds } from "./bounds.ts";
 import type { Disk } from "../disk.ts";
 import {
   accessTo,
+  allowsMore,
   type BoundFiles,
   type BoundNetwork,
   type BoundPolicy,
@@ -12,7 +13,7 @@ import {
   type Grant,
   takesPrecedence,
 } from "./bound_policy.ts";
-import { childOf, compareDepth } from "../../os/native_path.ts";
+import { childOf, compareDepth, isWithin } from "../../os/native_path.ts";
 import type { Policy } from "./policy.ts";
 import { deniedGlobs } from "./denied_glob.ts";
 import {
@@ -24,9 +25,7 @@ import {
   speaksOfRoots,
 } from "./entries.ts";
 import { GlobSyntaxError } from "./glob_syntax.ts";
-import { hasProtectedName, protectedPaths } from "./protected_paths.ts";
-import { GitIndexCache } from "./repository_paths.ts";
-import { type ResolvedEntry, withoutPlantedLinks } from "./planted_links.ts";
+import { GitIndexCache, hasProtectedName, protectedPaths } from "./protected_paths.ts";
 import { refuseReservedPorts, withholdReserved } from "./reserved.ts";
 import { type ResolvedPath, resolvePath } from "./resolve_path.ts";
 
@@ -236,4 +235,56 @@ function readGlob(pattern: string, disk: Disk): DeniedGlob[] {
 /** Each after those above it, so that the last one that applies to a path is the most specific. */
 function inOrder(grants: readonly Grant[]): Grant[] {
   return grants.toSorted((left, right) => compareDepth(left.path, right.path));
+}
+
+/** One entry of a policy and where its path leads now. */
+interface ResolvedEntry extends BoundPath {
+  readonly leadsTo: ResolvedPath;
+}
+
+/**
+ * Refuses entries to which a sandboxed command may have given another meaning.
+ *
+ * A command can make a link of any name below a directory that it may write. So a link there says
+ * what the last command wanted, not what the client meant, and adds nothing to what is granted
+ * without it. The same is true of all workspace roots: another sandbox may let write them.
+ *
+ * An entry that nobody asked for, as for what a program needs to start, is left out instead.
+ *
+ * @param roots the workspace roots, free of links
+ * @param grant what some of the entries grant
+ * @throws {RpcError} -32603
+ */
+function withoutPlantedLinks(
+  entries: readonly ResolvedEntry[],
+  roots: readonly string[],
+  grant: (entries: readonly ResolvedEntry[]) => BoundFiles,
+): ResolvedEntry[] {
+  const written = entries.filter(({ access }) => access === "write")
+    .map(({ leadsTo }) => leadsTo.path);
+  // Where the whole disk is the workspace, it is not for the agent's commands alone.
+  const trees = [...written, ...roots.filter((root) => root !== "/")];
+  const plantedLink = ({ leadsTo }: ResolvedEntry) =>
+    leadsTo.links.find(({ path }) => trees.some((tree) => isWithin(path, tree)));
+  const steady = entries.filter((entry) => plantedLink(entry) === undefined);
+  if (steady.length === entries.length) return [...entries];
+  const otherwise = grant(steady);
+  return entries.filter((entry) => {
+    const link = plantedLink(entry);
+    const { path } = entry.leadsTo;
+    if (link === undefined || !allowsMore(entry.access, accessTo(otherwise, path))) {
+      return true;
+    }
+    if (entry.onlyIfUnclaimed) return false;
+    throw refusal(entry, link.path);
+  });
+}
+
+function refusal({ path, leadsTo, access }: ResolvedEntry, link: string): RpcError {
+  const use = access === "write" ? "written" : "read";
+  return internalError(
+    `the sandbox entry '${path}' leads through the link '${link}', which sandboxed commands may ` +
+      `have made, to '${leadsTo.path}', which nothing else lets be ${use}: ` +
+      `grant '${leadsTo.path}' by its own name, or remove the link`,
+  );
 }

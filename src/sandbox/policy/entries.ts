@@ -2,7 +2,8 @@ import { invalidParams, type RpcError } from "../../protocol/errors.ts";
 import { type PathConvention, type PathUri, PathUriError } from "../../protocol/path_uri.ts";
 import type { FileSystemEntry, SandboxContext } from "../../protocol/sandbox.ts";
 import type { Access } from "./bound_policy.ts";
-import { isAbsolute, join } from "@std/path/posix";
+import { dirname, isAbsolute, join, normalize } from "@std/path/posix";
+import type { Policy } from "./policy.ts";
 
 /** What the symbols in a policy stand for on this machine and for this command. */
 export interface BindingFacts {
@@ -12,7 +13,7 @@ export interface BindingFacts {
   /** TMPDIR in the command's environment. */
   readonly temporaryDirectory: string | undefined;
   /**
-   * Files that a managed network's proxies are trusted by: see `certificate_files.ts`.
+   * Files that a managed network's proxies are trusted by: see {@linkcode certificateFiles}.
    *
    * @default none
    */
@@ -245,3 +246,47 @@ export function minimalPaths(os: typeof Deno.build.os): readonly string[] {
 
 /** Where every user may leave files. */
 const SHARED_TEMPORARY_DIRECTORY = "/tmp";
+
+/**
+ * The paths that are looked at to bind a policy, as they are written.
+ *
+ * @throws {RpcError} -32602 as binding does
+ */
+export function namedPaths({ sandbox }: Policy, facts: BindingFacts): string[] {
+  const named = policyPaths(sandbox, facts);
+  const { paths, patterns } = bindEntries(sandbox, named);
+  return [
+    ...named.workspaceRoots ?? [],
+    ...paths.map(({ path }) => path),
+    ...patterns.map(literalDirectory),
+    ...facts.certificateFiles ?? [],
+  ];
+}
+
+/** The deepest directory that a pattern names without leaving anything open. */
+function literalDirectory(pattern: string): string {
+  return dirname(normalize(pattern.replace(/[*?[\]{}\\].*$/s, "x")));
+}
+
+/** Variables by which common programs are told of certificates to trust besides the system's. */
+const CERTIFICATE_VARIABLES = [
+  "AWS_CA_BUNDLE",
+  "BUNDLE_SSL_CA_CERT",
+  "CARGO_HTTP_CAINFO",
+  "CODEX_CA_CERTIFICATE",
+  "CURL_CA_BUNDLE",
+  "DENO_CERT",
+  "GIT_SSL_CAINFO",
+  "NODE_EXTRA_CA_CERTS",
+  "NPM_CONFIG_CAFILE",
+  "PIP_CERT",
+  "REQUESTS_CA_BUNDLE",
+  "SSL_CERT_FILE",
+  "npm_config_cafile",
+];
+
+/** The files that an environment names so; relative ones are somewhere else each time. */
+export function certificateFiles(env: Readonly<Record<string, string>>): string[] {
+  const files = CERTIFICATE_VARIABLES.map((name) => env[name]).filter((file) => file !== undefined);
+  return [...new Set(files)].filter((file) => isAbsolute(file) && !file.includes("\0"));
+}

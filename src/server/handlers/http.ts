@@ -1,14 +1,37 @@
 import { setImmediate } from "node:timers";
 import type { HttpResponse } from "../../http/exchange.ts";
-import { type OutgoingBody, RequestEnd } from "../../http/outgoing_bodies.ts";
+import { OutgoingBodies, type OutgoingBody, RequestEnd } from "../../http/outgoing_bodies.ts";
 import type { Variables } from "../../http/proxy.ts";
-import { errorFields } from "../../log/fields.ts";
-import { log } from "../../log/log.ts";
+import { errorFields, log } from "../../log/log.ts";
 import { JsonText } from "../../protocol/envelope.ts";
 import { RpcError } from "../../protocol/errors.ts";
 import { methods, type Params } from "../../protocol/methods.ts";
 import { enforceNoConnections, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { handler, type RequestContext, type RequestHandler } from "../request_handler.ts";
+import type { Transport } from "../../transport/transport.ts";
+import { Turns } from "../turns.ts";
+
+/** Responses of one connection that may be buffered at the same time. */
+const BUFFERED_AT_ONCE = 16;
+
+/** State that the HTTP requests of a connection share. */
+export class HttpTraffic {
+  /** Limits how many responses are buffered at the same time. */
+  readonly turns: Turns;
+  /** The response bodies being streamed. */
+  readonly bodies: OutgoingBodies;
+
+  constructor(transport: Pick<Transport, "send" | "saturated">) {
+    this.turns = new Turns(BUFFERED_AT_ONCE, () => transport.saturated);
+    this.bodies = new OutgoingBodies(transport);
+  }
+
+  /** Continues what waited for the client to read. */
+  proceed(): void {
+    this.turns.proceed();
+    this.bodies.proceed();
+  }
+}
 
 /** The handler of `http/request`. */
 export function httpHandlers(

@@ -13,10 +13,9 @@ import {
   type RequestEnd,
   type RunningTelemetry,
 } from "../telemetry.ts";
-import { type OtlpConfiguration, otlpConfiguration } from "./configuration.ts";
+import { OtelVariables, type OtlpConfiguration, otlpConfiguration } from "./configuration.ts";
 import { OtlpMetrics } from "./metrics.ts";
 import { OtlpSpans } from "./spans.ts";
-import { OtelVariables } from "./variables.ts";
 import {
   detectResources,
   type Resource,

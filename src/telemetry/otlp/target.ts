@@ -1,5 +1,5 @@
 import { parseKeyPairsIntoRecord } from "@opentelemetry/core";
-import type { OtelVariables } from "./variables.ts";
+import type { OtelVariables } from "./configuration.ts";
 
 /** A kind of telemetry. */
 export type Signal = "metrics" | "traces";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { findPrograms } from "../../../src/sandbox/linux/find_programs.ts";
+import { findPrograms } from "../../../src/sandbox/linux/host.ts";
 import { canRunLandlock, type TestMechanism } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { findPrograms } from "../../../src/sandbox/linux/find_programs.ts";
+import { findPrograms } from "../../../src/sandbox/linux/host.ts";
 import { path, special } from "../../sandbox/context.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../sandbox/linux/sandboxed_run.ts";
 import { shell } from "../support/commands.ts";

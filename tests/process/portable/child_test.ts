@@ -1,4 +1,4 @@
-import { startPortableChild } from "../../../src/process/portable/start.ts";
+import { startPortableChild } from "../../../src/process/portable/child.ts";
 import { runToEnd, TERMINAL } from "../../support/recorded_child.ts";
 import { childBehaviour } from "../child_behaviour.ts";
 

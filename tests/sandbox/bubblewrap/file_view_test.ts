@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { denyFound } from "../../../src/sandbox/policy/find_denied.ts";
+import { denyFound } from "../../../src/sandbox/policy/denied_glob.ts";
 import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { type Mount, planFileView } from "../../../src/sandbox/bubblewrap/file_view.ts";
 import { context, glob, path, special, type WireEntry, workspaceWrite } from "../context.ts";

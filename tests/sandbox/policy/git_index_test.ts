@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { GitIndexError, parseGitIndex } from "../../../src/sandbox/policy/git_index.ts";
-import { findPrograms } from "../../../src/sandbox/linux/find_programs.ts";
+import { findPrograms } from "../../../src/sandbox/linux/host.ts";
 
 const ignore = findPrograms("git", Deno.env.get("PATH") ?? "").length === 0;
 

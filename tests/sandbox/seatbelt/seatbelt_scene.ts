@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { BoundPolicy } from "../../../src/sandbox/policy/bound_policy.ts";
 import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
-import { seatbeltCommand, type SeatbeltRules } from "../../../src/sandbox/seatbelt/command.ts";
+import { seatbeltCommand, type SeatbeltRules } from "../../../src/sandbox/seatbelt/mechanism.ts";
 import type { ManagedNetwork } from "../../../src/protocol/sandbox.ts";
 import { context, type ContextOptions } from "../context.ts";
 import { fakeDisk, type FakeEntry } from "../fake_disk.ts";

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
-import { OtelVariables } from "../../../src/telemetry/otlp/variables.ts";
+import { OtelVariables, otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
 import { selfSigned } from "../../support/self_signed.ts";
 import { TemporaryDirectory } from "../../support/temporary_directory.ts";
 

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
+import { OtelVariables, otlpConfiguration } from "../../../src/telemetry/otlp/configuration.ts";
 import { OtlpTelemetry } from "../../../src/telemetry/otlp/otlp_telemetry.ts";
-import { OtelVariables } from "../../../src/telemetry/otlp/variables.ts";
 import { TRACEPARENT } from "../../support/busy_day.ts";
 import { OtlpReceiver } from "../../support/otlp_receiver.ts";
 

@@ -1,4 +1,4 @@
-import { findPrograms } from "../../../../src/sandbox/linux/find_programs.ts";
+import { findPrograms } from "../../../../src/sandbox/linux/host.ts";
 import { workspaceWrite } from "../../../sandbox/context.ts";
 import { canRunLandlock, WITHOUT_NAMESPACES } from "../../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap, type TestUser, users } from "../../../sandbox/linux/sandboxed_run.ts";
