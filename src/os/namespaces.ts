@@ -81,6 +81,45 @@ export function insideNetwork<T>(namespace: Descriptor, action: () => T): T {
  * @throws {NamespaceError} without CAP_SYS_ADMIN and CAP_SYS_CHROOT
  */
 export function insideMounts(pid: number, action: () => void): void {
+  const theirs = openMountNamespace(pid);
+  try {
+    const { mounts, name, root, directory } = ownView ??= openOwnView();
+    const theirName = readProcLink(`self/fd/${theirs}`);
+    // What is done in a sandbox must not be done to the host's own mounts.
+    if (name === undefined || theirName === undefined || theirName === name) {
+      throw new NamespaceError("the sandbox has no mounts of its own");
+    }
+    // Only a thread with a root and a directory of its own may change to another view of them, and
+    // each that has been made since shares this one's.
+    checked(calls().unshare(CLONE_FS), MOUNTS);
+    checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
+    try {
+      action();
+    } finally {
+      const isBack = calls().setns(mounts, CLONE_NEWNS) === 0 && calls().fchdir(root) === 0 &&
+        calls().chroot(cString(".")) === 0 && calls().fchdir(directory) === 0;
+      // Among foreign files this program could only do harm.
+      if (!isBack) Deno.kill(Deno.pid, "SIGKILL");
+    }
+  } finally {
+    closeDescriptor(theirs);
+  }
+}
+
+/** Where this thread sees its files, to come back to. */
+interface OwnView {
+  readonly mounts: Descriptor;
+  /** What the mount namespace is called (namespaces(7)). */
+  readonly name: string | undefined;
+  readonly root: Descriptor;
+  readonly directory: Descriptor;
+}
+
+/** Opened when it is first left, and again and again come back to: this thread has no other. */
+let ownView: OwnView | undefined;
+
+/** @throws {NamespaceError} */
+function openOwnView(): OwnView {
   const opened: Descriptor[] = [];
   const open = (path: string, flags: number): Descriptor => {
     const found = checked(calls().open(cString(path), flags | O_CLOEXEC), MOUNTS);
@@ -88,34 +127,19 @@ export function insideMounts(pid: number, action: () => void): void {
     return found;
   };
   try {
-    const theirs = openMountNamespace(pid);
-    opened.push(theirs);
-    refuseOwn(theirs);
-    const ours = open("/proc/thread-self/ns/mnt", 0);
-    const [root, directory] = [open("/", O_PATH), open(".", O_PATH)];
-    // Only a thread with a root and a directory of its own may change to another view of them.
-    checked(calls().unshare(CLONE_FS), MOUNTS);
-    checked(calls().setns(theirs, CLONE_NEWNS), MOUNTS);
-    try {
-      action();
-    } finally {
-      const isBack = calls().setns(ours, CLONE_NEWNS) === 0 && calls().fchdir(root) === 0 &&
-        calls().chroot(cString(".")) === 0 && calls().fchdir(directory) === 0;
-      // Among foreign files this program could only do harm.
-      if (!isBack) Deno.kill(Deno.pid, "SIGKILL");
-    }
-  } finally {
+    return {
+      mounts: open(`/proc/${OWN_MOUNTS}`, 0),
+      name: readProcLink(OWN_MOUNTS),
+      root: open("/", O_PATH),
+      directory: open(".", O_PATH),
+    };
+  } catch (error) {
     opened.forEach(closeDescriptor);
+    throw error;
   }
 }
 
-/** What is done in a sandbox must not be done to the host's own mounts. @throws {NamespaceError} */
-function refuseOwn(namespace: Descriptor): void {
-  const [theirs, ours] = [`self/fd/${namespace}`, "thread-self/ns/mnt"].map(readProcLink);
-  if (theirs === undefined || theirs === ours) {
-    throw new NamespaceError("the sandbox has no mounts of its own");
-  }
-}
+const OWN_MOUNTS = "thread-self/ns/mnt";
 
 /** Goes where a process sees its files, for good. @throws {NamespaceError} */
 export function enterMounts(pid: number): void {

@@ -9,7 +9,11 @@ export type Answer =
     readonly kind: "descriptor";
     readonly descriptor: Descriptor;
     readonly closeOnExec: boolean;
-    readonly writable: boolean;
+    /**
+     * Whether ours is closed before the command goes on: what somebody has open for writing cannot be
+     * executed (ETXTBSY of execve(2)). Answering takes two steps then.
+     */
+    readonly closedFirst: boolean;
   }
   /** The kernel makes the call itself. */
   | { readonly kind: "goOn" }

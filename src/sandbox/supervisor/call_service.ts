@@ -102,9 +102,10 @@ export class CallService implements Disposable {
     this.#connections = new Connections(network, connected, performs, architecture);
     const [connections, signals] = [this.#connections, new Signals()];
     const memory = new CallMemory();
+    const servesModes = commands.kind === "alike";
+    const common = { performer: performs, memory, architecture, ownMask, servesModes };
     this.#operationsUnder = (policy) => {
-      const judge = new PathJudge(policy);
-      const calls = new FileCalls({ judge, performer: performs, memory, architecture, ownMask });
+      const calls = new FileCalls({ ...common, judge: new PathJudge(policy) });
       return { openings: new Openings(calls), changes: new Changes(calls), connections, signals };
     };
     this.#shared = commands.kind === "alike" ? this.#operationsUnder(commands.policy) : undefined;
@@ -141,12 +142,17 @@ export class CallService implements Disposable {
       if (wait === "over") return 0;
       if (wait === "notification" && taken++ < MAX_TAKEN) {
         this.#take();
-        continue;
+        if (this.#takesTurns) continue;
       }
       taken = 0;
       this.#serveNext();
       this.#retry();
     }
+  }
+
+  /** Whether there are commands whose calls could hold up those of others. */
+  get #takesTurns(): boolean {
+    return this.#admitted.size > 1;
   }
 
   /** How long to wait for the next call, in milliseconds. */
@@ -240,13 +246,12 @@ export class CallService implements Disposable {
   #answer(id: bigint, answer: Exclude<Answer, { kind: "later" }>): void {
     if (answer.kind === "result") return this.#listener.answer(id, answer.result);
     if (answer.kind === "goOn") return this.#listener.letGoOn(id);
-    const { descriptor, closeOnExec, writable } = answer;
-    // What is still open for writing here when the command goes on cannot be executed (ETXTBSY).
-    const result = writable
+    const { descriptor, closeOnExec, closedFirst } = answer;
+    const result = closedFirst
       ? this.#listener.addDescriptor(id, descriptor, closeOnExec)
       : this.#listener.answerDescriptor(id, descriptor, closeOnExec);
     closeDescriptor(descriptor);
-    if (writable || result < 0) this.#listener.answer(id, result);
+    if (closedFirst || result < 0) this.#listener.answer(id, result);
   }
 }
 

@@ -61,7 +61,7 @@ export class Connections implements Disposable {
     const descriptor = succeeded(this.#perform("socket", [family, type | SOCK_CLOEXEC, protocol]));
     this.#hold(descriptor);
     const closeOnExec = (type & SOCK_CLOEXEC) !== 0;
-    return { kind: "descriptor", descriptor, closeOnExec, writable: false };
+    return { kind: "descriptor", descriptor, closeOnExec, closedFirst: false };
   }
 
   /**

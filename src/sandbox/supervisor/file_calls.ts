@@ -22,6 +22,7 @@ const VALUE_BYTES = 65_536;
 
 /** The bits of a mode that chmod(2) sets. */
 export const PERMISSION_BITS = 0o7777;
+const EXECUTABLE_BITS = 0o111;
 
 /** What calls are given the addresses of, one call after the other. */
 export class CallMemory {
@@ -38,6 +39,8 @@ export interface FileCallOptions {
   readonly architecture: Architecture;
   /** This program's file mode creation mask. */
   readonly ownMask: number;
+  /** Whether changes of modes are handed over, too, for what may be written. */
+  readonly servesModes: boolean;
 }
 
 /** Judges places on behalf of commands, and has calls on files made. All throw `CallError`. */
@@ -49,8 +52,10 @@ export class FileCalls {
   readonly #performer: CallMaker;
   readonly #architecture: Architecture;
   readonly #ownMask: number;
+  readonly #servesModes: boolean;
 
-  constructor({ judge, performer, memory, architecture, ownMask }: FileCallOptions) {
+  constructor(options: FileCallOptions) {
+    const { judge, performer, memory, architecture, ownMask, servesModes } = options;
     this.judge = judge;
     this.name = memory.name;
     this.otherName = memory.otherName;
@@ -58,6 +63,12 @@ export class FileCalls {
     this.#performer = performer;
     this.#architecture = architecture;
     this.#ownMask = ownMask;
+    this.#servesModes = servesModes;
+  }
+
+  /** Whether a file of a mode cannot be executed before another call about it has been served. */
+  staysUnexecutable(mode: number): boolean {
+    return this.#servesModes && (mode & EXECUTABLE_BITS) === 0;
   }
 
   /**

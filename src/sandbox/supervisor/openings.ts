@@ -14,6 +14,8 @@ import { type FoundObject, isType } from "./found_object.ts";
 import { type Place, Resolver } from "./resolver.ts";
 import { isTerminal, openOwnTerminal } from "./terminal.ts";
 
+type OpenedAnswer = Extract<Answer, { kind: "descriptor" }>;
+
 /** How often something may come to lead elsewhere while it is opened. */
 const MAX_ATTEMPTS = 8;
 const OPEN_HOW_BYTES = 24;
@@ -73,7 +75,7 @@ export class Openings {
     if (isTerminal(object)) {
       const kept = withoutWaiting(flags & Open.AccessMode);
       const terminal = openOwnTerminal(caller, object, kept);
-      if (terminal !== undefined) return opened(terminal, flags);
+      if (terminal !== undefined) return this.#opened(terminal, flags, object.status.mode);
     }
     if (place.kind === "entry" && isOwnProcess(place, caller) && (flags & WRITES) === 0) {
       return this.#openOwnProcess(place, flags);
@@ -108,7 +110,7 @@ export class Openings {
     this.#calls.give(succeeded(result), withheld);
     return object !== undefined && readsPipe(object, flags)
       ? this.#openWhenWritten(result, flags)
-      : opened(result, flags);
+      : this.#opened(result, flags, object?.status.mode ?? allowed | withheld);
   }
 
   #reopen(object: FoundObject, flags: number, hasName: boolean): Answer {
@@ -119,7 +121,7 @@ export class Openings {
     // Nobody waits at a pipe without a name.
     return hasName && readsPipe(object, flags)
       ? this.#openWhenWritten(succeeded(result), flags)
-      : opened(succeeded(result), flags);
+      : this.#opened(succeeded(result), flags, object.status.mode);
   }
 
   #openWhenWritten(reader: Descriptor, flags: number): Answer {
@@ -136,7 +138,7 @@ export class Openings {
   #openOwnProcess({ directory, name, path }: Entry, flags: number): Answer {
     allow(this.#calls.judge.read(path));
     const file = tryOpenAt(directory, fromByteString(name), withoutWaiting(flags) | Open.NoFollow);
-    return opened(succeeded(file), flags);
+    return openedToRead(succeeded(file), flags);
   }
 
   #openTemporary(place: Place, caller: Caller, flags: number, mode: number): Answer {
@@ -148,7 +150,13 @@ export class Openings {
     const args = [object.descriptor, dot, withoutWaiting(flags), allowed.mode];
     const file = succeeded(this.#calls.perform("openat", args));
     this.#calls.give(file, allowed.withheld);
-    return opened(file, flags);
+    return this.#opened(file, flags, allowed.mode | allowed.withheld);
+  }
+
+  /** @param mode of what has been opened */
+  #opened(descriptor: Descriptor, flags: number, mode: number): Answer {
+    const closedFirst = (flags & Open.AccessMode) !== 0 && !this.#calls.staysUnexecutable(mode);
+    return { ...openedToRead(descriptor, flags), closedFirst };
   }
 }
 
@@ -185,7 +193,7 @@ class WaitingReader implements BegunCall {
   goOn(): Answer {
     if (!hasHadWriter(this.#reader)) return { kind: "later", begun: this };
     this.#all.delete(this);
-    return opened(this.#reader, this.#flags);
+    return openedToRead(this.#reader, this.#flags);
   }
 
   [Symbol.dispose](): void {
@@ -200,11 +208,10 @@ export function withoutWaiting(flags: number): number {
   return flags & ~Open.Async | added;
 }
 
-function opened(descriptor: Descriptor, flags: number): Answer {
+function openedToRead(descriptor: Descriptor, flags: number): OpenedAnswer {
   if ((flags & Open.NonBlocking) === 0) setStatusFlags(descriptor, flags & SETTABLE);
   const closeOnExec = (flags & Open.CloseOnExec) !== 0;
-  const writable = (flags & Open.AccessMode) !== 0;
-  return { kind: "descriptor", descriptor, closeOnExec, writable };
+  return { kind: "descriptor", descriptor, closeOnExec, closedFirst: false };
 }
 
 /** `struct open_how`, for a name that is not that of a link (openat2(2)). */

@@ -85,7 +85,7 @@ export class Resolver {
   resolve(base: number, path: ByteString, follow: boolean | "ifDirectory"): Place {
     if (path === "") throw new CallError(Errno.ENOENT);
     const walk: Walk = { links: 0, steps: 0 };
-    let at = path.startsWith("/") ? this.#root() : this.#directoryOf(base);
+    let at = path.startsWith("/") ? this.#root() : this.#scope.hold(this.#caller.open(base));
     let rest = path;
     for (;;) {
       const trimmed = rest.replace(/\/+$/, "");
@@ -120,12 +120,6 @@ export class Resolver {
 
   #root(): Descriptor {
     return this.#scope.hold(this.#caller.openRoot());
-  }
-
-  #directoryOf(base: number): Descriptor {
-    const held = this.#scope.hold(this.#caller.open(base));
-    requireDirectory(foundAt(held));
-    return held;
   }
 
   #object(descriptor: Descriptor, dots: string | undefined): Place {

@@ -125,3 +125,30 @@ testOnMachines("a pipeline of many programs works", async (scene) => {
   );
   assertEquals(stdout, "500500\n");
 });
+
+testOnMachines("what a command has just written can be executed at once", async (scene) => {
+  // A supervisor that opens files for a command has them open for writing itself, for a moment.
+  const { stdout, stderr } = await scene.run(python(`
+import signal
+busy = []
+for _ in range(2):
+    busy.append(os.fork())
+    if busy[-1] == 0:
+        while True: pass
+failed = 0
+for index in range(200):
+    name = f"program{index}"
+    made = os.open(name, os.O_CREAT | os.O_WRONLY, 0o755 if index % 2 else 0o644)
+    os.write(made, b"#!/bin/true\\n")
+    if index % 2 == 0: os.fchmod(made, 0o755)
+    os.close(made)
+    try:
+        os.waitpid(os.posix_spawn(name, [name], {}), 0)
+    except OSError as error:
+        failed += 1
+        print(error)
+for one in busy: os.kill(one, signal.SIGKILL)
+print("failed", failed)
+`));
+  assertEquals([stdout, stderr], ["failed 0\n", ""]);
+});

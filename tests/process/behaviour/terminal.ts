@@ -63,7 +63,7 @@ export function terminalBehaviour(name: string, start: StartChild): void {
 
   Deno.test(`${name}: Ctrl-C interrupts what runs in the foreground`, async () => {
     const run = await terminal(
-      "trap 'echo got it; exit 3' INT; echo ready; while :; do sleep 60; done",
+      "trap 'echo got it; exit 3' INT; echo ready; while :; do sleep 0.1; done",
     );
     await run.says(/ready/, "pty");
     await run.write("\x03");
@@ -74,7 +74,7 @@ export function terminalBehaviour(name: string, start: StartChild): void {
 
   Deno.test(`${name}: an interrupt reaches the command on a terminal`, async () => {
     const run = await terminal(
-      "trap 'echo got it; exit 3' INT; echo ready; while :; do sleep 60; done",
+      "trap 'echo got it; exit 3' INT; echo ready; while :; do sleep 0.1; done",
     );
     await run.says(/ready/, "pty");
     run.child.interrupt();
