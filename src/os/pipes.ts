@@ -11,12 +11,15 @@ const libc = libraryTable({
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   timerfd_create: { parameters: ["i32", "i32"], result: "i32" },
   timerfd_settime: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
 });
 
 const CLOCK_MONOTONIC = 1;
+const POLLIN = 1;
 const FIONREAD = 0x541bn;
 const MFD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
@@ -130,4 +133,18 @@ export function growPipe(descriptor: Descriptor, bytes: number): void {
  */
 export function closeInheritedDescriptorsOnExec(): void {
   libc().syscall(SYS_CLOSE_RANGE, 3n, 0xffffffffn, CLOSE_RANGE_CLOEXEC);
+}
+
+/**
+ * Whether somebody writes to a named pipe, or has done so and left, since its reading end was opened:
+ * what open(2) waits for, unless it is not to wait. Takes nothing out of the pipe.
+ *
+ * @param reader does not wait (O_NONBLOCK)
+ */
+export function hasHadWriter(reader: Descriptor): boolean {
+  const polled = new Uint8Array(Int32Array.of(reader, POLLIN).buffer);
+  // There is something to read, or a writer has left.
+  if (libc().poll(polled, 1n, 0) > 0) return true;
+  // Without a writer this is the end (0), else EAGAIN; what has come meanwhile goes nowhere (EFAULT).
+  return Number(libc().read(reader, null, 1n)) < 0;
 }

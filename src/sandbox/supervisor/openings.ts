@@ -1,6 +1,6 @@
 import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from "../../os/constants.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { hasHadWriter } from "../../os/named_pipe.ts";
+import { hasHadWriter } from "../../os/pipes.ts";
 import { isOnProc, Open } from "../../os/open_at.ts";
 import { FileType, setStatusFlags, statusOf, tryOpenAt } from "../../os/path_calls.ts";
 import { type Answer, type BegunCall, LATER, type NamedPath } from "./answer.ts";
