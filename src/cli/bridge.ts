@@ -1,7 +1,7 @@
 import { type Connector, connectorFor } from "../client/connector.ts";
 import { configureLog } from "../log/log.ts";
 import { type ClientTransport, ConnectionError } from "../transport/client_transport.ts";
-import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
+import { type SilenceError, untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { type ClientStreams, relay } from "../transport/relay.ts";
 import { type CommandManual, optionsHelp, usageText } from "./command_manual.ts";
 import { readToken } from "./secret_file.ts";
@@ -53,7 +53,7 @@ executor.`,
   operands: { kind: "words", words: ["unix:", "ws://", "wss://"] },
   notes: () =>
     "The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was " +
-    "lost.\n",
+    "lost, or\nthe client is gone (--heartbeat).\n",
 };
 
 /** `remex bridge`: standard input and output as a connection to an executor. Returns the exit code. */
@@ -68,7 +68,12 @@ export async function bridge(args: string[]): Promise<number> {
   try {
     const timeoutMs = values.ssh === undefined ? CONNECT_TIMEOUT_MS : UPLOAD_TIMEOUT_MS;
     const executor = await connect(AbortSignal.timeout(timeoutMs));
-    const lost = await relay(standardStreams(beatMs), executor);
+    let silence: ConnectionError | undefined;
+    const streams = standardStreams(beatMs, ({ message }) => {
+      const words = `the client is gone: ${message}, not even an empty line (--heartbeat)`;
+      silence = new ConnectionError("lost", words);
+    });
+    const lost = await relay(streams, executor) ?? silence;
     if (lost === undefined) return 0;
     throw lost;
   } catch (error) {
@@ -137,11 +142,14 @@ function connectorTo(address: string, token: string | undefined): Connector {
   }
 }
 
-function standardStreams(beatMs: number | undefined): ClientStreams {
+function standardStreams(
+  beatMs: number | undefined,
+  silent: (error: SilenceError) => void,
+): ClientStreams {
   const streams = { input: ReadableStream.from(standardInput()), output: standardOutput() };
   if (beatMs === undefined) return streams;
   return {
-    input: untilSilent(streams.input, beatMs * MISSED_BEATS),
+    input: untilSilent(streams.input, beatMs * MISSED_BEATS, silent),
     output: withHeartbeat(streams.output, beatMs),
   };
 }

@@ -29,13 +29,57 @@ export async function reachOrStart(wanted: WantedExecutor): Promise<ClientTransp
   const { path, connector, signal } = wanted;
   const running = await reach(connector, signal);
   if (running !== undefined) return running;
-  // The lock lasts as long as the file is open (flock(2)).
-  using lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
-  await lock.lock(true);
+  using _lock = await StartLock.take(`${path}.lock`);
   const startedMeanwhile = await reach(connector, signal);
   if (startedMeanwhile !== undefined) return startedMeanwhile;
   await start(wanted);
   return await connector.connect(signal);
+}
+
+/** Held by the one of several that starts an executor (flock(2)); its file is gone afterwards. */
+class StartLock implements Disposable {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Waits for it. @throws {ConnectionError} if there can be none */
+  static async take(path: string): Promise<StartLock> {
+    for (;;) {
+      const file = await openLock(path);
+      await file.lock(true);
+      // Whoever had it before has removed the file.
+      if (await isAt(path, file)) return new StartLock(path, file);
+      file.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#path);
+    this.#file.close();
+  }
+}
+
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { create: true, write: true, mode: 0o600 });
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new ConnectionError("unreachable", `no executor can be started there: ${words}`, {
+      cause: error,
+    });
+  }
+}
+
+async function isAt(path: string, file: Deno.FsFile): Promise<boolean> {
+  const [opened, named] = await Promise.all([
+    file.stat(),
+    Deno.lstat(path).catch(() => undefined),
+  ]);
+  return opened.ino === named?.ino && opened.dev === named?.dev;
 }
 
 /** The connection, or undefined where nobody serves. One that shuts down does not, either. */

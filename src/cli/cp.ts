@@ -1,6 +1,6 @@
 import { ConnectionError, type ExecServerClient } from "../client/mod.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { copy } from "../copying/copy.ts";
+import { copy, withNames } from "../copying/copy.ts";
 import { type FileAt, readStream, writeStream } from "../copying/copy_file.ts";
 import type { TreeOptions } from "../copying/copy_tree.ts";
 import type { FileEnd } from "../copying/end.ts";
@@ -124,10 +124,11 @@ class Copying implements AsyncDisposable {
 
   async #readInput(to: Place, options: TreeOptions): Promise<void> {
     const there = await to.end.stat(to.path);
+    const name = to.end.describe(to.path);
     if (there?.kind === "directory" || to.spelled.directory) {
-      throw new Error(`${to.end.describe(to.path)} is a directory; the file needs a name`);
+      throw new Error(`${name} is a directory; the file needs a name`);
     }
-    await writeStream(standardInput(), to, options);
+    await withNames(name, writeStream(standardInput(), to, options));
   }
 
   async #writeOutput(from: Place, { arrived, signal, expected }: TreeOptions): Promise<void> {

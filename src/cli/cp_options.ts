@@ -176,7 +176,7 @@ function side(text: string, values: Values, configuration: Configuration): CpSid
   if (text === "-") return { kind: "stream" };
   if (text.startsWith(":")) {
     const { ssh, via } = values;
-    const executor = executorOf({ ...values, stdio: false }, configuration);
+    const executor = executorOf(values, configuration);
     const name = ssh ?? (via === undefined ? configuration.get("url") : undefined) ?? "";
     return there(executor, name, text.slice(1));
   }
@@ -223,7 +223,14 @@ function there(executor: ExecutorChoice, name: string, path: string): CpSide {
   return { kind: "there", executor, name, path, spelled: spelledPath(path) };
 }
 
+/** What this program's standard streams are called as files. */
+const STANDARD_STREAM = /^\/(dev\/(std(in|out|err)|fd\/\d+)|proc\/(thread-)?self\/fd\/\d+)$/;
+
 function here(text: string): CpSide {
+  // A copy gets its name once it is complete: it would replace the file that the stream leads to.
+  if (STANDARD_STREAM.test(text)) {
+    throw new UsageError(`\`${text}\`: standard input and output are written -`);
+  }
   return { kind: "here", path: localPath(text), spelled: spelledPath(text) };
 }
 

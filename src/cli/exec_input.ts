@@ -1,5 +1,11 @@
 import { TIMED_OUT } from "./exit_codes.ts";
-import { ConnectionError, ErrorCode, type ExecProcess, RpcError } from "../client/mod.ts";
+import {
+  ConnectionError,
+  ErrorCode,
+  type ExceededLimit,
+  type ExecProcess,
+  RpcError,
+} from "../client/mod.ts";
 import type { ReadKeys } from "./escape_keys.ts";
 import { type ForwardedSignals, GivenUp } from "./exec_signals.ts";
 import { InputError, OutputClosed, standardInput, writeAll } from "./standard_streams.ts";
@@ -40,7 +46,10 @@ export async function forwardInput(process: ExecProcess, options: InputOptions):
   const underWay: Promise<boolean>[] = [];
   const write = async (bytes: Uint8Array<ArrayBuffer>): Promise<boolean> => {
     if (bytes.length === 0) return true;
-    underWay.push(process.write(bytes).then((status) => status === "accepted"));
+    const accepted = process.write(bytes).then((status) => status === "accepted");
+    // It may fail before anybody waits for it: whoever reads the process's events tells why.
+    accepted.catch(() => {});
+    underWay.push(accepted);
     return underWay.length < MAX_WRITES || await underWay.shift() === true;
   };
   const { keys, leftCode = LEFT, end = true } = options;
@@ -125,9 +134,7 @@ export async function forwardOutput(
       case "exited":
         exitCode = event.timedOut ? TIMED_OUT : event.exitCode;
         signals.exited(exitCode);
-        if (event.limitExceeded !== undefined) {
-          say(`the command was ended: the executor's limit of ${event.limitExceeded} was reached`);
-        }
+        if (event.limitExceeded !== undefined) say(describeLimit(event.limitExceeded));
         if (until === "exit") return exitCode;
         break;
       case "failed":
@@ -135,6 +142,13 @@ export async function forwardOutput(
     }
   }
   return exitCode;
+}
+
+/** A process too many is refused to a command, which goes on without. */
+function describeLimit(limit: ExceededLimit): string {
+  return limit === "processes"
+    ? "the command reached the executor's limit of processes"
+    : `the command was ended: the executor's limit of ${limit} was reached`;
 }
 
 /**

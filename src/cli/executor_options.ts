@@ -46,6 +46,7 @@ export function sshOptions(values: SshValues): SshOptions | undefined {
     if (binary !== undefined) throw new UsageError("--binary is of use with --ssh only");
     return undefined;
   }
+  if (sshCommand === "") throw new UsageError("--ssh-command names no command");
   try {
     return { destination: parseSshDestination(ssh), sshCommand, binary, ...progressOnTerminal() };
   } catch (error) {
@@ -100,6 +101,7 @@ export interface ExecutorValues extends SshValues {
  * The executor that a command line or the settings name. The command line outranks the settings, but
  * must not name two.
  *
+ * @param values with `stdio` if the command has that option
  * @throws {UsageError} if there is none, or more than one
  */
 export function executorOf(
@@ -119,9 +121,8 @@ export function executorOf(
   if (
     others.length + Number(onCommandLine("url")) > 1 || other === undefined && url === undefined
   ) {
-    throw new UsageError(
-      "say where the executor is: one of --url URL, --stdio, --ssh HOST or --via COMMAND",
-    );
+    const ways = ["--url URL", ...stdio === undefined ? [] : ["--stdio"], "--ssh HOST"];
+    throw new UsageError(`say where the executor is: one of ${ways.join(", ")} or --via COMMAND`);
   }
   if (other !== undefined || url === undefined) {
     if (onCommandLine("tokenFile")) throw new UsageError("--token-file is of use with --url only");

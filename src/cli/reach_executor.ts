@@ -133,7 +133,11 @@ function throughCommand(command: string): Endpoint {
 async function trustedCertificates(endpoint: Endpoint): Promise<string[] | undefined> {
   const path = startingEnvironment().SSL_CERT_FILE;
   if (path === undefined || path === "" || !String(endpoint).startsWith("wss:")) return undefined;
-  return [await readText({ setting: "SSL_CERT_FILE", path })];
+  const certificates = await readText({ setting: "SSL_CERT_FILE", path });
+  if (!certificates.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new UsageError(`SSL_CERT_FILE: '${path}' holds no certificate in PEM format`);
+  }
+  return [certificates];
 }
 
 /** A fix to append to the message of an executor that cannot be reached. */

@@ -134,7 +134,8 @@ async function serveSocket(
  */
 function announce(address: string): void {
   print(`${address}\n`).catch((error) => {
-    log("warn", "the address could not be printed", { address, ...errorFields(error) });
+    const reason = error instanceof Error ? error.message : String(error);
+    log("warn", "the address could not be printed", { address, reason });
   });
   log("info", "listening", { address });
 }

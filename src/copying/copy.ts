@@ -1,3 +1,4 @@
+import { RpcError } from "../protocol/errors.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
 import { copyFile, type FileAt } from "./copy_file.ts";
 import { childOf, TreeCopy, type TreeOptions } from "./copy_tree.ts";
@@ -41,9 +42,31 @@ export async function copy(
     throw new Error(`${to.end.describe(path)} is a directory`);
   }
   refuseSame(from, source, target);
+  await requireParent(target);
   options.expected(source.size);
-  await copyFile(from, source, target, options);
+  await withNames(
+    `${name} to ${to.end.describe(path)}`,
+    copyFile(from, source, target, options),
+  );
   options.copied();
+}
+
+/** Says what it is about that an executor or the system refuses. */
+export async function withNames(names: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    throw new RpcError(error.code, `${names}: ${error.message}`, { cause: error });
+  }
+}
+
+/** What is copied gets a name in a directory that is there. */
+async function requireParent({ end, path, status }: Target): Promise<void> {
+  const parent = path.parent();
+  if (status === undefined && parent !== undefined && await end.stat(parent) === undefined) {
+    throw new Error(`${end.describe(parent)}: there is no such directory`);
+  }
 }
 
 interface Target extends FileAt {
@@ -77,10 +100,8 @@ async function copyDirectory(
   if (status !== undefined && status.kind !== "directory") {
     throw new Error(`${end.describe(path)} is there already, and is no directory`);
   }
+  await requireParent(target);
   const parent = path.parent();
-  if (status === undefined && parent !== undefined && await end.stat(parent) === undefined) {
-    throw new Error(`${end.describe(parent)}: there is no such directory`);
-  }
   const existing = status === undefined ? parent : path;
   if (existing !== undefined && await isWithin(end, await end.canonical(existing), source)) {
     throw new Error(`${from.end.describe(from.path)} cannot be copied into itself`);

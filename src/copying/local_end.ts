@@ -1,5 +1,6 @@
 import { answerDirectly, learnDirectory } from "../filesystem/fast_path.ts";
 import { FileHandles } from "../filesystem/file_handles.ts";
+import { toRpcError } from "../filesystem/io_error.ts";
 import { hostPath, realPath, uriOf } from "../filesystem/named.ts";
 import { openRegularFile } from "../filesystem/open.ts";
 import { type FileMethod, performFileMethod } from "../filesystem/operations.ts";
@@ -72,8 +73,12 @@ export class LocalEnd implements FileEnd {
   async openToRead(path: PathUri): Promise<BlockReader> {
     const name = hostPath(path);
     using place = plainPaths.object(name, "read");
-    const { file } = await openRegularFile(place.path, name);
-    return new PlaceReader(file);
+    try {
+      const { file } = await openRegularFile(place.path, name);
+      return new PlaceReader(file);
+    } catch (error) {
+      throw toRpcError(error);
+    }
   }
 
   async openToWrite(path: PathUri, key: string): Promise<BlockWriter> {

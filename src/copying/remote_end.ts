@@ -20,7 +20,9 @@ export class RemoteEnd implements FileEnd {
   }
 
   describe(path: PathUri): string {
-    return `${this.#calls.name}:${nativeText(path)}`;
+    const { name } = this.#calls;
+    // As the command line has it.
+    return `${name}${name.includes("://") ? "" : ":"}${nativeText(path)}`;
   }
 
   stat(path: PathUri, followLinks?: boolean): Promise<Status | undefined> {

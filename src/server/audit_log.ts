@@ -88,7 +88,7 @@ export class AuditLog implements AsyncDisposable {
       return new AuditLog(path, required, file, identity);
     } catch (error) {
       if (error instanceof AuditLogError) throw error;
-      throw new AuditLogError(wordsOf(error), { cause: error });
+      throw new AuditLogError(`cannot be opened: ${wordsOf(error)}`, { cause: error });
     }
   }
 

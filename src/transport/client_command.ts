@@ -54,7 +54,13 @@ export function startExecutor(executor: ExecutorCommand): ClientTransport {
       ...executor.env === undefined ? {} : { env: { ...executor.env } },
       ...executor.cwd === undefined ? {} : { cwd: executor.cwd },
     }).spawn();
-    return new CommandTransport(child, { endMs: executor.endMs ?? END_MS });
+    const who = executor.resumable === true
+      ? "the command that leads to the executor"
+      : "the executor";
+    return new CommandTransport(child, {
+      endMs: executor.endMs ?? END_MS,
+      explain: (status) => describeEnd(who, status),
+    });
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new ConnectionError("unreachable", `cannot start ${program}: ${words}`, {
@@ -71,8 +77,8 @@ export interface CommandTransportOptions {
   readonly output?: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What it reads. @default its standard input */
   readonly input?: WritableStream<Uint8Array>;
-  /** Says why it has ended by itself, for people. @default by its exit code */
-  readonly explain?: (status: Deno.CommandStatus | undefined) => string;
+  /** Says why it has ended by itself, for people. */
+  readonly explain: (status: Deno.CommandStatus | undefined) => string;
 }
 
 /** How long a program that closed its output may take to end before it is told of, in milliseconds. */
@@ -91,7 +97,7 @@ export class CommandTransport implements ClientTransport {
   #ended: Promise<void> | undefined;
 
   constructor(child: Deno.ChildProcess, options: CommandTransportOptions) {
-    const { endMs, output = child.stdout, input = child.stdin, explain = endedWith } = options;
+    const { endMs, output = child.stdout, input = child.stdin, explain } = options;
     this.#child = child;
     this.#endMs = endMs;
     this.#explain = explain;
@@ -161,9 +167,9 @@ export class CommandTransport implements ClientTransport {
   }
 }
 
-function endedWith(status: Deno.CommandStatus | undefined): string {
+function describeEnd(who: string, status: Deno.CommandStatus | undefined): string {
   const reason = status === undefined || status.success ? "" : `, with exit code ${status.code}`;
-  return `the executor has ended${reason}`;
+  return `${who} has ended${reason}`;
 }
 
 /** Lets a stream's chunks through, or not for now. */

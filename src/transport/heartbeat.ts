@@ -51,20 +51,24 @@ export class SilenceError extends Error {
 /**
  * What a stream gives, as long as it is not silent for so many milliseconds while somebody waits for
  * it. Then it fails with a {@linkcode SilenceError}.
+ *
+ * @param silent told of that error, too
  */
 export function untilSilent(
   input: ReadableStream<Uint8Array<ArrayBuffer>>,
   silenceMs: number,
+  silent: (error: SilenceError) => void = () => {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = input.getReader();
   return new ReadableStream({
     async pull(controller) {
       const silence = Promise.withResolvers<never>();
       const seconds = silenceMs / 1000;
-      const timer = setTimeout(
-        () => silence.reject(new SilenceError(`nothing was heard for ${seconds} s`)),
-        silenceMs,
-      );
+      const timer = setTimeout(() => {
+        const error = new SilenceError(`nothing was heard for ${seconds} s`);
+        silence.reject(error);
+        silent(error);
+      }, silenceMs);
       try {
         const { done, value } = await Promise.race([reader.read(), silence.promise]);
         if (done) controller.close();

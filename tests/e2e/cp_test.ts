@@ -166,7 +166,9 @@ testUnix("a destination that makes no sense is told, and nothing is changed", as
   const wrong: [string, string, RegExp][] = [
     [`${path}/missing`, at("new"), /missing: there is no such file or directory\n$/],
     [at("missing"), `${path}/new`, /missing: there is no such file or directory\n$/],
-    [`${path}/file`, at("no/where"), /No such file or directory/],
+    [`${path}/file`, at("no/where"), /\d\/\S+\/no: there is no such directory\n$/],
+    [at("file"), `${path}/no/where`, /^remex: \/\S+\/no: there is no such directory\n$/],
+    [`${path}/file`, "ws:" + at("file/x").slice(3), /file to ws:\/\/\S+\/file\/x: Not a directory/],
     [`${path}/dir`, at("no/where"), /\/no: there is no such directory\n$/],
     [`${path}/file`, at("new/"), /new is no directory\n$/],
     [`${path}/dir`, at("file"), /file is there already, and is no directory\n$/],
@@ -185,6 +187,22 @@ testUnix("a destination that makes no sense is told, and nothing is changed", as
   directory.write("inner", "a file");
   const over = await runToEnd(["cp", `${path}/inner`, at("dir")]);
   fails(over, 1, /dir\/inner is a directory\n$/);
+});
+
+testUnix("a standard stream is no file to be replaced", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await using executor = await ListeningExecutor.start();
+  directory.write("file", "content");
+  directory.write("log", "first\n");
+  const script = `"$0" "$@" >> '${path}/log'; echo last >> '${path}/log'`;
+  for (const name of ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]) {
+    const run = await runToEnd(["cp", `${executor.url}${path}/file`, name], "", {
+      launcher: ["sh", "-c", script],
+    });
+    assertEquals(run.stderr, `remex: \`${name}\`: standard input and output are written -\n`);
+  }
+  assertEquals(Deno.readTextFileSync(`${path}/log`), "first\nlast\nlast\nlast\n");
 });
 
 testUnix("a link in the way is replaced in a tree, and followed where it is named", async () => {

@@ -156,6 +156,15 @@ Deno.test("exec: --no-stdin leaves the input alone", async () => {
   assertEquals([run.code, run.stdout], [0, ""]);
 });
 
+Deno.test("exec: a command that ends before it has read all of its input ends exec as ever", async () => {
+  const input = "x".repeat(1_000_000);
+  // Whether the last of the input is under way then is a matter of chance.
+  for (let round = 0; round < 10; round++) {
+    const run = await execToEnd(["--stdio", "--", "sh", "-c", "exit 7"], input);
+    assertEquals([run.code, run.stdout, run.stderr], [7, "", ""]);
+  }
+});
+
 Deno.test("exec: what cannot be started has the shell's exit codes", async () => {
   const missing = await execToEnd(["--stdio", "--", "/nonexistent"]);
   assertEquals(missing.code, 127);
@@ -179,6 +188,7 @@ Deno.test("exec: a bad command line is answered with one line and exit code 2", 
     "a variable without a name": ["--stdio", "--env", "=x", "--", "true"],
     "a token file that is not there": [...url, "--token-file", "/nonexistent", "--", "true"],
     "a token that is none": [...url, "--token-file", "/dev/null", "--", "true"],
+    "no command for ssh": ["--ssh", "host", "--ssh-command", "", "--", "true"],
     "a time that is none": ["--stdio", "--connect-timeout", "soon", "--", "true"],
   };
   for (const [what, args] of Object.entries(bad)) {

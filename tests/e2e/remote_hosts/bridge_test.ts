@@ -108,7 +108,7 @@ Deno.test("bridge --spawn: several at once start one executor, which ends when i
   assertEquals(new Set(runs.map(({ stdout }) => stdout)).size, 1);
   const executor = Number(runs[0]?.stdout);
   await eventually(() => !isRunning(executor), "the executor to end");
-  assertEquals(Array.from(Deno.readDirSync(directory.path), ({ name }) => name), ["socket.lock"]);
+  assertEquals(Array.from(Deno.readDirSync(directory.path), ({ name }) => name), []);
 });
 
 Deno.test("bridge --spawn: an executor that cannot start is told of", async () => {
@@ -119,7 +119,7 @@ Deno.test("bridge --spawn: an executor that cannot start is told of", async () =
   assertMatch(run.stderr, /^remex: the executor did not start: .*it is no socket file.*\n$/);
 });
 
-Deno.test("bridge --heartbeat: a client that falls silent is taken for gone", async () => {
+Deno.test("bridge --heartbeat: a client that falls silent is taken for gone, and that is told", async () => {
   using directory = new TemporaryDirectory();
   const address = `unix:${directory.path}/socket`;
   await using _executor = await ListeningExecutor.start({}, ["--listen", address]);
@@ -127,11 +127,12 @@ Deno.test("bridge --heartbeat: a client that falls silent is taken for gone", as
     args: ["bridge", "--heartbeat", "0.2", address],
     stdin: "piped",
     stdout: "piped",
-    stderr: "null",
+    stderr: "piped",
   }).spawn();
-  const said = new Response(bridge.stdout).text();
-  await ended(bridge);
-  assertMatch(await said, /^\n+$/);
+  const [said, told] = [bridge.stdout, bridge.stderr].map((stream) => new Response(stream).text());
+  assertEquals((await ended(bridge)).code, 255);
+  assertMatch(await said ?? "", /^\n+$/);
+  assertMatch(await told ?? "", /^remex: the client is gone: nothing was heard for 0.6 s, .*\n$/);
   await bridge.stdin.abort().catch(() => {});
 });
 
