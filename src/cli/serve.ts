@@ -1,6 +1,6 @@
 import { resolve } from "@std/path";
 import { loadForExecutor } from "../config/load.ts";
-import { configureLog, errorFields, log } from "../log/log.ts";
+import { configureLog, log } from "../log/log.ts";
 import {
   type Environment,
   hideEnvironmentFromRuntime,

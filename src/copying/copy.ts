@@ -28,11 +28,11 @@ export async function copy(
   to: Destination,
   options: TreeOptions,
 ): Promise<void> {
-  const [source, there] = await Promise.all([
-    from.end.stat(from.path),
-    to.end.stat(to.path),
-  ]);
   const name = from.end.describe(from.path);
+  const [source, there] = await Promise.all([
+    withNames(name, from.end.stat(from.path)),
+    withNames(to.end.describe(to.path), to.end.stat(to.path)),
+  ]);
   if (source === undefined) throw new Error(`${name}: there is no such file or directory`);
   if (source.kind === "other") throw new Error(`${name} is no file or directory`);
   const target = await targetOf(from, source, to, there);
@@ -52,9 +52,9 @@ export async function copy(
 }
 
 /** Says what it is about that an executor or the system refuses. */
-export async function withNames(names: string, work: Promise<void>): Promise<void> {
+export async function withNames<T>(names: string, work: Promise<T>): Promise<T> {
   try {
-    await work;
+    return await work;
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     throw new RpcError(error.code, `${names}: ${error.message}`, { cause: error });

@@ -1,3 +1,4 @@
+import { EACCES, ENOENT, EPERM } from "../os/constants.ts";
 import type { ControlGroup } from "../os/control_groups.ts";
 import type {
   ExceededLimit,
@@ -120,6 +121,17 @@ export interface Child extends OutputsOwner {
   /** Stops listening to descendants that outlive the child: they lose their readers. */
   abandon(): void;
 }
+
+/** What a client is told of a start that the system refused with an error number (errno(3)). */
+export function startFailureOf(culprit: StartFailure["culprit"], errno: number): StartFailure {
+  return { kind: FAILURE_KINDS.get(errno) ?? "spawnFailed", culprit, errno };
+}
+
+const FAILURE_KINDS: ReadonlyMap<number, StartFailure["kind"]> = new Map([
+  [ENOENT, "spawnNotFound"],
+  [EACCES, "spawnPermissionDenied"],
+  [EPERM, "spawnPermissionDenied"],
+]);
 
 /** Why a command could not be started, in the operating system's words. */
 export class StartError extends Error {

@@ -39,9 +39,6 @@ export const UNKNOWN_REQUEST_ID: RequestId = -1;
 /**
  * Reads one frame. Never throws: an invalid frame gives a message of kind `malformed`.
  *
- * An object with a method whose `id` is neither integer nor text is a notification, as members
- * that mean nothing are ignored everywhere.
- *
  * @param limits for a long message. @default none
  */
 export function parseMessage(text: string, limits?: JsonLimits): Message {
@@ -64,6 +61,8 @@ function leadingId(text: string): RequestId | undefined {
   return id.startsWith('"') ? id.slice(1, -1) : Number(id);
 }
 
+const NO_ID = "an id is an integer or a string";
+
 /** @throws {RangeError} when reading a large id takes more recursion than there is room for */
 function messageOf(value: unknown, text: string): Message {
   if (!isRecord(value)) {
@@ -72,6 +71,7 @@ function messageOf(value: unknown, text: string): Message {
   const id = requestId(value.id, text);
   if (typeof value.method === "string") {
     const { method, params, trace } = value;
+    if (id === undefined && "id" in value) return { kind: "malformed", reason: NO_ID };
     if (id === undefined) return { kind: "notification", method, params };
     const request = { kind: "request", id, method, params } as const;
     return trace === undefined ? request : { ...request, trace };

@@ -89,11 +89,12 @@ export const startResult = lazy(() =>
 );
 
 /**
- * `data` of the error of a `process/start` that the system refused, an addition: what could not be used,
- * and the system's error number if it gave one.
+ * `data` of the error of a `process/start` that the system refused: of which kind that is, and as an
+ * addition what could not be used, and the system's error number if it gave one.
  */
 export const startFailure = lazy(() =>
   z.object({
+    kind: optional(z.enum(["spawnNotFound", "spawnPermissionDenied", "spawnFailed"])),
     culprit: z.enum(["program", "workingDirectory"]),
     errno: optional(z.int()),
   })

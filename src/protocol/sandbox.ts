@@ -27,8 +27,8 @@ const knownSpecial = lazy(() =>
 );
 
 /**
- * An entry of an unknown kind, of a newer client: it grants nothing and is no error. An entry of a known
- * kind that is invalid is an error, as what it denies would otherwise be allowed.
+ * An entry of an unknown kind, of a newer client: it grants nothing and is no error, unless it denies. An
+ * entry of a known kind that is invalid is an error. What they deny would otherwise be allowed.
  */
 const unknownSpecial = z.pipe(
   z.object({ kind: z.string().check(z.refine((kind) => !specialKind.safeParse(kind).success)) }),
@@ -51,6 +51,14 @@ export const fileSystemEntry = lazy(() =>
     missing_path_behavior: optional(z.string()),
   }).check((context) => {
     const { path, access } = context.value;
+    if (access === "deny" && path.type === "special" && path.value.kind === "unknown") {
+      context.issues.push({
+        code: "custom",
+        message: "an entry of a kind that is not known cannot deny",
+        path: ["path", "value", "kind"],
+        input: path.value.kind,
+      });
+    }
     if (path.type !== "glob_pattern" || access === "deny") return;
     context.issues.push({
       code: "custom",

@@ -1,6 +1,7 @@
 import { EACCES, ENOENT, ENOTDIR } from "../os/constants.ts";
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "@std/path/posix";
+import { startFailureOf } from "../process/child.ts";
 import { executableCandidates } from "../process/executable.ts";
 import { internalError } from "../protocol/errors.ts";
 import type { StartFailure } from "../protocol/process.ts";
@@ -21,7 +22,7 @@ export function checkCommand(command: CommandToSandbox, files: BoundFiles, disk:
   const cwd = resolvePath(command.cwd, disk);
   if (cwd.kind === "missing") throw notThere(command.cwd, "workingDirectory");
   if (cwd.kind !== "directory") {
-    const data = { culprit: "workingDirectory", errno: ENOTDIR } satisfies StartFailure;
+    const data = startFailureOf("workingDirectory", ENOTDIR);
     throw internalError(`${command.cwd}: Not a directory (os error ${ENOTDIR})`, undefined, data);
   }
   if (!canRead(files, cwd.path) && !leadsToGrant(files, cwd.path)) throw notReadable(command.cwd);
@@ -36,7 +37,7 @@ function checkProgram({ argv, env }: CommandToSandbox, cwd: string, files: Bound
   for (const candidate of candidates) {
     if (!isFile(candidate)) continue;
     if (!isExecutable(candidate)) {
-      const data = { culprit: "program", errno: EACCES } satisfies StartFailure;
+      const data = startFailureOf("program", EACCES);
       refusal = internalError(`${name}: Permission denied (os error ${EACCES})`, undefined, data);
     } else if (canRead(files, resolvePath(candidate, disk).path)) {
       return;
@@ -77,7 +78,7 @@ function isExecutable(path: string): boolean {
 }
 
 function notThere(path: string, culprit: StartFailure["culprit"]) {
-  const data = { culprit, errno: ENOENT } satisfies StartFailure;
+  const data = startFailureOf(culprit, ENOENT);
   return internalError(`${path}: No such file or directory (os error ${ENOENT})`, undefined, data);
 }
 

@@ -197,7 +197,7 @@ Deno.test("audit log: an executor whose log cannot be opened does not start", as
   using directory = new TemporaryDirectory();
   const { path } = directory;
   const cases = [
-    [`${path}/missing/log`, "No such file or directory"],
+    [`${path}/missing/log`, "cannot be opened: No such file or directory"],
     [path, "is no regular file"],
     ["/dev/null", "is no regular file"],
   ] as const;

@@ -168,7 +168,7 @@ testUnix("a destination that makes no sense is told, and nothing is changed", as
     [at("missing"), `${path}/new`, /missing: there is no such file or directory\n$/],
     [`${path}/file`, at("no/where"), /\d\/\S+\/no: there is no such directory\n$/],
     [at("file"), `${path}/no/where`, /^remex: \/\S+\/no: there is no such directory\n$/],
-    [`${path}/file`, "ws:" + at("file/x").slice(3), /file to ws:\/\/\S+\/file\/x: Not a directory/],
+    [`${path}/file`, "ws:" + at("file/x").slice(3), /^remex: ws:\/\/\S+\/file\/x: Not a directory/],
     [`${path}/dir`, at("no/where"), /\/no: there is no such directory\n$/],
     [`${path}/file`, at("new/"), /new is no directory\n$/],
     [`${path}/dir`, at("file"), /file is there already, and is no directory\n$/],
@@ -233,9 +233,9 @@ testUnix("what does not fit leaves nothing", async () => {
   randomFile(`${path}/large`, 12 * MIB);
   Deno.mkdirSync(`${path}/to`);
   const run = await runToEnd(["cp", `${path}/large`, `${executor.url}${path}/to`]);
-  fails(run, 1, /^remex: File too large \(os error 27\)\n$/);
+  fails(run, 1, /^remex: \S+large to ws:\S+large: File too large \(os error 27\)\n$/);
   const piped = await runToEnd(["cp", "-", `${executor.url}${path}/to/x`], "y".repeat(3 * MIB));
-  fails(piped, 1, /^remex: File too large \(os error 27\)\n$/);
+  fails(piped, 1, /^remex: ws:\S+x: File too large \(os error 27\)\n$/);
   assertEquals(namesIn(`${path}/to`), []);
 });
 

@@ -44,10 +44,11 @@ Deno.test("a message is told apart by its members", () => {
   for (const [text, expected] of cases) assertEquals(parseMessage(text), expected, text);
 });
 
-Deno.test("an id that is neither integer nor text makes a notification", () => {
+Deno.test("an id that is neither integer nor text makes no notification", () => {
   for (const id of ["null", "true", "1.5", "1e30", "-1e400", "{}", "[1]", '{"id":1}']) {
-    const { kind } = parseMessage(`{"id":${id},"method":"a"}`);
-    assertEquals(kind, "notification", id);
+    const message = parseMessage(`{"id":${id},"method":"a"}`);
+    const reason = "an id is an integer or a string";
+    assertEquals(message, { kind: "malformed", reason }, id);
   }
 });
 

@@ -97,6 +97,8 @@ Deno.test("an entry with something wrong about it is refused, not left out", () 
     { path: { type: "path", path: "file:///a" } },
     { path: { type: "regex", path: "file:///a" }, access: "read" },
     { path: { type: "glob_pattern", pattern: "*" }, access: "read" },
+    special({ kind: "from_the_future" }, "deny"),
+    special({ kind: "unknown" }, "none"),
     { path: { type: "glob_pattern", pattern: "*" }, access: "write" },
     { path: { type: "glob_pattern" }, access: "deny" },
     { path: "file:///a", access: "read" },

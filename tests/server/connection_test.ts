@@ -191,7 +191,6 @@ Deno.test("what a client must not send closes the connection", async () => {
   const violations = [
     { method: "cancel" },
     { method: "process/start", params: START },
-    { id: null, method: "process/read" },
     { id: 1, result: {} },
     { id: 1, error: { code: 1, message: "" } },
   ];

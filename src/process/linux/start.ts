@@ -1,5 +1,6 @@
 import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
+import { describeErrno } from "../../os/errno.ts";
 import { fileModeAt } from "../../os/file_status.ts";
 import {
   type Child,
@@ -8,6 +9,7 @@ import {
   type ChildStdio,
   type ExtraDescriptor,
   StartError,
+  startFailureOf,
 } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { type ChildDescriptors, LinuxChild } from "./child.ts";
@@ -286,18 +288,17 @@ function startError(command: Pick<ChildCommand, "argv" | "cwd">, cause: unknown)
   if (!(cause instanceof SpawnError)) {
     return new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
-  const { errno } = cause;
-  return isDirectory(command.cwd)
-    ? new StartError(`${command.argv[0]}: ${cause.message}`, {
+  // A program in a directory that cannot be entered is no program that is not there.
+  const directory = fileModeAt(`${command.cwd}/.`);
+  if (directory.kind === "failed") {
+    const { errno } = directory;
+    return new StartError(`${command.cwd}: ${describeErrno(errno)}`, {
       cause,
-      failure: { culprit: "program", errno },
-    })
-    : new StartError(`${command.cwd}: ${cause.message}`, {
-      cause,
-      failure: { culprit: "workingDirectory", errno },
+      failure: startFailureOf("workingDirectory", errno),
     });
-}
-
-function isDirectory(path: string): boolean {
-  return fileModeAt(`${path}/.`).kind === "found";
+  }
+  return new StartError(`${command.argv[0]}: ${cause.message}`, {
+    cause,
+    failure: startFailureOf("program", cause.errno),
+  });
 }

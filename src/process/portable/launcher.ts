@@ -1,5 +1,5 @@
 import { EACCES, ENOENT, ENOTDIR } from "../../os/constants.ts";
-import { type ChildCommand, StartError } from "../child.ts";
+import { type ChildCommand, StartError, startFailureOf } from "../child.ts";
 import { executableCandidates } from "../executable.ts";
 import { isAbsolute, join } from "@std/path/posix";
 
@@ -90,7 +90,7 @@ export function locateExecutable(command: ChildCommand): string {
   if (found !== undefined) return found;
   const denied = states.includes("denied");
   throw new StartError(`${name}: ${denied ? DENIED : NOT_FOUND}`, {
-    failure: { culprit: "program", errno: denied ? EACCES : ENOENT },
+    failure: startFailureOf("program", denied ? EACCES : ENOENT),
   });
 }
 
@@ -100,11 +100,11 @@ function requireDirectory(path: string): void {
   } catch (error) {
     const denied = error instanceof Deno.errors.PermissionDenied;
     throw new StartError(`${path}: ${denied ? DENIED : NOT_FOUND}`, {
-      failure: { culprit: "workingDirectory", errno: denied ? EACCES : ENOENT },
+      failure: startFailureOf("workingDirectory", denied ? EACCES : ENOENT),
     });
   }
   throw new StartError(`${path}: Not a directory (os error ${ENOTDIR})`, {
-    failure: { culprit: "workingDirectory", errno: ENOTDIR },
+    failure: startFailureOf("workingDirectory", ENOTDIR),
   });
 }
 

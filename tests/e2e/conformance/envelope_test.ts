@@ -18,6 +18,10 @@ const MALFORMED: Readonly<Record<string, string>> = {
   "an id alone": '{"id":7}',
   "a method that is no string": '{"id":7,"method":5}',
   "an error without an id": '{"error":{"code":1,"message":"x"}}',
+  "an id that is null": '{"id":null,"method":"environment/info"}',
+  "an id that is a boolean": '{"id":true,"method":"environment/info"}',
+  "an id that is an object": '{"id":{},"method":"environment/info"}',
+  "an id with a fraction": '{"id":1.5,"method":"environment/info"}',
   "an error with id null": '{"id":null,"error":{"code":1,"message":"x"}}',
   "an error that is none": '{"id":1,"error":5}',
 };
@@ -37,10 +41,6 @@ testBoth("what is no message is answered with id -1", async ({ open }, t) => {
 const VIOLATIONS: Readonly<Record<string, string>> = {
   "an unknown notification": '{"method":"$/cancelRequest","params":{"id":1}}',
   "a request's name without an id": '{"method":"process/start","params":{}}',
-  "an id that is null": '{"id":null,"method":"environment/info"}',
-  "an id that is a boolean": '{"id":true,"method":"environment/info"}',
-  "an id that is an object": '{"id":{},"method":"environment/info"}',
-  "an id with a fraction": '{"id":1.5,"method":"environment/info"}',
   "a result": '{"id":1,"result":{}}',
   "a result that is null": '{"id":1,"result":null}',
   "an error": '{"id":1,"error":{"code":1,"message":"x"}}',

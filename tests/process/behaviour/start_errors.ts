@@ -22,7 +22,11 @@ export function startErrorBehaviour(name: string, start: StartChild): void {
       { argv: ["true"], cwd: "/no/dir" },
       /^\/no\/dir: .*No such file/,
     ],
-    ["a file as working directory", { argv: ["true"], cwd: "/etc/passwd" }, /^\/etc\/passwd: /],
+    [
+      "a file as working directory",
+      { argv: ["true"], cwd: "/etc/passwd" },
+      /^\/etc\/passwd: Not a directory/,
+    ],
     [
       "a file that is not executable",
       { argv: ["/etc/passwd"] },
@@ -41,6 +45,15 @@ export function startErrorBehaviour(name: string, start: StartChild): void {
             .catch((error: unknown) => error);
           assertInstanceOf(answer, StartError, what);
           assertMatch(answer.message, words, what);
+          const { kind, culprit } = answer.failure ?? {};
+          assertEquals([kind, culprit], [
+            words.source.includes("denied")
+              ? "spawnPermissionDenied"
+              : words.source.includes("Not a")
+              ? "spawnFailed"
+              : "spawnNotFound",
+            what.endsWith("working directory") ? "workingDirectory" : "program",
+          ], what);
         }
       });
     });

@@ -31,6 +31,7 @@ const ANSWERED: readonly [Kind, ...Kind[]] = [
   (random) => answeredText(nested(random)),
   (random) => answered(frame(Opcode.Binary, invalidUtf8(random), random)),
   (random) => fragmented(random),
+  () => answeredText('{"id":1.5,"method":"environment/info"}'),
   () => answeredText(""),
 ];
 
@@ -42,7 +43,6 @@ const ENDING: readonly [Kind, ...Kind[]] = [
   (random) => ends(frame(Opcode.Text, utf8("{}"), random, pick(random, [0xc0, 0xa0, 0x90, 0xf0]))),
   (random) => ends(text('{"method":"process/start","params":{}}', random)),
   (random) => ends(text('{"id":1,"result":{}}', random)),
-  (random) => ends(text('{"id":1.5,"method":"environment/info"}', random)),
   // A length that no memory holds, and no payload.
   () => ends(Uint8Array.of(0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4)),
   (random) => either(wronglyMasked(random)),
