@@ -38,7 +38,7 @@ with --tty gets the keys that are typed, and this terminal's size. It is taken o
 client that was attached. The job runs on when this program ends: by Ctrl-C, by the detach keys of a
 job with --tty, or otherwise.`,
   options: optionsHelp(OPTIONS),
-  operands: { kind: "anything" },
+  operands: { kind: "job" },
   notes: () => "",
 };
 

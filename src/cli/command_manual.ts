@@ -48,7 +48,7 @@ export interface HelpRow {
 /** What a shell can offer as a value. */
 export type ValueHint =
   | { readonly kind: "words"; readonly words: readonly string[] }
-  | { readonly kind: "file" | "directory" | "host" | "anything" };
+  | { readonly kind: "file" | "directory" | "host" | "job" | "anything" };
 
 /** The help on one option. */
 export interface OptionHelp extends HelpRow {

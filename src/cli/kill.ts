@@ -34,7 +34,7 @@ export const KILL_MANUAL: CommandManual = {
   synopsis: "kill [options] NAME",
   description: "Sends a signal to a job.",
   options: optionsHelp(OPTIONS),
-  operands: { kind: "anything" },
+  operands: { kind: "job" },
   notes: () => "",
 };
 

@@ -30,7 +30,7 @@ export const LOGS_MANUAL: CommandManual = {
     `Prints what a job has written, as far as its executor keeps it: to standard output, and to standard
 error what it wrote there. Whoever is attached to the job stays so.`,
   options: optionsHelp(OPTIONS),
-  operands: { kind: "anything" },
+  operands: { kind: "job" },
   notes: () => "",
 };
 

@@ -30,7 +30,7 @@ export const RM_MANUAL: CommandManual = {
   synopsis: "rm [options] NAME...",
   description: `Forgets jobs that have ended, here and on their executors, with their output.`,
   options: optionsHelp(OPTIONS),
-  operands: { kind: "anything" },
+  operands: { kind: "job" },
   notes: () => "",
 };
 

@@ -26,6 +26,16 @@ _remex_hosts() {
   fi
 }
 
+# The handles of jobs are files, each called after its job.
+_remex_jobs() {
+  local file
+  for file in "\${XDG_STATE_HOME:-$HOME/.local/state}"/remex/jobs/"$cur"*.json; do
+    [[ -e $file ]] || continue
+    file=\${file##*/}
+    COMPREPLY+=("\${file%.json}")
+  done
+}
+
 # A command line that begins at the word with this number.
 _remex_command() {
   if declare -F _command_offset >/dev/null; then
@@ -108,6 +118,8 @@ function offer(hint: ValueHint): string {
       return "_remex_directories; ";
     case "host":
       return "_remex_hosts; ";
+    case "job":
+      return "_remex_jobs; ";
     case "anything":
       return "";
   }
@@ -118,6 +130,7 @@ function wordsOf({ name, options, operands }: CommandToComplete): string {
   const written = options.map((option) => option.name);
   if (operands?.kind === "command") written.push("--");
   const all = operands?.kind === "words" ? [...operands.words, ...written] : written;
-  const files = operands?.kind === "file" ? " && _remex_files" : "";
-  return `    ${name}) _remex_offer -W ${quoted(all.join(" "))}${files} ;;`;
+  const isListed = operands?.kind === "file" || operands?.kind === "job";
+  const more = isListed ? ` && ${offer(operands).replace("; ", "")}` : "";
+  return `    ${name}) _remex_offer -W ${quoted(all.join(" "))}${more} ;;`;
 }

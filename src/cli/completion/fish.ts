@@ -27,6 +27,15 @@ function __remex_in_command
   contains -- "$words[2]" $argv; and contains -- -- $words
 end
 
+# The handles of jobs are files, each called after its job.
+function __remex_jobs
+  set -l state $XDG_STATE_HOME
+  test -n "$state"; or set state $HOME/.local/state
+  for file in $state/remex/jobs/*.json
+    basename $file .json
+  end
+end
+
 function __remex_complete_command
   set -l words (commandline -opc)
   set -l dashes (contains -i -- -- $words)
@@ -69,6 +78,8 @@ function offer(hint: ValueHint, place: "value" | "operand"): string {
       return `${required} -a '(__fish_complete_directories)'`;
     case "host":
       return `${required} -a '(__fish_print_hostnames)'`;
+    case "job":
+      return `${required} -a '(__remex_jobs)'`;
     case "anything":
       return required;
   }

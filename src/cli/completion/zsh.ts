@@ -17,6 +17,12 @@ _remex_in_command() {
   return 0
 }
 
+# The handles of jobs are files, each called after its job.
+_remex_jobs() {
+  local -a remex_jobs=("\${XDG_STATE_HOME:-$HOME/.local/state}"/remex/jobs/*.json(N:t:r))
+  compadd -a remex_jobs
+}
+
 _remex() {
   local -a remex_commands=(
 ${described.join("\n")}
@@ -71,6 +77,8 @@ function action(hint: ValueHint): string {
       return "_files -/";
     case "host":
       return "_hosts";
+    case "job":
+      return "_remex_jobs";
     case "anything":
       return " ";
   }

@@ -46,6 +46,9 @@ for (const { shell, args, setUp, beforeValue } of SHELLS) {
       assertEquals(code, 0);
       const script = directory.write("completions", stdout);
       directory.write("some place/some file", "");
+      for (const name of ["nightly-1", "weekly-1"]) {
+        directory.write(`.local/state/remex/jobs/${name}.json`, "{}");
+      }
       // What is typed, with tabs, and what the program is called with.
       const scene: [typed: string, called: string][] = [
         ["compl\t zs\t", "completions zsh"],
@@ -55,6 +58,8 @@ for (const { shell, args, setUp, beforeValue } of SHELLS) {
         ["serve --log=deb\t", "serve --log=debug"],
         ["exec --sandbox rea\t", "exec --sandbox read-only"],
         ["exec --no-std\t", "exec --no-stdin"],
+        ["logs nig\t", "logs nightly-1"],
+        ["kill wee\t", "kill weekly-1"],
         ["exec --cwd some\t", "exec --cwd some place"],
         ["exec --binary some\\ place/so\t", "exec --binary some place/some file"],
         ["exec --stdio -- cat some\\ place/so\t", "exec --stdio -- cat some place/some file"],
