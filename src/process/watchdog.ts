@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { clearImmediate, setImmediate } from "node:timers";
 import type { Child } from "./child.ts";
 import { startChild } from "./start_child.ts";
 
@@ -12,6 +12,9 @@ const MAX_GIVEN = 10_000;
 
 /** How long a directory is kept in mind after its release: the next command may need it again. */
 const DIRECTORY_MS = 1000;
+
+/** How long the end of a session may wait to be told with the next begin: no number is used again so soon. */
+const RELEASE_MS = 100;
 
 /**
  * Is given ids, each with a blank after it, reads `+ID` and `-ID` lines, and at the end of its input kills what belongs to the ids named
@@ -100,7 +103,11 @@ export class Watchdog {
    * What it is told after this turn: each time it is told something wakes it, which takes longer than
    * telling a client what the same turn is about.
    */
-  #lines = "";
+  #lines: string[] = [];
+  /** Tells what cannot wait. */
+  #soon: ReturnType<typeof setImmediate> | undefined;
+  /** Tells what can. */
+  #later: number | undefined;
   #starts = 0;
   #retired = false;
 
@@ -137,7 +144,7 @@ export class Watchdog {
         stdio: { kind: "pipes", stdin: "pipe" },
       }, { output: () => {}, exited: () => this.#lost(), ended: () => {} });
       this.#shell = shell;
-      this.#lines = "";
+      this.#lines = [];
       for (const session of this.#sessions.difference(given)) this.#tell(`+${session}`);
       for (const session of given.difference(this.#sessions)) this.#tell(`-${session}`);
       for (const path of this.#directories.keys()) this.#tell(`>${path}`);
@@ -154,7 +161,14 @@ export class Watchdog {
 
   /** Takes a session out of care, since its last process is gone and its id may be used again. */
   release(session: number): void {
-    if (this.#sessions.delete(session)) this.#tell(`-${session}`);
+    if (!this.#sessions.delete(session)) return;
+    const untold = this.#lines.indexOf(`+${session}`);
+    if (untold !== -1) {
+      this.#lines.splice(untold, 1);
+      return;
+    }
+    this.#lines.push(`-${session}`);
+    this.#later ??= setTimeout(() => this.#flush(), RELEASE_MS);
   }
 
   /** Has a directory removed if the executor dies: its lock on it (flock(2)) is gone then. */
@@ -180,19 +194,22 @@ export class Watchdog {
   /** Dismisses the watchdog; there must be nothing left to guard. */
   retire(): void {
     this.#retired = true;
+    clearTimeout(this.#later);
     this.#shell?.kill();
   }
 
   #tell(line: string): void {
-    if (this.#lines === "") setImmediate(() => this.#flush());
-    this.#lines += `${line}\n`;
+    this.#lines.push(line);
+    this.#soon ??= setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    if (this.#lines === "") return;
-    const lines = new TextEncoder().encode(this.#lines);
-    this.#lines = "";
-    this.#shell?.write(lines);
+    clearImmediate(this.#soon);
+    clearTimeout(this.#later);
+    this.#soon = this.#later = undefined;
+    const lines = this.#lines.splice(0);
+    if (lines.length === 0) return;
+    this.#shell?.write(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
   }
 
   #lost(): void {

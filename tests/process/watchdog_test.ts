@@ -43,9 +43,10 @@ Deno.test("watchdog: a session that was released is not killed", async () => {
     new Deno.Command("setsid", { args: ["sleep", "600"] }).spawn()
   );
   const [kept, released, never] = sessions;
-  await executor.order(`watch ${kept?.pid}`);
   await executor.order(`watch ${released?.pid}`);
   await executor.order(`release ${released?.pid}`);
+  // The end of a session is told with the begin of the next.
+  await executor.order(`watch ${kept?.pid}`);
   await executor.kill();
   assertEquals((await kept?.status)?.signal, "SIGKILL");
   for (const session of [released, never]) {
