@@ -34,6 +34,8 @@ export type ChangeInTurn = <T>(path: PathUri, change: () => Promise<T>) => Promi
 
 /** Files that one connection may have open. */
 export const MAX_OPEN_FILES = 128;
+/** The same with those that are not closed yet, as reads of them wait. Others are opened later then. */
+const MAX_DESCRIPTORS = 2 * MAX_OPEN_FILES;
 /** Bytes of a handle's id, as UTF-8. */
 const MAX_HANDLE_ID_BYTES = 32;
 
@@ -46,6 +48,7 @@ const MAX_HANDLE_ID_BYTES = 32;
  */
 export class FileHandles implements AsyncDisposable {
   readonly #handles = new Map<string, Handle>();
+  readonly #room = new Room(MAX_DESCRIPTORS);
 
   /**
    * `fs/open`: a regular file, under an id of the client's choice.
@@ -63,14 +66,15 @@ export class FileHandles implements AsyncDisposable {
     if (this.#handles.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const handle = new Handle(path, mode !== "read", open(path, mode, resumeKey, opener));
+    const opening = this.#room.take().then(() => open(path, mode, resumeKey, opener));
+    const handle = new Handle(path, mode !== "read", opening, () => this.#room.give());
     this.#handles.set(handleId, handle);
     try {
       const file = await handle.opening;
       const resumed = mode === "resume" && file instanceof StagedFile;
       return { handleId, ...resumed ? { size: file.size } : {} };
     } catch (error) {
-      this.#forget(handleId, handle);
+      if (this.#forget(handleId, handle)) await handle[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -89,18 +93,11 @@ export class FileHandles implements AsyncDisposable {
       throw invalidRequest(`file read block length must be between 1 and ${MAX_BLOCK_BYTES}`);
     }
     const handle = known(this.#handles.get(handleId), handleId);
-    return await handle.use(() =>
-      inTurn(async () => {
-        const file = known(await handle.file, handleId);
-        if (file instanceof StagedFile) throw notOpenFor(handleId, "reading");
-        try {
-          const bytes = await file.readAt(offset, len);
-          return { chunk: bytes.toBase64(), eof: bytes.length < len };
-        } catch (error) {
-          throw toRpcError(error);
-        }
-      })
-    );
+    return await handle.use(async () => {
+      const file = known(await handle.file, handleId);
+      if (file instanceof StagedFile) throw notOpenFor(handleId, "reading");
+      return await inTurn(() => readBlock(file, offset, len));
+    });
   }
 
   /** `fs/writeBlock`: one that fails makes all that was written to the handle void. */
@@ -119,7 +116,7 @@ export class FileHandles implements AsyncDisposable {
         await file.write(chunk, offset);
         return {};
       } catch (error) {
-        if (this.#forget(handleId, handle)) await discard(file);
+        if (this.#forget(handleId, handle)) await handle.discard(file);
         throw toRpcError(error);
       }
     });
@@ -169,11 +166,19 @@ class Handle implements AsyncDisposable {
   readonly isWritten: boolean;
   readonly opening: Promise<OpenFile | StagedFile>;
   readonly #uses = new Set<Promise<unknown>>();
+  readonly #closed: () => void;
 
-  constructor(path: PathUri, isWritten: boolean, opening: Promise<OpenFile | StagedFile>) {
+  /** @param closed told once the file is closed, or could not be opened */
+  constructor(
+    path: PathUri,
+    isWritten: boolean,
+    opening: Promise<OpenFile | StagedFile>,
+    closed: () => void,
+  ) {
     this.path = path;
     this.isWritten = isWritten;
     this.opening = opening;
+    this.#closed = closed;
   }
 
   /** Undefined if it could not be opened, of which whoever opens it hears. */
@@ -197,10 +202,54 @@ class Handle implements AsyncDisposable {
     await Promise.allSettled(this.#uses);
   }
 
+  /** Gives up what was written and closes the file, in place of disposing of this. */
+  async discard(file: StagedFile): Promise<void> {
+    using closing = new DisposableStack();
+    closing.defer(this.#closed);
+    await using _file = file;
+    await file.discard().catch(() => {});
+  }
+
   /** Closes the file once nothing uses it any more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    using closing = new DisposableStack();
+    closing.defer(this.#closed);
     await this.unused();
     await using _file = await this.file;
+  }
+}
+
+/** Room for so many, which is given to those who ask in the order in which they ask. */
+class Room {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(size: number) {
+    this.#free = size;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
+async function readBlock(
+  file: OpenFile,
+  offset: number,
+  length: number,
+): Promise<ResultInput<"fs/readBlock">> {
+  try {
+    const bytes = await file.readAt(offset, length);
+    return { chunk: bytes.toBase64(), eof: bytes.length < length };
+  } catch (error) {
+    throw toRpcError(error);
   }
 }
 
@@ -221,11 +270,6 @@ async function end(
     await file.discard().catch(() => {});
     throw toRpcError(error);
   }
-}
-
-async function discard(file: StagedFile): Promise<void> {
-  await using _closing = file;
-  await file.discard().catch(() => {});
 }
 
 /** @throws {RpcError} -32004 */

@@ -193,6 +193,27 @@ Deno.test("a connection has so many files open and no more", async () => {
   assertEquals(await open(handles, "more", directory.uri("f")), { handleId: "more" });
 });
 
+Deno.test("files that are closed while reads of them wait make room for others in the end", async () => {
+  await using directory = await TestDirectory.create();
+  await using handles = new FileHandles();
+  await directory.fill({ "f": "x" });
+  const turns = Promise.withResolvers<void>();
+  const block = { handleId: "h", offset: 0, len: 1 };
+  const results: Promise<unknown>[] = [];
+  for (let count = 0; count < 3 * MAX_OPEN_FILES; count++) {
+    results.push(
+      open(handles, "h", directory.uri("f")),
+      handles.readBlock(block, (read) => turns.promise.then(read)),
+      handles.close({ handleId: "h" }),
+      open(handles, "h", directory.uri("missing")).catch(() => {}),
+      handles.close({ handleId: "h" }),
+    );
+  }
+  turns.resolve();
+  await Promise.all(results);
+  assertEquals(await open(handles, "h", directory.uri("f")), { handleId: "h" });
+});
+
 // The test runner itself reports files that are left open.
 Deno.test("all files are closed with their connection, also those still being opened", async () => {
   await using directory = await TestDirectory.create();
