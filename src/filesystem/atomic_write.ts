@@ -4,6 +4,7 @@ import { decodeBase64 } from "../protocol/schema_parts.ts";
 import { applyAttributes, type NewAttributes } from "./attributes.ts";
 import { copyContent } from "./copy_content.ts";
 import { DeferredClose, EarlyWriteback } from "./background_io.ts";
+import { InOrder } from "./in_order.ts";
 import { systemErrorCode } from "./io_error.ts";
 import type { Destination } from "./paths.ts";
 import { readFully, writeBase64, writeFully, writeOn } from "./transfer.ts";
@@ -71,9 +72,18 @@ export async function atomicWrite(
       await replaceFile(destination, { name, old, content, attributes }, signal)
     ) return;
   }
-  await writeInPlace(file, destination, content, signal);
-  if (destination.file !== undefined) await applyAttributes(destination.file, attributes);
+  await inPlace.run(`${old.dev}:${old.ino}`, async () => {
+    await writeInPlace(file, destination, content, signal);
+    if (destination.file !== undefined) await applyAttributes(destination.file, attributes);
+  });
 }
+
+/**
+ * Writes in place by the device and inode of the file, since it can have several names: two of one file
+ * at the same time would leave parts of both. Each thread has its own; what a command writes, or
+ * another executor, waits for none of them.
+ */
+const inPlace = new InOrder();
 
 async function writeInPlace(
   file: FileHandle,

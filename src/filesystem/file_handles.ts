@@ -27,8 +27,15 @@ export interface FileOpener {
   readonly resume: (path: PathUri, key: string) => Promise<StagedFile>;
 }
 
+/** Does work when its turn has come. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+/** Makes a change of what a path leads to when its turn has come. */
+export type ChangeInTurn = <T>(path: PathUri, change: () => Promise<T>) => Promise<T>;
+
 /** Files that one connection may have open. */
 export const MAX_OPEN_FILES = 128;
+/** The same with those that are not closed yet, as reads of them wait. Others are opened later then. */
+const MAX_DESCRIPTORS = 2 * MAX_OPEN_FILES;
 /** Bytes of a handle's id, as UTF-8. */
 const MAX_HANDLE_ID_BYTES = 32;
 
@@ -36,11 +43,12 @@ const MAX_HANDLE_ID_BYTES = 32;
  * The files that a connection has open; disposed of with the connection, and what was written and
  * not closed is gone then.
  *
- * A handle is taken and given up in the order in which requests come, so that a client need not
+ * A handle is taken, used and given up in the order in which requests come, so that a client need not
  * wait for one answer before it sends the next request. All methods throw {@linkcode RpcError}.
  */
 export class FileHandles implements AsyncDisposable {
-  readonly #files = new Map<string, Promise<OpenFile | StagedFile>>();
+  readonly #handles = new Map<string, Handle>();
+  readonly #room = new Room(MAX_DESCRIPTORS);
 
   /**
    * `fs/open`: a regular file, under an id of the client's choice.
@@ -52,40 +60,44 @@ export class FileHandles implements AsyncDisposable {
     opener: FileOpener = plainOpener,
   ): Promise<ResultInput<"fs/open">> {
     refuseLongId(handleId);
-    if (this.#files.has(handleId)) {
+    if (this.#handles.has(handleId)) {
       throw invalidRequest(`file handle \`${handleId}\` already exists`);
     }
-    if (this.#files.size >= MAX_OPEN_FILES) {
+    if (this.#handles.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const opening = open(path, mode, resumeKey, opener);
-    this.#files.set(handleId, opening);
+    const opening = this.#room.take().then(() => open(path, mode, resumeKey, opener));
+    const handle = new Handle(path, mode !== "read", opening, () => this.#room.give());
+    this.#handles.set(handleId, handle);
     try {
-      const file = await opening;
+      const file = await handle.opening;
       const resumed = mode === "resume" && file instanceof StagedFile;
       return { handleId, ...resumed ? { size: file.size } : {} };
     } catch (error) {
-      if (this.#files.get(handleId) === opening) this.#files.delete(handleId);
+      if (this.#forget(handleId, handle)) await handle[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  /** `fs/readBlock`: the end is reached when there is less than was asked for. */
+  /**
+   * `fs/readBlock`: the end is reached when there is less than was asked for.
+   *
+   * @param inTurn reads when that has its turn. @default at once
+   */
   async readBlock(
     { handleId, offset, len }: Params<"fs/readBlock">,
+    inTurn: InTurn = (read) => read(),
   ): Promise<ResultInput<"fs/readBlock">> {
     refuseLongId(handleId);
     if (len < 1 || len > MAX_BLOCK_BYTES) {
       throw invalidRequest(`file read block length must be between 1 and ${MAX_BLOCK_BYTES}`);
     }
-    const file = known(await this.#files.get(handleId)?.catch(() => undefined), handleId);
-    if (file instanceof StagedFile) throw notOpenFor(handleId, "reading");
-    try {
-      const bytes = await file.readAt(offset, len);
-      return { chunk: bytes.toBase64(), eof: bytes.length < len };
-    } catch (error) {
-      throw toRpcError(error);
-    }
+    const handle = known(this.#handles.get(handleId), handleId);
+    return await handle.use(async () => {
+      const file = known(await handle.file, handleId);
+      if (file instanceof StagedFile) throw notOpenFor(handleId, "reading");
+      return await inTurn(() => readBlock(file, offset, len));
+    });
   }
 
   /** `fs/writeBlock`: one that fails makes all that was written to the handle void. */
@@ -96,48 +108,50 @@ export class FileHandles implements AsyncDisposable {
     if (chunk.length < 1 || chunk.length > MAX_BLOCK_BYTES) {
       throw invalidRequest(`file write block length must be between 1 and ${MAX_BLOCK_BYTES}`);
     }
-    const opening = this.#files.get(handleId);
-    const file = known(await this.#files.get(handleId)?.catch(() => undefined), handleId);
-    if (file instanceof OpenFile) throw notOpenFor(handleId, "writing");
-    try {
-      await file.write(chunk, offset);
-      return {};
-    } catch (error) {
-      if (this.#files.get(handleId) === opening) {
-        this.#files.delete(handleId);
-        await discard(file);
+    const handle = known(this.#handles.get(handleId), handleId);
+    return await handle.use(async () => {
+      const file = known(await handle.file, handleId);
+      if (file instanceof OpenFile) throw notOpenFor(handleId, "writing");
+      try {
+        await file.write(chunk, offset);
+        return {};
+      } catch (error) {
+        if (this.#forget(handleId, handle)) await handle.discard(file);
+        throw toRpcError(error);
       }
-      throw toRpcError(error);
-    }
+    });
   }
 
   /**
    * `fs/close`: what was written becomes the file's content, unless it is to be discarded. An unknown
-   * handle is as good as a closed one.
+   * handle is as good as a closed one. What was asked of the handle before is done first.
+   *
+   * @param changeInTurn changes the file when that has its turn. @default at once
    */
   async close(
-    { handleId, permissions, modifiedAtMs, discard: given }: CloseParams,
+    params: CloseParams,
+    changeInTurn: ChangeInTurn = (_, change) => change(),
   ): Promise<ResultInput<"fs/close">> {
+    const { handleId } = params;
     refuseLongId(handleId);
-    const opening = this.#files.get(handleId);
-    this.#files.delete(handleId);
-    await using file = await opening?.catch(() => undefined);
-    if (!(file instanceof StagedFile)) return {};
-    try {
-      if (given === true) await file.discard();
-      else await file.commit({ permissions, modifiedAtMs });
-      return {};
-    } catch (error) {
-      await file.discard().catch(() => {});
-      throw toRpcError(error);
-    }
+    const handle = this.#handles.get(handleId);
+    if (handle === undefined) return {};
+    this.#handles.delete(handleId);
+    return await (handle.isWritten
+      ? changeInTurn(handle.path, () => end(handle, params))
+      : end(handle, params));
+  }
+
+  /** Whether it was the handle's until now. */
+  #forget(handleId: string, handle: Handle): boolean {
+    return this.#handles.get(handleId) === handle && this.#handles.delete(handleId);
   }
 
   /** Settles when all files are closed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const files = [...this.#files.values()];
-    this.#files.clear();
-    await Promise.all(files.map(closed));
+    const handles = [...this.#handles.values()];
+    this.#handles.clear();
+    await Promise.all(handles.map((handle) => handle[Symbol.asyncDispose]()));
   }
 }
 
@@ -146,9 +160,116 @@ type OpenParams = Omit<Params<"fs/open">, "resumeKey"> & {
 };
 type CloseParams = Pick<Params<"fs/close">, "handleId"> & Partial<Params<"fs/close">>;
 
-async function discard(file: StagedFile): Promise<void> {
-  await using _closing = file;
-  await file.discard().catch(() => {});
+/** What a handle stands for. */
+class Handle implements AsyncDisposable {
+  readonly path: PathUri;
+  readonly isWritten: boolean;
+  readonly opening: Promise<OpenFile | StagedFile>;
+  readonly #uses = new Set<Promise<unknown>>();
+  readonly #closed: () => void;
+
+  /** @param closed told once the file is closed, or could not be opened */
+  constructor(
+    path: PathUri,
+    isWritten: boolean,
+    opening: Promise<OpenFile | StagedFile>,
+    closed: () => void,
+  ) {
+    this.path = path;
+    this.isWritten = isWritten;
+    this.opening = opening;
+    this.#closed = closed;
+  }
+
+  /** Undefined if it could not be opened, of which whoever opens it hears. */
+  get file(): Promise<OpenFile | StagedFile | undefined> {
+    return this.opening.catch(() => undefined);
+  }
+
+  /** Does something for which the file stays open. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    const doing = work();
+    this.#uses.add(doing);
+    try {
+      return await doing;
+    } finally {
+      this.#uses.delete(doing);
+    }
+  }
+
+  /** Settles when nothing uses it any more. */
+  async unused(): Promise<void> {
+    await Promise.allSettled(this.#uses);
+  }
+
+  /** Gives up what was written and closes the file, in place of disposing of this. */
+  async discard(file: StagedFile): Promise<void> {
+    using closing = new DisposableStack();
+    closing.defer(this.#closed);
+    await using _file = file;
+    await file.discard().catch(() => {});
+  }
+
+  /** Closes the file once nothing uses it any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    using closing = new DisposableStack();
+    closing.defer(this.#closed);
+    await this.unused();
+    await using _file = await this.file;
+  }
+}
+
+/** Room for so many, which is given to those who ask in the order in which they ask. */
+class Room {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(size: number) {
+    this.#free = size;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
+async function readBlock(
+  file: OpenFile,
+  offset: number,
+  length: number,
+): Promise<ResultInput<"fs/readBlock">> {
+  try {
+    const bytes = await file.readAt(offset, length);
+    return { chunk: bytes.toBase64(), eof: bytes.length < length };
+  } catch (error) {
+    throw toRpcError(error);
+  }
+}
+
+/** Closes a handle's file, which becomes what was written to it. */
+async function end(
+  handle: Handle,
+  { permissions, modifiedAtMs, discard: given }: CloseParams,
+): Promise<ResultInput<"fs/close">> {
+  await using _closing = handle;
+  await handle.unused();
+  const file = await handle.file;
+  if (!(file instanceof StagedFile)) return {};
+  try {
+    if (given === true) await file.discard();
+    else await file.commit({ permissions, modifiedAtMs });
+    return {};
+  } catch (error) {
+    await file.discard().catch(() => {});
+    throw toRpcError(error);
+  }
 }
 
 /** @throws {RpcError} -32004 */
@@ -204,11 +325,6 @@ async function open(
   } catch (error) {
     throw toRpcError(error);
   }
-}
-
-/** Closes a file once it is open; whoever opens it hears of a failure. */
-async function closed(opening: Promise<OpenFile | StagedFile>): Promise<void> {
-  await using _file = await opening.catch(() => undefined);
 }
 
 /** A file open for reading at any place, by several at a time. */

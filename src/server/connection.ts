@@ -1,5 +1,6 @@
 import { FileHandles } from "../filesystem/file_handles.ts";
 import { MissingWatch } from "../filesystem/missing_watch.ts";
+import { PathChanges } from "../filesystem/path_changes.ts";
 import { errorFields, log } from "../log/log.ts";
 import { TcpConnections } from "../net/tcp_connections.ts";
 import type { Quota } from "../process/quota.ts";
@@ -60,13 +61,15 @@ const HEAVY_REQUESTS_AT_ONCE = 4;
  * One client's connection: it takes requests and answers each when its result is ready.
  *
  * Handlers start in the order of the requests and run up to their first wait, which keeps writes to a
- * process in order. Otherwise requests run concurrently, up to a limit.
+ * process in order; changes of one path wait for each other. Otherwise requests run concurrently, up to
+ * a limit.
  */
 export class Connection {
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
   readonly #ended = new AbortController();
   readonly #files = new FileHandles();
+  readonly #changes = new PathChanges();
   readonly #tcp = new TcpConnections();
   readonly #missing: MissingWatch;
   readonly #turns: Turns;
@@ -279,6 +282,7 @@ export class Connection {
       files: this.#files,
       missing: this.#missing,
       turns: this.#turns,
+      changes: this.#changes,
       http: this.#http,
       tcp: this.#tcp,
       signal: this.#ended.signal,
@@ -308,6 +312,8 @@ export class Connection {
     this.#tcp[Symbol.dispose]();
     this.#missing[Symbol.dispose]();
     this.#ended.abort(invalidRequest("the connection has ended"));
+    // What waited for the client to read waits no longer: it holds files.
+    this.#turns.proceed();
     this.#http.proceed();
     if (this.#session !== undefined) this.#options.sessions.detach(this.#session, this.#transport);
   }

@@ -1,5 +1,6 @@
 import type { FileHandles } from "../filesystem/file_handles.ts";
 import type { MissingWatch } from "../filesystem/missing_watch.ts";
+import type { PathChanges } from "../filesystem/path_changes.ts";
 import type { JsonText } from "../protocol/envelope.ts";
 import { describeIssue, invalidParams } from "../protocol/errors.ts";
 import type { MethodFamily } from "../protocol/methods.ts";
@@ -24,6 +25,8 @@ export interface RequestContext {
   readonly missing: MissingWatch;
   /** Limits the connection's heavy work. */
   readonly turns: Turns;
+  /** Keeps the connection's changes of one path in order. */
+  readonly changes: PathChanges;
   /** State that the connection's HTTP requests share. */
   readonly http: HttpTraffic;
   /** The connections to ports of this machine that the client has open. */

@@ -49,6 +49,58 @@ Deno.test("requests need not wait for each other's answers", async () => {
   assertEquals(await reopened, { handleId: "h" });
 });
 
+Deno.test("a read that waits for its turn is of the file that had the handle", async () => {
+  await using directory = await TestDirectory.create();
+  await using handles = new FileHandles();
+  await directory.fill({ "old": "old", "new": "new" });
+  const turn = Promise.withResolvers<void>();
+  const block = { handleId: "h", offset: 0, len: 3 };
+  await open(handles, "h", directory.uri("old"));
+  const reading = handles.readBlock(block, (read) => turn.promise.then(read));
+  let isClosed = false;
+  const closing = handles.close({ handleId: "h" }).then(() => isClosed = true);
+  await open(handles, "h", directory.uri("new"));
+  assertEquals(await read(handles, "h", 0, 3), ["new", false]);
+  assertEquals(isClosed, false);
+  turn.resolve();
+  assertEquals(await reading, { chunk: btoa("old"), eof: false });
+  await closing;
+});
+
+Deno.test("a turn that never comes leaves no file open", async () => {
+  await using directory = await TestDirectory.create();
+  const handles = new FileHandles();
+  await directory.fill({ "f": "x" });
+  await open(handles, "h", directory.uri("f"));
+  const reading = handles.readBlock(
+    { handleId: "h", offset: 0, len: 1 },
+    () => Promise.reject(new RpcError(-32600, "the connection has ended")),
+  );
+  await assertRefused(reading, -32600, "the connection has ended");
+  await handles[Symbol.asyncDispose]();
+});
+
+Deno.test("what is closed changes its file in turn, and the handle is free before", async () => {
+  await using directory = await TestDirectory.create();
+  await using handles = new FileHandles();
+  const turn = Promise.withResolvers<void>();
+  const path = directory.uri("f");
+  const replace = () =>
+    handles.open(methods["fs/open"].params.parse({ handleId: "h", path, mode: "replace" }));
+  const changed: string[] = [];
+  await replace();
+  await handles.writeBlock({ handleId: "h", offset: 0, chunk: new TextEncoder().encode("x") });
+  const closing = handles.close({ handleId: "h" }, (path, change) => {
+    changed.push(path.toString());
+    return turn.promise.then(change);
+  });
+  await replace();
+  assertEquals([changed, await directory.names()], [[path], []]);
+  turn.resolve();
+  await closing;
+  assertEquals(await directory.text("f"), "x");
+});
+
 Deno.test("an open file is the one that was opened, also when its name is gone", async () => {
   await using directory = await TestDirectory.create();
   await using handles = new FileHandles();
@@ -139,6 +191,27 @@ Deno.test("a connection has so many files open and no more", async () => {
   );
   handles.close({ handleId: "0" });
   assertEquals(await open(handles, "more", directory.uri("f")), { handleId: "more" });
+});
+
+Deno.test("files that are closed while reads of them wait make room for others in the end", async () => {
+  await using directory = await TestDirectory.create();
+  await using handles = new FileHandles();
+  await directory.fill({ "f": "x" });
+  const turns = Promise.withResolvers<void>();
+  const block = { handleId: "h", offset: 0, len: 1 };
+  const results: Promise<unknown>[] = [];
+  for (let count = 0; count < 3 * MAX_OPEN_FILES; count++) {
+    results.push(
+      open(handles, "h", directory.uri("f")),
+      handles.readBlock(block, (read) => turns.promise.then(read)),
+      handles.close({ handleId: "h" }),
+      open(handles, "h", directory.uri("missing")).catch(() => {}),
+      handles.close({ handleId: "h" }),
+    );
+  }
+  turns.resolve();
+  await Promise.all(results);
+  assertEquals(await open(handles, "h", directory.uri("f")), { handleId: "h" });
 });
 
 // The test runner itself reports files that are left open.

@@ -44,6 +44,28 @@ Deno.test("a write reaches all names of a file", async () => {
   assertEquals((await Deno.stat(directory.at("f"))).nlink, 2);
 });
 
+Deno.test("writes at the same time to a file with several names leave one of the contents", async () => {
+  await using directory = await TestDirectory.create();
+  await directory.fill({ "f": "old" });
+  await Deno.link(directory.at("f"), directory.at("hard"));
+  await directory.fill({ "source": "c".repeat(100_000) });
+  const contents = [300_000, 200_000, 250_000].map((length, index) => `${index}`.repeat(length));
+  for (let round = 0; round < 5; round++) {
+    const writes = contents.map((text, index) => {
+      const path = directory.uri(index % 2 === 0 ? "f" : "hard");
+      return perform("fs/writeFile", { path, dataBase64: base64(text) });
+    });
+    const copying = perform("fs/copy", {
+      sourcePath: directory.uri("source"),
+      destinationPath: directory.uri("hard"),
+      recursive: false,
+    });
+    for (const done of [...writes, copying]) assertEquals(await done, DONE);
+    const content = await directory.text("f");
+    assert([...contents, "c".repeat(100_000)].includes(content), `${content.length} bytes`);
+  }
+});
+
 Deno.test({
   name: "a write keeps the owner",
   // Others cannot give files away.

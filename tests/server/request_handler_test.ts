@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileHandles } from "../../src/filesystem/file_handles.ts";
 import { TcpConnections } from "../../src/net/tcp_connections.ts";
+import { PathChanges } from "../../src/filesystem/path_changes.ts";
 import { MissingWatch } from "../../src/filesystem/missing_watch.ts";
 import { HttpTraffic } from "../../src/server/handlers/http.ts";
 import { Turns } from "../../src/server/turns.ts";
@@ -100,6 +101,7 @@ Deno.test("a handler gets parsed parameters, and only when it is called", () => 
     files: new FileHandles(),
     missing: new MissingWatch(() => {}),
     turns: new Turns(1, () => false),
+    changes: new PathChanges(),
     tcp: new TcpConnections(),
     http: new HttpTraffic({ send: () => {}, saturated: false }),
   };

@@ -8,12 +8,14 @@ import { type FileMethod, fileMethods, performFileMethod } from "../../filesyste
 import { JsonText } from "../../protocol/envelope.ts";
 import { internalError } from "../../protocol/errors.ts";
 import { methods, type Params, type ResultInput } from "../../protocol/methods.ts";
+import type { PathUri } from "../../protocol/path_uri.ts";
 import type { SandboxContext } from "../../protocol/sandbox.ts";
 import { enforceNoBareFiles, type SandboxBounds } from "../../sandbox/policy/bounds.ts";
 import { requiresSandbox } from "../../sandbox/policy/policy.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { handler, type RequestHandler } from "../request_handler.ts";
+import type * as z from "zod/mini";
 
 /** Requests that move contents: they wait for their turn. */
 const HEAVY: ReadonlySet<FileMethod> = new Set([
@@ -22,6 +24,16 @@ const HEAVY: ReadonlySet<FileMethod> = new Set([
   "fs/copy",
   "fs/walk",
   "fs/list",
+]);
+
+/** Requests that change what a path leads to: of one path they are done in the order in which they come. */
+const CHANGING: ReadonlySet<FileMethod> = new Set([
+  "fs/writeFile",
+  "fs/createDirectory",
+  "fs/remove",
+  "fs/copy",
+  "fs/setAttributes",
+  "fs/symlink",
 ]);
 
 /** Handlers of all fs/* requests. */
@@ -48,9 +60,15 @@ export function fileHandlers(
     ),
     "fs/readBlock": handler(
       methods["fs/readBlock"],
-      (params, { files, turns }) => turns.run(() => files.readBlock(params)),
+      // A read that waits when the connection ends would keep its file open.
+      (params, { files, turns, signal }) =>
+        files.readBlock(params, (read) => turns.run(read, signal)),
     ),
-    "fs/close": handler(methods["fs/close"], (params, { files }) => files.close(params)),
+    "fs/close": handler(
+      methods["fs/close"],
+      (params, { files, changes }) =>
+        files.close(params, (path, change) => changes.make(path, change)),
+    ),
   };
 }
 
@@ -59,12 +77,22 @@ type FileResult = typeof methods[FileMethod]["result"];
 
 function fileHandler(method: FileMethod, files: FileAccess): RequestHandler {
   const heavy = HEAVY.has(method);
-  return handler<FileParams, FileResult>(methods[method], (params, { turns, signal }) => {
-    const direct = heavy && !turns.idle ? undefined : files.answerDirectly(method, params);
+  const changing = CHANGING.has(method);
+  return handler<FileParams, FileResult>(methods[method], (params, { turns, changes, signal }) => {
+    const changed = changing ? changedPath(params) : undefined;
+    const waits = heavy && !turns.idle || changed !== undefined && !changes.isFree(changed);
+    const direct = waits ? undefined : files.answerDirectly(method, params);
     if (direct !== undefined) return withoutEscaping(direct);
     const perform = () => files.perform(method, params, signal);
-    return (heavy ? turns.run(perform) : perform()).then(withoutEscaping);
+    // What waits for another change holds no turn, which that change may need.
+    const inTurn = heavy ? () => turns.run(perform) : perform;
+    const done = changed === undefined ? inTurn() : changes.make(changed, inTurn);
+    return done.then(withoutEscaping);
   });
+}
+
+function changedPath(params: z.output<FileParams>): PathUri {
+  return "destinationPath" in params ? params.destinationPath : params.path;
 }
 
 interface MaybeSandboxed {
