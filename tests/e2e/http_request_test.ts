@@ -81,6 +81,21 @@ testBoth("members that may be left out or null", async ({ open }) => {
   }
 });
 
+testBoth("a redirect to another origin tells it no path and no query", async ({ open }) => {
+  using server = new ScriptedServer(async (turn) => {
+    if (!turn.path.startsWith("other")) return await origin(turn);
+    await turn.send(
+      `HTTP/1.1 302 Found\r\nLocation: ${server.url("echo", "localhost")}\r\n` +
+        "Content-Length: 0\r\n\r\n",
+    );
+  });
+  await using client = await open();
+  const url = server.url("other?token=SECRET#f").replace("//", "//u:p@");
+  assertObjectMatch(await http(client, { url }), { result: { status: 200 } });
+  const referer = server.seen[1]?.head.find((line) => line.startsWith("referer: "));
+  assertEquals(referer, `referer: ${server.url()}`);
+});
+
 testBoth("a streamed body follows its answer in numbered pieces", async ({ open }) => {
   using server = new ScriptedServer(origin);
   await using client = await open();

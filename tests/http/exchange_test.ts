@@ -1,23 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
-import { ask, failure } from "./requesting.ts";
+import { ask, CertificateFile, failure } from "./requesting.ts";
 import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 function ok({ send }: Turn): Promise<void> {
   return send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-}
-
-/** The test certificate in a file, while it lasts. */
-class CertificateFile implements Disposable {
-  readonly path = Deno.makeTempFileSync();
-
-  constructor() {
-    Deno.writeTextFileSync(this.path, CERTIFICATE);
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path);
-  }
 }
 
 /** Answers one CONNECT, and then passes bytes on in both directions. */
