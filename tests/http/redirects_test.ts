@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
-import { ask, CertificateFile, failure } from "./requesting.ts";
+import { ACCEPT_ENCODING, ask, CertificateFile, failure } from "./requesting.ts";
 import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 /** Answers `STATUS/LOCATION` with that redirect, `chain/N` with N more, all else with 200. */
@@ -21,7 +21,9 @@ async function redirecting({ path, send }: Turn): Promise<void> {
 
 /** The lines of a request that are not the same in all. */
 function told(server: ScriptedServer, index: number): readonly string[] | undefined {
-  return server.seen[index]?.head.filter((line) => !/^(accept|host|referer): /.test(line));
+  return server.seen[index]?.head.filter((line) =>
+    !/^(accept|accept-encoding|host|referer): /.test(line)
+  );
 }
 
 Deno.test("each status has its own way of repeating a request", async () => {
@@ -72,6 +74,7 @@ Deno.test("what is meant for one server is not sent to another", async () => {
     "X-Own: 1",
     `referer: ${server.url()}`,
     "accept: */*",
+    ACCEPT_ENCODING,
     `host: ${other.authority}`,
   ]);
   await ask(server.url("307//target"), { headers });

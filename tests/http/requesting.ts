@@ -5,6 +5,9 @@ import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods, type ParamsInput } from "../../src/protocol/methods.ts";
 import { CERTIFICATE } from "../support/localhost_certificate.ts";
 
+/** The header by which codings of responses are asked for. */
+export const ACCEPT_ENCODING = "accept-encoding: gzip, deflate, br, zstd";
+
 /** What a request is besides a GET without headers. */
 export type Request = Omit<Partial<ParamsInput<"http/request">>, "url" | "headers"> & {
   readonly headers?: readonly (readonly [name: string, value: string, valueEnvVar?: string])[];
