@@ -156,10 +156,14 @@ testBoth("a coded body is decoded, whole or streamed", async ({ open }) => {
   }
 });
 
-testBoth("a coded body that breaks off or never ends is an error", async ({ open }) => {
+testBoth("a coded body that breaks off, stalls or never ends is an error", async ({ open }) => {
   const head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
-  using server = new ScriptedServer(async ({ path, send }) => {
+  using server = new ScriptedServer(async ({ path, send, clientGone }) => {
     await send(head);
+    if (path === "stall") {
+      await send(gzipSync("hello").subarray(0, -1));
+      return await clientGone;
+    }
     if (path === "cut") return await send(gzipSync("hello").subarray(0, -1));
     const member = gzipSync(new Uint8Array(64 * MIB));
     for (;;) await send(member);
@@ -169,12 +173,12 @@ testBoth("a coded body that breaks off or never ends is an error", async ({ open
     code: -32603,
     message: `failed to read http/request response body: ${reason}`,
   });
-  assertEquals(
-    (await http(client, { url: server.url("cut") })).error,
-    failed("error decoding response body"),
-  );
-  await http(client, { url: server.url("cut"), streamResponse: true });
-  assertEquals((await streamedBody(client, "r")).error, "error decoding response body");
+  const broken = "error decoding response body";
+  for (const params of [{ url: server.url("cut") }, { url: server.url("stall"), timeoutMs: 300 }]) {
+    assertEquals((await http(client, params)).error, failed(broken));
+    await http(client, { ...params, streamResponse: true });
+    assertEquals((await streamedBody(client, "r")).error, broken);
+  }
   assertEquals(
     (await http(client, { url: server.url("endless") })).error,
     failed(`larger than ${32 * MIB} bytes; ask for it as a stream`),
@@ -345,10 +349,13 @@ Deno.test("what becomes much is decoded no faster than the client reads, until i
   const member = gzipSync(new Uint8Array(64 * MIB));
   using server = new ScriptedServer(async ({ send, clientGone }) => {
     await send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
-    // 4 GiB, in 4 MiB.
-    for (let sent = 0; sent < 64; sent++) await send(member);
-    await clientGone;
-    gone.resolve();
+    try {
+      // 4 GiB, in 4 MiB.
+      for (let sent = 0; sent < 64; sent++) await send(member);
+    } finally {
+      await clientGone;
+      gone.resolve();
+    }
   });
   await using executor = await ListeningExecutor.start();
   using slow = await RawSocket.open(executor.url);

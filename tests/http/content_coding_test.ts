@@ -243,9 +243,9 @@ Deno.test("a body that never stops growing is not collected", async () => {
 });
 
 Deno.test("no more is taken from a server than its client takes", async () => {
-  const pieceBytes = 65536;
+  const pieceBytes = 8192;
   for (const [coding, encode] of CODINGS) {
-    const coded = encode(noise(8 * MIB).toHex());
+    const coded = encode(noise(MIB / 2).toHex());
     let taken = 0;
     const pieces = async function* (): ResponseBody {
       for (; taken < coded.length; taken += pieceBytes) {
@@ -255,10 +255,10 @@ Deno.test("no more is taken from a server than its client takes", async () => {
     const body = decoded(coding, pieces());
     const first = await body.next();
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setTimeout(resolve));
-    assert(taken < MIB, `${taken} bytes of ${coding}`);
+    assert(taken < MIB / 4, `${taken} bytes of ${coding}`);
     let length = first.value?.length ?? 0;
     for await (const piece of body) length += piece.length;
-    assertEquals(length, 16 * MIB);
+    assertEquals(length, MIB);
   }
 });
 
