@@ -24,6 +24,9 @@ const DECODINGS: ReadonlyMap<string, Decode> = new Map([
  */
 const ZSTD_WINDOW_LOG_MAX = 23;
 
+/** How many bytes a decoder makes at once: as many as come from a connection that is not coded. */
+const CHUNK_BYTES = 64 * 1024;
+
 /**
  * A response as it was before its one content coding, without the headers that tell of it. One with an
  * unknown coding or several stays as it came.
@@ -70,19 +73,20 @@ async function* startingWith(first: Uint8Array<ArrayBuffer>, rest: ResponseBody)
 /** RFC 1952. */
 async function* gunzip(coded: ResponseBody): ResponseBody {
   const { createGunzip } = await import("node:zlib");
-  yield* through(createGunzip(), coded);
+  yield* through(createGunzip({ chunkSize: CHUNK_BYTES }), coded);
 }
 
 /** RFC 1950. Some servers leave its header and checksum out (RFC 9110, section 8.4.1.2). */
 async function* inflate(coded: ResponseBody, [start = 0]: Uint8Array): ResponseBody {
   const { createInflate, createInflateRaw } = await import("node:zlib");
   const hasHeader = (start & 0x0f) === 8;
-  yield* through(hasHeader ? createInflate() : createInflateRaw(), coded);
+  const create = hasHeader ? createInflate : createInflateRaw;
+  yield* through(create({ chunkSize: CHUNK_BYTES }), coded);
 }
 
 async function* decodeBrotli(coded: ResponseBody): ResponseBody {
   const { createBrotliDecompress } = await import("node:zlib");
-  const decoder = createBrotliDecompress();
+  const decoder = createBrotliDecompress({ chunkSize: CHUNK_BYTES });
   let given = 0;
   // The decoder does not tell whether it has come to an end, but then it takes no byte more.
   async function* withOneMore(): ResponseBody {
@@ -102,7 +106,7 @@ async function* decodeZstd(coded: ResponseBody): ResponseBody {
   const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
   // The decoder neither goes on behind a frame nor notices one that breaks off.
   for await (const frame of zstdFrames(coded)) {
-    yield* through(createZstdDecompress({ params }), frame);
+    yield* through(createZstdDecompress({ chunkSize: CHUNK_BYTES, params }), frame);
   }
 }
 
