@@ -1,8 +1,10 @@
 import { closeAtAbort, closeQuietly, connectTcp, encrypt, writeAll } from "../net/connection.ts";
+import { DECODED_CODINGS, decodedResponse } from "./content_coding.ts";
 import { ConnectionReader } from "./connection_reader.ts";
 import { basicAuthorization, type Proxy, proxyFor, type Variables } from "./proxy.ts";
 import { type Header, HttpFailure, type HttpRequest, isNamed } from "./request.ts";
 import {
+  hasNoBody,
   readResponseHead,
   type ResponseBody,
   responseBody,
@@ -37,7 +39,10 @@ export async function exchange(
     sending.catch(() => {});
     const head = await readResponseHead(reader);
     const body = responseBody(reader, request.method, head);
-    return { ...head, body, [Symbol.dispose]: () => closeQuietly(connection) };
+    const response = hasNoBody(request.method, head.status)
+      ? { ...head, body }
+      : decodedResponse(head, body, signal);
+    return { ...response, [Symbol.dispose]: () => closeQuietly(connection) };
   } catch (error) {
     closeQuietly(connection);
     signal.throwIfAborted();
@@ -93,6 +98,8 @@ function impliedHeaders(
   };
   add("authorization", basicAuthorization(url));
   add("accept", "*/*");
+  // Part of a coded body cannot be decoded.
+  add("accept-encoding", DECODED_CODINGS, ["accept-encoding", "range"]);
   add("proxy-authorization", proxyAuthorization);
   add("host", url.host);
   const length = body?.length ?? 0;

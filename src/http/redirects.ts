@@ -97,9 +97,14 @@ function withUserOf({ username, password }: URL, target: URL): URL {
   return url;
 }
 
-/** The Referer header, which an encrypted URL does not send to an unencrypted one. */
+/**
+ * The Referer header (RFC 9110, section 10.1.3). Paths and queries can be secret: another origin is
+ * told the origin alone, and an unencrypted server nothing of an encrypted one, which is what
+ * `strict-origin-when-cross-origin` says (https://www.w3.org/TR/referrer-policy/).
+ */
 function referer(from: URL, to: URL): Header[] {
   if (from.protocol === "https:" && to.protocol === "http:") return [];
+  if (from.origin !== to.origin) return [{ name: "referer", value: `${from.origin}/` }];
   const value = new URL(shownUrl(from));
   value.hash = "";
   return [{ name: "referer", value: value.href }];

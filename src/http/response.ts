@@ -94,8 +94,7 @@ const MAX_TRAILERS = 1000;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * The body of a response (RFC 9112, section 6.3). Content codings are not decoded: the client gets the
- * headers that name them.
+ * The body of a response as it was sent (RFC 9112, section 6.3), with its content coding.
  *
  * @throws {HttpFailure} when the head or the body breaks the rules, or the connection ends within it
  */
@@ -104,14 +103,10 @@ export function responseBody(
   method: string,
   { status, headers }: ResponseHead,
 ): ResponseBody {
-  const values = (wanted: string) =>
-    headers.filter(({ name }) => name === wanted).flatMap(({ value }) => value.split(",")).map(
-      (value) => value.trim().toLowerCase(),
-    );
   if (hasNoBody(method, status)) return upTo(reader, 0);
-  const codings = values("transfer-encoding");
+  const codings = valuesOf(headers, "transfer-encoding");
   if (codings.at(-1) === "chunked") return chunks(reader);
-  const lengths = new Set(values("content-length"));
+  const lengths = new Set(valuesOf(headers, "content-length"));
   if (codings.length > 0 || lengths.size === 0) return untilTheEnd(reader);
   const [length = ""] = lengths;
   if (lengths.size > 1 || !/^\d{1,15}$/.test(length)) {
@@ -120,7 +115,15 @@ export function responseBody(
   return upTo(reader, Number(length));
 }
 
-function hasNoBody(method: string, status: number): boolean {
+/** The values that headers of one name list, in lower case (RFC 9110, section 5.6.1). */
+function valuesOf(headers: readonly Header[], wanted: string): string[] {
+  return headers.filter(({ name }) => name === wanted).flatMap(({ value }) =>
+    value.split(",").map((each) => each.trim().toLowerCase())
+  );
+}
+
+/** Whether a response has no body whatever its headers say. */
+export function hasNoBody(method: string, status: number): boolean {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return true;
   return method === "CONNECT" && status < 300;
 }

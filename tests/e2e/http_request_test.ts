@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { testBoth, testWebSocket } from "./support/both_transports.ts";
 import { isRecord, type Message, parseMessage } from "./support/inbox.ts";
 import { ListeningExecutor } from "./support/executor.ts";
@@ -34,6 +35,22 @@ async function streamedBody(
     if (piece.done) return { body, error: piece.error };
     assertEquals(piece.error, null);
   }
+}
+
+const CODINGS: Readonly<Record<string, (body: Uint8Array) => Uint8Array>> = {
+  gzip: gzipSync,
+  deflate: deflateSync,
+  br: brotliCompressSync,
+  zstd: zstdCompressSync,
+};
+
+/** Gives what a request holds in the coding that its path names. */
+async function coding({ path, request, send }: Turn): Promise<void> {
+  const body = CODINGS[path]?.(new TextEncoder().encode(request.body)) ?? new Uint8Array();
+  await send(
+    `HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Encoding: ${path}\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  await send(body);
 }
 
 async function origin({ path, request, send, clientGone }: Turn): Promise<void> {
@@ -81,6 +98,21 @@ testBoth("members that may be left out or null", async ({ open }) => {
   }
 });
 
+testBoth("a redirect to another origin tells it no path and no query", async ({ open }) => {
+  using server = new ScriptedServer(async (turn) => {
+    if (!turn.path.startsWith("other")) return await origin(turn);
+    await turn.send(
+      `HTTP/1.1 302 Found\r\nLocation: ${server.url("echo", "localhost")}\r\n` +
+        "Content-Length: 0\r\n\r\n",
+    );
+  });
+  await using client = await open();
+  const url = server.url("other?token=SECRET#f").replace("//", "//u:p@");
+  assertObjectMatch(await http(client, { url }), { result: { status: 200 } });
+  const referer = server.seen[1]?.head.find((line) => line.startsWith("referer: "));
+  assertEquals(referer, `referer: ${server.url()}`);
+});
+
 testBoth("a streamed body follows its answer in numbered pieces", async ({ open }) => {
   using server = new ScriptedServer(origin);
   await using client = await open();
@@ -106,6 +138,52 @@ testBoth("an empty body is one piece, the last", async ({ open }) => {
     done: true,
     error: null,
   });
+});
+
+testBoth("a coded body is decoded, whole or streamed", async ({ open }) => {
+  using server = new ScriptedServer(coding);
+  await using client = await open();
+  const headers = [{ name: "x-a", value: "1" }];
+  const body = "0123456789".repeat(50_000);
+  const bodyBase64 = btoa(body);
+  for (const name of Object.keys(CODINGS)) {
+    const request = { url: server.url(name), method: "POST", bodyBase64 };
+    const whole = await http(client, request);
+    assertEquals(whole.result, { status: 200, headers, bodyBase64 }, name);
+    const streamed = await http(client, { ...request, streamResponse: true });
+    assertEquals(streamed.result, { status: 200, headers, bodyBase64: "" });
+    assertEquals(await streamedBody(client, "r"), { body, error: null }, name);
+  }
+});
+
+testBoth("a coded body that breaks off, stalls or never ends is an error", async ({ open }) => {
+  const head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
+  using server = new ScriptedServer(async ({ path, send, clientGone }) => {
+    await send(head);
+    if (path === "stall") {
+      await send(gzipSync("hello").subarray(0, -1));
+      return await clientGone;
+    }
+    if (path === "cut") return await send(gzipSync("hello").subarray(0, -1));
+    const member = gzipSync(new Uint8Array(64 * MIB));
+    for (;;) await send(member);
+  });
+  await using client = await open();
+  const failed = (reason: string) => ({
+    code: -32603,
+    message: `failed to read http/request response body: ${reason}`,
+  });
+  const broken = "error decoding response body";
+  for (const params of [{ url: server.url("cut") }, { url: server.url("stall"), timeoutMs: 300 }]) {
+    assertEquals((await http(client, params)).error, failed(broken));
+    await http(client, { ...params, streamResponse: true });
+    assertEquals((await streamedBody(client, "r")).error, broken);
+  }
+  assertEquals(
+    (await http(client, { url: server.url("endless") })).error,
+    failed(`larger than ${32 * MIB} bytes; ask for it as a stream`),
+  );
+  assert(isRecord((await client.request("environment/info")).result));
 });
 
 testBoth("a body that breaks off says so in its last piece", async ({ open }) => {
@@ -264,6 +342,46 @@ Deno.test("a client that stops reading stops the server, and loses nothing", asy
     if (params.done) break;
   }
   assertEquals(received, total);
+});
+
+Deno.test("what becomes much is decoded no faster than the client reads, until its time is up", async () => {
+  const gone = Promise.withResolvers<void>();
+  const member = gzipSync(new Uint8Array(64 * MIB));
+  using server = new ScriptedServer(async ({ send, clientGone }) => {
+    await send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
+    try {
+      // 4 GiB, in 4 MiB.
+      for (let sent = 0; sent < 64; sent++) await send(member);
+    } finally {
+      await clientGone;
+      gone.resolve();
+    }
+  });
+  await using executor = await ListeningExecutor.start();
+  using slow = await RawSocket.open(executor.url);
+  const request = (id: number, method: string, params: unknown) =>
+    slow.send(Opcode.Text, JSON.stringify({ id, method, params }));
+  await request(1, "initialize", { clientName: "slow reader" });
+  await slow.next();
+  await slow.send(Opcode.Text, '{"method":"initialized"}');
+  await request(2, "http/request", {
+    method: "GET",
+    url: server.url(),
+    requestId: "r",
+    streamResponse: true,
+    timeoutMs: 2000,
+  });
+  await settled(gone.promise, "the end of the connection");
+  await slow.nextText();
+  let received = 0;
+  for (;;) {
+    const params = Object(parseMessage(await slow.nextText()).params);
+    received += atob(params.deltaBase64).length;
+    if (!params.done) continue;
+    assertEquals(params.error, "error decoding response body");
+    break;
+  }
+  assert(received < 64 * MIB, `${received} bytes were decoded though nobody took them`);
 });
 
 testBoth("answers to what cannot be sent", async ({ open }) => {

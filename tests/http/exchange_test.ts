@@ -1,23 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
-import { ask, failure } from "./requesting.ts";
+import { ACCEPT_ENCODING, ask, CertificateFile, failure } from "./requesting.ts";
 import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 function ok({ send }: Turn): Promise<void> {
   return send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-}
-
-/** The test certificate in a file, while it lasts. */
-class CertificateFile implements Disposable {
-  readonly path = Deno.makeTempFileSync();
-
-  constructor() {
-    Deno.writeTextFileSync(this.path, CERTIFICATE);
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path);
-  }
 }
 
 /** Answers one CONNECT, and then passes bytes on in both directions. */
@@ -63,6 +50,7 @@ Deno.test("headers are sent as given and in order, also those that browsers forb
       "X-Empty: ",
       "X-Text: \xc3\xa9",
       "accept: */*",
+      ACCEPT_ENCODING,
     ],
     body: "hello",
   }]);
@@ -70,15 +58,32 @@ Deno.test("headers are sent as given and in order, also those that browsers forb
 
 Deno.test("a request gets the headers that it needs", async () => {
   using server = new ScriptedServer(ok);
-  const host = `host: ${server.authority}`;
+  const rest = [ACCEPT_ENCODING, `host: ${server.authority}`];
   const sent = async (request: Parameters<typeof ask>[1]) => {
     await ask(server.url(), request);
     return server.seen.at(-1)?.head.slice(1);
   };
-  assertEquals(await sent({}), ["accept: */*", host]);
-  assertEquals(await sent({ method: "POST" }), ["accept: */*", host, "content-length: 0"]);
-  assertEquals(await sent({ bodyBase64: btoa("x") }), ["accept: */*", host, "content-length: 1"]);
-  assertEquals(await sent({ headers: [["Accept", "a/b"]] }), ["Accept: a/b", host]);
+  assertEquals(await sent({}), ["accept: */*", ...rest]);
+  assertEquals(await sent({ method: "POST" }), ["accept: */*", ...rest, "content-length: 0"]);
+  assertEquals(await sent({ bodyBase64: btoa("x") }), [
+    "accept: */*",
+    ...rest,
+    "content-length: 1",
+  ]);
+  assertEquals(await sent({ headers: [["Accept", "a/b"]] }), ["Accept: a/b", ...rest]);
+});
+
+Deno.test("codings are asked for unless the client does, or wants a part of a body", async () => {
+  using server = new ScriptedServer(ok);
+  const given = [["Accept-Encoding", "identity"], ["Range", "bytes=0-1"]] as const;
+  for (const header of given) {
+    await ask(server.url(), { headers: [header] });
+    assertEquals(server.seen.at(-1)?.head.slice(1), [
+      header.join(": "),
+      "accept: */*",
+      `host: ${server.authority}`,
+    ]);
+  }
 });
 
 Deno.test("a body is sent in chunks when the headers say so", async () => {
@@ -122,6 +127,7 @@ Deno.test("a proxy gets requests with their whole address", async () => {
   assertEquals(proxy.seen[0]?.head, [
     "GET http://example.test:81/a?b HTTP/1.1",
     "accept: */*",
+    ACCEPT_ENCODING,
     `proxy-authorization: Basic ${btoa("name:word")}`,
     "host: example.test:81",
   ]);
@@ -158,6 +164,7 @@ Deno.test("what is encrypted goes through a proxy's tunnel unseen", async () => 
   assertEquals(server.seen[0]?.head, [
     "GET /path HTTP/1.1",
     "accept: */*",
+    ACCEPT_ENCODING,
     `host: ${server.authority}`,
   ]);
 });

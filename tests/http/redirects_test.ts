@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { ask, failure } from "./requesting.ts";
+import { CERTIFICATE, KEY } from "../support/localhost_certificate.ts";
+import { ACCEPT_ENCODING, ask, CertificateFile, failure } from "./requesting.ts";
 import { ScriptedServer, type Turn } from "../support/scripted_server.ts";
 
 /** Answers `STATUS/LOCATION` with that redirect, `chain/N` with N more, all else with 200. */
@@ -20,7 +21,9 @@ async function redirecting({ path, send }: Turn): Promise<void> {
 
 /** The lines of a request that are not the same in all. */
 function told(server: ScriptedServer, index: number): readonly string[] | undefined {
-  return server.seen[index]?.head.filter((line) => !/^(accept|host|referer): /.test(line));
+  return server.seen[index]?.head.filter((line) =>
+    !/^(accept|accept-encoding|host|referer): /.test(line)
+  );
 }
 
 Deno.test("each status has its own way of repeating a request", async () => {
@@ -69,8 +72,9 @@ Deno.test("what is meant for one server is not sent to another", async () => {
   assertEquals(other.seen[0]?.head, [
     "GET /target HTTP/1.1",
     "X-Own: 1",
-    `referer: ${server.url(`307/${other.url("target")}`)}`,
+    `referer: ${server.url()}`,
     "accept: */*",
+    ACCEPT_ENCODING,
     `host: ${other.authority}`,
   ]);
   await ask(server.url("307//target"), { headers });
@@ -78,6 +82,27 @@ Deno.test("what is meant for one server is not sent to another", async () => {
     "GET /target HTTP/1.1",
     ...headers.map(([name, value]) => `${name}: ${value}`),
   ]);
+});
+
+Deno.test("another origin learns where a request comes from, but no path and no query", async () => {
+  using server = new ScriptedServer(redirecting);
+  const referers = async (location: string) => {
+    const from = server.url(`302/${location}?token=SECRET#fragment`);
+    await ask(from.replace("//", "//name:word@"));
+    return server.seen.at(-1)?.head.filter((line) => line.startsWith("referer: "));
+  };
+  assertEquals(await referers("/target"), [`referer: ${server.url("302//target?token=SECRET")}`]);
+  assertEquals(await referers(server.url("target", "localhost")), [`referer: ${server.url()}`]);
+});
+
+Deno.test("an unencrypted server learns nothing of an encrypted one", async () => {
+  using other = new ScriptedServer(redirecting);
+  using server = new ScriptedServer(redirecting, { cert: CERTIFICATE, key: KEY });
+  using certificate = new CertificateFile();
+  await ask(server.url(`302/${other.url("target")}`), {
+    env: { SSL_CERT_FILE: certificate.path },
+  });
+  assertEquals(other.seen[0]?.head.filter((line) => line.startsWith("referer: ")), []);
 });
 
 Deno.test("the name and password of an address go along on its server only", async () => {

@@ -3,6 +3,10 @@ import { checkRequest, perform, wholeBody } from "../../src/http/perform.ts";
 import type { Variables } from "../../src/http/proxy.ts";
 import { ErrorCode, RpcError } from "../../src/protocol/errors.ts";
 import { methods, type ParamsInput } from "../../src/protocol/methods.ts";
+import { CERTIFICATE } from "../support/localhost_certificate.ts";
+
+/** The header by which codings of responses are asked for. */
+export const ACCEPT_ENCODING = "accept-encoding: gzip, deflate, br, zstd";
 
 /** What a request is besides a GET without headers. */
 export type Request = Omit<Partial<ParamsInput<"http/request">>, "url" | "headers"> & {
@@ -51,4 +55,17 @@ export async function failure(url: string, request: Request = {}): Promise<strin
   const error = await assertRejects(() => ask(url, request), RpcError);
   assertEquals(error.code, ErrorCode.Internal);
   return error.message;
+}
+
+/** The test certificate in a file, while it lasts. */
+export class CertificateFile implements Disposable {
+  readonly path = Deno.makeTempFileSync();
+
+  constructor() {
+    Deno.writeTextFileSync(this.path, CERTIFICATE);
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path);
+  }
 }

@@ -58,14 +58,14 @@ Deno.test("a head that does not end is not read for ever", async () => {
   assertStringIncludes(await failure(server.url()), "error sending request for url");
 });
 
-Deno.test("every byte of a body arrives as it was, compressed or not", async () => {
+Deno.test("every byte of a body arrives as it was, also in a coding that is not known", async () => {
   const bytes = String.fromCharCode(...Array.from({ length: 256 }, (_, index) => index));
   const length = `Content-Length: ${bytes.length}\r\n`;
-  for (const more of ["", "Content-Encoding: gzip\r\n"]) {
+  for (const more of ["", "Content-Encoding: compress\r\n"]) {
     using server = saying(`HTTP/1.1 200 OK\r\n${more}${length}\r\n${bytes}`);
     const { headers, body } = await ask(server.url());
     assertEquals(body, bytes);
-    assertEquals(headers.includes("content-encoding: gzip"), more !== "");
+    assertEquals(headers.includes("content-encoding: compress"), more !== "");
   }
 });
 
