@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { closeDescriptor } from "../../../src/os/descriptor.ts";
-import { passDescriptor, takeDescriptor } from "../../../src/os/socket_passing.ts";
-import { openSocketPair, openTcpSocket } from "../../../src/os/sockets.ts";
+import { closeDescriptor } from "../../src/os/descriptor.ts";
+import { passDescriptor, takeDescriptor } from "../../src/os/socket_passing.ts";
+import { openSocketPair, openTcpSocket } from "../../src/os/sockets.ts";
 
 function isOpen(descriptor: number): string | undefined {
   try {
