@@ -52,8 +52,8 @@ executor.`,
   options: optionsHelp(OPTIONS),
   operands: { kind: "words", words: ["unix:", "ws://", "wss://"] },
   notes: () =>
-    "The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was " +
-    "lost, or\nthe client is gone (--heartbeat).\n",
+    "The exit code is 0 when standard input has ended, 255 if the executor is out of reach or was\n" +
+    "lost, or the client is gone (--heartbeat).\n",
 };
 
 /** `remex bridge`: standard input and output as a connection to an executor. Returns the exit code. */
