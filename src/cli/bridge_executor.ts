@@ -58,8 +58,12 @@ class StartLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    Deno.removeSync(this.#path);
-    this.#file.close();
+    using _file = this.#file;
+    try {
+      Deno.removeSync(this.#path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 }
 
