@@ -1,9 +1,9 @@
+import { readFileSync } from "node:fs";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
 import { ancestorsOf, isWithin } from "./native_path.ts";
 import { openForReading } from "./pipes.ts";
-import { readProc } from "./procfs.ts";
 
 const libc = libraryTable({ poll: { parameters: ["buffer", "u64", "i32"], result: "i32" } });
 
@@ -30,12 +30,11 @@ export interface MountEntry {
  * What is mounted for a process and not hidden by something mounted over it or over a directory
  * above it (proc_pid_mountinfo(5)).
  *
- * @throws {Error} if the process is gone
+ * @throws the system's error if the process is gone
  */
 export function mountTable(pid: number | "self"): MountEntry[] {
-  const text = readProc(`${pid}/mountinfo`);
-  if (text === "") throw new Error(`what is mounted for process ${pid} cannot be seen`);
-  const mounts = text.split("\n").filter((line) => line !== "").map(readLine);
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  const mounts = lines.filter((line) => line !== "").map(readLine);
   const mountedOn = new Map(mounts.map(({ id, parent, place }) => [`${parent} ${place}`, id]));
   const known = new Set(mounts.map(({ id }) => id));
   const root = mounts.find(({ parent }) => !known.has(parent))?.id ?? "";
@@ -66,7 +65,7 @@ function readLine(line: string): MountEntry {
   return {
     id,
     parent,
-    place: place.includes("\\") ? place.replace(/\\([0-7]{3})/g, octalCharacter) : place,
+    place: place.replace(/\\([0-7]{3})/g, octalCharacter),
     writable: options.includes("rw"),
     options,
     type: fields[end + 1] ?? "",

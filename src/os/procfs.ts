@@ -1,10 +1,4 @@
-import { cString } from "./os_string.ts";
-import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
-import { closeDescriptor, readDescriptor } from "./descriptor.ts";
-import { linuxTable } from "./libc.ts";
 import { Signal, signalProcess } from "./signals.ts";
-
-const libc = linuxTable({ open: { parameters: ["buffer", "i32"], result: "i32" } });
 
 /**
  * Process ids of the processes that a process is the parent of, those of all its threads.
@@ -113,29 +107,12 @@ export function threadsOf(pid: number): number[] {
   }
 }
 
-/** More than the kernel tells at once, which is a page at the most, but for what takes more. */
-const buffer = new Uint8Array(64 * 1024);
-
-/**
- * The text of a file below /proc, empty when its process is gone, or it cannot be read, and elsewhere
- * than on Linux.
- *
- * The runtime reads what has no size in ever larger parts, from 32 bytes on.
- */
+/** The text of a file below /proc, empty when its process is gone. */
 export function readProc(path: string): string {
-  const file = libc()?.open(cString(`/proc/${path}`), O_RDONLY | O_CLOEXEC) ?? -1;
-  if (file < 0) return "";
   try {
-    const decoder = new TextDecoder();
-    for (let text = "";;) {
-      const count = readDescriptor(file, buffer);
-      if (count === 0) return text + decoder.decode();
-      // Its process has ended meanwhile.
-      if (count < 0) return "";
-      text += decoder.decode(buffer.subarray(0, count), { stream: true });
-    }
-  } finally {
-    closeDescriptor(file);
+    return Deno.readTextFileSync(`/proc/${path}`);
+  } catch {
+    return "";
   }
 }
 
