@@ -1,7 +1,7 @@
 import { ConnectionError } from "../client/mod.ts";
 import { PERMISSION_BITS } from "../protocol/filesystem.ts";
 import { PathUri } from "../protocol/path_uri.ts";
-import { Budget } from "./budget.ts";
+import { Budget } from "../filesystem/budget.ts";
 import { copyFile, type CopyOptions, type FileAt, keptAttributes } from "./copy_file.ts";
 import { type Attributes, type Entry, type FileEnd, SMALL_FILE_BYTES } from "./end.ts";
 

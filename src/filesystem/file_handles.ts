@@ -1,31 +1,11 @@
-import { invalidParams, invalidRequest, notFound } from "../protocol/errors.ts";
+import { invalidRequest, notFound } from "../protocol/errors.ts";
 import { MAX_BLOCK_BYTES } from "../protocol/filesystem.ts";
 import type { Params, ResultInput } from "../protocol/methods.ts";
 import type { PathUri } from "../protocol/path_uri.ts";
-import { systemErrorCode, toRpcError } from "./io_error.ts";
-import { hostPath } from "./named.ts";
-import { openRegularFile } from "./open.ts";
-import { plainPaths } from "./plain_paths.ts";
-import {
-  discardResumable,
-  notOpenFor,
-  resumeBeside,
-  stageBeside,
-  StagedFile,
-  storeStaged,
-} from "./staged_file.ts";
-import { PlaceReader } from "./transfer.ts";
-import type { FileHandle } from "node:fs/promises";
-
-/** How the files are reached that handles are opened for. */
-export interface FileOpener {
-  /** Opens a regular file for reading. */
-  readonly open: (path: PathUri) => Promise<FileHandle>;
-  /** Begins what is to become a regular file's content. */
-  readonly stage: (path: PathUri) => Promise<StagedFile>;
-  /** The same, or goes on with what the key names. */
-  readonly resume: (path: PathUri, key: string) => Promise<StagedFile>;
-}
+import { Budget } from "./budget.ts";
+import { toRpcError } from "./io_error.ts";
+import { type FileOpener, Handle, OpenFile, openFile, plainOpener } from "./open_files.ts";
+import { notOpenFor, StagedFile } from "./staged_file.ts";
 
 /** Does work when its turn has come. */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
@@ -48,7 +28,7 @@ const MAX_HANDLE_ID_BYTES = 32;
  */
 export class FileHandles implements AsyncDisposable {
   readonly #handles = new Map<string, Handle>();
-  readonly #room = new Room(MAX_DESCRIPTORS);
+  readonly #budget = new Budget(MAX_DESCRIPTORS);
 
   /**
    * `fs/open`: a regular file, under an id of the client's choice.
@@ -66,8 +46,8 @@ export class FileHandles implements AsyncDisposable {
     if (this.#handles.size >= MAX_OPEN_FILES) {
       throw invalidRequest(`at most ${MAX_OPEN_FILES} files may be open per connection`);
     }
-    const opening = this.#room.take().then(() => open(path, mode, resumeKey, opener));
-    const handle = new Handle(path, mode !== "read", opening, () => this.#room.give());
+    const opening = this.#budget.take(1).then(() => openFile(path, mode, resumeKey, opener));
+    const handle = new Handle(path, mode !== "read", opening, () => this.#budget.give(1));
     this.#handles.set(handleId, handle);
     try {
       const file = await handle.opening;
@@ -160,86 +140,6 @@ type OpenParams = Omit<Params<"fs/open">, "resumeKey"> & {
 };
 type CloseParams = Pick<Params<"fs/close">, "handleId"> & Partial<Params<"fs/close">>;
 
-/** What a handle stands for. */
-class Handle implements AsyncDisposable {
-  readonly path: PathUri;
-  readonly isWritten: boolean;
-  readonly opening: Promise<OpenFile | StagedFile>;
-  readonly #uses = new Set<Promise<unknown>>();
-  readonly #closed: () => void;
-
-  /** @param closed told once the file is closed, or could not be opened */
-  constructor(
-    path: PathUri,
-    isWritten: boolean,
-    opening: Promise<OpenFile | StagedFile>,
-    closed: () => void,
-  ) {
-    this.path = path;
-    this.isWritten = isWritten;
-    this.opening = opening;
-    this.#closed = closed;
-  }
-
-  /** Undefined if it could not be opened, of which whoever opens it hears. */
-  get file(): Promise<OpenFile | StagedFile | undefined> {
-    return this.opening.catch(() => undefined);
-  }
-
-  /** Does something for which the file stays open. */
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    const doing = work();
-    this.#uses.add(doing);
-    try {
-      return await doing;
-    } finally {
-      this.#uses.delete(doing);
-    }
-  }
-
-  /** Settles when nothing uses it any more. */
-  async unused(): Promise<void> {
-    await Promise.allSettled(this.#uses);
-  }
-
-  /** Gives up what was written and closes the file, in place of disposing of this. */
-  async discard(file: StagedFile): Promise<void> {
-    using closing = new DisposableStack();
-    closing.defer(this.#closed);
-    await using _file = file;
-    await file.discard().catch(() => {});
-  }
-
-  /** Closes the file once nothing uses it any more. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    using closing = new DisposableStack();
-    closing.defer(this.#closed);
-    await this.unused();
-    await using _file = await this.file;
-  }
-}
-
-/** Room for so many, which is given to those who ask in the order in which they ask. */
-class Room {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(size: number) {
-    this.#free = size;
-  }
-
-  async take(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  give(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
-  }
-}
-
 async function readBlock(
   file: OpenFile,
   offset: number,
@@ -281,73 +181,5 @@ function known<F>(file: F | undefined, handleId: string): F {
 function refuseLongId(handleId: string): void {
   if (new TextEncoder().encode(handleId).length > MAX_HANDLE_ID_BYTES) {
     throw invalidRequest(`file handle ID must not exceed ${MAX_HANDLE_ID_BYTES} bytes`);
-  }
-}
-
-/** Reaches them with all rights of this process. */
-export const plainOpener: FileOpener = {
-  open: async (path) => {
-    const name = hostPath(path);
-    using place = plainPaths.object(name, "read");
-    return (await openRegularFile(place.path, name)).file;
-  },
-  stage: async (path) => {
-    const name = hostPath(path);
-    return await StagedFile.create(await stageBeside(name, plainPaths), {
-      store: (content, attributes) => storeStaged(name, plainPaths, content, attributes),
-    });
-  },
-  resume: async (path, key) => {
-    const name = hostPath(path);
-    return await StagedFile.create(await resumeBeside(name, plainPaths, key), {
-      store: (content, attributes) => storeStaged(name, plainPaths, content, attributes, key),
-      discard: () => discardResumable(name, plainPaths, key),
-    });
-  },
-};
-
-async function open(
-  path: PathUri,
-  mode: Params<"fs/open">["mode"],
-  resumeKey: string | undefined,
-  opener: FileOpener,
-): Promise<OpenFile | StagedFile> {
-  try {
-    switch (mode) {
-      case "read":
-        return new OpenFile(await opener.open(path));
-      case "replace":
-        return await opener.stage(path);
-      case "resume":
-        if (resumeKey === undefined) throw invalidParams("`resumeKey` is missing");
-        return await opener.resume(path, resumeKey);
-    }
-  } catch (error) {
-    throw toRpcError(error);
-  }
-}
-
-/** A file open for reading at any place, by several at a time. */
-class OpenFile implements AsyncDisposable {
-  readonly #file: PlaceReader;
-
-  constructor(file: FileHandle) {
-    this.#file = new PlaceReader(file);
-  }
-
-  /** Up to `length` bytes from `offset` on: fewer, or none, at the end of the file. */
-  async readAt(offset: number, length: number): Promise<Uint8Array> {
-    try {
-      return await this.#file.read(offset, length);
-    } catch (error) {
-      // Past the largest file that the file system could hold (lseek(2)).
-      if (systemErrorCode(error) === "EINVAL") return new Uint8Array();
-      throw error;
-    }
-  }
-
-  /** Closes the file once the reads before are done. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#file[Symbol.asyncDispose]();
   }
 }

@@ -12,7 +12,7 @@ import type { GitIndexCache } from "../../sandbox/policy/protected_paths.ts";
 import type { ReservedResources } from "../../sandbox/policy/reserved.ts";
 import { namedPaths } from "../../sandbox/policy/entries.ts";
 import { learnDirectory } from "../fast_path.ts";
-import { type FileOpener, plainOpener } from "../file_handles.ts";
+import { type FileOpener, plainOpener } from "../open_files.ts";
 import { pathTo } from "../../os/open_at.ts";
 import { type PerformFileMethod, performFileMethod } from "../operations.ts";
 import { StagedFile } from "../staged_file.ts";
