@@ -304,6 +304,19 @@ testWebSocket("a connection's end ends its requests and bodies", async ({ open }
   await settled(ended.promise, "the end of both requests");
 });
 
+/** A client that has asked for a streamed response with id 2, and reads nothing unless it is told to. */
+async function slowReader(executor: string, url: string, more: object = {}): Promise<RawSocket> {
+  const slow = await RawSocket.open(executor);
+  const request = (id: number, method: string, params: unknown) =>
+    slow.send(Opcode.Text, JSON.stringify({ id, method, params }));
+  await request(1, "initialize", { clientName: "slow reader" });
+  await slow.next();
+  await slow.send(Opcode.Text, '{"method":"initialized"}');
+  const params = { method: "GET", url, requestId: "r", streamResponse: true, ...more };
+  await request(2, "http/request", params);
+  return slow;
+}
+
 Deno.test("a client that stops reading stops the server, and loses nothing", async () => {
   const total = 64 * MIB;
   let sent = 0;
@@ -313,18 +326,7 @@ Deno.test("a client that stops reading stops the server, and loses nothing", asy
     for (; sent < total; sent += MIB) await send(piece);
   });
   await using executor = await ListeningExecutor.start();
-  using slow = await RawSocket.open(executor.url);
-  const request = (id: number, method: string, params: unknown) =>
-    slow.send(Opcode.Text, JSON.stringify({ id, method, params }));
-  await request(1, "initialize", { clientName: "slow reader" });
-  await slow.next();
-  await slow.send(Opcode.Text, '{"method":"initialized"}');
-  await request(2, "http/request", {
-    method: "GET",
-    url: server.url(),
-    requestId: "r",
-    streamResponse: true,
-  });
+  using slow = await slowReader(executor.url, server.url());
   let before = -1;
   const stopped = () => {
     const still = sent > 0 && sent === before;
@@ -358,19 +360,7 @@ Deno.test("what becomes much is decoded no faster than the client reads, until i
     }
   });
   await using executor = await ListeningExecutor.start();
-  using slow = await RawSocket.open(executor.url);
-  const request = (id: number, method: string, params: unknown) =>
-    slow.send(Opcode.Text, JSON.stringify({ id, method, params }));
-  await request(1, "initialize", { clientName: "slow reader" });
-  await slow.next();
-  await slow.send(Opcode.Text, '{"method":"initialized"}');
-  await request(2, "http/request", {
-    method: "GET",
-    url: server.url(),
-    requestId: "r",
-    streamResponse: true,
-    timeoutMs: 2000,
-  });
+  using slow = await slowReader(executor.url, server.url(), { timeoutMs: 2000 });
   await settled(gone.promise, "the end of the connection");
   await slow.nextText();
   let received = 0;
