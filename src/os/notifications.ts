@@ -13,6 +13,11 @@ const calls = libraryTable({
   },
 });
 
+/** The same function, for a request whose argument is a number and not the address of one. */
+const numberCalls = libraryTable({
+  ioctl: { parameters: ["i32", "u64", "u64"], result: "i32" },
+});
+
 const SECCOMP_IOCTL_NOTIF_RECV = 0xc050_2100n;
 const SECCOMP_IOCTL_NOTIF_SEND = 0xc018_2101n;
 const SECCOMP_IOCTL_NOTIF_ID_VALID = 0x4008_2102n;
@@ -64,8 +69,8 @@ export class NotificationListener {
     this.#polled[0] = listener;
     this.#polled[2] = bell;
     // Only makes it faster: whoever made the call waits anyway, so this thread can have its processor.
-    const flags = new Uint8Array(BigUint64Array.of(SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP).buffer);
-    calls().ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+    const flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+    numberCalls().ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
   }
 
   /** Waits, holding this thread up. `over`: no process has the filter any more. */
