@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
-import { ancestorsOf, isWithin } from "./native_path.ts";
+import { isWithin } from "./native_path.ts";
 import { openForReading } from "./pipes.ts";
 
 const libc = libraryTable({ poll: { parameters: ["buffer", "u64", "i32"], result: "i32" } });
@@ -18,8 +18,8 @@ export interface MountEntry {
   /** Where it is mounted, as the process sees it. */
   readonly place: string;
   readonly writable: boolean;
-  /** What mount(8) calls its options, those of the mount alone. */
-  readonly options: readonly string[];
+  /** What mount(8) calls its options, those of the mount alone, parted by commas. */
+  readonly options: string;
   /** The type of its file system. */
   readonly type: string;
   /** Whether what is mounted somewhere else appears below it, too (mount_namespaces(7)). */
@@ -35,41 +35,61 @@ export interface MountEntry {
 export function mountTable(pid: number | "self"): MountEntry[] {
   const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
   const mounts = lines.filter((line) => line !== "").map(readLine);
-  const mountedOn = new Map(mounts.map(({ id, parent, place }) => [`${parent} ${place}`, id]));
   const known = new Set(mounts.map(({ id }) => id));
   const root = mounts.find(({ parent }) => !known.has(parent))?.id ?? "";
-  return mounts.filter(({ id, place }) => mountAt(place, root, mountedOn) === id);
+  const mountedOn = new MountsByPlace(mounts);
+  return mounts.filter(({ id, place }) => mountedOn.mountAt(place, root) === id);
 }
 
-/** The mount that a path leads to, one after the other, as the kernel goes. */
-function mountAt(path: string, root: string, mountedOn: ReadonlyMap<string, string>): string {
-  let at = root;
-  for (const passed of [...ancestorsOf(path), path]) {
-    for (let next = mountedOn.get(`${at} ${passed}`); next !== undefined;) {
-      at = next;
-      next = mountedOn.get(`${at} ${passed}`);
+/** Mounts by what they are mounted on. */
+class MountsByPlace {
+  readonly #children = new Map<string, Map<string, string>>();
+
+  constructor(mounts: readonly MountEntry[]) {
+    for (const { id, parent, place } of mounts) {
+      const children = this.#children.get(parent);
+      if (children === undefined) this.#children.set(parent, new Map([[place, id]]));
+      else children.set(place, id);
     }
   }
-  return at;
+
+  /** The mount that a path leads to, one after the other, as the kernel goes. */
+  mountAt(path: string, root: string): string {
+    let at = this.#covering("/", root);
+    for (let end = path.indexOf("/", 1); end !== -1; end = path.indexOf("/", end + 1)) {
+      if (this.#children.has(at)) at = this.#covering(path.slice(0, end), at);
+    }
+    return this.#covering(path, at);
+  }
+
+  /** What is mounted last at a place of a mount. */
+  #covering(place: string, mount: string): string {
+    for (let at = mount;;) {
+      const next = this.#children.get(at)?.get(place);
+      if (next === undefined) return at;
+      at = next;
+    }
+  }
 }
 
-/** Where the fields begin that are of no fixed number, up to a dash, after which the type comes. */
-const OPTIONAL_FIELDS = 6;
-const PROPAGATION = /^(shared|master):/;
+/** How many fields come first, on every line. */
+const FIRST_FIELDS = 6;
+/** Before the type, behind fields of no fixed number. No other field is that: a blank is written as \040. */
+const SEPARATOR = " - ";
+const PROPAGATION = / (shared|master):/;
 
 function readLine(line: string): MountEntry {
-  const fields = line.split(" ");
-  const [id = "", parent = "", , , place = "", flags = ""] = fields;
-  const options = flags.split(",");
-  const end = fields.indexOf("-", OPTIONAL_FIELDS);
+  const [id = "", parent = "", , , place = "", options = ""] = line.split(" ", FIRST_FIELDS);
+  const end = line.indexOf(SEPARATOR);
+  const type = end + SEPARATOR.length;
   return {
     id,
     parent,
-    place: place.replace(/\\([0-7]{3})/g, octalCharacter),
-    writable: options.includes("rw"),
+    place: place.includes("\\") ? place.replace(/\\([0-7]{3})/g, octalCharacter) : place,
+    writable: options === "rw" || options.startsWith("rw,"),
     options,
-    type: fields[end + 1] ?? "",
-    follows: fields.slice(OPTIONAL_FIELDS, end).some((field) => PROPAGATION.test(field)),
+    type: line.slice(type, line.indexOf(" ", type)),
+    follows: PROPAGATION.test(line.slice(0, end)),
   };
 }
 

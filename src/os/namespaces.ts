@@ -151,7 +151,8 @@ export function enterMounts(pid: number): void {
 
 /** Makes one mount read-only, by its place and the options that it has. @throws {NamespaceError} */
 export function remountReadOnly({ place, options }: Pick<MountEntry, "place" | "options">): void {
-  const kept = (["nosuid", "nodev", "noexec"] as const).filter((name) => options.includes(name));
+  const set = options.split(",");
+  const kept = (["nosuid", "nodev", "noexec"] as const).filter((name) => set.includes(name));
   const flags = [...kept, "ro", "remount", "bind"] as const;
   const bits = flags.reduce((sum, name) => sum | MOUNT_FLAGS[name], 0n);
   checked(calls().mount(null, cString(place), null, bits, null), MOUNTS);

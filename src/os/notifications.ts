@@ -50,6 +50,16 @@ export interface Notification {
 /** What a wait for notifications ended with. */
 export type Wait = "notification" | "bell" | "over" | "timeout";
 
+/**
+ * Has whoever makes a call and whoever answers it wake each other on one processor: one of them waits
+ * anyway, and waking another processor takes longer than most calls. Returns whether the kernel does so:
+ * since Linux 6.6.
+ */
+export function shareProcessor(listener: Descriptor): boolean {
+  const flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+  return numberCalls().ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags) === 0;
+}
+
 /** Receives and answers the calls that a filter hands over; for one thread. */
 export class NotificationListener {
   readonly #listener: Descriptor;
@@ -68,9 +78,7 @@ export class NotificationListener {
     this.#listener = listener;
     this.#polled[0] = listener;
     this.#polled[2] = bell;
-    // Only makes it faster: whoever made the call waits anyway, so this thread can have its processor.
-    const flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
-    numberCalls().ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+    shareProcessor(listener);
   }
 
   /** Waits, holding this thread up. `over`: no process has the filter any more. */

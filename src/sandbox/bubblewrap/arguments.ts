@@ -1,3 +1,5 @@
+import { isWithin } from "../../os/native_path.ts";
+import { OWN_PROCESSES } from "../kernel_files.ts";
 import { encodeOsString } from "../../os/os_string.ts";
 import { NUMBERING } from "../linux/bubblewrap_trial.ts";
 import type { FileView, Mount } from "./file_view.ts";
@@ -12,6 +14,8 @@ export interface WrapperDescriptor {
     | { readonly kind: "data"; readonly bytes: Uint8Array<ArrayBuffer> }
     /** The same, at its end from the beginning. */
     | { readonly kind: "nothing" }
+    /** Read to its end by the wrapper, and closed, when hardly anything is left to be mounted. */
+    | { readonly kind: "mounted"; readonly bytes: Uint8Array<ArrayBuffer> }
     /** Written by the wrapper: see `parseBubblewrapStatus`. */
     | { readonly kind: "status" }
     /**
@@ -36,6 +40,8 @@ export interface BubblewrapOptions {
   readonly view: FileView;
   /** Whether the host lets a fresh /proc be mounted; some containers do not. */
   readonly freshProc: boolean;
+  /** Whether a fresh /proc is made read-only afterwards, by somebody else (see `sealDevices`). */
+  readonly procSealedLater: boolean;
   /**
    * The number before that of the first process but bubblewrap's own. It takes a fresh /proc.
    *
@@ -154,31 +160,35 @@ function environment(env: Readonly<Record<string, string>>): string[] {
 function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
   if (lastNumber === undefined) return [];
   const bytes = new TextEncoder().encode(`${lastNumber}`);
-  return [{ number: NUMBERING.descriptor, purpose: { kind: "data", bytes } }];
+  return [{ number: NUMBERING.descriptor, purpose: { kind: "mounted", bytes } }];
 }
 
 function files(
-  { view, freshProc, lastNumber }: BubblewrapOptions,
+  { view, freshProc, procSealedLater, lastNumber }: BubblewrapOptions,
   emptyFiles: readonly Mount[],
 ): string[] {
   const indices = new Map(emptyFiles.map((mount, index) => [mount, index]));
+  const numbering = lastNumber === undefined ? [] : NUMBERING.options;
+  // As late as it can be: it tells that all is mounted.
+  const hidesProcesses = view.mounts.some(({ path }) => isWithin(OWN_PROCESSES, path));
   return [
     ...root(view.root),
-    ...freshProc ? ["--proc", "/proc"] : hostProcesses(view.root),
-    ...lastNumber === undefined ? [] : NUMBERING.options,
+    ...freshProc ? ["--proc", OWN_PROCESSES] : hostProcesses(view.root),
+    ...hidesProcesses ? numbering : [],
     ...view.mounts.flatMap((mount) => mountArguments(mount, indices.get(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
       .flatMap(({ path }) => ["--remount-ro", path]),
     ...view.root === "empty" ? ["--remount-ro", "/"] : [],
     // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
-    ...freshProc ? ["--remount-ro", "/proc"] : [],
+    ...freshProc && !procSealedLater ? ["--remount-ro", OWN_PROCESSES] : [],
+    ...hidesProcesses ? [] : numbering,
   ];
 }
 
 /** With the others they are read-only, or not there. */
 function hostProcesses(root: FileView["root"]): string[] {
-  return root === "host" || root === "writable" ? ["--ro-bind", "/proc", "/proc"] : [];
+  return root === "host" || root === "writable" ? ["--ro-bind", OWN_PROCESSES, OWN_PROCESSES] : [];
 }
 
 function root(root: FileView["root"]): string[] {

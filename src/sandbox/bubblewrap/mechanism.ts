@@ -29,7 +29,7 @@ import { type NameKeeper, NameKeepers } from "./name_keepers.ts";
 import { type PlaceholderObserver, Placeholders } from "./placeholders.ts";
 import { ProcessNumbers } from "./process_numbers.ts";
 import { startInWrapper } from "./start.ts";
-import { type ExpectedMounts, MountVerifier } from "./verify_mounts.ts";
+import { type ExpectedMounts, verifyMounts } from "./verify_mounts.ts";
 
 /** Each takes descriptors. */
 const MAX_PORTS = 128;
@@ -54,7 +54,6 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
   readonly #filters: SeccompFilters;
   readonly #keepers = new NameKeepers();
   readonly #numbers = new ProcessNumbers();
-  readonly #verifier = new MountVerifier();
   /** All commands share them: the last to need one removes it. */
   readonly #placeholders: Placeholders;
 
@@ -126,10 +125,12 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
     try {
       held = holdInPlace(names.view, this.#placeholders);
       const takesTerminal = command.terminal && tools.setsid !== undefined;
+      const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
       const call = bubblewrapCall({
         program: path,
         view: held.view,
         freshProc,
+        procSealedLater: mounts.sealDevices?.kind === "privileged",
         lastNumber: numbersProcesses ? this.#numbers.next() : undefined,
         hostNetwork: network.kind === "host",
         seccompProgram: this.#filters.get({
@@ -143,8 +144,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
         newSession: !command.terminal || takesTerminal,
         stage,
       });
-      const mounts = expectedMounts(held.view, abilities, untrustedTrees(policy));
-      const verify = (pid: number) => this.#verifier.verify(pid, mounts);
+      const verify = (pid: number, mounted: Promise<void>) => verifyMounts(pid, mounts, mounted);
       const setup = { ...call, takesTerminal, portAccess, keeper, verify };
       return new BubblewrapCommand(setup, release);
     } catch (error) {
@@ -173,9 +173,10 @@ export interface WrapperSetup {
   /**
    * Makes sure that nothing is writable in the sandbox of a first process but what may be.
    *
+   * @param mounted settles when hardly anything is left to be mounted
    * @throws {MountError | NamespaceError}
    */
-  readonly verify: (firstProcess: number) => Promise<void>;
+  readonly verify: (firstProcess: number, mounted: Promise<void>) => Promise<void>;
 }
 
 /** A command that bubblewrap, its wrapper, starts. */

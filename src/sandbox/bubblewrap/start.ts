@@ -157,7 +157,7 @@ async function whileGateShut(
     // It is told below, unless something else has failed before.
     admitted?.catch(() => {});
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
-    await verify(firstProcess);
+    await verify(firstProcess, channels.mounted());
     await admitted;
     channels.openGate();
     return { kind: "done", firstProcess, relay, gone };

@@ -11,19 +11,15 @@ import { keepLaterMountsOut, type MountKeeping } from "./keep_mounts_out.ts";
 import { sealDevices } from "./seal_devices.ts";
 
 /**
- * When a wrapper is looked at that sets up: for the first time when about half of them have been ready,
- * and then after so many microseconds, or this part of what it has taken longer. The runtime's own
- * timers, of a millisecond at the least, would cost each command half of one.
+ * After how many microseconds a wrapper is looked at again that still sets up, or after this part of what
+ * it has taken. The runtime's own timers, of a millisecond at the least, would cost each command half of
+ * one.
  */
 const CHECK_US = 150;
 const CHECK_PART = 0.25;
-/** What is usual on a fast machine. */
-const FIRST_GUESS_US = 1000;
-/** By how much the first look comes earlier after one that came late enough, and later after another. */
-const EARLIER = 0.92;
-const LATER = 1.08;
 /** Longer than any status; read at once, since each read has the kernel put it together anew. */
-const STATUS_BYTES = 8192;
+const status = new Uint8Array(new ArrayBuffer(8192));
+const latin1 = new TextDecoder("latin1");
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
 const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
 
@@ -43,8 +39,8 @@ export interface ExpectedMounts {
   /** What is mounted at just these places is the sandbox's own, or what programs share anyway. */
   readonly own: readonly string[];
   /**
-   * How to make the devices read-only first: they belong to the user of the command, who could
-   * change their modes and owners. Undefined where they do not.
+   * How to make the devices read-only first, and /proc if it is not: the devices belong to the user of
+   * the command, who could change their modes and owners. Undefined where they do not.
    */
   readonly sealDevices: NamespaceEntry | undefined;
   /** How to keep out what the host mounts later. Undefined where all files are granted. */
@@ -52,77 +48,75 @@ export interface ExpectedMounts {
 }
 
 /**
- * Makes sure that sandboxes, which wait at their gates, let write what was judged and nothing else.
+ * Makes sure that a sandbox, which waits at its gate, lets write what was judged and nothing else.
  *
  * bubblewrap is told paths and follows the links that it finds there. One that has been put in the
  * place of a directory since that was judged would have it mount what the link leads to. File systems
  * of the kernel are not writable below any grant.
+ *
+ * @param pid the sandbox's first process
+ * @param mounted settles when it hardly has anything left to mount
+ * @throws {MountError}
+ * @throws {NamespaceError} if its devices cannot be sealed, or what is mounted later not be kept out
  */
-export class MountVerifier {
-  /** When the first look at a wrapper comes, after its first process has begun, in microseconds. */
-  #firstLookUs = FIRST_GUESS_US;
-
-  /**
-   * @param pid the sandbox's first process
-   * @throws {MountError}
-   * @throws {NamespaceError} if its devices cannot be sealed, or what is mounted later not be kept out
-   */
-  async verify(pid: number, expected: ExpectedMounts): Promise<void> {
-    const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
-    // There is time for it while the wrapper is at work.
-    const outside = bound.map((path) => lookUp("/", path));
-    await this.#untilMounted(pid);
-    const mounts = laterMounts === undefined
-      ? mountsOf(pid)
-      : await mountsWithoutLater(pid, laterMounts);
-    const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
-    const isHostsOwn = hostsOwnMounts();
-    const foreign = mounts.find((mount) =>
-      mount.writable && !sealed.includes(mount) && !isExpected(mount, expected, isHostsOwn) &&
-      !isOutOfReach(pid, mount)
-    );
-    if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
-    const places = new Map(mounts.map((mount) => [mount.place, mount]));
-    bound.forEach((path, index) => {
-      const inside = lookUp(`/proc/${pid}/root`, path);
-      if (!isSame(inside, outside[index]) || !isMountedBy(inside, places.get(path))) {
-        throw changed(path);
-      }
-    });
-    for (const path of covered) {
-      if (places.get(path)?.writable === false) continue;
-      throw new MountError(`nothing protects '${path}' in it`);
+export async function verifyMounts(
+  pid: number,
+  expected: ExpectedMounts,
+  mounted: Promise<void>,
+): Promise<void> {
+  const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
+  // There is time for it while the wrapper is at work.
+  const outside = bound.map((path) => lookUp("/", path));
+  await mounted;
+  await untilPowerless(pid);
+  const mounts = laterMounts === undefined
+    ? mountsOf(pid)
+    : await mountsWithoutLater(pid, laterMounts);
+  const sealed = sealedBy === undefined ? [] : await sealDevices(pid, mounts, expected, sealedBy);
+  const isHostsOwn = hostsOwnMounts();
+  const foreign = mounts.find((mount) =>
+    mount.writable && !sealed.includes(mount) && !isExpected(mount, expected, isHostsOwn) &&
+    !isOutOfReach(pid, mount)
+  );
+  if (foreign !== undefined) throw new MountError(`'${foreign.place}' could be written in it`);
+  const places = new Map(mounts.map((mount) => [mount.place, mount]));
+  bound.forEach((path, index) => {
+    const inside = lookUp(`/proc/${pid}/root`, path);
+    if (!isSame(inside, outside[index]) || !isMountedBy(inside, places.get(path))) {
+      throw changed(path);
     }
+  });
+  for (const path of covered) {
+    if (places.get(path)?.writable === false) continue;
+    throw new MountError(`nothing protects '${path}' in it`);
   }
+}
 
-  /** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
-  async #untilMounted(pid: number): Promise<void> {
-    using status = openStatus(pid);
-    if (isPowerless(status)) return;
-    const begin = performance.now();
-    const takenUs = () => (performance.now() - begin) * 1000;
-    const firstLookUs = this.#firstLookUs;
-    let looks = 0;
-    const timer = openTimer();
-    try {
-      await new Promise<void>((resolve, reject) => {
-        sharedPoller().watch(timer, Ready.Input, () => {
-          try {
-            looks++;
-            if (isPowerless(status)) return resolve();
-            setTimer(timer, Math.max(CHECK_US, (takenUs() - firstLookUs) * CHECK_PART));
-          } catch (error) {
-            reject(error);
-          }
-        });
-        setTimer(timer, firstLookUs);
+/** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
+async function untilPowerless(pid: number): Promise<void> {
+  using file = openStatus(pid);
+  if (isPowerless(file)) return;
+  const begin = performance.now();
+  const timer = openTimer();
+  const lookLater = () => {
+    const takenUs = (performance.now() - begin) * 1000;
+    setTimer(timer, Math.max(CHECK_US, takenUs * CHECK_PART));
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      sharedPoller().watch(timer, Ready.Input, () => {
+        try {
+          if (isPowerless(file)) resolve();
+          else lookLater();
+        } catch (error) {
+          reject(error);
+        }
       });
-    } finally {
-      sharedPoller().unwatch(timer);
-      closeDescriptor(timer);
-    }
-    // Of many at a time each begins with the same, so that all of them make one step together.
-    this.#firstLookUs = Math.max(CHECK_US, firstLookUs * (looks === 1 ? EARLIER : LATER));
+      lookLater();
+    });
+  } finally {
+    sharedPoller().unwatch(timer);
+    closeDescriptor(timer);
   }
 }
 
@@ -192,12 +186,11 @@ function openStatus(pid: number): Deno.FsFile {
 }
 
 /** @throws {MountError} if the process is gone */
-function isPowerless(status: Deno.FsFile): boolean {
-  const bytes = new Uint8Array(STATUS_BYTES);
+function isPowerless(file: Deno.FsFile): boolean {
   try {
-    status.seekSync(0, Deno.SeekMode.Start);
-    const length = status.readSync(bytes) ?? 0;
-    return POWERLESS.test(new TextDecoder("latin1").decode(bytes.subarray(0, length)));
+    file.seekSync(0, Deno.SeekMode.Start);
+    const length = file.readSync(status) ?? 0;
+    return POWERLESS.test(latin1.decode(status.subarray(0, length)));
   } catch {
     throw new MountError("it cannot be looked at");
   }

@@ -6,6 +6,7 @@ import {
 } from "../../os/descriptor.ts";
 import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/pipes.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
+import { endSending, openSocketPair, send } from "../../os/sockets.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
 import type { WrapperDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";
@@ -22,6 +23,7 @@ export class WrapperChannels implements Disposable {
   #nothing: Descriptor | undefined;
   #gate: Descriptor | undefined;
   #status: Descriptor | undefined;
+  #mounting: Descriptor | undefined;
   #statusText = "";
   #reported: BubblewrapStatus = { firstProcess: undefined, exitCode: undefined };
 
@@ -74,6 +76,20 @@ export class WrapperChannels implements Disposable {
     });
   }
 
+  /** Waits until hardly anything is left to be mounted, if the wrapper tells, or it has ended. */
+  mounted(): Promise<void> {
+    const mounting = this.#mounting;
+    if (mounting === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      // Interest in nothing leaves that the other end is gone (EPOLLHUP, epoll_ctl(2)).
+      sharedPoller().watch(mounting, 0, () => {
+        sharedPoller().unwatch(mounting);
+        this.#mounting = close(mounting);
+        resolve();
+      });
+    });
+  }
+
   /** Lets the wrapper go on to start the command, if its gate was shut. */
   openGate(): void {
     if (this.#gate !== undefined) writeDescriptor(this.#gate, new Uint8Array(1));
@@ -89,6 +105,9 @@ export class WrapperChannels implements Disposable {
   [Symbol.dispose](): void {
     this.#gate = close(this.#gate);
     this.#status = close(this.#status);
+    // It may be waited for still, when something else has failed.
+    if (this.#mounting !== undefined) sharedPoller().unwatch(this.#mounting);
+    this.#mounting = close(this.#mounting);
   }
 
   /** Returns whether anything has come. */
@@ -107,6 +126,13 @@ export class WrapperChannels implements Disposable {
         return this.#handOver(openMemoryFile(purpose.bytes));
       case "nothing":
         return this.#nothing ??= this.#handOver(openMemoryFile(new Uint8Array()));
+      case "mounted": {
+        const [own, theirs] = openSocketPair();
+        this.#mounting = own;
+        send(own, purpose.bytes);
+        endSending(own);
+        return this.#handOver(theirs);
+      }
       case "status": {
         const { readEnd, writeEnd } = openPipe();
         setNonBlocking(readEnd);

@@ -3,16 +3,26 @@ import { accessTo, type BoundPolicy } from "../policy/bound_policy.ts";
 
 /** Common programs, by their absolute paths, that can do what whoever starts a command cannot. */
 export interface HelperTools {
-  readonly env?: string;
-  readonly perl?: string;
-  readonly setsid?: string;
+  readonly env?: string | undefined;
+  readonly perl?: string | undefined;
+  readonly setsid?: string | undefined;
 }
 
-/** Only what the command may read can run before it. */
+/** Only what the command may read can run before it; most commands need none of them. */
 export function readableTools(tools: HelperTools, { files }: BoundPolicy): HelperTools {
-  const readable = Object.entries(tools)
-    .filter(([_, path]) => accessTo(files, Deno.realPathSync(path)) !== "deny");
-  return Object.fromEntries(readable);
+  const readable = (path: string | undefined) =>
+    path !== undefined && accessTo(files, Deno.realPathSync(path)) !== "deny" ? path : undefined;
+  return {
+    get env() {
+      return readable(tools.env);
+    },
+    get perl() {
+      return readable(tools.perl);
+    },
+    get setsid() {
+      return readable(tools.setsid);
+    },
+  };
 }
 
 /** What is started in the place of the command, or what stands in the way. */

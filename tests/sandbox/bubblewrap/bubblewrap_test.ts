@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   bubblewrapCall,
   type BubblewrapOptions,
@@ -9,6 +9,7 @@ const OPTIONS: BubblewrapOptions = {
   program: "/usr/bin/bwrap",
   view: { root: "readOnly", mounts: [], keptInPlace: [] },
   freshProc: true,
+  procSealedLater: false,
   hostNetwork: false,
   seccompProgram: new Uint8Array([1, 2]),
   maxDescriptors: 1024,
@@ -64,6 +65,23 @@ Deno.test("the command is isolated and has no capabilities", () => {
     "--block-fd",
     "6",
   ]);
+});
+
+Deno.test("processes are numbered last, when all is mounted, unless /proc is hidden then", () => {
+  const mounts = (path: string) => ({
+    root: "readOnly" as const,
+    mounts: [{ kind: "emptyDirectory" as const, path, passable: false }],
+    keptInPlace: [],
+  });
+  const numbering = "--file 7 /proc/self/root/oldroot/proc/sys/kernel/ns_last_pid";
+  const last = filesPart({ lastNumber: 300, view: mounts("/hidden") });
+  assert(last.endsWith(`--remount-ro /proc ${numbering}`), last);
+  const first = filesPart({ lastNumber: 300, view: mounts("/proc") });
+  assert(first.includes(`--proc /proc ${numbering} --perms 0000 --tmpfs /proc`), first);
+});
+
+Deno.test("/proc is left to whoever makes it read-only later", () => {
+  assertEquals(options({ procSealedLater: true }).includes("--remount-ro"), false);
 });
 
 Deno.test("the host's network and session are kept where asked for", () => {
