@@ -10,6 +10,7 @@ import { killAndReap, ownChildren } from "./signals.ts";
 
 // glibc 2.29 or newer, for posix_spawn_file_actions_addchdir_np.
 const libc = libraryTable({
+  access: { parameters: ["buffer", "i32"], result: "i32" },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
     result: "i32",
@@ -81,6 +82,9 @@ export class SpawnError extends Error {
 }
 
 const EBADF = 9;
+const NOT_THERE: readonly number[] = [ENOENT, ENOTDIR];
+/** Asks access(2) only whether a file is there. */
+const F_OK = 0;
 
 const OPEN_FLAGS = { read: O_RDONLY, readWrite: O_RDWR, borrowed: O_RDWR | O_NOCTTY } as const;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -119,10 +123,11 @@ export function launchProgram(launch: ProgramLaunch): number {
   try {
     let failure = ENOENT;
     for (const candidate of launch.candidates) {
+      if (launch.candidates.length > 1 && isMissing(candidate)) continue;
       const { errno, pid } = spawnFile(candidate, launch, env, actions);
       if (errno === 0) return pid;
       if (errno === EACCES) failure = EACCES;
-      else if (errno !== ENOENT && errno !== ENOTDIR) throw new SpawnError(errno);
+      else if (!NOT_THERE.includes(errno)) throw new SpawnError(errno);
     }
     throw new SpawnError(failure);
   } finally {
@@ -147,6 +152,15 @@ export function holdProcess(pid: number): StartedProcess {
   ownChildren.add(pid);
   oomScore().started(pid);
   return { pid, descriptor };
+}
+
+/**
+ * Whether there is nothing at an absolute path. Trying it would take a process, and a search path can have
+ * many places.
+ */
+function isMissing(file: string): boolean {
+  return file.startsWith("/") && libc().access(cString(file), F_OK) !== 0 &&
+    NOT_THERE.includes(lastErrno());
 }
 
 /** Tries one file. */
