@@ -1,6 +1,7 @@
 import { proxyRequest } from "../../src/cli/exec_network.ts";
 import { startExecutor } from "./binary.ts";
 import { BenchmarkClient } from "./client.ts";
+import { Link } from "./link.ts";
 import { quantile } from "./statistics.ts";
 
 const DOWNLOAD_BYTES = 1 << 30;
@@ -9,10 +10,14 @@ const SHORT_REQUESTS = 8000;
 const TUNNELS = 500;
 const PROXY = "http://127.0.0.1:3128";
 
-/** A server on loopback that sends as many bytes as a path says. */
+const LOOPBACK = "127.0.0.1";
+/** Of the links that it is measured on besides, as tc(8) has them. */
+const RATES = ["1gbit", "10gbit"];
+
+/** A server at an address, its argument, that sends as many bytes as a path says. */
 const SERVER = `
-import socket, threading
-listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+import socket, sys, threading
+listener = socket.create_server((sys.argv[1], 0), backlog=1024)
 print(listener.getsockname()[1], flush=True)
 block = bytes(1 << 20)
 def serve(connection):
@@ -59,44 +64,94 @@ print((time.time() - start) * 1000)
 
 /** Rows about commands that reach a server by name, through the executor's proxy. */
 export async function measureNetwork(binary: string): Promise<[string, string][]> {
-  const server = new Deno.Command("/usr/bin/python3", { args: ["-c", SERVER], stdout: "piped" })
-    .spawn();
-  const reader = server.stdout.getReader();
-  try {
-    const port = Number(new TextDecoder().decode((await reader.read()).value));
-    return await measureAgainst(binary, port);
-  } finally {
-    server.kill();
-    await reader.cancel();
-    await server.status;
+  const rows: [string, string][] = [];
+  {
+    await using server = await Server.start(LOOPBACK);
+    rows.push(...await measureAgainst(binary, server));
+  }
+  for (const rate of RATES) {
+    await using link = await Link.open(rate);
+    if (link === undefined) continue;
+    await using server = await Server.start(link.address, (argv) => link.at(argv));
+    await using executor = await startExecutor(binary);
+    const client = await BenchmarkClient.connect(executor.url);
+    rows.push([`1 GiB by CONNECT over a link of ${rate}/s`, await download(client, server)]);
+    client.close();
+  }
+  return rows;
+}
+
+/** A server to be reached by commands. */
+class Server implements AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly #process: Deno.ChildProcess;
+  readonly #output: ReadableStreamDefaultReader<Uint8Array>;
+
+  private constructor(
+    host: string,
+    port: number,
+    process: Deno.ChildProcess,
+    output: ReadableStreamDefaultReader<Uint8Array>,
+  ) {
+    this.host = host;
+    this.port = port;
+    this.#process = process;
+    this.#output = output;
+  }
+
+  /** @param place turns a command line into one that runs elsewhere */
+  static async start(
+    host: string,
+    place: (argv: string[]) => string[] = (argv) => argv,
+  ): Promise<Server> {
+    const [program = "", ...args] = place(["/usr/bin/python3", "-c", SERVER, host]);
+    const process = new Deno.Command(program, { args, stdout: "piped" }).spawn();
+    const output = process.stdout.getReader();
+    const port = Number(new TextDecoder().decode((await output.read()).value));
+    return new Server(host, port, process, output);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill();
+    await this.#output.cancel();
+    await this.#process.status;
   }
 }
 
-async function measureAgainst(binary: string, port: number): Promise<[string, string][]> {
-  await using executor = await startExecutor(binary);
-  const client = await BenchmarkClient.connect(executor.url);
-  const networkProxy = await proxyRequest({ allow: ["127.0.0.1"], deny: [] });
-  const proxied = (argv: string[]) => outputOf(client, argv, networkProxy);
-  const url = `http://127.0.0.1:${port}/${DOWNLOAD_BYTES}`;
+/** Downloads a large file directly and through a tunnel, in turn. */
+async function download(client: BenchmarkClient, { host, port }: Server): Promise<string> {
+  const networkProxy = await proxyRequest({ allow: [host], deny: [] });
+  const url = `http://${host}:${port}/${DOWNLOAD_BYTES}`;
   const curl = ["/usr/bin/curl", "-sS", "-o", "/dev/null", "-w", "%{speed_download}"];
   const [direct, tunnelled]: [number[], number[]] = [[], []];
   for (let round = 0; round < DOWNLOADS; round++) {
     direct.push(await outputOf(client, [...curl, "--noproxy", "*", url], undefined));
-    tunnelled.push(await proxied([...curl, "--proxytunnel", "--proxy", PROXY, url]));
+    const argv = [...curl, "--proxytunnel", "--proxy", PROXY, url];
+    tunnelled.push(await outputOf(client, argv, networkProxy));
   }
+  const mebibytes = (rates: number[]) => (quantile(rates, 0.5) / 2 ** 20).toFixed(0);
+  return `${mebibytes(tunnelled)} MiB/s; direct ${mebibytes(direct)} MiB/s`;
+}
+
+async function measureAgainst(binary: string, server: Server): Promise<[string, string][]> {
+  await using executor = await startExecutor(binary);
+  const client = await BenchmarkClient.connect(executor.url);
+  const downloads = await download(client, server);
   const memory = async () => {
     const status = await Deno.readTextFile(`/proc/${executor.pid}/status`);
     return (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024).toFixed(0);
   };
   const before = await memory();
-  const python = (script: string) => proxied(["/usr/bin/python3", "-c", script]);
-  const rate = await python(shortRequests(`http://127.0.0.1:${port}/5`));
-  const opened = await python(tunnels(port));
+  const networkProxy = await proxyRequest({ allow: [server.host], deny: [] });
+  const python = (script: string) =>
+    outputOf(client, ["/usr/bin/python3", "-c", script], networkProxy);
+  const rate = await python(shortRequests(`http://${server.host}:${server.port}/5`));
+  const opened = await python(tunnels(server.port));
   const after = await memory();
   client.close();
-  const mebibytes = (rates: number[]) => (quantile(rates, 0.5) / 2 ** 20).toFixed(0);
   return [
-    ["1 GiB by CONNECT", `${mebibytes(tunnelled)} MiB/s; direct ${mebibytes(direct)} MiB/s`],
+    ["1 GiB by CONNECT", downloads],
     ["short requests by name", `${rate.toFixed(0)}/s`],
     [`${TUNNELS} tunnels, each used once`, `${opened.toFixed(0)} ms`],
     ["resident before and after these", `${before}, ${after} MB`],
