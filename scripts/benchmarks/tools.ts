@@ -175,7 +175,10 @@ function residentMegabytes({ pid }: StartedExecutor): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-/** A tree of files, a repository with the same, and packages that depend on nothing. */
+/**
+ * A tree of files, a repository with the same, packed as servers have them, and packages that depend on
+ * nothing.
+ */
 async function makeSources(path: string): Promise<void> {
   for (let file = 0; file < FILES; file++) {
     const directory = `${path}/tree/${Math.floor(file / FILES_A_DIRECTORY)}`;
@@ -184,7 +187,7 @@ async function makeSources(path: string): Promise<void> {
   }
   const git = "git -c user.name=bench -c user.email=bench@localhost";
   await shell(
-    `cp -r tree repository && cd repository && git init -q && git add -A && ${git} commit -qm files`,
+    `cp -r tree repository && cd repository && git init -q && git add -A && ${git} commit -qm files && git gc -q`,
     path,
   );
   const dependencies: Record<string, string> = {};

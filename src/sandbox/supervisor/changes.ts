@@ -8,10 +8,10 @@ import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { CreationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
-import { type Entry, type FileCalls, requireObject } from "./file_calls.ts";
+import { type FileCalls, requireObject } from "./file_calls.ts";
 import { withoutWaiting } from "./openings.ts";
 import { type FoundObject, isType } from "./found_object.ts";
-import { type Place, Resolver } from "./resolver.ts";
+import { type Entry, type Place, Resolver } from "./resolver.ts";
 
 const RENAME_WHITEOUT = 4;
 

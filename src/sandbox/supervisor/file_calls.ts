@@ -11,10 +11,7 @@ import type { CallMaker } from "./performer.ts";
 import { Pinned } from "./pinned.ts";
 import { type PathJudge, unnamed } from "./policy.ts";
 import { type FoundObject, isType } from "./found_object.ts";
-import { type Place } from "./resolver.ts";
-
-/** A name in a directory, and what it is of. */
-export type Entry = Extract<Place, { kind: "entry" }>;
+import type { Entry, Place } from "./resolver.ts";
 
 const PATH_BYTES = 4096;
 /** XATTR_SIZE_MAX of linux/limits.h; times of two are 32 bytes. */

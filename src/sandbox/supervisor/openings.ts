@@ -9,9 +9,9 @@ import { allow, CallError, Errno, succeeded } from "./call_error.ts";
 import type { Caller } from "./caller.ts";
 import type { CreationMode } from "./creation_mode.ts";
 import { DescriptorScope } from "./descriptor_scope.ts";
-import { type Entry, type FileCalls, PERMISSION_BITS, requireObject } from "./file_calls.ts";
+import { type FileCalls, PERMISSION_BITS, requireObject } from "./file_calls.ts";
 import { type FoundObject, isType } from "./found_object.ts";
-import { type Place, Resolver } from "./resolver.ts";
+import { type Entry, type Place, Resolver } from "./resolver.ts";
 import { isTerminal, openOwnTerminal } from "./terminal.ts";
 
 type OpenedAnswer = Extract<Answer, { kind: "descriptor" }>;
@@ -60,7 +60,10 @@ export class Openings {
     mode: number,
   ): Answer | undefined {
     const exclusive = (flags & Open.Create) !== 0 && (flags & Open.Exclusive) !== 0;
-    const follow = (flags & Open.NoFollow) === 0 && !exclusive;
+    if (exclusive && (flags & Open.TemporaryBit) === 0) {
+      return this.#makeFile(resolver, caller, { base, path }, flags, mode);
+    }
+    const follow = (flags & Open.NoFollow) === 0;
     const place = resolver.resolve(base, path, follow || "ifDirectory");
     if (flags & Open.TemporaryBit) return this.#openTemporary(place, caller, flags, mode);
     if (place.kind === "entry" && place.object === undefined) {
@@ -70,7 +73,6 @@ export class Openings {
       return this.#openEntry(place, caller, flags, mode);
     }
     const object = requireObject(place);
-    if (exclusive) throw new CallError(Errno.EEXIST);
     if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
     if (isTerminal(object)) {
       const kept = withoutWaiting(flags & Open.AccessMode);
@@ -85,6 +87,37 @@ export class Openings {
     // What is there is not created, but the kernel looks at the flag where users share a directory.
     const mayCreate = isShared(place.directory) && this.#calls.judgeNew(place, false) === 0;
     return this.#openEntry(place, caller, mayCreate ? flags : flags & ~Open.Create, mode);
+  }
+
+  /** What is made is nobody else's yet, so that there is nothing to wait for (O_EXCL in open(2)). */
+  #makeFile(
+    resolver: Resolver,
+    caller: Caller,
+    { base, path }: NamedPath,
+    flags: number,
+    mode: number,
+  ): Answer {
+    const place = resolver.resolveNew(base, path);
+    if (place.kind === "object") throw new CallError(Errno.EEXIST);
+    if (place.mustBeDirectory) throw new CallError(Errno.EISDIR);
+    const refused = this.#calls.judgeNew(place, false);
+    if (refused !== 0) throw new CallError(resolver.isTaken(place) ? Errno.EEXIST : refused);
+    const { directory, name } = place;
+    const wanted = mode & PERMISSION_BITS;
+    const { mode: allowed, withheld } = this.#calls.creationMode(directory, wanted, caller);
+    const how = openHow(flags & ~Open.Async | Open.NoTerminal | Open.CloseOnExec, allowed);
+    const args = [
+      directory,
+      this.#calls.name.text(name),
+      this.#calls.value.bytes(how),
+      OPEN_HOW_BYTES,
+    ];
+    const file = succeeded(this.#calls.openAt2(args));
+    this.#calls.give(file, withheld);
+    return {
+      ...answerWith(file, flags),
+      closedFirst: this.#mustBeClosed(flags, allowed | withheld),
+    };
   }
 
   /** Nothing is waited for meanwhile: it could take for ever, and others wait behind it. */
@@ -155,8 +188,11 @@ export class Openings {
 
   /** @param mode of what has been opened */
   #opened(descriptor: Descriptor, flags: number, mode: number): Answer {
-    const closedFirst = (flags & Open.AccessMode) !== 0 && !this.#calls.staysUnexecutable(mode);
-    return { ...openedToRead(descriptor, flags), closedFirst };
+    return { ...openedToRead(descriptor, flags), closedFirst: this.#mustBeClosed(flags, mode) };
+  }
+
+  #mustBeClosed(flags: number, mode: number): boolean {
+    return (flags & Open.AccessMode) !== 0 && !this.#calls.staysUnexecutable(mode);
   }
 }
 
@@ -210,6 +246,10 @@ export function withoutWaiting(flags: number): number {
 
 function openedToRead(descriptor: Descriptor, flags: number): OpenedAnswer {
   if ((flags & Open.NonBlocking) === 0) setStatusFlags(descriptor, flags & SETTABLE);
+  return answerWith(descriptor, flags);
+}
+
+function answerWith(descriptor: Descriptor, flags: number): OpenedAnswer {
   const closeOnExec = (flags & Open.CloseOnExec) !== 0;
   return { kind: "descriptor", descriptor, closeOnExec, closedFirst: false };
 }

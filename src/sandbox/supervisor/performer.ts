@@ -1,3 +1,4 @@
+import { currentProcessor, keepOnProcessor, threadNumber } from "../../os/processors.ts";
 import { Errno } from "./call_error.ts";
 
 /** The other thread waits for a request, the first one or after the last result. */
@@ -5,7 +6,8 @@ const IDLE = 0;
 const REQUESTED = 1;
 const ENDED = 2;
 
-/** The state, then the number of a call with its arguments, then its result. */
+/** The state, the other thread's number, then the number of a call with its arguments, then its result. */
+const THREAD_OFFSET = 4;
 const ARGUMENTS_OFFSET = 8;
 const ARGUMENTS = 7;
 const RESULT_OFFSET = ARGUMENTS_OFFSET + 8 * ARGUMENTS;
@@ -19,11 +21,13 @@ export function performerChannel(): SharedArrayBuffer {
 /** Both ends of the channel. */
 class Channel {
   readonly state: Int32Array;
+  readonly thread: Int32Array;
   readonly arguments: BigInt64Array;
   readonly result: BigInt64Array;
 
   constructor(shared: SharedArrayBuffer) {
     this.state = new Int32Array(shared, 0, 1);
+    this.thread = new Int32Array(shared, THREAD_OFFSET, 1);
     this.arguments = new BigInt64Array(shared, ARGUMENTS_OFFSET, ARGUMENTS);
     this.result = new BigInt64Array(shared, RESULT_OFFSET, 1);
   }
@@ -63,6 +67,7 @@ export class OwnCalls implements CallMaker {
  */
 export class Performer implements CallMaker {
   readonly #channel: Channel;
+  #processor = -1;
 
   constructor(shared: SharedArrayBuffer) {
     this.#channel = new Channel(shared);
@@ -75,6 +80,7 @@ export class Performer implements CallMaker {
    */
   call(number: number, args: readonly (number | bigint)[]): number {
     const { state, arguments: shared, result } = this.#channel;
+    this.#shareProcessor();
     shared[0] = BigInt(number);
     for (let index = 1; index < ARGUMENTS; index++) shared[index] = BigInt(args[index - 1] ?? 0);
     // Nobody makes calls any more after the end, nor would anybody wake this thread.
@@ -82,6 +88,14 @@ export class Performer implements CallMaker {
     Atomics.notify(state, 0);
     while (Atomics.load(state, 0) === REQUESTED) Atomics.wait(state, 0, REQUESTED);
     return Number(result[0] ?? 0n);
+  }
+
+  /** One of the threads waits anyway, and waking another processor takes longer than most calls. */
+  #shareProcessor(): void {
+    const here = currentProcessor();
+    if (here === this.#processor) return;
+    this.#processor = here;
+    keepOnProcessor(this.#channel.thread[0] ?? 0, here);
   }
 
   /** Has the other thread end. */
@@ -96,7 +110,8 @@ export function performCalls(
   shared: SharedArrayBuffer,
   make: (args: BigInt64Array) => number,
 ): void {
-  const { state, arguments: args, result } = new Channel(shared);
+  const { state, thread, arguments: args, result } = new Channel(shared);
+  thread[0] = threadNumber();
   for (;;) {
     const now = Atomics.load(state, 0);
     if (now === ENDED) return;

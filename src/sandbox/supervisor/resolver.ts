@@ -52,6 +52,18 @@ export type Place =
     readonly dots: string | undefined;
   };
 
+/** A name in a directory, and what it is of. */
+export type Entry = Extract<Place, { kind: "entry" }>;
+type ObjectPlace = Extract<Place, { kind: "object" }>;
+
+/** The last name of a path, of which nothing is known. */
+interface LastName {
+  readonly kind: "name";
+  readonly directory: Descriptor;
+  readonly name: ByteString;
+  readonly mustBeDirectory: boolean;
+}
+
 const DOT_DOT = fromByteString("..");
 
 /** What becomes of a path, as far as it is not the path itself. */
@@ -67,6 +79,8 @@ interface Walk {
 export class Resolver {
   readonly #scope: DescriptorScope;
   readonly #caller: Caller;
+  /** A directory that is not on proc(5), as has been found out. */
+  #elsewhere: Descriptor | undefined;
 
   /** @param scope holds the descriptors that places are made of */
   constructor(scope: DescriptorScope, caller: Caller) {
@@ -83,20 +97,13 @@ export class Resolver {
    * @throws {CallError}
    */
   resolve(base: number, path: ByteString, follow: boolean | "ifDirectory"): Place {
-    if (path === "") throw new CallError(Errno.ENOENT);
     const walk: Walk = { links: 0, steps: 0 };
-    let at = path.startsWith("/") ? this.#root() : this.#scope.hold(this.#caller.open(base));
+    let at = this.#begin(base, path);
     let rest = path;
     for (;;) {
-      const trimmed = rest.replace(/\/+$/, "");
-      if (trimmed === "") return this.#object(at, undefined);
-      const mustBeDirectory = trimmed.length < rest.length;
-      const slash = trimmed.lastIndexOf("/");
-      const name = trimmed.slice(slash + 1);
-      if (name === "." || name === "..") {
-        return this.#object(this.#walk(at, trimmed, walk), name);
-      }
-      const directory = slash <= 0 ? at : this.#walk(at, trimmed.slice(0, slash), walk);
+      const reached = this.#walkToLast(at, rest, walk);
+      if (reached.kind === "object") return reached;
+      const { directory, name, mustBeDirectory } = reached;
       const found = this.#lookUp(directory, name);
       const isLink = found !== undefined && isType(found, FileType.Link);
       if (!isLink || !(follow === true || follow && mustBeDirectory)) {
@@ -113,6 +120,24 @@ export class Resolver {
     }
   }
 
+  /**
+   * Finds out where something new is to be made. What has the name already is not looked at: nothing new
+   * can be made there, as the kernel says then.
+   *
+   * @param base where a relative path begins: a descriptor of the caller, or AT_FDCWD
+   * @throws {CallError}
+   */
+  resolveNew(base: number, path: ByteString): Place {
+    const reached = this.#walkToLast(this.#begin(base, path), path, { links: 0, steps: 0 });
+    if (reached.kind === "object") return reached;
+    return this.#entry(reached.directory, reached.name, undefined, reached.mustBeDirectory);
+  }
+
+  /** Whether something has the name at which something new was to be made. @throws {CallError} */
+  isTaken({ directory, name }: Entry): boolean {
+    return this.#lookUp(directory, name) !== undefined;
+  }
+
   /** What one of the caller's descriptors is about. @throws {CallError} */
   descriptor(number: number): Place {
     return this.#object(this.#scope.hold(this.#caller.open(number)), undefined);
@@ -122,11 +147,27 @@ export class Resolver {
     return this.#scope.hold(this.#caller.openRoot());
   }
 
-  #object(descriptor: Descriptor, dots: string | undefined): Place {
+  #begin(base: number, path: ByteString): Descriptor {
+    if (path === "") throw new CallError(Errno.ENOENT);
+    return path.startsWith("/") ? this.#root() : this.#scope.hold(this.#caller.open(base));
+  }
+
+  /** Walks as far as the directory that the last name of a path is in, if it ends with a name. */
+  #walkToLast(at: Descriptor, path: ByteString, walk: Walk): LastName | ObjectPlace {
+    const trimmed = path.replace(/\/+$/, "");
+    if (trimmed === "") return this.#object(at, undefined);
+    const slash = trimmed.lastIndexOf("/");
+    const name = trimmed.slice(slash + 1);
+    if (name === "." || name === "..") return this.#object(this.#walk(at, trimmed, walk), name);
+    const directory = slash <= 0 ? at : this.#walk(at, trimmed.slice(0, slash), walk);
+    return { kind: "name", directory, name, mustBeDirectory: trimmed.length < path.length };
+  }
+
+  #object(descriptor: Descriptor, dots: string | undefined): ObjectPlace {
     return this.#objectAt(foundAt(descriptor), dots);
   }
 
-  #objectAt(object: FoundObject, dots: string | undefined): Place {
+  #objectAt(object: FoundObject, dots: string | undefined): ObjectPlace {
     const path = pathOf(object);
     if (isOnProc(object.descriptor)) refuseOwnProcess(object.descriptor, path);
     return { kind: "object", path, object, dots };
@@ -142,7 +183,7 @@ export class Resolver {
     if (!kernels.startsWith("/")) throw new CallError(Errno.EACCES);
     const directoryPath = decodeByteString(kernels);
     const path = `${directoryPath === "/" ? "" : directoryPath}/${decodeByteString(name)}`;
-    if (isOnProc(directory)) refuseOwnProcess(directory, path);
+    if (directory !== this.#elsewhere && isOnProc(directory)) refuseOwnProcess(directory, path);
     if (object !== undefined && mustBeDirectory) requireDirectory(object);
     return { kind: "entry", directory, directoryPath, name, path, object, mustBeDirectory };
   }
@@ -162,7 +203,7 @@ export class Resolver {
     if (held >= 0) {
       this.#scope.hold(held);
       // There the kernel took us for whoever made the call.
-      if (!isOnProc(held)) return held;
+      if (!isOnProc(held)) return this.#elsewhere = held;
     } else if (held !== -Errno.ELOOP && held !== -Errno.EACCES) {
       throw new CallError(-held);
     }
