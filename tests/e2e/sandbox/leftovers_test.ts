@@ -50,6 +50,27 @@ function openDescriptors(pid: number): number {
   return Array.from(Deno.readDirSync(`/proc/${pid}/fd`)).length;
 }
 
+/** How many threads of its own a program has made, beside those of the runtime. */
+function workers(pid: number): number {
+  return Array.from(Deno.readDirSync(`/proc/${pid}/task`), ({ name }) => commandOf(pid, name))
+    .filter((name) => name.startsWith("worker-")).length;
+}
+
+/** Threads come and go while one looks. */
+function commandOf(pid: number, thread: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/task/${thread}/comm`);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Two keep names in bubblewrap's sandboxes and one starts what Landlock sandboxes; three more are made
+ * ahead, some time after that one, for another plan under Landlock.
+ */
+const WORKERS = canRunLandlock ? 6 : 2;
+
 /** Waits until a program has no child but its watchdog, zombies included. */
 async function alone(pid: number): Promise<void> {
   await eventually(() => childrenOf(pid).length === 1, "the executor's children to end");
@@ -123,6 +144,7 @@ for (const user of users) {
       assertEquals(await runAll(client, kindOf, ids("first", 50)), []);
       await marked.reach(0);
       await alone(executor.pid);
+      await eventually(() => workers(executor.pid) === WORKERS, "threads to be made ahead");
       const before = { mounts: mounts(executor.pid), open: openDescriptors(executor.pid) };
       assertEquals(await runAll(client, kindOf, ids("then", COMMANDS)), []);
 
