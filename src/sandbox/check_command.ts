@@ -33,19 +33,18 @@ export function checkCommand(command: CommandToSandbox, files: BoundFiles, disk:
 function checkProgram({ argv, env }: CommandToSandbox, cwd: string, files: BoundFiles, disk: Disk) {
   const [name = ""] = argv;
   const candidates = executableCandidates(name, env).map((candidate) => resolve(cwd, candidate));
-  let refusal = notThere(name, "program");
+  let refusal = () => notThere(name, "program");
   for (const candidate of candidates) {
     if (!isFile(candidate)) continue;
     if (!isExecutable(candidate)) {
-      const data = startFailureOf("program", EACCES);
-      refusal = internalError(`${name}: Permission denied (os error ${EACCES})`, undefined, data);
+      refusal = () => notExecutable(name);
     } else if (canRead(files, resolvePath(candidate, disk).path)) {
       return;
     } else {
-      refusal = notReadable(candidate);
+      refusal = () => notReadable(candidate);
     }
   }
-  throw refusal;
+  throw refusal();
 }
 
 function canRead(files: BoundFiles, path: string): boolean {
@@ -75,6 +74,11 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function notExecutable(path: string) {
+  const data = startFailureOf("program", EACCES);
+  return internalError(`${path}: Permission denied (os error ${EACCES})`, undefined, data);
 }
 
 function notThere(path: string, culprit: StartFailure["culprit"]) {

@@ -51,6 +51,9 @@ const REQUEST_LIMITS: JsonLimits = { depth: 128, values: 100_000 };
 const TOO_MUCH =
   "this executor works on as much as its memory allows (--memory-budget); try again later";
 
+/** One for all: it takes as long to make as a short request. */
+const ENDED = invalidRequest("the connection has ended");
+
 /** Length, in UTF-16 units, past which a message counts against the memory for messages. */
 const LARGE_MESSAGE = 64 * 1024;
 
@@ -311,7 +314,7 @@ export class Connection {
     void this.#files[Symbol.asyncDispose]();
     this.#tcp[Symbol.dispose]();
     this.#missing[Symbol.dispose]();
-    this.#ended.abort(invalidRequest("the connection has ended"));
+    this.#ended.abort(ENDED);
     // What waited for the client to read waits no longer: it holds files.
     this.#turns.proceed();
     this.#http.proceed();
