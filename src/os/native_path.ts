@@ -10,7 +10,10 @@ export function childOf(directory: string, name: string): string {
 
 /** How many names an absolute path has; 0 for the root. */
 export function depthOf(path: string): number {
-  return path === "/" ? 0 : path.split("/").length - 1;
+  if (path === "/") return 0;
+  let depth = 0;
+  for (let slash = path.indexOf("/"); slash !== -1; slash = path.indexOf("/", slash + 1)) depth++;
+  return depth;
 }
 
 /** The directories that have `path` below them, from the root on. */

@@ -1,4 +1,5 @@
 import { dirname, join } from "@std/path/posix";
+import { childOf } from "../../os/native_path.ts";
 import type { Disk, PathKind } from "../disk.ts";
 import type { CrossedLink, Grant } from "./bound_policy.ts";
 
@@ -24,7 +25,7 @@ export function resolvePath(path: string, disk: Disk): ResolvedPath {
   let kind: ResolvedPath["kind"] = "directory";
   while (names.length > 0) {
     const [name = "", ...rest] = names;
-    const next = join(at, name);
+    const next = childOf(at, name);
     const found = name === ".." ? "directory" : disk.kindOf(next);
     if (found === "link") {
       const target = disk.readLink(next);
