@@ -3,6 +3,7 @@ import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
 import { isWithin } from "./native_path.ts";
+import { decodeOsString } from "./os_string.ts";
 import { openForReading } from "./pipes.ts";
 
 const libc = libraryTable({ poll: { parameters: ["buffer", "u64", "i32"], result: "i32" } });
@@ -33,12 +34,25 @@ export interface MountEntry {
  * @throws the system's error if the process is gone
  */
 export function mountTable(pid: number | "self"): MountEntry[] {
-  const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
-  const mounts = lines.filter((line) => line !== "").map(readLine);
-  const known = new Set(mounts.map(({ id }) => id));
-  const root = mounts.find(({ parent }) => !known.has(parent))?.id ?? "";
+  return visibleMounts(readMounts(decodeOsString(readFileSync(`/proc/${pid}/mountinfo`))));
+}
+
+/**
+ * Those of a process's mounts that a path leads to, and not to what is mounted over them. What is mounted
+ * over the root itself is not among them: paths begin below it.
+ */
+export function visibleMounts(mounts: readonly MountEntry[]): MountEntry[] {
   const mountedOn = new MountsByPlace(mounts);
+  const known = new Set(mounts.map(({ id }) => id));
+  const outermost = mounts.filter(({ parent }) => !known.has(parent));
+  // A root that is no mount's own is a directory of one that is not listed (chroot(2)).
+  const root = outermost.find(({ place }) => place === "/")?.id ?? outermost.at(0)?.parent ?? "";
   return mounts.filter(({ id, place }) => mountedOn.mountAt(place, root) === id);
+}
+
+/** Reads what proc_pid_mountinfo(5) describes. */
+export function readMounts(text: string): MountEntry[] {
+  return text.split("\n").filter((line) => line !== "").map(readLine);
 }
 
 /** Mounts by what they are mounted on. */
@@ -55,7 +69,8 @@ class MountsByPlace {
 
   /** The mount that a path leads to, one after the other, as the kernel goes. */
   mountAt(path: string, root: string): string {
-    let at = this.#covering("/", root);
+    if (path === "/") return root;
+    let at = root;
     for (let end = path.indexOf("/", 1); end !== -1; end = path.indexOf("/", end + 1)) {
       if (this.#children.has(at)) at = this.#covering(path.slice(0, end), at);
     }

@@ -154,12 +154,16 @@ export function holdProcess(pid: number): StartedProcess {
   return { pid, descriptor };
 }
 
+/** What leads to something else for each process. */
+const OWN_TO_EACH = /^\/+(proc|dev)\//;
+
 /**
  * Whether there is nothing at an absolute path. Trying it would take a process, and a search path can have
  * many places.
  */
 function isMissing(file: string): boolean {
-  return file.startsWith("/") && libc().access(cString(file), F_OK) !== 0 &&
+  return file.startsWith("/") && !OWN_TO_EACH.test(file) &&
+    libc().access(cString(file), F_OK) !== 0 &&
     NOT_THERE.includes(lastErrno());
 }
 

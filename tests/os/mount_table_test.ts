@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { kernelTrees, mountTable } from "../../src/os/mount_table.ts";
+import { kernelTrees, mountTable, readMounts, visibleMounts } from "../../src/os/mount_table.ts";
 import { canRunBubblewrap } from "../sandbox/linux/sandboxed_run.ts";
 
 Deno.test({
@@ -43,6 +43,39 @@ Deno.test({
   },
 });
 
+/** Which of these mounts are to be seen, by their ids: ID PARENT PLACE. */
+function seenOf(...mounts: string[]): string[] {
+  const lines = mounts.map((mount) => {
+    const [id, parent, place] = mount.split(" ");
+    return `${id} ${parent} 0:1 / ${place} rw - tmpfs none rw`;
+  });
+  return visibleMounts(readMounts(lines.join("\n"))).map(({ id }) => id);
+}
+
+Deno.test("what is mounted over the root hides nothing from whoever is below it", () => {
+  assertEquals(seenOf("2 1 /", "3 2 /proc", "4 2 /", "5 4 /sys"), ["2", "3"]);
+});
+
+Deno.test("in a root that is no mount's own all is seen that is mounted in it", () => {
+  const seen = seenOf("3 1 /usr", "4 1 /proc", "5 4 /proc/sys", "6 1 /usr/lib", "7 3 /usr/lib");
+  assertEquals(seen, ["3", "4", "5", "7"]);
+});
+
+Deno.test("fields of a mount that begin as others do are not taken for those", () => {
+  const [mount] = readMounts(
+    "2 1 0:1 /a\\040shared:1 /b\\040-\\040c\\134d ro,rwx shared:7 master:2 - proc\\040x none rw",
+  );
+  assertEquals(mount, {
+    id: "2",
+    parent: "1",
+    place: "/b - c\\d",
+    writable: false,
+    options: "ro,rwx",
+    type: "proc\\040x",
+    follows: true,
+  });
+});
+
 const NAMESPACE = ["--user", "--map-root-user", "--mount"];
 
 Deno.test({
@@ -61,5 +94,23 @@ Deno.test({
     } finally {
       await Deno.remove(place);
     }
+  },
+});
+
+Deno.test({
+  name: "kernel file systems are found by whoever is below what is mounted over the root",
+  ignore: Deno.build.os !== "linux" ||
+    !new Deno.Command("unshare", { args: [...NAMESPACE, "true"] }).outputSync().success,
+  async fn() {
+    const script = 'mount -t tmpfs none / && exec "$@"';
+    const program = new URL("listing_kernel_trees.ts", import.meta.url).pathname;
+    const { stdout } = await new Deno.Command("unshare", {
+      args: [
+        ...[...NAMESPACE, "sh", "-c", script, "sh"],
+        ...[Deno.execPath(), "run", "-A", "--no-check", program],
+      ],
+      stderr: "inherit",
+    }).output();
+    assertEquals(JSON.parse(new TextDecoder().decode(stdout)), kernelTrees());
   },
 });

@@ -51,3 +51,26 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "places of the search path that are each process's own are those of the program",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const directory = Deno.makeTempDirSync();
+    try {
+      Deno.symlinkSync("/bin/true", `${directory}/program`);
+      const pid = launchProgram({
+        candidates: ["/nowhere/program", "/proc/self/cwd/program", "/bin/false"],
+        argv: ["program"],
+        cwd: directory,
+        env: {},
+        descriptors: [],
+      });
+      let exitCode: number | undefined;
+      await eventually(() => (exitCode = reap(pid)) !== undefined, "the program's end");
+      assertEquals(exitCode, 0);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  },
+});

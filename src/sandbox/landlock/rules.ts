@@ -168,8 +168,7 @@ function ruleFor(grant: Grant, fixed: readonly string[]): LandlockRule[] {
   if (access === "deny" || !isThere(grant)) return [];
   if (access === "read") return [{ path, access }];
   if (path === "/") return rulesForAll(fixed);
-  // Devices and processes are not there for writing.
-  if (path === OWN_DEVICES || isWithin(path, OWN_PROCESSES)) return [];
+  if (!isForWriting(path)) return [];
   const except = fixed.filter((tree) => isWithin(tree, path));
   return [{ path, access, ...except.length > 0 && { except } }];
 }
@@ -189,8 +188,17 @@ function isThere({ kind }: Grant): boolean {
   return kind !== "missing" && kind !== "unreachable" && kind !== "link";
 }
 
+/** Devices and processes are not there for writing: the grants of other things below the devices are. */
+function isForWriting(path: string): boolean {
+  return path !== OWN_DEVICES && !isWithin(path, OWN_PROCESSES);
+}
+
 /** What of the kernel's may be read at all can only be read. */
-function policyOf(grants: readonly PolicyGrant[], fixed: readonly string[]): SupervisorPolicy {
+function policyOf(wanted: readonly PolicyGrant[], fixed: readonly string[]): SupervisorPolicy {
+  const grants = wanted.map(({ path, access }): PolicyGrant => ({
+    path,
+    access: access === "write" && !isForWriting(path) ? "read" : access,
+  }));
   const named = new Set(grants.map(({ path }) => path));
   const writable = grants.filter(({ access }) => access === "write");
   const kernels = [OWN_PROCESSES, ...fixed].filter((tree) =>
@@ -202,7 +210,7 @@ function policyOf(grants: readonly PolicyGrant[], fixed: readonly string[]): Sup
     : [];
   return {
     grants: [
-      ...grants.map(({ path, access }) => ({ path, access })),
+      ...grants,
       ...kernels.map((path) => ({ path, access: "read" } as const)),
       ...devices,
     ].toSorted((left, right) => compareDepth(left.path, right.path)),

@@ -74,6 +74,9 @@ export class Openings {
     }
     const object = requireObject(place);
     if (isType(object, FileType.Link)) throw new CallError(Errno.ELOOP);
+    if ((flags & Open.Create) !== 0 && isType(object, FileType.Directory)) {
+      throw new CallError(Errno.EISDIR);
+    }
     if (isTerminal(object)) {
       const kept = withoutWaiting(flags & Open.AccessMode);
       const terminal = openOwnTerminal(caller, object, kept);

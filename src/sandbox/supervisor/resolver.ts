@@ -23,6 +23,11 @@ const MAX_LINKS = 40;
  * come to tens of thousands, and everybody else's calls would wait meanwhile.
  */
 const MAX_STEPS = 4096;
+/**
+ * What a path may only lead to because the kernel takes whoever follows it for the caller: on proc(5) the
+ * caller has other descriptors.
+ */
+const TOLD_BY_NAME: readonly number[] = [Errno.ELOOP, Errno.EACCES, Errno.ENOENT, Errno.ENOTDIR];
 /** The inode of the root of proc(5). */
 const PROC_ROOT_INODE = 1n;
 const STICKY_AND_WRITABLE_BY_ALL = 0o1002;
@@ -204,7 +209,7 @@ export class Resolver {
       this.#scope.hold(held);
       // There the kernel took us for whoever made the call.
       if (!isOnProc(held)) return this.#elsewhere = held;
-    } else if (held !== -Errno.ELOOP && held !== -Errno.EACCES) {
+    } else if (!TOLD_BY_NAME.includes(-held)) {
       throw new CallError(-held);
     }
     const reached = this.#walkByName(from, relative, walk);

@@ -135,6 +135,16 @@ testOnMachines("devices and the empty input stay as they are", async (scene) => 
   }
 });
 
+testOnMachines("a grant to write /proc changes nothing of it", async (scene) => {
+  for (const granted of ["/proc", "/proc/irq"]) {
+    const entries = [special("root", "read"), path(granted, "write")];
+    const more = inProfile(scene, { type: "restricted", entries });
+    const lines = linesOf(await scene.run([...python(TOUCH), "/proc", "/proc/irq"], more));
+    assertEquals(lines.slice(0, -2).filter((line) => !/^E(PERM|ROFS|ACCES)$/.test(line)), []);
+    assertEquals(lines.length >= 2 * 5 + 3 + 2, true);
+  }
+});
+
 /** Without CAP_SYS_ADMIN, as in most containers, where user namespaces may be had all the same. */
 const LESS_PRIVILEGED = [
   ...["/bin/sh", "-c"],

@@ -235,6 +235,12 @@ tell("in a directory that is gone", lambda: os.open("x", os.O_CREAT | os.O_WRONL
 def own_directory():
     os.chdir("d18"); os.close(os.open("here", os.O_CREAT | os.O_WRONLY)); os.chdir(".."); return mode("d18/here")
 tell("working directory", own_directory)
+tell("a directory to be made", lambda: os.open("d18", os.O_CREAT))
+def through():
+    os.dup2(os.open(".", os.O_RDONLY), 200)
+    os.close(os.open("/proc/self/fd/200/through", os.O_CREAT | os.O_WRONLY)); os.mkdir("/dev/fd/200/made")
+    return mode("through"), mode("made")
+tell("through a descriptor of its own", through)
 print(sorted(os.listdir(".")))
 `;
 

@@ -54,6 +54,14 @@ Deno.test("devices and the own process can be used in any case", () => {
   assertEquals(policy.devices.includes("/dev/null"), true);
 });
 
+Deno.test("nothing of devices and processes is there for writing, whatever is granted", () => {
+  const { rules, policy } = landlockFiles(
+    granted(["read", "/"], ["write", "/dev"], ["write", "/proc"], ["write", "/proc/irq"]),
+  );
+  assertEquals(rules.filter(({ access }) => access === "write"), []);
+  assertEquals(policy.grants.filter(({ access }) => access === "write"), []);
+});
+
 Deno.test("nothing is handed over unless rights are taken back below a grant", () => {
   assertEquals(supervised(granted(["read", "/"])), []);
   assertEquals(supervised(granted(["deny", "/"], ["read", "/usr"], ["deny", "/home"])), []);
