@@ -1,6 +1,7 @@
 /** This machine's end and the other one, of the addresses that are for measurements (RFC 2544, C.2.2). */
 const NEAR = "198.18.0.1";
 const FAR = "198.18.0.2";
+const NAMESPACES = "/run/netns";
 /** As much as is sent at once, and how long it may wait (tc-tbf(8)). */
 const BURST = ["burst", "256k", "latency", "20ms"];
 
@@ -13,6 +14,8 @@ export class Link implements AsyncDisposable {
   readonly address = FAR;
   readonly #namespace = `remex-bench-${Deno.pid}`;
   readonly #near = `rb${Deno.pid}`;
+  /** Whether ip(8) makes its directory for namespaces, which is a mount, for this one. */
+  readonly #makesDirectory = !isMounted(NAMESPACES);
 
   private constructor() {}
 
@@ -53,7 +56,14 @@ export class Link implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await succeeds(["ip", "link", "delete", this.#near]);
     await succeeds(["ip", "netns", "delete", this.#namespace]);
+    if (!this.#makesDirectory) return;
+    await succeeds(["umount", NAMESPACES]);
+    await succeeds(["rmdir", NAMESPACES]);
   }
+}
+
+function isMounted(path: string): boolean {
+  return Deno.readTextFileSync("/proc/self/mountinfo").includes(` ${path} `);
 }
 
 async function succeeds([program = "", ...args]: readonly string[]): Promise<boolean> {
