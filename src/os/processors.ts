@@ -1,8 +1,7 @@
 import { libraryTable } from "./libc.ts";
+import { readProcLink } from "./procfs.ts";
 
-// glibc 2.30 or newer, for gettid.
 const calls = libraryTable({
-  gettid: { parameters: [], result: "i32" },
   sched_getcpu: { parameters: [], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
 });
@@ -11,9 +10,10 @@ const BITS_A_BYTE = 8;
 /** The kernel takes masks of whole words. */
 const WORD_BYTES = 8;
 
-/** What the kernel calls this thread (gettid(2)). */
-export function threadNumber(): number {
-  return calls().gettid();
+/** What the kernel calls this thread (proc(5)); undefined if it does not say. */
+export function threadNumber(): number | undefined {
+  const number = readProcLink("thread-self")?.split("/").at(-1);
+  return number === undefined ? undefined : Number(number);
 }
 
 /** The processor that this thread runs on (sched_getcpu(3)). */

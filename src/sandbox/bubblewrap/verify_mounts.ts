@@ -1,3 +1,4 @@
+import { deadline } from "@std/async/deadline";
 import { openWithoutLinks } from "../../os/open_at.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type FileStatus, FileType, knownStatusOf } from "../../os/file_status.ts";
@@ -17,8 +18,10 @@ import { sealDevices } from "./seal_devices.ts";
  */
 const CHECK_US = 150;
 const CHECK_PART = 0.25;
+/** How long to wait for a wrapper's word that all is mounted: it is looked at in any case. */
+const TOLD_WITHIN_MS = 2000;
 /** Longer than any status; read at once, since each read has the kernel put it together anew. */
-const status = new Uint8Array(new ArrayBuffer(8192));
+const statusBytes = new Uint8Array(new ArrayBuffer(8192));
 const latin1 = new TextDecoder("latin1");
 /** Both sets of capabilities by which a process could still mount something, as proc(5) has them. */
 const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
@@ -67,7 +70,7 @@ export async function verifyMounts(
   const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
   // There is time for it while the wrapper is at work.
   const outside = bound.map((path) => lookUp("/", path));
-  await mounted;
+  await deadline(mounted, TOLD_WITHIN_MS).catch(() => {});
   await untilPowerless(pid);
   const mounts = laterMounts === undefined
     ? mountsOf(pid)
@@ -189,8 +192,8 @@ function openStatus(pid: number): Deno.FsFile {
 function isPowerless(file: Deno.FsFile): boolean {
   try {
     file.seekSync(0, Deno.SeekMode.Start);
-    const length = file.readSync(status) ?? 0;
-    return POWERLESS.test(latin1.decode(status.subarray(0, length)));
+    const length = file.readSync(statusBytes) ?? 0;
+    return POWERLESS.test(latin1.decode(statusBytes.subarray(0, length)));
   } catch {
     throw new MountError("it cannot be looked at");
   }

@@ -8,6 +8,8 @@ const ENDED = 2;
 
 /** The state, the other thread's number, then the number of a call with its arguments, then its result. */
 const THREAD_OFFSET = 4;
+/** No thread has this number. */
+const NOBODY = 0;
 const ARGUMENTS_OFFSET = 8;
 const ARGUMENTS = 7;
 const RESULT_OFFSET = ARGUMENTS_OFFSET + 8 * ARGUMENTS;
@@ -95,7 +97,8 @@ export class Performer implements CallMaker {
     const here = currentProcessor();
     if (here === this.#processor) return;
     this.#processor = here;
-    keepOnProcessor(this.#channel.thread[0] ?? 0, here);
+    const [thread = NOBODY] = this.#channel.thread;
+    if (thread !== NOBODY) keepOnProcessor(thread, here);
   }
 
   /** Has the other thread end. */
@@ -111,7 +114,7 @@ export function performCalls(
   make: (args: BigInt64Array) => number,
 ): void {
   const { state, thread, arguments: args, result } = new Channel(shared);
-  thread[0] = threadNumber();
+  thread[0] = threadNumber() ?? NOBODY;
   for (;;) {
     const now = Atomics.load(state, 0);
     if (now === ENDED) return;
