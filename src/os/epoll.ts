@@ -82,6 +82,16 @@ export class Poller {
     if (!this.#running) this.#run();
   }
 
+  /** Waits until the descriptor is ready for what `interest` asks, or has an error or hang-up. */
+  once(descriptor: Descriptor, interest: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.watch(descriptor, interest, () => {
+        this.unwatch(descriptor);
+        resolve();
+      });
+    });
+  }
+
   /** Stops watching. To be called before the descriptor is closed. */
   unwatch(descriptor: Descriptor): void {
     const watch = this.#watches.get(descriptor);

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { closeDescriptor, type Descriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
@@ -34,7 +33,24 @@ export interface MountEntry {
  * @throws the system's error if the process is gone
  */
 export function mountTable(pid: number | "self"): MountEntry[] {
-  return visibleMounts(readMounts(decodeOsString(readFileSync(`/proc/${pid}/mountinfo`))));
+  return visibleMounts(readMounts(decodeOsString(readTable(pid))));
+}
+
+/** Most tables fit, which then is read without growing by and by. */
+let tableBytes = new Uint8Array(new ArrayBuffer(32 * 1024));
+
+/** The bytes stay as they are until the next table is read. */
+function readTable(pid: number | "self"): Uint8Array {
+  using file = Deno.openSync(`/proc/${pid}/mountinfo`);
+  for (let length = 0;;) {
+    const count = file.readSync(tableBytes.subarray(length));
+    if (count === null) return tableBytes.subarray(0, length);
+    length += count;
+    if (length < tableBytes.length) continue;
+    const longer = new Uint8Array(new ArrayBuffer(length * 2));
+    longer.set(tableBytes);
+    tableBytes = longer;
+  }
 }
 
 /**
@@ -52,7 +68,7 @@ export function visibleMounts(mounts: readonly MountEntry[]): MountEntry[] {
 
 /** Reads what proc_pid_mountinfo(5) describes. */
 export function readMounts(text: string): MountEntry[] {
-  return text.split("\n").filter((line) => line !== "").map(readLine);
+  return text.split("\n").filter((line) => line !== "").map((line) => new MountLine(line));
 }
 
 /** Mounts by what they are mounted on. */
@@ -87,25 +103,50 @@ class MountsByPlace {
   }
 }
 
-/** How many fields come first, on every line. */
-const FIRST_FIELDS = 6;
 /** Before the type, behind fields of no fixed number. No other field is that: a blank is written as \040. */
 const SEPARATOR = " - ";
 const PROPAGATION = / (shared|master):/;
 
-function readLine(line: string): MountEntry {
-  const [id = "", parent = "", , , place = "", options = ""] = line.split(" ", FIRST_FIELDS);
-  const end = line.indexOf(SEPARATOR);
-  const type = end + SEPARATOR.length;
-  return {
-    id,
-    parent,
-    place: place.includes("\\") ? place.replace(/\\([0-7]{3})/g, octalCharacter) : place,
-    writable: options === "rw" || options.startsWith("rw,"),
-    options,
-    type: line.slice(type, line.indexOf(" ", type)),
-    follows: PROPAGATION.test(line.slice(0, end)),
-  };
+/** Of most lines little is asked, and the rest is not looked for. */
+class MountLine implements MountEntry {
+  readonly #line: string;
+  readonly #afterPlace: number;
+  readonly id: string;
+  readonly parent: string;
+  readonly place: string;
+
+  constructor(line: string) {
+    const afterId = line.indexOf(" ");
+    const afterParent = line.indexOf(" ", afterId + 1);
+    const afterDevice = line.indexOf(" ", afterParent + 1);
+    const afterRoot = line.indexOf(" ", afterDevice + 1);
+    const afterPlace = line.indexOf(" ", afterRoot + 1);
+    const place = line.slice(afterRoot + 1, afterPlace);
+    this.#line = line;
+    this.#afterPlace = afterPlace + 1;
+    this.id = line.slice(0, afterId);
+    this.parent = line.slice(afterId + 1, afterParent);
+    this.place = place.includes("\\") ? place.replace(/\\([0-7]{3})/g, octalCharacter) : place;
+  }
+
+  get writable(): boolean {
+    return this.options === "rw" || this.options.startsWith("rw,");
+  }
+
+  get options(): string {
+    return this.#line.slice(this.#afterPlace, this.#line.indexOf(" ", this.#afterPlace));
+  }
+
+  get type(): string {
+    const start = this.#line.indexOf(SEPARATOR, this.#afterPlace) + SEPARATOR.length;
+    return this.#line.slice(start, this.#line.indexOf(" ", start));
+  }
+
+  get follows(): boolean {
+    return PROPAGATION.test(
+      this.#line.slice(this.#afterPlace, this.#line.indexOf(SEPARATOR, this.#afterPlace)),
+    );
+  }
 }
 
 /** Blanks and backslashes are written so. */

@@ -13,12 +13,9 @@ const libc = libraryTable({
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  timerfd_create: { parameters: ["i32", "i32"], result: "i32" },
-  timerfd_settime: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
 });
 
-const CLOCK_MONOTONIC = 1;
 const POLLIN = 1;
 const FIONREAD = 0x541bn;
 const MFD_CLOEXEC = 1;
@@ -86,29 +83,6 @@ export function duplicate(descriptor: Descriptor, lowest = 0): Descriptor {
   const copy = libc().fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
   if (copy < 0) throw new Error(`cannot duplicate a descriptor: ${describeErrno(lastErrno())}`);
   return copy;
-}
-
-/**
- * A descriptor that becomes readable when its time has come (timerfd_create(2)).
- *
- * @throws {Error} when the process has no descriptors left
- */
-export function openTimer(): Descriptor {
-  const timer = libc().timerfd_create(CLOCK_MONOTONIC, O_NONBLOCK | O_CLOEXEC);
-  if (timer < 0) throw new Error(`cannot open a timer: ${describeErrno(lastErrno())}`);
-  return timer;
-}
-
-/**
- * Sets a timer to become readable once; until then it is not, whatever it was.
- *
- * @param microseconds 1 or more
- */
-export function setTimer(timer: Descriptor, microseconds: number): void {
-  const [seconds, rest] = [Math.floor(microseconds / 1e6), Math.floor(microseconds % 1e6)];
-  // struct itimerspec: no interval, and until the first time.
-  const times = BigInt64Array.of(0n, 0n, BigInt(seconds), BigInt(rest) * 1000n);
-  libc().timerfd_settime(timer, 0, new Uint8Array(times.buffer), null);
 }
 
 /** Makes reads and writes return at once instead of waiting. */

@@ -65,14 +65,15 @@ export function openTcpSocket(family: typeof AF_INET | typeof AF_INET6 = AF_INET
   );
 }
 
-/** Two connected unix sockets that never wait. @throws {SocketError} */
-export function openSocketPair(): readonly [Descriptor, Descriptor] {
+/** Two connected unix sockets that never wait, unless they are to. @throws {SocketError} */
+export function openSocketPair({ blocking = false } = {}): readonly [Descriptor, Descriptor] {
   const pair = new Int32Array(2);
+  const flags = SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK);
   checked(
     "sockets cannot be opened",
     calls().socketpair(
       AF_UNIX,
-      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+      SOCK_STREAM | flags,
       0,
       new Uint8Array(pair.buffer),
     ),

@@ -65,7 +65,9 @@ Deno.test("fields of a mount that begin as others do are not taken for those", (
   const [mount] = readMounts(
     "2 1 0:1 /a\\040shared:1 /b\\040-\\040c\\134d ro,rwx shared:7 master:2 - proc\\040x none rw",
   );
-  assertEquals(mount, {
+  assert(mount !== undefined);
+  const { id, parent, place, writable, options, type, follows } = mount;
+  assertEquals({ id, parent, place, writable, options, type, follows }, {
     id: "2",
     parent: "1",
     place: "/b - c\\d",

@@ -1,4 +1,3 @@
-import { isWithin } from "../../os/native_path.ts";
 import { OWN_PROCESSES } from "../kernel_files.ts";
 import { encodeOsString } from "../../os/os_string.ts";
 import { NUMBERING } from "../linux/bubblewrap_trial.ts";
@@ -14,17 +13,15 @@ export interface WrapperDescriptor {
     | { readonly kind: "data"; readonly bytes: Uint8Array<ArrayBuffer> }
     /** The same, at its end from the beginning. */
     | { readonly kind: "nothing" }
-    /** Read to its end by the wrapper, and closed, when hardly anything is left to be mounted. */
-    | { readonly kind: "mounted"; readonly bytes: Uint8Array<ArrayBuffer> }
     /** Written by the wrapper: see `parseBubblewrapStatus`. */
     | { readonly kind: "status" }
     /**
-     * The reading end of a pipe with one byte in it, or into which it is put later. The wrapper
-     * takes the byte when all is set up and only the command is left to start; then it closes its
-     * ends. A writing end that nobody reads any more (EPOLLERR) while the byte is gone (FIONREAD is
-     * 0) tells that the set-up worked.
+     * At its end from the beginning, and closed by the wrapper when it has mounted everything, has given
+     * up its capabilities and waits at its gate.
      */
-    | { readonly kind: "gate"; readonly shut?: boolean };
+    | { readonly kind: "ready" }
+    /** Waited for by the wrapper, which reads these bytes to their end before it starts the command. */
+    | { readonly kind: "gate"; readonly bytes: Uint8Array<ArrayBuffer> };
 }
 
 /** A bubblewrap to start, with an empty environment. */
@@ -62,10 +59,11 @@ export interface BubblewrapOptions {
 }
 
 const ARGUMENTS = 3;
+/** bubblewrap reads its filter last of all: what it has to wait for there keeps the command back. */
 const SECCOMP = 4;
 const STATUS = 5;
-/** What the wrapper waits at before it starts the command. */
-export const GATE = 6;
+/** What bubblewrap reads just before, with no capabilities left. */
+const READY = 6;
 const FIRST_EMPTY_FILE = NUMBERING.descriptor + 1;
 /** What the wrapper opens itself while it sets up, with room to spare. */
 const OWN_DESCRIPTORS = 16;
@@ -110,9 +108,9 @@ export function bubblewrapCall(options: BubblewrapOptions): BubblewrapCall {
     argv,
     descriptors: [
       { number: ARGUMENTS, purpose: { kind: "data", bytes: nulTerminated(argumentList) } },
-      { number: SECCOMP, purpose: { kind: "data", bytes: seccompProgram } },
+      { number: SECCOMP, purpose: { kind: "gate", bytes: seccompProgram } },
       { number: STATUS, purpose: { kind: "status" } },
-      { number: GATE, purpose: { kind: "gate", shut: true } },
+      { number: READY, purpose: { kind: "ready" } },
       ...lastNumberData(options),
       ...emptyFiles.map((_, index): WrapperDescriptor => ({
         number: FIRST_EMPTY_FILE + index,
@@ -131,7 +129,7 @@ function optionsFor(options: BubblewrapOptions, emptyFiles: readonly Mount[]): s
     ...files(options, emptyFiles),
     ...["--chdir", options.cwd],
     ...stage.arg0 === undefined ? [] : ["--argv0", stage.arg0],
-    ...["--seccomp", `${SECCOMP}`, "--json-status-fd", `${STATUS}`, "--block-fd", `${GATE}`],
+    ...["--seccomp", `${SECCOMP}`, "--json-status-fd", `${STATUS}`, "--block-fd", `${READY}`],
   ];
 }
 
@@ -160,7 +158,7 @@ function environment(env: Readonly<Record<string, string>>): string[] {
 function lastNumberData({ lastNumber }: BubblewrapOptions): WrapperDescriptor[] {
   if (lastNumber === undefined) return [];
   const bytes = new TextEncoder().encode(`${lastNumber}`);
-  return [{ number: NUMBERING.descriptor, purpose: { kind: "mounted", bytes } }];
+  return [{ number: NUMBERING.descriptor, purpose: { kind: "data", bytes } }];
 }
 
 function files(
@@ -169,12 +167,11 @@ function files(
 ): string[] {
   const indices = new Map(emptyFiles.map((mount, index) => [mount, index]));
   const numbering = lastNumber === undefined ? [] : NUMBERING.options;
-  // As late as it can be: it tells that all is mounted.
-  const hidesProcesses = view.mounts.some(({ path }) => isWithin(OWN_PROCESSES, path));
   return [
     ...root(view.root),
     ...freshProc ? ["--proc", OWN_PROCESSES] : hostProcesses(view.root),
-    ...hidesProcesses ? numbering : [],
+    // The view may hide it.
+    ...numbering,
     ...view.mounts.flatMap((mount) => mountArguments(mount, indices.get(mount))),
     // Mount points below them had to be made first.
     ...view.mounts.filter(({ kind }) => kind === "emptyDirectory")
@@ -182,7 +179,6 @@ function files(
     ...view.root === "empty" ? ["--remount-ro", "/"] : [],
     // bubblewrap protects what a capability is missing for, but not what user 0 simply owns.
     ...freshProc && !procSealedLater ? ["--remount-ro", OWN_PROCESSES] : [],
-    ...hidesProcesses ? [] : numbering,
   ];
 }
 

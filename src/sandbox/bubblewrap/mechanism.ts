@@ -144,7 +144,7 @@ export class Bubblewrap implements Mechanism<LinuxAbilities, BubblewrapPlan>, Di
         newSession: !command.terminal || takesTerminal,
         stage,
       });
-      const verify = (pid: number, mounted: Promise<void>) => verifyMounts(pid, mounts, mounted);
+      const verify = (pid: number) => verifyMounts(pid, mounts);
       const setup = { ...call, takesTerminal, portAccess, keeper, verify };
       return new BubblewrapCommand(setup, release);
     } catch (error) {
@@ -173,10 +173,9 @@ export interface WrapperSetup {
   /**
    * Makes sure that nothing is writable in the sandbox of a first process but what may be.
    *
-   * @param mounted settles when hardly anything is left to be mounted
    * @throws {MountError | NamespaceError}
    */
-  readonly verify: (firstProcess: number, mounted: Promise<void>) => Promise<void>;
+  readonly verify: (firstProcess: number) => Promise<void>;
 }
 
 /** A command that bubblewrap, its wrapper, starts. */

@@ -42,12 +42,12 @@ export async function startInWrapper(
     // The thread that has started it is not in the group, and may not enter it.
     if (setup.keeper !== undefined) birth.group?.admit([wrapper.pid, firstProcess]);
   });
-  const ready = atGate.kind !== "failed" && await channels.setUp();
+  const passed = atGate.kind !== "failed" && await channels.passed();
   const released = atGate.gone.then(() => {
     if (atGate.kind === "done") atGate.relay?.[Symbol.dispose]();
     release();
   });
-  if (atGate.kind === "failed" || !ready) {
+  if (atGate.kind === "failed" || !passed) {
     // It has said why before it let go of the gate.
     wrapper.kill();
     const complaint = await listener.collect(() => wrapper.resume());
@@ -149,7 +149,9 @@ async function whileGateShut(
   let relay: PortRelay | undefined;
   let gone = Promise.resolve();
   try {
-    const firstProcess = await channels.firstProcess();
+    // Whatever were done meanwhile could take the wrapper's processor from it.
+    await channels.ready();
+    const { firstProcess } = channels.readStatus();
     if (firstProcess === undefined) return { kind: "failed", reason: "the wrapper ended", gone };
     gone = ended(holdFirstProcess(firstProcess, wrapper));
     limit(firstProcess);
@@ -157,7 +159,7 @@ async function whileGateShut(
     // It is told below, unless something else has failed before.
     admitted?.catch(() => {});
     if (portAccess !== undefined) relay = await relayPorts(firstProcess, portAccess);
-    await verify(firstProcess, channels.mounted());
+    await verify(firstProcess);
     await admitted;
     channels.openGate();
     return { kind: "done", firstProcess, relay, gone };
@@ -189,15 +191,10 @@ async function relayPorts(pid: number, access: PortAccess): Promise<PortRelay> {
 }
 
 /** Waits until a process has ended, whoever its parent is. */
-function ended(descriptor: Descriptor | undefined): Promise<void> {
-  if (descriptor === undefined) return Promise.resolve();
-  return new Promise((resolve) => {
-    sharedPoller().watch(descriptor, Ready.Input, () => {
-      sharedPoller().unwatch(descriptor);
-      closeDescriptor(descriptor);
-      resolve();
-    });
-  });
+async function ended(descriptor: Descriptor | undefined): Promise<void> {
+  if (descriptor === undefined) return;
+  await sharedPoller().once(descriptor, Ready.Input);
+  closeDescriptor(descriptor);
 }
 
 /** Hears a wrapper out, on its own behalf or on that of the command. */

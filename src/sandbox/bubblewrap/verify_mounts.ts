@@ -1,9 +1,6 @@
-import { deadline } from "@std/async/deadline";
 import { openWithoutLinks } from "../../os/open_at.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { type FileStatus, FileType, knownStatusOf } from "../../os/file_status.ts";
-import { openTimer, setTimer } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { ancestorsOf, isWithin } from "../../os/native_path.ts";
 import type { NamespaceEntry } from "../linux/host.ts";
 import { OWN_DEVICES } from "../kernel_files.ts";
@@ -11,15 +8,6 @@ import { isKernelType, type MountEntry, mountTable } from "../../os/mount_table.
 import { keepLaterMountsOut, type MountKeeping } from "./keep_mounts_out.ts";
 import { sealDevices } from "./seal_devices.ts";
 
-/**
- * After how many microseconds a wrapper is looked at again that still sets up, or after this part of what
- * it has taken. The runtime's own timers, of a millisecond at the least, would cost each command half of
- * one.
- */
-const CHECK_US = 150;
-const CHECK_PART = 0.25;
-/** How long to wait for a wrapper's word that all is mounted: it is looked at in any case. */
-const TOLD_WITHIN_MS = 2000;
 /** Longer than any status; read at once, since each read has the kernel put it together anew. */
 const statusBytes = new Uint8Array(new ArrayBuffer(8192));
 const latin1 = new TextDecoder("latin1");
@@ -58,20 +46,16 @@ export interface ExpectedMounts {
  * of the kernel are not writable below any grant.
  *
  * @param pid the sandbox's first process
- * @param mounted settles when it hardly has anything left to mount
  * @throws {MountError}
  * @throws {NamespaceError} if its devices cannot be sealed, or what is mounted later not be kept out
  */
 export async function verifyMounts(
   pid: number,
   expected: ExpectedMounts,
-  mounted: Promise<void>,
 ): Promise<void> {
   const { bound, covered, sealDevices: sealedBy, laterMounts } = expected;
-  // There is time for it while the wrapper is at work.
   const outside = bound.map((path) => lookUp("/", path));
-  await deadline(mounted, TOLD_WITHIN_MS).catch(() => {});
-  await untilPowerless(pid);
+  if (!isPowerless(pid)) throw new MountError("something could still be mounted in it");
   const mounts = laterMounts === undefined
     ? mountsOf(pid)
     : await mountsWithoutLater(pid, laterMounts);
@@ -92,34 +76,6 @@ export async function verifyMounts(
   for (const path of covered) {
     if (places.get(path)?.writable === false) continue;
     throw new MountError(`nothing protects '${path}' in it`);
-  }
-}
-
-/** Waits until the first process has given up all capabilities, after which it mounts nothing more. */
-async function untilPowerless(pid: number): Promise<void> {
-  using file = openStatus(pid);
-  if (isPowerless(file)) return;
-  const begin = performance.now();
-  const timer = openTimer();
-  const lookLater = () => {
-    const takenUs = (performance.now() - begin) * 1000;
-    setTimer(timer, Math.max(CHECK_US, takenUs * CHECK_PART));
-  };
-  try {
-    await new Promise<void>((resolve, reject) => {
-      sharedPoller().watch(timer, Ready.Input, () => {
-        try {
-          if (isPowerless(file)) resolve();
-          else lookLater();
-        } catch (error) {
-          reject(error);
-        }
-      });
-      lookLater();
-    });
-  } finally {
-    sharedPoller().unwatch(timer);
-    closeDescriptor(timer);
   }
 }
 
@@ -180,18 +136,10 @@ function mountsOf(pid: number): MountEntry[] {
   }
 }
 
-function openStatus(pid: number): Deno.FsFile {
+/** Whether a process has no capabilities by which it could mount anything. @throws {MountError} if it is gone */
+function isPowerless(pid: number): boolean {
   try {
-    return Deno.openSync(`/proc/${pid}/status`);
-  } catch {
-    throw new MountError("it cannot be looked at");
-  }
-}
-
-/** @throws {MountError} if the process is gone */
-function isPowerless(file: Deno.FsFile): boolean {
-  try {
-    file.seekSync(0, Deno.SeekMode.Start);
+    using file = Deno.openSync(`/proc/${pid}/status`);
     const length = file.readSync(statusBytes) ?? 0;
     return POWERLESS.test(latin1.decode(statusBytes.subarray(0, length)));
   } catch {

@@ -1,18 +1,23 @@
-import {
-  closeDescriptor,
-  type Descriptor,
-  readDescriptor,
-  writeDescriptor,
-} from "../../os/descriptor.ts";
-import { openMemoryFile, openPipe, setNonBlocking, unreadBytes } from "../../os/pipes.ts";
-import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { endSending, openSocketPair, send } from "../../os/sockets.ts";
+import { closeDescriptor, type Descriptor, readDescriptor } from "../../os/descriptor.ts";
+import { openMemoryFile, openPipe, setNonBlocking } from "../../os/pipes.ts";
+import { sharedPoller } from "../../os/epoll.ts";
+import { endSending, openSocketPair, receive, send } from "../../os/sockets.ts";
 import type { ExtraDescriptor } from "../../process/child.ts";
 import type { WrapperDescriptor } from "./arguments.ts";
 import * as z from "zod/mini";
 
 /** bubblewrap reports a few short lines in all. */
 const STATUS_BYTES = 4096;
+
+/** Interest in nothing leaves that the other end is gone (EPOLLHUP, epoll_ctl(2)). */
+const NOTHING = 0;
+
+/** What keeps a wrapper from starting its command. */
+interface Gate {
+  readonly own: Descriptor;
+  /** What lets it through. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /** What this program and a wrapper tell each other through, besides the standard streams. */
 export class WrapperChannels implements Disposable {
@@ -21,9 +26,9 @@ export class WrapperChannels implements Disposable {
   readonly #theirs: Descriptor[] = [];
   /** One for all that want nothing. */
   #nothing: Descriptor | undefined;
-  #gate: Descriptor | undefined;
+  #gate: Gate | undefined;
   #status: Descriptor | undefined;
-  #mounting: Descriptor | undefined;
+  #ready: Descriptor | undefined;
   #statusText = "";
   #reported: BubblewrapStatus = { firstProcess: undefined, exitCode: undefined };
 
@@ -45,79 +50,52 @@ export class WrapperChannels implements Disposable {
     for (const descriptor of this.#theirs.splice(0)) closeDescriptor(descriptor);
   }
 
-  /** Waits until the wrapper has set everything up, or cannot any more. Returns whether it has. */
-  setUp(): Promise<boolean> {
-    const gate = this.#gate;
-    if (gate === undefined) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      // Interest in nothing leaves errors: the last reader is gone (poll(2)).
-      sharedPoller().watch(gate, 0, () => {
-        sharedPoller().unwatch(gate);
-        const taken = unreadBytes(gate) === 0;
-        this.#gate = close(gate);
-        resolve(taken);
-      });
-    });
+  /** Waits until the wrapper is at its gate, or has ended. */
+  async ready(): Promise<void> {
+    const ready = this.#ready;
+    if (ready === undefined) return;
+    await sharedPoller().once(ready, NOTHING);
+    this.#ready = close(this.#ready);
   }
 
-  /** Waits for the number of the sandbox's first process. Undefined if it is never reported. */
-  firstProcess(): Promise<number | undefined> {
-    const status = this.#status;
-    if (status === undefined) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      sharedPoller().watch(status, Ready.Input, () => {
-        const ended = !this.#receiveStatus(status);
-        const { firstProcess } = this.#reported;
-        // The line comes in several parts.
-        if (firstProcess === undefined && !ended) return;
-        sharedPoller().unwatch(status);
-        resolve(firstProcess);
-      });
-    });
-  }
-
-  /** Waits until hardly anything is left to be mounted, if the wrapper tells, or it has ended. */
-  mounted(): Promise<void> {
-    const mounting = this.#mounting;
-    if (mounting === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      // Interest in nothing leaves that the other end is gone (EPOLLHUP, epoll_ctl(2)).
-      sharedPoller().watch(mounting, 0, () => {
-        sharedPoller().unwatch(mounting);
-        this.#mounting = close(mounting);
-        resolve();
-      });
-    });
-  }
-
-  /** Lets the wrapper go on to start the command, if its gate was shut. */
+  /** Lets the wrapper go on to start the command. */
   openGate(): void {
-    if (this.#gate !== undefined) writeDescriptor(this.#gate, new Uint8Array(1));
+    if (this.#gate === undefined) return;
+    send(this.#gate.own, this.#gate.bytes);
+    endSending(this.#gate.own);
+  }
+
+  /** Waits until the wrapper has gone through its gate, or cannot any more. Returns whether it has. */
+  async passed(): Promise<boolean> {
+    const gate = this.#gate?.own;
+    if (gate === undefined) return true;
+    await sharedPoller().once(gate, NOTHING);
+    // It is broken if something was not read.
+    const passed = this.#gate !== undefined && receive(gate, new Uint8Array(1)) === 0;
+    this.#gate = close(this.#gate?.own);
+    return passed;
   }
 
   /** What the wrapper has reported. */
   readStatus(): BubblewrapStatus {
-    if (this.#status !== undefined) this.#receiveStatus(this.#status);
+    if (this.#status === undefined) return this.#reported;
+    const buffer = new Uint8Array(STATUS_BYTES);
+    const count = readDescriptor(this.#status, buffer);
+    const text = new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
+    this.#statusText += text;
+    if (text.includes("\n")) this.#reported = parseBubblewrapStatus(this.#statusText);
     return this.#reported;
   }
 
   /** To be called when the wrapper has ended, and not before: it would die of a failed report. */
   [Symbol.dispose](): void {
-    this.#gate = close(this.#gate);
+    // They may be waited for still, when something else has failed.
+    for (const waited of [this.#gate?.own, this.#ready]) {
+      if (waited !== undefined) sharedPoller().unwatch(waited);
+    }
+    this.#gate = close(this.#gate?.own);
+    this.#ready = close(this.#ready);
     this.#status = close(this.#status);
-    // It may be waited for still, when something else has failed.
-    if (this.#mounting !== undefined) sharedPoller().unwatch(this.#mounting);
-    this.#mounting = close(this.#mounting);
-  }
-
-  /** Returns whether anything has come. */
-  #receiveStatus(status: Descriptor): boolean {
-    const buffer = new Uint8Array(STATUS_BYTES);
-    const count = readDescriptor(status, buffer);
-    const text = new TextDecoder().decode(buffer.subarray(0, Math.max(0, count)));
-    this.#statusText += text;
-    if (text.includes("\n")) this.#reported = parseBubblewrapStatus(this.#statusText);
-    return count > 0;
   }
 
   #open(purpose: WrapperDescriptor["purpose"]): Descriptor {
@@ -126,10 +104,9 @@ export class WrapperChannels implements Disposable {
         return this.#handOver(openMemoryFile(purpose.bytes));
       case "nothing":
         return this.#nothing ??= this.#handOver(openMemoryFile(new Uint8Array()));
-      case "mounted": {
+      case "ready": {
         const [own, theirs] = openSocketPair();
-        this.#mounting = own;
-        send(own, purpose.bytes);
+        this.#ready = own;
         endSending(own);
         return this.#handOver(theirs);
       }
@@ -140,10 +117,9 @@ export class WrapperChannels implements Disposable {
         return this.#handOver(writeEnd);
       }
       case "gate": {
-        const { readEnd, writeEnd } = openPipe();
-        this.#gate = writeEnd;
-        if (!purpose.shut) this.openGate();
-        return this.#handOver(readEnd);
+        const [own, theirs] = openSocketPair({ blocking: true });
+        this.#gate = { own, bytes: purpose.bytes };
+        return this.#handOver(theirs);
       }
     }
   }

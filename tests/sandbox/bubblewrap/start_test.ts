@@ -4,8 +4,8 @@ import { killAndReap } from "../../../src/os/signals.ts";
 import { RpcError } from "../../../src/protocol/errors.ts";
 import { startInWrapper } from "../../../src/sandbox/bubblewrap/start.ts";
 
-/** What the wrapper is told to write its status to, and to wait at. */
-const [STATUS, GATE] = [5, 6];
+/** What the wrapper is told to wait at, to write its status to, and to close before. */
+const [GATE, STATUS, READY] = [4, 5, 6];
 
 Deno.test({
   name: "a number that is another process's by now is not taken for the sandbox's first process",
@@ -18,12 +18,14 @@ Deno.test({
     const launch = { candidates: argv.slice(0, 1), argv, cwd: "/", env: {}, descriptors: [] };
     const stranger = spawnProgram(launch);
     let released = 0;
-    const script = `echo '{"child-pid": ${stranger.pid}}' >&${STATUS}; read line <&${GATE}`;
+    const script = `echo '{"child-pid": ${stranger.pid}}' >&${STATUS}; ` +
+      `exec ${READY}<&-; read line <&${GATE}`;
     const setup = {
       argv: ["/bin/sh", "-c", script],
       descriptors: [
         { number: STATUS, purpose: { kind: "status" } },
-        { number: GATE, purpose: { kind: "gate", shut: true } },
+        { number: GATE, purpose: { kind: "gate", bytes: new Uint8Array(1) } },
+        { number: READY, purpose: { kind: "ready" } },
       ],
       takesTerminal: false,
       portAccess: undefined,
