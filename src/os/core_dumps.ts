@@ -1,5 +1,5 @@
 import { linuxTable } from "./libc.ts";
-import { shareChange, SharedChange } from "./shared_change.ts";
+import { HeldChange } from "./held_change.ts";
 
 const libc = linuxTable({
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -8,61 +8,38 @@ const libc = linuxTable({
 const RLIMIT_CORE = 4;
 /** This program, in place of a process id. */
 const ITSELF = 0;
-/** `struct rlimit`: the soft limit, then the hard one. */
-const LIMIT_BYTES = 16;
-
-/** What the threads have in common that start programs without core dumps. */
-export interface SharedCoreDumps {
-  readonly change: SharedArrayBuffer;
-  /** The limit that this program has while it is not changed. */
-  readonly limit: SharedArrayBuffer;
-}
 
 /**
  * Starts programs without core dumps (core(5)): the kernel writes one into the working directory
  * without a system call that could be judged.
  *
- * Programs are born with the soft limit of this one, which is 0 for the moment in which one of them is
+ * Programs are born with the soft limit of this one, which is 0 for as long as one of them is being
  * started. The hard limit stays, as not everybody could raise it again.
  */
 export class CoreDumps {
-  readonly shared: SharedCoreDumps;
-  readonly #change: SharedChange;
-  readonly #limit: BigUint64Array;
-
-  /** @param shared what another thread's has */
-  constructor(
-    shared: SharedCoreDumps = {
-      change: shareChange(),
-      limit: new SharedArrayBuffer(LIMIT_BYTES),
+  #limit: Limit = [0n, 0n];
+  readonly #change = new HeldChange({
+    make: () => {
+      this.#limit = readLimit(ITSELF) ?? [0n, 0n];
+      if (this.#limit[0] !== 0n) setLimit(ITSELF, [0n, this.#limit[1]]);
     },
-  ) {
-    this.shared = shared;
-    this.#limit = new BigUint64Array(shared.limit);
-    this.#change = new SharedChange(shared.change, {
-      make: () => {
-        const limit = readLimit(ITSELF) ?? [0n, 0n];
-        this.#limit.set(limit);
-        if (limit[0] !== 0n) setLimit(ITSELF, [0n, limit[1]]);
-      },
-      undo: () => this.#restore(ITSELF),
-    });
+    undo: () => this.#restore(ITSELF),
+  });
+
+  /** Programs that are started until what is returned has been disposed of have no core dumps. */
+  withhold(): Disposable {
+    return this.#change.hold();
   }
 
-  /** Does what starts a program without core dumps. It must not wait for this thread. */
-  without<T>(start: () => T): T {
-    return this.#change.during(start);
-  }
-
-  /** Starts a program that has core dumps if this one has, whatever other threads start meanwhile. */
+  /** Starts a program that has core dumps if this one has, whatever else is being started. */
   kept<T extends { readonly pid: number }>(start: () => T): T {
-    const { result, changed } = this.#change.watch(start);
-    if (changed && readLimit(result.pid)?.[0] === 0n) this.#restore(result.pid);
-    return result;
+    const started = start();
+    if (this.#change.held && readLimit(started.pid)?.[0] === 0n) this.#restore(started.pid);
+    return started;
   }
 
   #restore(pid: number): void {
-    const [soft = 0n, hard = 0n] = this.#limit;
+    const [soft, hard] = this.#limit;
     if (soft !== 0n) setLimit(pid, [soft, hard]);
   }
 }
@@ -82,7 +59,7 @@ function setLimit(pid: number, limit: Limit): void {
 
 let shared: CoreDumps | undefined;
 
-/** This program's, for its first thread. */
+/** This program's. */
 export function coreDumps(): CoreDumps {
   return shared ??= new CoreDumps();
 }

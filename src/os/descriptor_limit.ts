@@ -1,5 +1,5 @@
 import { linuxTable } from "./libc.ts";
-import { shareChange, SharedChange } from "./shared_change.ts";
+import { HeldChange } from "./held_change.ts";
 
 const libc = linuxTable({
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -15,12 +15,10 @@ const ITSELF = 0;
 export interface DescriptorLimits {
   readonly inherited: Uint8Array<ArrayBuffer>;
   readonly raised: Uint8Array<ArrayBuffer>;
-  /** What the threads share that start programs. */
-  readonly change: SharedArrayBuffer;
 }
 
 let limits: DescriptorLimits | undefined;
-let lowering: SharedChange | undefined;
+let lowering: HeldChange | undefined;
 
 /**
  * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
@@ -35,10 +33,10 @@ export function raiseDescriptorLimit(): void {
   if (soft >= wanted) return;
   const inherited = bytes.slice();
   limit[0] = wanted;
-  if (set(bytes)) adoptDescriptorLimits({ inherited, raised: bytes, change: shareChange() });
+  if (set(bytes)) adoptDescriptorLimits({ inherited, raised: bytes });
 }
 
-/** This program's limits, for another of its threads to know; undefined if it has not raised them. */
+/** This program's limits; undefined if it has not raised them. */
 export function descriptorLimits(): DescriptorLimits | undefined {
   return limits;
 }
@@ -51,28 +49,26 @@ export function inheritedDescriptorLimit(): number {
   return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
 }
 
-/** Tells this thread what {@linkcode descriptorLimits} has said on another one. */
+/** Goes by these limits from now on. */
 export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void {
   limits = known;
-  lowering = known && new SharedChange(known.change, {
-    make: () => set(known.inherited),
-    undo: () => set(known.raised),
+  lowering = known && new HeldChange({
+    make: () => void set(known.inherited),
+    undo: () => void set(known.raised),
   });
 }
 
 /**
- * Does something while this program has the limit that it was started with, so that a program which
- * is started meanwhile is born with it: there are programs that close every descriptor up to the
- * limit, or cannot deal with high numbers. To set the limit of a program that runs already would come
- * too late for its first instructions, and undo what it has set itself.
+ * Gives this program the limit that it was started with until what is returned has been disposed of, so
+ * that a program which is started meanwhile is born with it: there are programs that close every
+ * descriptor up to the limit, or cannot deal with high numbers. To set the limit of a program that runs
+ * already would come too late for its first instructions, and undo what it has set itself.
  *
- * Descriptors that are open stay open. Another thread that needs one past the limit meanwhile is
- * refused it (EMFILE) and may ask again when no thread starts a program any more.
- *
- * @param action what starts a program
+ * Descriptors that are open stay open. Whoever needs one past the limit meanwhile is refused it (EMFILE)
+ * and may ask again when no program is being started any more.
  */
-export function withInheritedDescriptorLimit<T>(action: () => T): T {
-  return lowering === undefined ? action() : lowering.during(action);
+export function lowerDescriptorLimit(): Disposable | undefined {
+  return lowering?.hold();
 }
 
 /** Does something at once for which this program's own limit has to be in force. */

@@ -1,7 +1,7 @@
 import { EACCES, ENOENT, ENOTDIR, O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./os_string.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { withInheritedDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
+import { lowerDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
 import { openProcessDescriptor } from "./pidfd.ts";
 import { libraryTable } from "./libc.ts";
@@ -13,6 +13,11 @@ const libc = libraryTable({
   access: { parameters: ["buffer", "i32"], result: "i32" },
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  posix_spawn_at: {
+    name: "posix_spawn",
+    parameters: ["u64", "u64", "u64", "u64", "u64", "u64"],
     result: "i32",
   },
   posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
@@ -118,14 +123,80 @@ export function spawnProgram(launch: ProgramLaunch): StartedProcess {
  * execvp(3), one that may not be executed is passed over as long as others follow
  */
 export function launchProgram(launch: ProgramLaunch): number {
-  const env = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
+  const attempts = attemptsAt(launch);
+  let next = attempts.next();
+  while (next.done !== true) {
+    using _lowered = lowerDescriptorLimit();
+    next = attempts.next(spawnHere(next.value));
+  }
+  return next.value;
+}
+
+/**
+ * The same by another thread.
+ *
+ * @param spawn has the thread make a call; returns the error number, 0 if there is none
+ * @throws {SpawnError} as {@linkcode launchProgram} does
+ * @throws whatever `spawn` does
+ */
+export async function launchProgramElsewhere(
+  launch: ProgramLaunch,
+  spawn: (call: SpawnCall) => Promise<number>,
+): Promise<number> {
+  const attempts = attemptsAt(launch);
+  let next = attempts.next();
+  while (next.done !== true) {
+    using _lowered = lowerDescriptorLimit();
+    // If it throws, a start may still be under way, which needs all that it was given.
+    next = attempts.next(await spawn(next.value));
+  }
+  return next.value;
+}
+
+/** What posix_spawn(3) is called with, one after the other; the first is where it puts the number. */
+export type SpawnCall = readonly [
+  pid: Uint8Array<ArrayBuffer>,
+  path: Uint8Array<ArrayBuffer>,
+  actions: Uint8Array<ArrayBuffer>,
+  attributes: Uint8Array<ArrayBuffer>,
+  argv: Uint8Array<ArrayBuffer>,
+  envp: Uint8Array<ArrayBuffer>,
+];
+
+function spawnHere(call: SpawnCall): number {
+  return libc().posix_spawn(...call);
+}
+
+/**
+ * Makes a call of which this thread knows where its parts are in memory, in their order. Returns the
+ * error number, 0 if there is none.
+ */
+export function spawnAt(addresses: BigUint64Array): number {
+  const [pid = 0n, path = 0n, actions = 0n, attributes = 0n, argv = 0n, envp = 0n] = addresses;
+  return libc().posix_spawn_at(pid, path, actions, attributes, argv, envp);
+}
+
+/**
+ * Each call to be made, which is answered with its error number. Returns the program's number.
+ *
+ * @throws {SpawnError}
+ */
+function* attemptsAt(launch: ProgramLaunch): Generator<SpawnCall, number, number> {
+  const { candidates, argv, env, sharesSession = false } = launch;
   const actions = fileActions(launch);
   try {
+    const settings = sharesSession
+      ? attributesOfSharers ??= spawnAttributes(0)
+      : attributes ??= spawnAttributes(POSIX_SPAWN_SETSID);
+    const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const pid = new Int32Array(new ArrayBuffer(4));
+    const texts = [cStringArray(argv), cStringArray(environment)] as const;
     let failure = ENOENT;
-    for (const candidate of launch.candidates) {
-      if (launch.candidates.length > 1 && isMissing(candidate)) continue;
-      const { errno, pid } = spawnFile(candidate, launch, env, actions);
-      if (errno === 0) return pid;
+    for (const candidate of candidates) {
+      if (candidates.length > 1 && isMissing(candidate)) continue;
+      const path = cString(candidate);
+      const errno = yield [new Uint8Array(pid.buffer), path, actions, settings, ...texts];
+      if (errno === 0) return pid[0] ?? 0;
       if (errno === EACCES) failure = EACCES;
       else if (!NOT_THERE.includes(errno)) throw new SpawnError(errno);
     }
@@ -165,26 +236,6 @@ function isMissing(file: string): boolean {
   return file.startsWith("/") && !OWN_TO_EACH.test(file) &&
     libc().access(cString(file), F_OK) !== 0 &&
     NOT_THERE.includes(lastErrno());
-}
-
-/** Tries one file. */
-function spawnFile(
-  file: string,
-  { argv, sharesSession = false }: ProgramLaunch,
-  env: readonly string[],
-  actions: Uint8Array<ArrayBuffer>,
-): { readonly errno: number; readonly pid: number } {
-  const pid = new Int32Array(1);
-  const pidBytes = new Uint8Array(pid.buffer);
-  const path = cString(file);
-  const settings = sharesSession
-    ? attributesOfSharers ??= spawnAttributes(0)
-    : attributes ??= spawnAttributes(POSIX_SPAWN_SETSID);
-  const [arguments_, environment] = [cStringArray(argv), cStringArray(env)];
-  const errno = withInheritedDescriptorLimit(() =>
-    libc().posix_spawn(pidBytes, path, actions, settings, arguments_, environment)
-  );
-  return { errno, pid: pid[0] ?? 0 };
 }
 
 function fileActions(launch: ProgramLaunch): Uint8Array<ArrayBuffer> {

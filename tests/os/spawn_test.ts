@@ -3,11 +3,10 @@ import { closeDescriptor, readDescriptor } from "../../src/os/descriptor.ts";
 import {
   adoptDescriptorLimits,
   descriptorLimits,
-  withInheritedDescriptorLimit,
+  lowerDescriptorLimit,
 } from "../../src/os/descriptor_limit.ts";
 import { openDeclaredTables } from "../../src/os/libc.ts";
 import { duplicate, openPipe } from "../../src/os/pipes.ts";
-import { shareChange } from "../../src/os/shared_change.ts";
 import { reap } from "../../src/os/signals.ts";
 import { launchProgram } from "../../src/os/spawn.ts";
 import { eventually } from "../support/patience.ts";
@@ -28,19 +27,18 @@ Deno.test({
     const before = descriptorLimits();
     const lowest = 128;
     const inherited = limit(lowest, hard);
-    adoptDescriptorLimits({ inherited, raised: limit(soft, hard), change: shareChange() });
+    adoptDescriptorLimits({ inherited, raised: limit(soft, hard) });
     const pipe = openPipe();
     const high = duplicate(pipe.writeEnd, lowest);
     try {
-      const pid = withInheritedDescriptorLimit(() =>
-        launchProgram({
-          candidates: ["/bin/sh"],
-          argv: ["sh", "-c", "ulimit -Sn"],
-          cwd: "/",
-          env: {},
-          descriptors: [{ number: 1, source: { kind: "copy", descriptor: high } }],
-        })
-      );
+      using _other = lowerDescriptorLimit();
+      const pid = launchProgram({
+        candidates: ["/bin/sh"],
+        argv: ["sh", "-c", "ulimit -Sn"],
+        cwd: "/",
+        env: {},
+        descriptors: [{ number: 1, source: { kind: "copy", descriptor: high } }],
+      });
       await eventually(() => reap(pid) === 0, "the program's end");
       const buffer = new Uint8Array(100);
       const count = readDescriptor(pipe.readEnd, buffer);

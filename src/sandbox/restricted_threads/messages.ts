@@ -1,8 +1,5 @@
-import type { SharedCoreDumps } from "../../os/core_dumps.ts";
-import type { DescriptorLimits } from "../../os/descriptor_limit.ts";
 import type { Descriptor } from "../../os/descriptor.ts";
 import type { LandlockGoverned, PathRule } from "../../os/thread_restrictions.ts";
-import type { ProgramLaunch } from "../../os/spawn.ts";
 
 /** What holds for a thread that starts commands, and so for them. */
 export interface ThreadRestrictions {
@@ -26,30 +23,18 @@ export interface LandlockRestrictions {
     | undefined;
 }
 
-/**
- * What programs inherit of the whole of this one and are not to have as it does. It is changed while
- * any of its threads starts one.
- */
-export interface InheritedSettings {
-  readonly limits: DescriptorLimits | undefined;
-  readonly coreDumps: SharedCoreDumps;
+/** What a thread is told, once, that starts commands from then on. */
+export interface ToSpawner {
+  readonly restrictions: ThreadRestrictions;
+  /** What a `ThreadSpawner` shares. */
+  readonly spawns: SharedArrayBuffer;
 }
-
-/** What a thread that starts commands is told. */
-export type ToSpawner =
-  | {
-    readonly kind: "restrict";
-    readonly restrictions: ThreadRestrictions;
-    readonly inherited: InheritedSettings;
-  }
-  | { readonly kind: "spawn"; readonly id: number; readonly launch: ProgramLaunch };
 
 /** What a thread that starts commands tells. */
 export type FromSpawner =
   /** Once, when it can be told what to do. */
   | { readonly kind: "ready" }
-  | { readonly kind: "restricted"; readonly outcome: RestrictOutcome }
-  | { readonly kind: "spawned"; readonly id: number; readonly outcome: SpawnOutcome };
+  | { readonly kind: "restricted"; readonly outcome: RestrictOutcome };
 
 /** What came of restricting the thread. */
 export type RestrictOutcome =
@@ -62,8 +47,3 @@ export type RestrictOutcome =
   }
   /** It is of no use any more. */
   | { readonly kind: "failed"; readonly reason: string };
-
-/** What came of starting a program. */
-export type SpawnOutcome =
-  | { readonly kind: "started"; readonly pid: number }
-  | { readonly kind: "failed"; readonly errno: number };

@@ -1,10 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
-import { descriptorLimits } from "../../os/descriptor_limit.ts";
 import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
-import { type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
+import { launchProgramElsewhere, type ProgramLaunch } from "../../os/spawn.ts";
 import type { ProgramStarter } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
@@ -13,13 +12,8 @@ import { Supervisor } from "../supervisor/supervisor.ts";
 import { ProxiedCommands } from "./proxied_commands.ts";
 import type { SpareThreads } from "./spare_threads.ts";
 import type { WorkerThread } from "../worker_thread.ts";
-import type {
-  FromSpawner,
-  InheritedSettings,
-  SpawnOutcome,
-  ThreadRestrictions,
-  ToSpawner,
-} from "./messages.ts";
+import type { FromSpawner, ThreadRestrictions, ToSpawner } from "./messages.ts";
+import { ThreadSpawner } from "./thread_spawner.ts";
 
 /** What all commands of one plan have in common. */
 export interface GroupPlan {
@@ -27,12 +21,6 @@ export interface GroupPlan {
   /** Whose calls are supervised; undefined if there is nothing to supervise. */
   readonly supervised: SupervisedCommands | undefined;
   readonly architecture: Architecture;
-}
-
-/** A start that is under way. */
-interface PendingStart {
-  readonly resolve: (outcome: SpawnOutcome) => void;
-  readonly reject: (reason: Error) => void;
 }
 
 /**
@@ -43,7 +31,7 @@ interface PendingStart {
  */
 export class RestrictedGroup implements ProgramStarter, Disposable {
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
-  readonly #starts = new Map<number, PendingStart>();
+  readonly #spawns = new ThreadSpawner();
   /** Commands that have been started and have not ended, with a way to kill each once there is one. */
   readonly #running = new Map<number, (() => void) | undefined>();
   /** Sessions of commands that have ended and, when that was looked at last, left something behind. */
@@ -56,15 +44,10 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   #supervisor: Promise<Supervisor> | undefined;
   #failure: Error | undefined;
   #retired = false;
-  #lastId = 0;
 
   private constructor(spawner: WorkerThread<ToSpawner, FromSpawner>) {
     this.#spawner = spawner;
     spawner.onFailure((reason) => this.fail(reason));
-    spawner.onMessage((message) => {
-      if (message.kind !== "spawned") return;
-      this.#starts.get(message.id)?.resolve(message.outcome);
-    });
   }
 
   /**
@@ -85,7 +68,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
-      spawner.tell({ kind: "restrict", restrictions, inherited: inheritedSettings() });
+      spawner.tell({ restrictions, spawns: group.#spawns.shared });
       const { outcome } = await restricted;
       if (outcome.kind === "failed") throw new Error(outcome.reason);
       const { ruleset, listener } = outcome;
@@ -122,20 +105,10 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   async spawn(launch: ProgramLaunch): Promise<number> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#retired) throw internalError("the threads for this sandbox have ended");
-    const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<SpawnOutcome>();
-    this.#starts.set(id, { resolve, reject });
-    try {
-      this.#spawner.tell({ kind: "spawn", id, launch });
-      const outcome = await promise;
-      if (outcome.kind === "started") {
-        this.#running.set(outcome.pid, undefined);
-        return outcome.pid;
-      }
-      throw new SpawnError(outcome.errno);
-    } finally {
-      this.#starts.delete(id);
-    }
+    using _withheld = coreDumps().withhold();
+    const pid = await launchProgramElsewhere(launch, (call) => this.#spawns.spawn(call));
+    this.#running.set(pid, undefined);
+    return pid;
   }
 
   /**
@@ -183,17 +156,22 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   retire(): void {
     if (!this.works) return;
     this.#retired = true;
-    this.#spawner[Symbol.dispose]();
+    this.#endSpawner();
     if (this.#supervisor === undefined) this.#ended.resolve();
   }
 
   /** Ends at once. Calls that would be served fail from now on. */
   [Symbol.dispose](): void {
     this.#retired = true;
-    this.#spawner[Symbol.dispose]();
+    this.#endSpawner();
     // One that has failed has nothing left to dispose of.
     this.#supervisor?.then((supervisor) => supervisor[Symbol.dispose](), () => {});
     this.#ended.resolve();
+  }
+
+  #endSpawner(): void {
+    this.#spawns.end();
+    this.#spawner[Symbol.dispose]();
   }
 
   /** Once the first command is on its way: its calls wait until they are served. */
@@ -240,16 +218,12 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     if (this.#failure !== undefined) return;
     this.#failure = internalError(`a thread for sandboxed commands has failed: ${reason.message}`);
     this[Symbol.dispose]();
-    for (const { reject } of this.#starts.values()) reject(this.#failure);
+    this.#spawns.fail(this.#failure);
     for (const kill of this.#running.values()) kill?.();
     for (const { pid, session } of processesLeft()) {
       if (this.#left.has(session)) signalProcess(pid, Signal.Kill);
     }
   }
-}
-
-function inheritedSettings(): InheritedSettings {
-  return { limits: descriptorLimits(), coreDumps: coreDumps().shared };
 }
 
 /**

@@ -8,29 +8,22 @@ import {
   RestrictionError,
   setNoNewPrivileges,
 } from "../../os/thread_restrictions.ts";
-import { adoptDescriptorLimits } from "../../os/descriptor_limit.ts";
-import { CoreDumps } from "../../os/core_dumps.ts";
-import { launchProgram, type ProgramLaunch, SpawnError } from "../../os/spawn.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type {
   FromSpawner,
-  InheritedSettings,
   LandlockRestrictions,
   RestrictOutcome,
-  SpawnOutcome,
   ThreadRestrictions,
   ToSpawner,
 } from "./messages.ts";
+import { serveSpawns } from "./thread_spawner.ts";
 
 // A thread that restricts itself and from then on starts commands: what holds for it holds for them
 // (landlock(7), seccomp(2)). See restricted_group.ts.
-let starts = launchProgram;
-
-self.onmessage = ({ data }: MessageEvent<ToSpawner>) => {
-  if (data.kind === "restrict") {
-    starts = startsWith(data.inherited);
-    tell({ kind: "restricted", outcome: tryRestrict(data.restrictions) });
-  } else tell({ kind: "spawned", id: data.id, outcome: spawn(data.launch) });
+self.onmessage = ({ data: { restrictions, spawns } }: MessageEvent<ToSpawner>) => {
+  const outcome = tryRestrict(restrictions);
+  tell({ kind: "restricted", outcome });
+  if (outcome.kind === "done") serveSpawns(spawns);
 };
 tell({ kind: "ready" });
 
@@ -69,20 +62,4 @@ function restrictFiles({ governed, rules, ports, besides }: LandlockRestrictions
     closeDescriptor(second);
   }
   return ruleset;
-}
-
-/** How commands are started that do not inherit some of this program's settings. */
-function startsWith({ limits, coreDumps }: InheritedSettings): typeof launchProgram {
-  adoptDescriptorLimits(limits);
-  const dumps = new CoreDumps(coreDumps);
-  return (launch) => dumps.without(() => launchProgram(launch));
-}
-
-function spawn(launch: ProgramLaunch): SpawnOutcome {
-  try {
-    return { kind: "started", pid: starts(launch) };
-  } catch (error) {
-    if (error instanceof SpawnError) return { kind: "failed", errno: error.errno };
-    throw error;
-  }
 }

@@ -91,9 +91,9 @@ Deno.test({
     const before = await softLimit();
     try {
       await run("prlimit", "--pid", `${Deno.pid}`, "--core=4096:");
-      const start = () =>
-        coreDumps().kept(() => new Deno.Command("sleep", { args: ["60"] }).spawn());
-      const child = coreDumps().without(start);
+      using withheld = coreDumps().withhold();
+      const child = coreDumps().kept(() => new Deno.Command("sleep", { args: ["60"] }).spawn());
+      withheld[Symbol.dispose]();
       const limits = await Deno.readTextFile(`/proc/${child.pid}/limits`);
       child.kill("SIGKILL");
       await child.status;
