@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { errorFields, log, logSeldom } from "../log/log.ts";
+import { isPrivateDirectory } from "../os/private_directory.ts";
 import type { OutputStream } from "../protocol/process.ts";
 import { type RetainedChunk, STREAMS } from "./retained_output.ts";
 import { type Retainer, RetentionPool } from "./retention_pool.ts";
@@ -14,7 +15,6 @@ const MAX_FILES = 256;
 const HEADER_BYTES = 4;
 /** What files are called as long as they have names. */
 const PREFIX = "output-";
-const GROUP_AND_OTHERS = 0o077;
 
 /**
  * A private directory for output that is kept in files. A file's name is removed as soon as the file
@@ -42,7 +42,7 @@ export class SpoolDirectory {
 
   /** Whether there is a place for files. */
   get available(): boolean {
-    this.#path ??= this.#places.find(isPrivateDirectory);
+    this.#path ??= this.#places.find(isUsable);
     if (this.#path === undefined) {
       logSeldom("warn", "there is no place for output on disk; it is kept in memory", {
         reason: "no directory in ~/.cache, /var/tmp or TMPDIR can be written and be private",
@@ -64,12 +64,9 @@ export class SpoolDirectory {
 }
 
 /** Makes the directory if need be, and removes what a killed executor has left there. */
-function isPrivateDirectory(path: string): boolean {
+function isUsable(path: string): boolean {
+  if (!isPrivateDirectory(path)) return false;
   try {
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-    const { mode, uid, isDirectory } = Deno.lstatSync(path);
-    if (!isDirectory || ((mode ?? 0) & GROUP_AND_OTHERS) !== 0) return false;
-    if (uid !== null && uid !== Deno.uid()) return false;
     for (const { name } of Deno.readDirSync(path)) {
       if (name.startsWith(PREFIX)) removeIfThere(join(path, name));
     }

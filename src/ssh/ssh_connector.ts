@@ -9,8 +9,10 @@ import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
+import CALL_SCRIPT from "./call_script.sh" with { type: "text" };
 import HOST_RELAY from "./host_relay.pl" with { type: "text" };
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
+import { sharingDirectory } from "./shared_connections.ts";
 import { SshStream } from "./ssh_stream.ts";
 import { MAX_WORDS, type SshWords, sshWords } from "./ssh_words.ts";
 import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
@@ -60,6 +62,7 @@ export class SshConnector implements Connector, Disposable {
   readonly #options: SshOptions;
   #program: HostProgram & Partial<ProgramFile> | undefined;
   #connectedBefore = false;
+  #calls = 0;
   /** An ssh that nobody has asked for yet. */
   #begun: Deno.ChildProcess | undefined;
 
@@ -130,7 +133,8 @@ export class SshConnector implements Connector, Disposable {
 
   /**
    * ssh shares our terminal, as it may have to ask for a passphrase, but not our signals: a Ctrl-C is
-   * for the command. ssh leaves signals ignored that it was started to ignore.
+   * for the command. It may share its connection, but every other one is its own: a shared one can be dead
+   * without anybody's knowing it.
    */
   #start({ name, size }: HostProgram): Deno.ChildProcess {
     const { destination: { host, port }, sshCommand = "ssh", connectTimeout } = this.#options;
@@ -144,9 +148,10 @@ export class SshConnector implements Connector, Disposable {
     const remote = `exec /bin/sh -c '${inOneLine(HOST_SCRIPT)}' remex ` +
       `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS} '${inOneLine(HOST_RELAY)}'`;
     const args = ["-T", ...options, ...port === undefined ? [] : ["-p", String(port)]];
+    const shared = this.#calls++ % 2 === 0 ? sharingDirectory(Deno.env.toObject()) : undefined;
     return new Deno.Command("/bin/sh", {
       args: [
-        ...["-c", `trap "" INT QUIT HUP; exec ${sshCommand} "$@"`, "remex"],
+        ...["-c", CALL_SCRIPT, "remex", sshCommand, shared ?? ""],
         ...[...args, "--", host, remote],
       ],
       stdin: "piped",

@@ -1,5 +1,13 @@
+import { decodeOsString, encodeOsString } from "../os/os_string.ts";
+
 /** As much of what was said is part of a message, in characters. */
 export const MAX_WORDS = 500;
+
+/**
+ * What ssh says of a connection that cannot be shared this once, before it makes one of its own: that others
+ * are about to share theirs, or that too many do.
+ */
+const NOT_SHARED = /^(ControlSocket .* already exists, disabling|mux_client_).*\r?\n/gm;
 
 /** What ssh and the host say on standard error. */
 export interface SshWords {
@@ -15,10 +23,11 @@ export interface SshWords {
 export function sshWords(stream: ReadableStream<Uint8Array>, mode: SshWords["mode"]): SshWords {
   let kept = "";
   const read = async () => {
-    const decoder = new TextDecoder();
+    // It says little at a time, whole lines or questions.
     for await (const bytes of stream) {
-      if (words.mode === "show") Deno.stderr.writeSync(bytes);
-      else kept = (kept + decoder.decode(bytes, { stream: true })).slice(-MAX_WORDS);
+      const text = decodeOsString(bytes).replaceAll(NOT_SHARED, "");
+      if (words.mode === "show") Deno.stderr.writeSync(encodeOsString(text));
+      else kept = (kept + text).slice(-MAX_WORDS);
     }
   };
   const words: SshWords = {

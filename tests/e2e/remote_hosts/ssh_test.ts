@@ -29,6 +29,63 @@ testWithSsh(
   },
 );
 
+/** Writes the ends of each connection that something is called through. */
+function noted(path: string): string[] {
+  return [`ForceCommand echo "$SSH_CONNECTION" >>${path}; eval "$SSH_ORIGINAL_COMMAND"`];
+}
+
+/** How many connections those were, and how many calls. */
+function callsNoted(path: string): { readonly calls: number; readonly connections: number } {
+  const lines = Deno.readTextFileSync(path).trimEnd().split("\n");
+  return { calls: lines.length, connections: new Set(lines).size };
+}
+
+testWithSsh(
+  "exec --ssh: calls of ssh share a connection, unless its configuration says otherwise",
+  async () => {
+    using directory = new TemporaryDirectory();
+    const notes = `${directory.path}/notes`;
+    await using host = await SshHost.start({ prepared: true, settings: noted(notes) });
+    const run = async (...args: string[]) => {
+      const ran = await execToEnd([
+        "--ssh",
+        "there",
+        "--ssh-command",
+        ...args,
+        "--",
+        "echo",
+        "there",
+      ]);
+      assertEquals(ran, { code: 0, stdout: "there\n", stderr: "" });
+    };
+    for (let call = 0; call < 3; call++) await run(host.sshCommand);
+    assertEquals(callsNoted(notes), { calls: 3, connections: 1 });
+    await run(`${host.sshCommand} -S none`);
+    assertEquals(callsNoted(notes), { calls: 4, connections: 2 });
+    // The configuration's own.
+    const own = `${directory.path}/own`;
+    const settings = `-o ControlMaster=auto -o ControlPath=${own} -o ControlPersist=yes`;
+    for (let call = 0; call < 2; call++) await run(`${host.sshCommand} ${settings}`);
+    assertEquals(callsNoted(notes), { calls: 6, connections: 3 });
+    const [program = "", ...args] = host.sshCommand.split(" ");
+    await new Deno.Command(program, { args: [...args, "-S", own, "-O", "exit", "there"] }).output();
+  },
+);
+
+testWithSsh("exec --ssh: a shared connection that is dead is left for another", async () => {
+  await using host = await SshHost.start({ prepared: true });
+  const args = [...host.options, "--", "echo", "there"];
+  const expected = { code: 0, stdout: "there\n", stderr: "" };
+  assertEquals(await execToEnd(args), expected);
+  const dead = host.connections;
+  for (const pid of dead) Deno.kill(pid, "SIGSTOP");
+  try {
+    assertEquals(await execToEnd(args), expected);
+  } finally {
+    for (const pid of dead) Deno.kill(pid, "SIGKILL");
+  }
+});
+
 testWithSsh("exec --ssh: two clients at once on a bare host", async () => {
   await using host = await SshHost.start();
   const runs = await Promise.all(

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { sharingDirectory } from "../../../../src/ssh/shared_connections.ts";
 import { VERSION } from "../../../../src/version.ts";
+import { childrenOf } from "../../../../src/os/procfs.ts";
 import { ended, REMEX_BIN } from "../../support/executor.ts";
 import { eventually } from "../../../support/patience.ts";
 import { TemporaryDirectory } from "../../../support/temporary_directory.ts";
@@ -33,6 +35,11 @@ export class SshHost implements AsyncDisposable {
   readonly sshCommand: string;
   readonly port: number = freePort();
   readonly #server: Deno.ChildProcess;
+
+  /** The processes of the server that serve a connection each. */
+  get connections(): number[] {
+    return childrenOf(this.#server.pid);
+  }
 
   private constructor({ home, settings = [] }: HostOptions) {
     const { path } = this.directory;
@@ -109,6 +116,15 @@ export class SshHost implements AsyncDisposable {
     }
   }
 
+  /** Ends the connection that calls of ssh share, if there is one. */
+  async endShared(): Promise<void> {
+    const shared = sharingDirectory(Deno.env.toObject());
+    if (shared === undefined) return;
+    const [program = "", ...args] = this.sshCommand.split(" ");
+    const options = ["-S", `${shared}/%C`, "-O", "exit", "there"];
+    await new Deno.Command(program, { args: [...args, ...options] }).output();
+  }
+
   /** Kills the executors on it. */
   killExecutors(): void {
     for (const pid of this.executors()) Deno.kill(pid, "SIGKILL");
@@ -121,6 +137,7 @@ export class SshHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.killExecutors();
+    await this.endShared();
     this.#server.kill("SIGTERM");
     await ended(this.#server);
     await eventually(() => this.executors().length === 0, "the executors to be gone");
