@@ -5,6 +5,7 @@ import type { IpAddress } from "./host.ts";
 import { authorityOf } from "../http/url.ts";
 import { encodeHead, MessageError, readHead } from "./http_head.ts";
 import type { Route, Target, Verdict } from "./policy.ts";
+import type { ProxyPassword } from "./port_entrance.ts";
 import { type ByteStream, StreamReader, writeAll } from "./stream.ts";
 
 /** Connects to one address. @throws when that fails or is aborted */
@@ -126,6 +127,8 @@ export function outside(stream: ByteStream): Outside {
 /** What serving one connection takes. */
 export interface ProxyContext {
   readonly connect: Connector;
+  /** What the command has to say first; undefined where nobody else can connect. */
+  readonly password: ProxyPassword | undefined;
   /** Judges a target, and writes down how it came out. */
   judge(target: Target): Promise<Verdict>;
   /** Writes down that there is a connection. */

@@ -1,6 +1,7 @@
 import type { NetworkReport } from "../protocol/process.ts";
 import { admit, type Connector, dialTunnel, type Inside, type ProxyContext } from "./dial.ts";
 import { serveHttp } from "./http_proxy.ts";
+import type { PortEntrance, ProxyPassword } from "./port_entrance.ts";
 import { authorityOf } from "../http/url.ts";
 import type { Denial, EgressPolicy, Target, Verdict } from "./policy.ts";
 import { answerSocks, readSocksRequest, SOCKS_VERSION, SocksReply } from "./socks5.ts";
@@ -22,6 +23,11 @@ export interface EgressObserver {
 export interface EgressProxyOptions {
   readonly policy: EgressPolicy;
   readonly connect: Connector;
+  /**
+   * By which port commands come, where their sandboxes have no loopback of their own. It is the proxy's
+   * from then on. @default none
+   */
+  readonly entrance?: PortEntrance | undefined;
   /** Whether SOCKS5 is spoken besides HTTP. */
   readonly socks: boolean;
   /** The same for proxies with the same rules. */
@@ -41,6 +47,12 @@ export class EgressProxy implements Disposable {
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
+    void options.entrance?.serve((stream) => this.serve(stream));
+  }
+
+  /** A port of this machine's loopback by which the command comes; undefined if it has its own. */
+  get port(): number | undefined {
+    return this.#options.entrance?.port;
   }
 
   /** The same for proxies with the same rules. */
@@ -78,6 +90,7 @@ export class EgressProxy implements Disposable {
   /** Ends all connections. */
   [Symbol.dispose](): void {
     this.#ended = true;
+    this.#options.entrance?.[Symbol.dispose]();
     for (const [stream, ended] of this.#open) {
       ended.abort();
       stream.close();
@@ -91,7 +104,7 @@ export class EgressProxy implements Disposable {
   }
 
   #context(signal: AbortSignal): ProxyContext {
-    const { policy, connect, observer } = this.#options;
+    const { policy, connect, observer, entrance } = this.#options;
     const note = (target: Target, verdict: Verdict): Verdict => {
       if (verdict.kind === "denied") remember(this.#denied, target);
       observer.decided(target, verdict);
@@ -99,6 +112,7 @@ export class EgressProxy implements Disposable {
     };
     return {
       connect,
+      password: entrance?.password,
       signal,
       judge: async (target) => note(target, await policy.judge(target)),
       reached: (target) => remember(this.#reached, target),
@@ -110,7 +124,7 @@ export class EgressProxy implements Disposable {
 /** Serves a connection that speaks SOCKS5 until it has ended. */
 async function serveSocks(inside: Inside, context: ProxyContext): Promise<void> {
   const { stream, reader } = inside;
-  const request = await readSocksRequest(stream, reader);
+  const request = await readSocksRequest(stream, reader, context.password);
   if (request.kind === "malformed") return;
   if (request.kind === "refused") return await answerSocks(stream, request.reply);
   const { host, port } = request;
@@ -163,8 +177,10 @@ async function drain(stream: ByteStream): Promise<void> {
 
 /** What a command finds the proxy by. */
 export interface ProxyAddress {
-  /** A port of the command's own 127.0.0.1. */
+  /** A port of 127.0.0.1. */
   readonly port: number;
+  /** What has to be said there. @default nothing */
+  readonly password?: ProxyPassword | undefined;
   /** Whether what listens on its loopback is the command's own, and is reached without a proxy. */
   readonly ownLoopback: boolean;
 }
@@ -175,8 +191,11 @@ export interface ProxyAddress {
  * ALL_PROXY names it as one of HTTP too, though it also speaks SOCKS5: libraries that have no SOCKS
  * (Python's httpx among them) fail at an address of that kind even where they would not use it.
  */
-export function proxyEnvironment({ port, ownLoopback }: ProxyAddress): Record<string, string> {
-  const proxy = `http://127.0.0.1:${port}`;
+export function proxyEnvironment(
+  { port, password, ownLoopback }: ProxyAddress,
+): Record<string, string> {
+  const login = password === undefined ? "" : `${password.user}:${password.text}@`;
+  const proxy = `http://${login}127.0.0.1:${port}`;
   const none = ownLoopback ? "localhost,127.0.0.1,::1" : "";
   const both = (name: string, value: string) => [[name, value], [name.toLowerCase(), value]];
   return Object.fromEntries([

@@ -9,7 +9,15 @@ import {
 } from "./dial.ts";
 import { HostError } from "./host.ts";
 import { relayBody, responseBodyLength } from "./http_body.ts";
-import { bytesOf, encodeHead, endToEnd, MessageError, readHead, valuesOf } from "./http_head.ts";
+import {
+  bytesOf,
+  encodeHead,
+  endToEnd,
+  type Field,
+  MessageError,
+  readHead,
+  valuesOf,
+} from "./http_head.ts";
 import { encodeRequest, keepsAlive, parseRequest, type ProxyRequest } from "./http_request.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 import { passOn, tunnel } from "./tunnel.ts";
@@ -23,6 +31,7 @@ export async function serveHttp(inside: Inside, context: ProxyContext): Promise<
   for (let more = true; more;) {
     const request = await nextRequest(inside);
     if (request === undefined) return;
+    if (!isAdmitted(request, context)) return await askForPassword(inside.stream);
     more = request.method === "CONNECT"
       ? await serveConnect(request, inside, context)
       : await serveRequest(request, inside, context);
@@ -44,6 +53,11 @@ async function nextRequest({ stream, reader }: Inside): Promise<ProxyRequest | u
   } finally {
     clearTimeout(timer);
   }
+}
+
+function isAdmitted({ fields }: ProxyRequest, { password }: ProxyContext): boolean {
+  return password === undefined ||
+    password.isAuthorization(valuesOf(fields, "proxy-authorization").at(0) ?? "");
 }
 
 async function serveConnect(
@@ -199,6 +213,13 @@ function headerOf({ reason, source }: Denial): string {
   }
 }
 
+/** Answers who came without the password (RFC 9110, section 11.7.1), and ends the connection. */
+async function askForPassword(stream: ByteStream): Promise<void> {
+  const challenge = { name: "Proxy-Authenticate", value: 'Basic realm="remex"' };
+  const message = "remex: this proxy is another command's";
+  await answer(stream, 407, "Proxy Authentication Required", "no-password", message, [challenge]);
+}
+
 /** Answers in this program's own name, and ends the connection. */
 async function answer(
   stream: ByteStream,
@@ -206,6 +227,7 @@ async function answer(
   reason: string,
   error: string,
   message: string,
+  more: readonly Field[] = [],
 ): Promise<void> {
   const body = new TextEncoder().encode(`${message}\n`);
   const head = encodeHead({
@@ -214,6 +236,7 @@ async function answer(
       { name: "Content-Type", value: "text/plain; charset=utf-8" },
       { name: "Content-Length", value: `${body.length}` },
       { name: PROXY_ERROR, value: error },
+      ...more,
       { name: "Connection", value: "close" },
     ],
   });

@@ -3,3 +3,4 @@ export { connectByDescriptor } from "./dial.ts";
 export { DomainPatternError, DomainRules } from "./domain_rules.ts";
 export { EgressProxy, proxyEnvironment } from "./egress_proxy.ts";
 export { EgressPolicy } from "./policy.ts";
+export { connectByRuntime, PortEntrance } from "./port_entrance.ts";

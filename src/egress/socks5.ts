@@ -1,10 +1,15 @@
 import ipaddr from "ipaddr.js";
 import { type Host, hostOfAddress, parseHost } from "./host.ts";
+import type { ProxyPassword } from "./port_entrance.ts";
 import { type ByteStream, type StreamReader, writeAll } from "./stream.ts";
 
 /** SOCKS5 (RFC 1928). */
 export const SOCKS_VERSION = 5;
 const NO_AUTHENTICATION = 0;
+/** RFC 1929. */
+const USER_AND_PASSWORD = 2;
+const USER_AND_PASSWORD_VERSION = 1;
+const [ACCEPTED, REFUSED] = [0, 1];
 const NO_METHOD = 0xff;
 const CONNECT = 1;
 const AddressType = {
@@ -33,20 +38,26 @@ export type SocksRequest =
   /** It is no SOCKS, or ended too early; there is nothing to answer. */
   | { readonly kind: "malformed" };
 
-/** Reads up to the request, and answers the choice of authentication on the way. */
+/**
+ * Reads up to the request, and answers the choice of authentication on the way.
+ *
+ * @param password what has to be said, if anything has
+ */
 export async function readSocksRequest(
   stream: ByteStream,
   reader: StreamReader,
+  password: ProxyPassword | undefined,
 ): Promise<SocksRequest> {
   const greeting = await reader.exactly(2);
   const methods = await reader.exactly(greeting?.[1] ?? 0);
   if (greeting?.[0] !== SOCKS_VERSION || methods === undefined) return { kind: "malformed" };
-  const offered = methods.includes(NO_AUTHENTICATION);
-  await writeAll(
-    stream,
-    Uint8Array.of(SOCKS_VERSION, offered ? NO_AUTHENTICATION : NO_METHOD),
-  );
+  const method = password === undefined ? NO_AUTHENTICATION : USER_AND_PASSWORD;
+  const offered = methods.includes(method);
+  await writeAll(stream, Uint8Array.of(SOCKS_VERSION, offered ? method : NO_METHOD));
   if (!offered) return { kind: "malformed" };
+  if (password !== undefined && !await saysPassword(stream, reader, password)) {
+    return { kind: "malformed" };
+  }
   const request = await reader.exactly(4);
   if (request?.[0] !== SOCKS_VERSION) return { kind: "malformed" };
   const host = await readHost(reader, request[3]);
@@ -56,6 +67,26 @@ export async function readSocksRequest(
   if (host === "unknownType") return refused(SocksReply.AddressTypeNotSupported);
   if (host === "noHost") return refused(SocksReply.NotAllowed);
   return { kind: "connect", host, port: (port[0] ?? 0) * 256 + (port[1] ?? 0) };
+}
+
+/** Reads a name and a password, and answers whether they are right (RFC 1929). */
+async function saysPassword(
+  stream: ByteStream,
+  reader: StreamReader,
+  password: ProxyPassword,
+): Promise<boolean> {
+  const version = await reader.exactly(1);
+  const given: string[] = [];
+  for (let part = 0; part < 2; part++) {
+    const length = await reader.exactly(1);
+    const bytes = await reader.exactly(length?.[0] ?? 0);
+    if (length === undefined || bytes === undefined) return false;
+    given.push(new TextDecoder().decode(bytes));
+  }
+  const [user = "", text = ""] = given;
+  const right = version?.[0] === USER_AND_PASSWORD_VERSION && password.is(user, text);
+  await writeAll(stream, Uint8Array.of(USER_AND_PASSWORD_VERSION, right ? ACCEPTED : REFUSED));
+  return right;
 }
 
 /** Answers a request. The address that it came from is nobody's business. */

@@ -25,7 +25,9 @@ const CAPABILITIES = {
   linuxRootWritePreservesDevices: Deno.build.os === "linux",
   linuxApprovedRootWritePreservesRestrictions: Deno.build.os === "linux",
   // Where nothing sandboxes a command together with its proxy, clients run one themselves or refuse.
-  ...Deno.build.os === "linux" ? { networkProxyLaunch: true, networkProxyReviewDomains: true } : {},
+  ...Deno.build.os === "windows"
+    ? {}
+    : { networkProxyLaunch: true, networkProxyReviewDomains: true },
 };
 
 /** Clients compare it and nothing else. */

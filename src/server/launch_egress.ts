@@ -24,6 +24,8 @@ export interface EgressOwner {
   readonly environment: Variables;
   /** Whether the command may have a loopback that nobody else is on. */
   readonly privateLoopback: boolean;
+  /** Whether commands are on this machine's loopback, sandboxed or not. @default not on Linux */
+  readonly sharesLoopback?: boolean;
 }
 
 /** A proxy, and the variables by which the command finds it. */
@@ -40,16 +42,18 @@ export interface LaunchedEgress {
  */
 export async function launchEgress(
   { proxy, policyDecisionTimeoutMs }: NetworkProxyParams,
-  { processId, session, bounds, telemetry, reserved, environment, privateLoopback }: EgressOwner,
+  { processId, session, bounds, telemetry, reserved, environment, ...loopback }: EgressOwner,
 ): Promise<LaunchedEgress> {
   refuseUnsupported(proxy);
   // Loaded with the first proxy.
   const {
     connectByDescriptor,
+    connectByRuntime,
     DomainPatternError,
     DomainRules,
     EgressPolicy,
     EgressProxy,
+    PortEntrance,
     proxyEnvironment,
   } = await import("../egress/mod.ts");
   const rulesOf = (member: string, rules: [string, DomainPermission][]) => {
@@ -73,9 +77,12 @@ export async function launchEgress(
       ? undefined
       : (target) => session.questions.ask(processId, target, policyDecisionTimeoutMs, decisions),
   });
+  const { privateLoopback, sharesLoopback = Deno.build.os !== "linux" } = loopback;
+  const entrance = sharesLoopback ? new PortEntrance() : undefined;
   const egress = new EgressProxy({
     policy,
-    connect: connectByDescriptor,
+    connect: Deno.build.os === "linux" ? connectByDescriptor : connectByRuntime,
+    entrance,
     socks: proxy.enableSocks5,
     rules: JSON.stringify([proxy, policyDecisionTimeoutMs]),
     localBinding: proxy.allowLocalBinding,
@@ -87,8 +94,9 @@ export async function launchEgress(
     },
   });
   const listens = proxy.allowLocalBinding || privateLoopback;
-  const ownLoopback = listens && !policy.namesLoopback;
-  return { egress, environment: proxyEnvironment({ port: EGRESS_PORT, ownLoopback }) };
+  const ownLoopback = listens && !sharesLoopback && !policy.namesLoopback;
+  const { port = EGRESS_PORT, password } = entrance ?? {};
+  return { egress, environment: proxyEnvironment({ port, password, ownLoopback }) };
 }
 
 /**

@@ -94,9 +94,10 @@ function bindNetwork(
   const permissions = sandbox?.permissions;
   const ownLoopback = permissions?.type === "managed" && permissions.loopback === "private";
   if (egress !== undefined) {
-    const { localBinding } = egress;
+    const { localBinding, port } = egress;
     const own = ownLoopback ? { privateLoopback: true } : {};
-    return { kind: "loopback", ports: [], localBinding, ...own, egress: true };
+    const ports = port === undefined ? [] : [port];
+    return { kind: "loopback", ports, localBinding, ...own, egress: true };
   }
   if (managedNetwork !== undefined) {
     const { loopbackPorts, allowLocalBinding } = managedNetwork;

@@ -92,7 +92,10 @@ export type BoundNetwork =
      * @default false
      */
     readonly privateLoopback?: boolean;
-    /** Whether the executor's own proxy is there, at {@linkcode EGRESS_PORT}. @default false */
+    /**
+     * Whether the executor's own proxy is there: at {@linkcode EGRESS_PORT} where the command has a
+     * loopback of its own, else at the one port. @default false
+     */
     readonly egress?: boolean;
   };
 

@@ -10,6 +10,8 @@ export interface Egress extends Disposable {
   readonly rules: string;
   /** Whether the command may listen on its loopback. */
   readonly localBinding: boolean;
+  /** A port of this machine's loopback by which the command comes; undefined where it has its own. */
+  readonly port: number | undefined;
   /** Serves a connection of the command's, which belongs to it from now on, until it has ended. */
   serve(stream: ByteStream): Promise<void>;
   /** What the command reached and what it was denied so far. */

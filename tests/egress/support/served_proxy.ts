@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { type DomainPermission, DomainRules } from "../../../src/egress/domain_rules.ts";
 import { EgressProxy } from "../../../src/egress/egress_proxy.ts";
+import type { PortEntrance } from "../../../src/egress/port_entrance.ts";
 import { EgressPolicy, type EgressPolicyOptions } from "../../../src/egress/policy.ts";
 import { type LoopbackServer, serveLoopback } from "../../e2e/sandbox/support/http_proxy.ts";
 
@@ -15,8 +16,9 @@ export interface ServedProxy extends AsyncDisposable {
 /** Serves a proxy with these rules; `good.example` and what is below it is allowed. */
 export function serveProxy(
   origin: LoopbackServer,
-  { rules = { "**.good.example": "allow" }, ...more }: {
+  { rules = { "**.good.example": "allow" }, entrance, ...more }: {
     readonly rules?: Record<string, DomainPermission>;
+    readonly entrance?: PortEntrance;
   } & Partial<Omit<EgressPolicyOptions, "rules">> = {},
 ): ServedProxy {
   const policy = new EgressPolicy({
@@ -30,6 +32,7 @@ export function serveProxy(
   });
   const proxy = new EgressProxy({
     policy,
+    entrance,
     socks: true,
     rules: "",
     localBinding: false,

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { Egress } from "../../../src/sandbox/policy/policy.ts";
 import { special, workspaceWrite } from "../context.ts";
 import { bindOnMac, sandbox, type Sandboxed } from "./seatbelt_scene.ts";
 
@@ -107,4 +108,24 @@ Deno.test("unix sockets that are named can be used, those below them too", () =>
 
 Deno.test("a duplicate port is allowed once", () => {
   assertEquals(managed([80, 80]).text.split("localhost:80").length, 2);
+});
+
+Deno.test("the executor's own proxy: its port on this machine, and no other", () => {
+  const egress: Egress = {
+    rules: "",
+    localBinding: true,
+    port: 41_234,
+    report: { reached: [], denied: [] },
+    serve: () => Promise.resolve(),
+    [Symbol.dispose]() {},
+  };
+  const sandboxed = sandbox({ policy: bindOnMac(READ_ALL, {}, undefined, egress) });
+  assertEquals([41_234, 41_235, 3128, 53].map((port) => connects(sandboxed, port)), [
+    true,
+    false,
+    false,
+    false,
+  ]);
+  assertEquals(sandboxed.profile.allows({ operation: "network-outbound", remote: true }), false);
+  assertEquals(sandboxed.profile.allows(CERTIFICATES), false);
 });

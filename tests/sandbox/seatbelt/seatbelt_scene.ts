@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { Egress } from "../../../src/sandbox/policy/policy.ts";
 import type { BoundPolicy } from "../../../src/sandbox/policy/bound_policy.ts";
 import { bindPolicy } from "../../../src/sandbox/policy/bind.ts";
 import { seatbeltCommand, type SeatbeltRules } from "../../../src/sandbox/seatbelt/mechanism.ts";
@@ -23,6 +24,7 @@ export function bindOnMac(
   options: ContextOptions,
   files: Readonly<Record<string, FakeEntry>> = {},
   managedNetwork?: ManagedNetwork,
+  egress?: Egress,
 ): BoundPolicy {
   const facts = {
     convention: "posix",
@@ -30,7 +32,7 @@ export function bindOnMac(
     temporaryDirectory: "/var/folders/x/T",
   } as const;
   const sandbox = context({ cwd: "/ws", ...options });
-  const policy = { sandbox, enforceManagedNetwork: false, managedNetwork };
+  const policy = { sandbox, enforceManagedNetwork: false, managedNetwork, egress };
   return bindPolicy(policy, facts, fakeDisk({ ...MAC, ...files }));
 }
 
