@@ -48,6 +48,7 @@ const LANDLOCK_ACCESS_NET_CONNECT_TCP = 2n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1n;
 
 const PR_CAPBSET_DROP = 24;
+const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
@@ -213,6 +214,18 @@ function open(path: string, flags: bigint): Descriptor {
  */
 export function setNoNewPrivileges(): void {
   succeeded("no_new_privs", calls().prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n));
+}
+
+/**
+ * Keeps everybody without CAP_SYS_PTRACE from this program's memory, descriptors and environment
+ * (PR_SET_DUMPABLE, ptrace(2)): what a restricted thread starts is under the same rules as the thread, which
+ * has all of those, and so is let through by Landlock. It is all threads' from now on, and that of a program
+ * that is being started until it is another.
+ *
+ * @throws {RestrictionError}
+ */
+export function hideProgram(): void {
+  succeeded("the program cannot be hidden", calls().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n));
 }
 
 /**

@@ -3,6 +3,8 @@ import { requireRoomForWorker } from "../os/thread_limit.ts";
 /** What a thread tells besides its answers. */
 interface ReadyMessage {
   readonly kind: "ready";
+  /** What the kernel calls the thread, if it says so. */
+  readonly thread?: number | undefined;
 }
 
 /** A thread that runs a module of its own, which says when it can be told what to do. */
@@ -11,6 +13,7 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
   readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #listeners = new Set<(message: From) => void>();
+  #number: number | undefined;
   #failure: Error | undefined;
   #failed: ((reason: Error) => void)[] = [];
 
@@ -24,7 +27,10 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
     requireRoomForWorker();
     this.#worker = new Worker(module, { type: "module", name });
     this.#worker.onmessage = ({ data }: MessageEvent<From | ReadyMessage>) => {
-      if (isReady(data)) return resolve();
+      if (isReady(data)) {
+        this.#number = data.thread;
+        return resolve();
+      }
       for (const listener of this.#listeners) listener(data);
     };
     this.#worker.onerror = (event) => {
@@ -32,6 +38,11 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
       event.preventDefault();
       this.#fail(new Error(event.message));
     };
+  }
+
+  /** What the kernel calls the thread, if it has said so when it was ready. */
+  get number(): number | undefined {
+    return this.#number;
   }
 
   /** Whether the thread has failed. */

@@ -26,6 +26,8 @@ export interface LandlockRestrictions {
 /** What a thread is told, once, that starts commands from then on. */
 export interface ToSpawner {
   readonly restrictions: ThreadRestrictions;
+  /** A program for seccomp(2) that is in force besides. */
+  readonly threadFilter: Uint8Array | undefined;
   /** What a `ThreadSpawner` shares. */
   readonly spawns: SharedArrayBuffer;
 }
@@ -33,7 +35,7 @@ export interface ToSpawner {
 /** What a thread that starts commands tells. */
 export type FromSpawner =
   /** Once, when it can be told what to do. */
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly thread: number | undefined }
   | { readonly kind: "restricted"; readonly outcome: RestrictOutcome };
 
 /** What came of restricting the thread. */

@@ -7,6 +7,7 @@ import { launchProgramElsewhere, type ProgramLaunch } from "../../os/spawn.ts";
 import type { ProgramStarter } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
 import type { Architecture } from "../seccomp/profile.ts";
+import { threadFilter } from "../seccomp/thread_filter.ts";
 import type { AdmittedCommand, SupervisedCommands } from "../supervisor/policy.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { ProxiedCommands } from "./proxied_commands.ts";
@@ -68,7 +69,8 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       await Promise.all(needed);
       const restricted = spawner.next("restricted");
       const { restrictions } = plan;
-      spawner.tell({ restrictions, spawns: group.#spawns.shared });
+      const { shared: spawns } = group.#spawns;
+      spawner.tell({ restrictions, threadFilter: filterFor(spawner.number, plan), spawns });
       const { outcome } = await restricted;
       if (outcome.kind === "failed") throw new Error(outcome.reason);
       const { ruleset, listener } = outcome;
@@ -224,6 +226,20 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
       if (this.#left.has(session)) signalProcess(pid, Signal.Kill);
     }
   }
+}
+
+/**
+ * Where Landlock lets signals through to whatever is under the same rules, the thread itself is.
+ *
+ * @throws {Error} if it cannot be named
+ */
+function filterFor(
+  thread: number | undefined,
+  { restrictions: { landlock }, architecture }: GroupPlan,
+): Uint8Array | undefined {
+  if (landlock === undefined || landlock.governed.scopes === 0) return undefined;
+  if (thread === undefined) throw new Error("/proc does not tell what a thread is called");
+  return threadFilter(thread, architecture);
 }
 
 /**

@@ -157,12 +157,7 @@ export function seccompFilter(
     ...profile.unassigned[architecture].flatMap(rangeLines),
     ...callsOf(rules).flatMap(callLines),
     { op: "return", value: ALLOW },
-    label("EPERM"),
-    { op: "return", value: RETURN_ERRNO | errnos.EPERM },
-    label("ENOSYS"),
-    { op: "return", value: RETURN_ERRNO | errnos.ENOSYS },
-    label("NOTIFY"),
-    { op: "return", value: USER_NOTIFICATION },
+    ...verdictLines(),
     label("foreign"),
     { op: "return", value: KILL_PROCESS },
   ]);
@@ -178,6 +173,14 @@ export function handoverFilter(
 ): Uint8Array<ArrayBuffer> {
   const rules = supervisedCalls(supervised, architecture)
     .map(({ number, when }): Rule => ({ number, verdict: "NOTIFY", when, unless: [] }));
+  return additionalFilter(rules, architecture);
+}
+
+/** A program for what is in force besides another, which kills whoever calls by another architecture. */
+export function additionalFilter(
+  rules: readonly Rule[],
+  architecture: Architecture,
+): Uint8Array<ArrayBuffer> {
   return assembleBpf([
     load(ARCHITECTURE_OFFSET),
     unless("equal", auditArchitectures[architecture], "foreign"),
@@ -185,9 +188,20 @@ export function handoverFilter(
     ...callsOf(rules).flatMap(callLines),
     label("foreign"),
     { op: "return", value: ALLOW },
+    ...verdictLines(),
+  ]);
+}
+
+/** What each verdict is for the kernel. */
+function verdictLines(): BpfLine[] {
+  return [
+    label("EPERM"),
+    { op: "return", value: RETURN_ERRNO | errnos.EPERM },
+    label("ENOSYS"),
+    { op: "return", value: RETURN_ERRNO | errnos.ENOSYS },
     label("NOTIFY"),
     { op: "return", value: USER_NOTIFICATION },
-  ]);
+  ];
 }
 
 const NOTHING: SupervisedGroups = {
@@ -199,7 +213,7 @@ const NOTHING: SupervisedGroups = {
 };
 
 /** When a call gets a verdict: if all of `when` hold and not all of `unless`, where there are some. */
-interface Rule {
+export interface Rule {
   /** Null where there is no such call. */
   readonly number: number | null;
   readonly verdict: SeccompRule["errno"] | "NOTIFY";

@@ -315,6 +315,67 @@ for thread in range(parent, parent + 40):
   assertMatch(others, /^(EACCES\n){7}$/);
 });
 
+/** Tries to reach the thread that has started it, and says what it can do. */
+const REACH_FOR_THREADS = python(`
+parent = os.getppid()
+# Where others' processes are out of sight they can still be guessed.
+try: threads = [int(name) for name in os.listdir(f"/proc/{parent}/task")]
+except OSError: threads = [number for number in range(parent, parent + 60) if number != os.getpid()]
+x86 = os.uname().machine == "x86_64"
+RT_SIGQUEUEINFO, RT_TGSIGQUEUEINFO = (129, 297) if x86 else (138, 240)
+TKILL, TGKILL = (200, 234) if x86 else (130, 131)
+PIDFD_SEND_SIGNAL, PIDFD_OPEN, PIDFD_THREAD = 424, 434, os.O_EXCL
+F_SETOWN_EX, FIOSETOWN, SIOCSPGRP = 15, 0x8901, 0x8902
+info = ctypes.create_string_buffer(struct.pack("iii", 0, 0, -1) + bytes(116))
+def can(name, action):
+    try: action()
+    except OSError: return
+    print(name, flush=True)
+def by_descriptor(descriptor): call(PIDFD_SEND_SIGNAL, descriptor, 0, None, 0)
+for thread in threads:
+    for place in [f"/proc/{thread}", f"/proc/{parent}/task/{thread}"]:
+        for name in ["environ", "mem", "maps", "root/etc/hostname", "cwd/.", "fd/0", "fd/1", "ns/mnt"]:
+            can(name, lambda: os.open(f"{place}/{name}", os.O_RDONLY))
+        can("names of files", lambda: os.readlink(f"{place}/fd/0"))
+        can("directory", lambda: by_descriptor(os.open(place, os.O_RDONLY)))
+    can("kill", lambda: os.kill(thread, 0))
+    can("tkill", lambda: call(TKILL, thread, 0))
+    can("tgkill", lambda: call(TGKILL, parent, thread, 0))
+    can("rt_sigqueueinfo", lambda: call(RT_SIGQUEUEINFO, thread, 0, info))
+    can("rt_tgsigqueueinfo", lambda: call(RT_TGSIGQUEUEINFO, parent, thread, 0, info))
+    can("pidfd_open", lambda: by_descriptor(call(PIDFD_OPEN, thread, PIDFD_THREAD)))
+# SIGIO ends whoever has not asked for it.
+def owned_by(thread, name):
+    pair = socket.socketpair()
+    if name == "fcntl": fcntl.fcntl(pair[0], fcntl.F_SETOWN, thread)
+    elif name == "both": fcntl.fcntl(pair[0], F_SETOWN_EX, struct.pack("ii", 0, thread))
+    else: fcntl.ioctl(pair[0], name, struct.pack("i", thread))
+    fcntl.fcntl(pair[0], fcntl.F_SETFL, os.O_ASYNC)
+    pair[1].send(b"x")
+for thread in threads:
+    for name in ["fcntl", "both", FIOSETOWN, SIOCSPGRP]:
+        try: owned_by(thread, name)
+        except OSError: pass
+print(f"{len(threads) > 1} {os.kill(os.getpid(), 0)}")
+`);
+
+testLandlocked(
+  "the executor's threads are out of reach, those that start commands too",
+  async (scene) => {
+    const { client, workspace } = scene;
+    Deno.writeTextFileSync(`${workspace}/denied`, "");
+    const policies = {
+      "what may read": enclosed(workspace),
+      "what may write": enclosedIn(workspace),
+      "what is denied something": enclosedIn(workspace, [path(`${workspace}/denied`, "deny")]),
+    };
+    for (const [which, more] of Object.entries(policies)) {
+      const { stdout, stderr } = await run(client, command(which, REACH_FOR_THREADS, more));
+      assertEquals({ which, stdout, stderr }, { which, stdout: "True None\n", stderr: "" });
+    }
+  },
+);
+
 testLandlocked("no way around what stays read-only by the kernel's favours", async (scene) => {
   const { client, workspace } = scene;
   Deno.mkdirSync(`${workspace}/.git`);
