@@ -89,7 +89,8 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   };
 }
 
-function childrenOfThread(pid: number, thread: number): number[] {
+/** The same for one thread: those that it has started, and that have not been reaped. */
+export function childrenOfThread(pid: number, thread: number): number[] {
   return numbersIn(readProc(`${pid}/task/${thread}/children`));
 }
 

@@ -1,5 +1,6 @@
 import { EACCES, ENOENT, ENOTDIR, O_NOCTTY, O_RDONLY, O_RDWR } from "./constants.ts";
 import { cString, cStringArray } from "./os_string.ts";
+import { coreDumps } from "./core_dumps.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { lowerDescriptorLimit, withOwnDescriptorLimit } from "./descriptor_limit.ts";
 import { describeErrno, ENOSYS, lastErrno } from "./errno.ts";
@@ -133,22 +134,25 @@ export function launchProgram(launch: ProgramLaunch): number {
 }
 
 /**
- * The same by another thread.
+ * The same by another thread, without core dumps.
  *
- * @param spawn has the thread make a call; returns the error number, 0 if there is none
+ * @param spawn has the thread make a call; returns the error number, 0 if there is none. What it is given
+ * is to be called as soon as there is a process, which has inherited the limits of this one.
  * @throws {SpawnError} as {@linkcode launchProgram} does
  * @throws whatever `spawn` does
  */
 export async function launchProgramElsewhere(
   launch: ProgramLaunch,
-  spawn: (call: SpawnCall) => Promise<number>,
+  spawn: (call: SpawnCall, born: () => void) => Promise<number>,
 ): Promise<number> {
   const attempts = attemptsAt(launch);
   let next = attempts.next();
   while (next.done !== true) {
-    using _lowered = lowerDescriptorLimit();
+    using inherited = new DisposableStack();
+    inherited.use(lowerDescriptorLimit());
+    inherited.use(coreDumps().withhold());
     // If it throws, a start may still be under way, which needs all that it was given.
-    next = attempts.next(await spawn(next.value));
+    next = attempts.next(await spawn(next.value, () => inherited.dispose()));
   }
   return next.value;
 }

@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers/promises";
-import { coreDumps } from "../../os/core_dumps.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
@@ -32,7 +31,7 @@ export interface GroupPlan {
  */
 export class RestrictedGroup implements ProgramStarter, Disposable {
   readonly #spawner: WorkerThread<ToSpawner, FromSpawner>;
-  readonly #spawns = new ThreadSpawner();
+  readonly #spawns = new ThreadSpawner(() => this.#spawner.number);
   /** Commands that have been started and have not ended, with a way to kill each once there is one. */
   readonly #running = new Map<number, (() => void) | undefined>();
   /** Sessions of commands that have ended and, when that was looked at last, left something behind. */
@@ -107,8 +106,10 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
   async spawn(launch: ProgramLaunch): Promise<number> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#retired) throw internalError("the threads for this sandbox have ended");
-    using _withheld = coreDumps().withhold();
-    const pid = await launchProgramElsewhere(launch, (call) => this.#spawns.spawn(call));
+    const pid = await launchProgramElsewhere(
+      launch,
+      (call, born) => this.#spawns.spawn(call, born),
+    );
     this.#running.set(pid, undefined);
     return pid;
   }

@@ -1,4 +1,6 @@
 import { addressOf } from "../../os/address.ts";
+import { childrenOfThread } from "../../os/procfs.ts";
+import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
 import { spawnAt, type SpawnCall } from "../../os/spawn.ts";
 
 /** Places in what the two threads share, in words of 32 bits: whose turn it is, and the error number. */
@@ -18,6 +20,9 @@ const NOBODYS = 2;
  * another in its sandbox, must hold up its own sandbox alone.
  */
 const AT_ONCE_MS = 10;
+/** How often a start that takes longer is looked after, in milliseconds, and when it is given up. */
+const LOOK_MS = 10;
+const MOST_LOOKS = 3000;
 
 /** What starts on other threads are given, for as long as they may be under way. */
 const inUse = new Set<SpawnCall>();
@@ -28,22 +33,31 @@ export class ThreadSpawner {
   readonly shared = new SharedArrayBuffer(ADDRESSES_OFFSET + ADDRESSES * 8);
   readonly #state = new Int32Array(this.shared, 0, ADDRESSES_OFFSET / 4);
   readonly #addresses = new BigUint64Array(this.shared, ADDRESSES_OFFSET, ADDRESSES);
+  readonly #thread: () => number | undefined;
   /** A start that takes longer than others. */
   #slow: PromiseWithResolvers<void> | undefined;
+
+  /** @param thread what the kernel calls the thread, when something is to be started */
+  constructor(thread: () => number | undefined) {
+    this.#thread = thread;
+  }
 
   /**
    * Returns the error number, 0 if there is none.
    *
-   * @throws {Error} when the thread has failed meanwhile
+   * @param born called as soon as there is a process that has inherited what this program has
+   * @throws {Error} when the thread has failed or ended
    */
-  async spawn(call: SpawnCall): Promise<number> {
+  async spawn(call: SpawnCall, born: () => void): Promise<number> {
     while (this.#slow !== undefined) await this.#slow.promise;
+    if (this.#turn() !== ASKERS) throw ended();
     inUse.add(call);
     this.#addresses.set(call.map(addressOf));
     Atomics.store(this.#state, TURN, SPAWNERS);
     Atomics.notify(this.#state, TURN);
     Atomics.wait(this.#state, TURN, SPAWNERS, AT_ONCE_MS);
-    if (!this.#isAnswered()) await this.#answer();
+    if (this.#turn() === SPAWNERS) await this.#answer(born);
+    if (this.#turn() !== ASKERS) throw ended();
     inUse.delete(call);
     return this.#state[ERRNO] ?? 0;
   }
@@ -59,13 +73,13 @@ export class ThreadSpawner {
     Atomics.notify(this.#state, TURN);
   }
 
-  #isAnswered(): boolean {
-    return Atomics.load(this.#state, TURN) === ASKERS;
+  #turn(): number {
+    return Atomics.load(this.#state, TURN);
   }
 
-  async #answer(): Promise<void> {
+  async #answer(born: () => void): Promise<void> {
     this.#slow = Promise.withResolvers();
-    this.#look(this.#slow.resolve);
+    void this.#lookAfter(born).then(this.#slow.resolve, this.#slow.reject);
     try {
       await this.#slow.promise;
     } finally {
@@ -73,10 +87,28 @@ export class ThreadSpawner {
     }
   }
 
-  async #look(answered: () => void): Promise<void> {
-    while (!this.#isAnswered()) await Atomics.waitAsync(this.#state, TURN, SPAWNERS).value;
-    answered();
+  /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
+  async #lookAfter(born: () => void): Promise<void> {
+    for (let looks = 0; this.#turn() === SPAWNERS; looks++) {
+      const newborn = this.#newborn();
+      if (newborn !== undefined) {
+        born();
+        signalProcess(newborn, looks < MOST_LOOKS ? Signal.Continue : Signal.Kill);
+      }
+      await Atomics.waitAsync(this.#state, TURN, SPAWNERS, LOOK_MS).value;
+    }
   }
+
+  /** Undefined where the kernel does not tell. */
+  #newborn(): number | undefined {
+    const thread = this.#thread();
+    if (thread === undefined) return undefined;
+    return childrenOfThread(Deno.pid, thread).find((pid) => !ownChildren.has(pid));
+  }
+}
+
+function ended(): Error {
+  return new Error("the thread that starts commands has ended");
 }
 
 /** Starts programs on this thread, which does nothing else until it is told so. */
