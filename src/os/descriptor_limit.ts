@@ -1,5 +1,4 @@
 import { linuxTable } from "./libc.ts";
-import { HeldChange } from "./held_change.ts";
 
 const libc = linuxTable({
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -8,6 +7,9 @@ const libc = linuxTable({
 const RLIMIT_NOFILE = 7;
 /** A command takes four descriptors, a client one: enough for the default limits of all. */
 const ENOUGH = 65_536n;
+const OPEN_DESCRIPTORS = "/proc/self/fd";
+/** What other threads may open while a program is being started. */
+const SPARE = 256n;
 /** This program, in place of a process id. */
 const ITSELF = 0;
 
@@ -18,7 +20,8 @@ export interface DescriptorLimits {
 }
 
 let limits: DescriptorLimits | undefined;
-let lowering: HeldChange | undefined;
+/** The soft limits that programs which are being started are to be born with. */
+const lowered: bigint[] = [];
 
 /**
  * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
@@ -46,16 +49,12 @@ export function inheritedDescriptorLimit(): number {
   const limit = new BigUint64Array(2);
   const bytes = limits?.inherited ?? new Uint8Array(limit.buffer);
   if (limits === undefined && libc()?.prlimit(ITSELF, RLIMIT_NOFILE, null, bytes) !== 0) return 0;
-  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  return Number(softLimit(bytes));
 }
 
 /** Goes by these limits from now on. */
 export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void {
   limits = known;
-  lowering = known && new HeldChange({
-    make: () => void set(known.inherited),
-    undo: () => void set(known.raised),
-  });
 }
 
 /**
@@ -64,16 +63,60 @@ export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void
  * descriptor up to the limit, or cannot deal with high numbers. To set the limit of a program that runs
  * already would come too late for its first instructions, and undo what it has set itself.
  *
- * Descriptors that are open stay open. Whoever needs one past the limit meanwhile is refused it (EMFILE)
- * and may ask again when no program is being started any more.
+ * Descriptors that are open stay open. Other threads go on opening some meanwhile, for which there has to
+ * be room: so the limit is a little more than are open where that is more.
  */
 export function lowerDescriptorLimit(): Disposable | undefined {
-  return lowering?.hold();
+  if (limits === undefined) return undefined;
+  const [inherited, raised] = [softLimit(limits.inherited), softLimit(limits.raised)];
+  const wanted = BigInt(openDescriptors()) + SPARE;
+  const soft = wanted <= inherited ? inherited : wanted < raised ? wanted : raised;
+  lowered.push(soft);
+  applyLimit();
+  const holder = new DisposableStack();
+  holder.defer(() => {
+    lowered.splice(lowered.indexOf(soft), 1);
+    applyLimit();
+  });
+  return holder;
 }
 
 /** Does something at once for which this program's own limit has to be in force. */
 export function withOwnDescriptorLimit<T>(action: () => T): T {
-  return lowering === undefined ? action() : lowering.undone(action);
+  const held = lowered.splice(0);
+  applyLimit();
+  try {
+    return action();
+  } finally {
+    lowered.push(...held);
+    applyLimit();
+  }
+}
+
+/** The highest of those that are wanted now. */
+function applyLimit(): void {
+  if (limits === undefined) return;
+  const limit = limits.raised.slice();
+  const [first, ...others] = lowered;
+  if (first !== undefined) {
+    const highest = others.reduce((most, one) => one > most ? one : most, first);
+    new DataView(limit.buffer).setBigUint64(0, highest, true);
+  }
+  set(limit);
+}
+
+/** How many are open (proc_pid_fd(5)); before Linux 6.2 the directory has to be read for it. */
+function openDescriptors(): number {
+  try {
+    const { size } = Deno.statSync(OPEN_DESCRIPTORS);
+    return size > 0 ? size : Array.from(Deno.readDirSync(OPEN_DESCRIPTORS)).length;
+  } catch {
+    return 0;
+  }
+}
+
+function softLimit(limit: Uint8Array<ArrayBuffer>): bigint {
+  return new DataView(limit.buffer, limit.byteOffset).getBigUint64(0, true);
 }
 
 function set(limit: Uint8Array<ArrayBuffer>): boolean {

@@ -30,15 +30,4 @@ export class HeldChange {
     });
     return holder;
   }
-
-  /** Does something at once while the change is undone. */
-  undone<T>(action: () => T): T {
-    const { held } = this;
-    if (held) this.#change.undo();
-    try {
-      return action();
-    } finally {
-      if (held) this.#change.make();
-    }
-  }
 }

@@ -21,8 +21,8 @@ const NOBODYS = 2;
  */
 const AT_ONCE_MS = 10;
 /** How often a start that takes longer is looked after, in milliseconds, and when it is given up. */
-const LOOK_MS = 10;
-const MOST_LOOKS = 3000;
+const LOOK_MS = 1;
+const MOST_LOOKS = 30_000;
 
 /** What starts on other threads are given, for as long as they may be under way. */
 const inUse = new Set<SpawnCall>();
@@ -45,7 +45,8 @@ export class ThreadSpawner {
   /**
    * Returns the error number, 0 if there is none.
    *
-   * @param born called as soon as there is a process that has inherited what this program has
+   * @param born called as soon as there is a process that has inherited what this program has, before
+   * anything else gets a turn if the start takes no longer than others
    * @throws {Error} when the thread has failed or ended
    */
   async spawn(call: SpawnCall, born: () => void): Promise<number> {
@@ -57,6 +58,7 @@ export class ThreadSpawner {
     Atomics.notify(this.#state, TURN);
     Atomics.wait(this.#state, TURN, SPAWNERS, AT_ONCE_MS);
     if (this.#turn() === SPAWNERS) await this.#answer(born);
+    else born();
     if (this.#turn() !== ASKERS) throw ended();
     inUse.delete(call);
     return this.#state[ERRNO] ?? 0;

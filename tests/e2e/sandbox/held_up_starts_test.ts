@@ -1,0 +1,112 @@
+import { assert, assertEquals } from "@std/assert";
+import { special } from "../../sandbox/context.ts";
+import { canRunLandlock, WITHOUT_NAMESPACES } from "../../sandbox/linux/landlocked_run.ts";
+import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
+import { eventually } from "../../support/patience.ts";
+import { TemporaryDirectory } from "../../support/temporary_directory.ts";
+import { command, run, shell, start, waitForOutput } from "../support/commands.ts";
+import { ListeningExecutor } from "../support/executor.ts";
+import type { Message } from "../support/inbox.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { openWebSocket } from "../support/websocket_client.ts";
+import { enclosedIn } from "./support/sandboxed.ts";
+import { python } from "./support/python.ts";
+
+/** A user whose processes are only those of this test. */
+const USER = 56_000 + Deno.pid % 1000;
+/** What many machines give to whoever logs in. */
+const SOFT_LIMIT = 1024;
+
+/** An executor with this soft limit of descriptors and core dumps, where Landlock has to do. */
+function startExecutor(): Promise<ListeningExecutor> {
+  const user = Deno.uid() === 0
+    ? ["/usr/bin/setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"]
+    : [];
+  const limits = ["/usr/bin/prlimit", `--nofile=${SOFT_LIMIT}:`, "--core=4096:"];
+  return ListeningExecutor.start({ launcher: [...limits, ...user, ...WITHOUT_NAMESPACES] });
+}
+
+const onHostsWithLandlock = { ignore: !canRunLandlock || !canRunBubblewrap };
+
+/** The executor's number, which other programs have started. */
+async function numberOf(client: RawClient): Promise<number> {
+  return Number((await run(client, shell("number", "echo $PPID"))).stdout);
+}
+
+/** The soft limits of a process. */
+function softLimits(pid: number): { readonly descriptors: number; readonly core: number } {
+  const text = Deno.readTextFileSync(`/proc/${pid}/limits`);
+  const soft = (name: string) => Number(new RegExp(`^${name} +(\\d+)`, "m").exec(text)?.[1]);
+  return { descriptors: soft("Max open files"), core: soft("Max core file size") };
+}
+
+Deno.test({
+  name: "who stops all that is started in its sandbox holds up nobody else, and no start for good",
+  ...onHostsWithLandlock,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    Deno.chmodSync(directory.path, 0o777);
+    await using executor = await startExecutor();
+    await using client = await openWebSocket(executor.url);
+    const pid = await numberOf(client);
+    const before = softLimits(pid);
+    assert(before.descriptors > SOFT_LIMIT, `${before.descriptors} descriptors`);
+    const { cwd, sandbox } = enclosedIn(directory.path);
+    const enclosed: Message = { cwd, sandbox };
+    const stopping = python(`
+print("go", flush=True)
+while True:
+    try: os.kill(-1, signal.SIGSTOP)
+    except OSError: pass
+`);
+    await start(client, command("stopping", stopping, enclosed));
+    await waitForOutput(client, "stopping", "go");
+    const stopped = ["a", "b", "c"];
+    for (const id of stopped) {
+      // All are answered, and stopped then.
+      await start(client, command(id, ["/bin/sleep", "60"], enclosed));
+      const bare = await run(client, command(`bare ${id}`, ["/bin/echo", "bare"], { cwd }));
+      assertEquals([bare.stdout, bare.exitCode], ["bare\n", 0]);
+      assertEquals(softLimits(pid), before);
+    }
+    for (const processId of ["stopping", ...stopped]) {
+      await client.request("process/terminate", { processId });
+    }
+    await client.events("stopping");
+  },
+});
+
+Deno.test({
+  name: "starts side by side lack no descriptors where more are open than programs are born with",
+  ...onHostsWithLandlock,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    Deno.chmodSync(directory.path, 0o777);
+    await using executor = await startExecutor();
+    await using client = await openWebSocket(executor.url);
+    const { cwd } = enclosedIn(directory.path);
+    const pid = await numberOf(client);
+    const crowd = Array.from({ length: SOFT_LIMIT / 3 }, (_, number) => `crowd ${number}`);
+    for (const id of crowd) await start(client, command(id, ["/bin/sleep", "600"], { cwd }));
+    for (let round = 0; round < 4; round++) {
+      const runs = Array.from({ length: 12 }, async (_, number) => {
+        // A sandbox of its own: threads are made for it.
+        const place = `${directory.path}/${round}-${number}`;
+        Deno.mkdirSync(place, { mode: 0o777 });
+        const entries = [special("root", "read")];
+        const { sandbox } = enclosedIn(place, number % 2 === 0 ? [] : entries);
+        const enclosed = await run(
+          client,
+          command(`p ${round} ${number}`, ["/bin/sh", "-c", "ulimit -Sn"], { cwd, sandbox }),
+        );
+        const bare = await run(client, command(`q ${round} ${number}`, ["/bin/true"], { cwd }));
+        return [enclosed.exitCode, bare.exitCode];
+      });
+      for (const codes of await Promise.all(runs)) assertEquals(codes, [0, 0]);
+    }
+    await eventually(
+      () => softLimits(pid).descriptors > SOFT_LIMIT,
+      "the executor's own limit",
+    );
+  },
+});
