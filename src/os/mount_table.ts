@@ -1,4 +1,4 @@
-import { closeDescriptor, type Descriptor } from "./descriptor.ts";
+import { closeDescriptor, type Descriptor, readDescriptor } from "./descriptor.ts";
 import { KERNEL_FILE_SYSTEMS } from "./kernel_file_systems.ts";
 import { libraryTable } from "./libc.ts";
 import { isWithin } from "./native_path.ts";
@@ -41,15 +41,20 @@ let tableBytes = new Uint8Array(new ArrayBuffer(32 * 1024));
 
 /** The bytes stay as they are until the next table is read. */
 function readTable(pid: number | "self"): Uint8Array {
-  using file = Deno.openSync(`/proc/${pid}/mountinfo`);
-  for (let length = 0;;) {
-    const count = file.readSync(tableBytes.subarray(length));
-    if (count === null) return tableBytes.subarray(0, length);
-    length += count;
-    if (length < tableBytes.length) continue;
-    const longer = new Uint8Array(new ArrayBuffer(length * 2));
-    longer.set(tableBytes);
-    tableBytes = longer;
+  const table = openForReading(`/proc/${pid}/mountinfo`);
+  try {
+    for (let length = 0;;) {
+      const count = readDescriptor(table, tableBytes.subarray(length));
+      if (count < 0) throw new Error("the mount table cannot be read");
+      if (count === 0) return tableBytes.subarray(0, length);
+      length += count;
+      if (length < tableBytes.length) continue;
+      const longer = new Uint8Array(new ArrayBuffer(length * 2));
+      longer.set(tableBytes);
+      tableBytes = longer;
+    }
+  } finally {
+    closeDescriptor(table);
   }
 }
 

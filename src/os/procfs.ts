@@ -1,3 +1,5 @@
+import { closeDescriptor, type Descriptor, readDescriptor } from "./descriptor.ts";
+import { openForReading } from "./pipes.ts";
 import { Signal, signalProcess } from "./signals.ts";
 
 /**
@@ -61,6 +63,30 @@ export function parentOf(pid: number): number {
 /** Whether a process has not ended. One that cannot be looked at is taken to run. */
 export function isRunning(pid: number): boolean {
   return processStatus(pid)?.zombie !== true;
+}
+
+/** Longer than any status; read at once, since each read has the kernel put it together anew. */
+const statusBytes = new Uint8Array(new ArrayBuffer(8192));
+const latin1 = new TextDecoder("latin1");
+const PARENT = /^PPid:\t(\d+)$/m;
+/** Both sets of capabilities by which a process could still do something. */
+const POWERLESS = /^CapPrm:\t0+\nCapEff:\t0+$/m;
+
+/** The parent of a process, and whether it has no capabilities; undefined when it is gone. */
+export function parentAndPower(
+  pid: number,
+): { readonly parent: number; readonly powerless: boolean } | undefined {
+  let file: Descriptor;
+  try {
+    file = openForReading(`/proc/${pid}/status`);
+  } catch {
+    return undefined;
+  }
+  const length = readDescriptor(file, statusBytes);
+  closeDescriptor(file);
+  if (length <= 0) return undefined;
+  const text = latin1.decode(statusBytes.subarray(0, length));
+  return { parent: Number(PARENT.exec(text)?.[1]), powerless: POWERLESS.test(text) };
 }
 
 /** What a link below /proc leads to; undefined when its process is gone or is not to be looked at. */

@@ -21,6 +21,7 @@ const ABLE: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: { env: "/usr/bin/env", perl: "/usr/bin/perl", setsid: "/usr/bin/setsid" },
+  ownsDevices: false,
   kernelTrees: ["/proc", "/sys"],
 };
 

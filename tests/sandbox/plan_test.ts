@@ -24,6 +24,7 @@ const LINUX: LinuxAbilities = {
   seccomp: true,
   namespaceEntry: { kind: "privileged" },
   tools: {},
+  ownsDevices: false,
   kernelTrees: ["/proc", "/sys"],
 };
 const WINDOWS: HostMechanisms = { os: "other", name: "Windows", mechanisms: [], resources: [] };

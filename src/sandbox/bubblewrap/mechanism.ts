@@ -34,7 +34,6 @@ import { type ExpectedMounts, verifyMounts } from "./verify_mounts.ts";
 /** Each takes descriptors. */
 const MAX_PORTS = 128;
 
-const HARMLESS_DEVICE = "/dev/null";
 /** What bubblewrap makes for a sandbox alone (its option `--dev`). */
 const OWN_MOUNTS = [OWN_DEVICES, `${OWN_DEVICES}/pts`];
 
@@ -196,7 +195,7 @@ export class BubblewrapCommand implements SandboxedCommand {
 
 function expectedMounts(
   { root, mounts }: FileView,
-  { namespaceEntry, tools }: LinuxAbilities,
+  { namespaceEntry, tools, ownsDevices }: LinuxAbilities,
   untrusted: readonly string[],
 ): ExpectedMounts {
   const bound = mounts.filter(({ kind }) => kind === "bind").map(({ path }) => path);
@@ -207,7 +206,6 @@ function expectedMounts(
   const covered = mounts.flatMap((mount) =>
     mount.kind === "link" || mount.kind === "bind" && mount.writable ? [] : [mount.path]
   );
-  const ownsDevices = Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid();
   if (ownsDevices && namespaceEntry.kind === "program") refuseWritableProgram(untrusted);
   return {
     granted,

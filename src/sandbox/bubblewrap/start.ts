@@ -2,7 +2,7 @@ import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { ENOSYS, lastErrno } from "../../os/errno.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
-import { childrenOf, isRunning, parentOf } from "../../os/procfs.ts";
+import { childrenOf, isRunning, parentAndPower } from "../../os/procfs.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
@@ -173,15 +173,20 @@ async function whileGateShut(
  * Holds the first process of a sandbox, while its parent has not reaped it: its number could be
  * another's otherwise. Undefined where the kernel has no such descriptors, as gVisor.
  *
- * @throws {Error} if it is not there, or there are no descriptors left
+ * @throws {Error} if it is not there, has capabilities left by which something could be mounted, or there
+ * are no descriptors left
  */
 function holdFirstProcess(pid: number, wrapper: number): Descriptor | undefined {
   const descriptor = openProcessDescriptor(pid);
-  if (descriptor === undefined && lastErrno() === ENOSYS) return undefined;
-  if (descriptor === undefined) throw new Error("its first process cannot be watched");
-  if (parentOf(pid) === wrapper) return descriptor;
-  closeDescriptor(descriptor);
-  throw new Error("its first process has ended");
+  if (descriptor === undefined && lastErrno() !== ENOSYS) {
+    throw new Error("its first process cannot be watched");
+  }
+  const { parent, powerless } = parentAndPower(pid) ?? {};
+  if (parent === wrapper && powerless) return descriptor;
+  if (descriptor !== undefined) closeDescriptor(descriptor);
+  throw new Error(
+    parent === wrapper ? "something could still be mounted in it" : "its first process has ended",
+  );
 }
 
 /** The sandbox's network is there before the command. */

@@ -12,6 +12,19 @@ const STATUS_BYTES = 4096;
 /** Interest in nothing leaves that the other end is gone (EPOLLHUP, epoll_ctl(2)). */
 const NOTHING = 0;
 
+/** How long a wrapper may take, in milliseconds: somebody may have stopped it. */
+const PATIENCE_MS = 60_000;
+
+/** Waits until nobody has the other end of a socket any more, or patience is at its end. */
+async function otherEndGone(socket: Descriptor): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, PATIENCE_MS);
+  sharedPoller().once(socket, NOTHING).then(resolve);
+  await promise;
+  clearTimeout(timer);
+  sharedPoller().unwatch(socket);
+}
+
 /** What keeps a wrapper from starting its command. */
 interface Gate {
   readonly own: Descriptor;
@@ -50,11 +63,11 @@ export class WrapperChannels implements Disposable {
     for (const descriptor of this.#theirs.splice(0)) closeDescriptor(descriptor);
   }
 
-  /** Waits until the wrapper is at its gate, or has ended. */
+  /** Waits until the wrapper is at its gate, or has ended, or for a minute. */
   async ready(): Promise<void> {
     const ready = this.#ready;
     if (ready === undefined) return;
-    await sharedPoller().once(ready, NOTHING);
+    await otherEndGone(ready);
     this.#ready = close(this.#ready);
   }
 
@@ -65,11 +78,11 @@ export class WrapperChannels implements Disposable {
     endSending(this.#gate.own);
   }
 
-  /** Waits until the wrapper has gone through its gate, or cannot any more. Returns whether it has. */
+  /** Waits until the wrapper has gone through its gate, or cannot, or for a minute. Returns whether it has. */
   async passed(): Promise<boolean> {
     const gate = this.#gate?.own;
     if (gate === undefined) return true;
-    await sharedPoller().once(gate, NOTHING);
+    await otherEndGone(gate);
     // It is broken if something was not read.
     const passed = this.#gate !== undefined && receive(gate, new Uint8Array(1)) === 0;
     this.#gate = close(this.#gate?.own);
@@ -118,6 +131,7 @@ export class WrapperChannels implements Disposable {
       }
       case "gate": {
         const [own, theirs] = openSocketPair({ blocking: true });
+        setNonBlocking(own);
         this.#gate = { own, bytes: purpose.bytes };
         return this.#handOver(theirs);
       }

@@ -28,6 +28,8 @@ export type NamespaceEntry =
   }
   | { readonly kind: "none" };
 
+const HARMLESS_DEVICE = "/dev/null";
+
 /** What a Linux machine offers to sandbox commands with. */
 export interface LinuxAbilities {
   readonly architecture: Architecture;
@@ -39,6 +41,8 @@ export interface LinuxAbilities {
   readonly seccomp: boolean;
   readonly namespaceEntry: NamespaceEntry;
   readonly tools: HelperTools;
+  /** Whether devices that everybody uses belong to this user, who could change their modes and owners. */
+  readonly ownsDevices: boolean;
   /** Where file systems of the kernel are mounted, `/proc` and `/sys` among them: see `KernelTrees`. */
   readonly kernelTrees: readonly string[];
 }
@@ -58,6 +62,7 @@ export class LinuxHost implements Disposable {
   #landlock: number | undefined;
   #supervision: SupervisionAbility | undefined;
   #seccomp: boolean | undefined;
+  #ownsDevices: boolean | undefined;
 
   /** @param untrusted directories in which commands may have put programs: none is run from there */
   async probe(untrusted: readonly string[]): Promise<LinuxAbilities> {
@@ -69,6 +74,7 @@ export class LinuxHost implements Disposable {
       seccomp: (this.#seccomp ??= hasSeccomp()) ?? false,
       namespaceEntry: this.#namespaceEntry(untrusted),
       tools: this.#tools ??= findHelperTools(),
+      ownsDevices: this.#ownsDevices ??= Deno.statSync(HARMLESS_DEVICE).uid === Deno.uid(),
       kernelTrees: this.#kernelTrees.get(),
     };
   }
