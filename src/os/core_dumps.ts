@@ -1,5 +1,4 @@
 import { linuxTable } from "./libc.ts";
-import { HeldChange } from "./held_change.ts";
 
 const libc = linuxTable({
   prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -18,23 +17,26 @@ const ITSELF = 0;
  */
 export class CoreDumps {
   #limit: Limit = [0n, 0n];
-  readonly #change = new HeldChange({
-    make: () => {
-      this.#limit = readLimit(ITSELF) ?? [0n, 0n];
-      if (this.#limit[0] !== 0n) setLimit(ITSELF, [0n, this.#limit[1]]);
-    },
-    undo: () => this.#restore(ITSELF),
-  });
+  /** How many starts are under way that are to have none. */
+  #withheld = 0;
 
   /** Programs that are started until what is returned has been disposed of have no core dumps. */
   withhold(): Disposable {
-    return this.#change.hold();
+    if (this.#withheld++ === 0) {
+      this.#limit = readLimit(ITSELF) ?? [0n, 0n];
+      if (this.#limit[0] !== 0n) setLimit(ITSELF, [0n, this.#limit[1]]);
+    }
+    const holder = new DisposableStack();
+    holder.defer(() => {
+      if (--this.#withheld === 0) this.#restore(ITSELF);
+    });
+    return holder;
   }
 
   /** Starts a program that has core dumps if this one has, whatever else is being started. */
   kept<T extends { readonly pid: number }>(start: () => T): T {
     const started = start();
-    if (this.#change.held && readLimit(started.pid)?.[0] === 0n) this.#restore(started.pid);
+    if (this.#withheld > 0 && readLimit(started.pid)?.[0] === 0n) this.#restore(started.pid);
     return started;
   }
 

@@ -8,7 +8,7 @@ const RLIMIT_NOFILE = 7;
 /** A command takes four descriptors, a client one: enough for the default limits of all. */
 const ENOUGH = 65_536n;
 const OPEN_DESCRIPTORS = "/proc/self/fd";
-/** What other threads may open while a program is being started. */
+/** What a thread may open while it begins. */
 const SPARE = 256n;
 /** This program, in place of a process id. */
 const ITSELF = 0;
@@ -20,8 +20,8 @@ export interface DescriptorLimits {
 }
 
 let limits: DescriptorLimits | undefined;
-/** The soft limits that programs which are being started are to be born with. */
-const lowered: bigint[] = [];
+/** How many starts are under way for which this program has the limit that it was started with. */
+let lowered = 0;
 
 /**
  * Lets this program have as many descriptors as it may need: the soft limit is often 1024 for the
@@ -63,46 +63,38 @@ export function adoptDescriptorLimits(known: DescriptorLimits | undefined): void
  * descriptor up to the limit, or cannot deal with high numbers. To set the limit of a program that runs
  * already would come too late for its first instructions, and undo what it has set itself.
  *
- * Descriptors that are open stay open. Other threads go on opening some meanwhile, for which there has to
- * be room: so the limit is a little more than are open where that is more.
+ * Descriptors that are open stay open. Another thread that needs one past the limit meanwhile is refused it
+ * (EMFILE) and may ask again: see {@linkcode lacksDescriptorsWhileLowered}.
  */
-export function lowerDescriptorLimit(): Disposable | undefined {
-  if (limits === undefined) return undefined;
-  const [inherited, raised] = [softLimit(limits.inherited), softLimit(limits.raised)];
-  const wanted = BigInt(openDescriptors()) + SPARE;
-  const soft = wanted <= inherited ? inherited : wanted < raised ? wanted : raised;
-  lowered.push(soft);
-  applyLimit();
+export function lowerDescriptorLimit(): Disposable {
+  if (lowered++ === 0) applyLimit();
   const holder = new DisposableStack();
   holder.defer(() => {
-    lowered.splice(lowered.indexOf(soft), 1);
-    applyLimit();
+    if (--lowered === 0) applyLimit();
   });
   return holder;
 }
 
 /** Does something at once for which this program's own limit has to be in force. */
 export function withOwnDescriptorLimit<T>(action: () => T): T {
-  const held = lowered.splice(0);
+  const held = lowered;
+  lowered = 0;
   applyLimit();
   try {
     return action();
   } finally {
-    lowered.push(...held);
+    lowered = held;
     applyLimit();
   }
 }
 
-/** The highest of those that are wanted now. */
+/** Whether so many descriptors are open that there are hardly any below the limit that is lowered to. */
+export function lacksDescriptorsWhileLowered(): boolean {
+  return limits !== undefined && BigInt(openDescriptors()) + SPARE > softLimit(limits.inherited);
+}
+
 function applyLimit(): void {
-  if (limits === undefined) return;
-  const limit = limits.raised.slice();
-  const [first, ...others] = lowered;
-  if (first !== undefined) {
-    const highest = others.reduce((most, one) => one > most ? one : most, first);
-    new DataView(limit.buffer).setBigUint64(0, highest, true);
-  }
-  set(limit);
+  if (limits !== undefined) set(lowered > 0 ? limits.inherited : limits.raised);
 }
 
 /** How many are open (proc_pid_fd(5)); before Linux 6.2 the directory has to be read for it. */

@@ -1,5 +1,6 @@
 import { isOsString } from "../os/os_string.ts";
 import { waitForFileSystems } from "../os/local_file_systems.ts";
+import { threadsBegun } from "../os/thread_starts.ts";
 import { type Child, type ChildCommand, type ChildObserver, StartError } from "./child.ts";
 import { startingPaths } from "./executable.ts";
 import { startLinuxChild } from "./linux/start.ts";
@@ -14,6 +15,7 @@ export async function startChild(command: ChildCommand, observer: ChildObserver)
   refuseInexpressible(command);
   if (Deno.build.os === "linux") {
     await waitForFileSystems(startingPaths(command));
+    await threadsBegun();
     return startLinuxChild(command, observer);
   }
   const { startPortableChild } = await import("./portable/child.ts");

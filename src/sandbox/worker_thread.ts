@@ -1,4 +1,5 @@
 import { requireRoomForWorker } from "../os/thread_limit.ts";
+import { threadBegins } from "../os/thread_starts.ts";
 
 /** What a thread tells besides its answers. */
 interface ReadyMessage {
@@ -12,6 +13,7 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
   /** When the thread can be told what to do; rejected when it fails before. */
   readonly ready: Promise<void>;
   readonly #worker: Worker;
+  readonly #beginning: Disposable;
   readonly #listeners = new Set<(message: From) => void>();
   #number: number | undefined;
   #failure: Error | undefined;
@@ -25,10 +27,12 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
     promise.catch(() => {});
     this.onFailure(reject);
     requireRoomForWorker();
+    this.#beginning = threadBegins();
     this.#worker = new Worker(module, { type: "module", name });
     this.#worker.onmessage = ({ data }: MessageEvent<From | ReadyMessage>) => {
       if (isReady(data)) {
         this.#number = data.thread;
+        this.#beginning[Symbol.dispose]();
         return resolve();
       }
       for (const listener of this.#listeners) listener(data);
@@ -80,12 +84,13 @@ export class WorkerThread<To, From extends { readonly kind: string }> implements
 
   /** Ends the thread as soon as it is not held up. */
   [Symbol.dispose](): void {
+    this.#beginning[Symbol.dispose]();
     this.#worker.terminate();
   }
 
   #fail(reason: Error): void {
     this.#failure = reason;
-    this.#worker.terminate();
+    this[Symbol.dispose]();
     for (const callback of this.#failed.splice(0)) callback(reason);
   }
 }

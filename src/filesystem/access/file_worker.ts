@@ -1,5 +1,6 @@
 import { withoutCapabilities } from "../../os/capabilities.ts";
 import { requireRoomForWorker } from "../../os/thread_limit.ts";
+import { threadBegins } from "../../os/thread_starts.ts";
 import { internalError, RpcError } from "../../protocol/errors.ts";
 import { type Answer, type FromWorker, type Job, JobState, type ToWorker } from "./job.ts";
 
@@ -138,6 +139,7 @@ type Outcome<R> =
 /** A thread on which jobs are done. It has no capabilities, like a command in a sandbox. */
 class FileThread implements Disposable {
   readonly #worker: Worker;
+  readonly #beginning: Disposable;
   readonly #ready = Promise.withResolvers<void>();
   readonly #waiting = new Map<number, Waiting>();
   readonly #patienceMs: number;
@@ -156,12 +158,14 @@ class FileThread implements Disposable {
     this.#failed = failed;
     // Those who wait for it are told; there may be none.
     this.#ready.promise.catch(() => {});
+    this.#beginning = threadBegins();
     this.#worker = withoutCapabilities(() =>
       new Worker(module, { type: "module", name: "sandboxed files" })
     );
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data.kind === "ready") this.#ready.resolve();
-      else this.#settle(data);
+      if (data.kind !== "ready") return this.#settle(data);
+      this.#beginning[Symbol.dispose]();
+      this.#ready.resolve();
     };
     this.#worker.onerror = (event) => {
       // Or the program would end, too.
@@ -194,6 +198,7 @@ class FileThread implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#watch);
+    this.#beginning[Symbol.dispose]();
     this.#worker.terminate();
   }
 
@@ -248,6 +253,7 @@ class FileThread implements Disposable {
   }
 
   #fail(message: string): void {
+    this.#beginning[Symbol.dispose]();
     this.#worker.terminate();
     this.#failed();
     const why = internalError(`the thread for sandboxed file requests has failed: ${message}`);

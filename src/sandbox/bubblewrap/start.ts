@@ -3,6 +3,7 @@ import { ENOSYS, lastErrno } from "../../os/errno.ts";
 import { openProcessDescriptor } from "../../os/pidfd.ts";
 import { Ready, sharedPoller } from "../../os/epoll.ts";
 import { childrenOf, isRunning, parentAndPower } from "../../os/procfs.ts";
+import { threadsBegun } from "../../os/thread_starts.ts";
 import { Signal, signalGroup, signalProcess } from "../../os/signals.ts";
 import {
   type Child,
@@ -109,6 +110,7 @@ async function startWrapper(
       sealed: true,
       group,
     };
+    await threadsBegun();
     const wrapper = keeper === undefined
       ? startLinuxChild(command, listener)
       : await startLinuxChildElsewhere(keeper.group, command, listener);

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import { childrenOfMainThread, descendantsOf, processStatus } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
+import { threadBegins, threadsBegun } from "../../os/thread_starts.ts";
 import { launchProgramElsewhere, type ProgramLaunch } from "../../os/spawn.ts";
 import type { ProgramStarter } from "../../process/linux/start.ts";
 import { internalError } from "../../protocol/errors.ts";
@@ -64,6 +65,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     const needed = plan.restrictions.landlock === undefined
       ? [spawner.ready, threads.supervisor.decider.ready]
       : [spawner.ready];
+    using _begins = threadBegins();
     try {
       await Promise.all(needed);
       const restricted = spawner.next("restricted");
@@ -104,6 +106,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
    * @throws {Error} when the thread has failed
    */
   async spawn(launch: ProgramLaunch): Promise<number> {
+    await threadsBegun();
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#retired) throw internalError("the threads for this sandbox have ended");
     const pid = await launchProgramElsewhere(

@@ -20,6 +20,8 @@ const NOBODYS = 2;
  * another in its sandbox, must hold up its own sandbox alone.
  */
 const AT_ONCE_MS = 10;
+/** How often it waits for as long again, if the thread has not come to it yet. */
+const MOST_WAITS = 100;
 /** How often a start that takes longer is looked after, in milliseconds, and when it is given up. */
 const LOOK_MS = 1;
 const MOST_LOOKS = 30_000;
@@ -45,8 +47,8 @@ export class ThreadSpawner {
   /**
    * Returns the error number, 0 if there is none.
    *
-   * @param born called as soon as there is a process that has inherited what this program has, before
-   * anything else gets a turn if the start takes no longer than others
+   * @param born called when there is a process that has inherited what this program has, before anything
+   * else gets a turn
    * @throws {Error} when the thread has failed or ended
    */
   async spawn(call: SpawnCall, born: () => void): Promise<number> {
@@ -56,9 +58,12 @@ export class ThreadSpawner {
     this.#addresses.set(call.map(addressOf));
     Atomics.store(this.#state, TURN, SPAWNERS);
     Atomics.notify(this.#state, TURN);
-    Atomics.wait(this.#state, TURN, SPAWNERS, AT_ONCE_MS);
-    if (this.#turn() === SPAWNERS) await this.#answer(born);
-    else born();
+    for (let waits = 0; waits < MOST_WAITS; waits++) {
+      Atomics.wait(this.#state, TURN, SPAWNERS, AT_ONCE_MS);
+      if (this.#turn() !== SPAWNERS || this.#signalNewborn(Signal.Continue)) break;
+    }
+    born();
+    if (this.#turn() === SPAWNERS) await this.#lookAfter();
     if (this.#turn() !== ASKERS) throw ended();
     inUse.delete(call);
     return this.#state[ERRNO] ?? 0;
@@ -69,8 +74,12 @@ export class ThreadSpawner {
     this.#slow?.reject(reason);
   }
 
-  /** Has the thread do something else again, as ending: it hears of nothing else while it waits. */
+  /**
+   * Has the thread do something else again, as ending: it hears of nothing else while it waits. What it has
+   * started and has not begun never does.
+   */
   end(): void {
+    if (this.#slow !== undefined) this.#signalNewborn(Signal.Kill);
     Atomics.store(this.#state, TURN, NOBODYS);
     Atomics.notify(this.#state, TURN);
   }
@@ -79,9 +88,10 @@ export class ThreadSpawner {
     return Atomics.load(this.#state, TURN);
   }
 
-  async #answer(born: () => void): Promise<void> {
+  /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
+  async #lookAfter(): Promise<void> {
     this.#slow = Promise.withResolvers();
-    void this.#lookAfter(born).then(this.#slow.resolve, this.#slow.reject);
+    void this.#continueNewborn().then(this.#slow.resolve, this.#slow.reject);
     try {
       await this.#slow.promise;
     } finally {
@@ -89,23 +99,20 @@ export class ThreadSpawner {
     }
   }
 
-  /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
-  async #lookAfter(born: () => void): Promise<void> {
+  async #continueNewborn(): Promise<void> {
     for (let looks = 0; this.#turn() === SPAWNERS; looks++) {
-      const newborn = this.#newborn();
-      if (newborn !== undefined) {
-        born();
-        signalProcess(newborn, looks < MOST_LOOKS ? Signal.Continue : Signal.Kill);
-      }
+      this.#signalNewborn(looks < MOST_LOOKS ? Signal.Continue : Signal.Kill);
       await Atomics.waitAsync(this.#state, TURN, SPAWNERS, LOOK_MS).value;
     }
   }
 
-  /** Undefined where the kernel does not tell. */
-  #newborn(): number | undefined {
+  /** Returns whether there is a process, as far as the kernel tells. */
+  #signalNewborn(signal: number): boolean {
     const thread = this.#thread();
-    if (thread === undefined) return undefined;
-    return childrenOfThread(Deno.pid, thread).find((pid) => !ownChildren.has(pid));
+    const children = thread === undefined ? [] : childrenOfThread(Deno.pid, thread);
+    const newborn = children.find((pid) => !ownChildren.has(pid));
+    if (newborn !== undefined) signalProcess(newborn, signal);
+    return newborn !== undefined;
   }
 }
 

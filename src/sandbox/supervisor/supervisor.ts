@@ -1,3 +1,4 @@
+import { threadBegins } from "../../os/thread_starts.ts";
 import { openBell, ringBell } from "../../os/bell.ts";
 import { closeDescriptor, type Descriptor } from "../../os/descriptor.ts";
 import type { Architecture } from "../seccomp/profile.ts";
@@ -103,6 +104,7 @@ export class Supervisor implements Disposable {
   static async begin(threads: SupervisorThreads, options: SupervisorOptions): Promise<Supervisor> {
     const { listener, ruleset, commands, architecture, connected = closeDescriptor } = options;
     const { decider } = threads;
+    using _begins = threadBegins();
     const bell = openBell();
     if (ruleset === undefined) threads.endPerformer();
     const channel = ruleset === undefined ? undefined : performerChannel();

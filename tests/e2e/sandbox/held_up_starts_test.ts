@@ -100,9 +100,9 @@ Deno.test({
           command(`p ${round} ${number}`, ["/bin/sh", "-c", "ulimit -Sn"], { cwd, sandbox }),
         );
         const bare = await run(client, command(`q ${round} ${number}`, ["/bin/true"], { cwd }));
-        return [enclosed.exitCode, bare.exitCode];
+        return [enclosed.stdout, bare.exitCode];
       });
-      for (const codes of await Promise.all(runs)) assertEquals(codes, [0, 0]);
+      for (const got of await Promise.all(runs)) assertEquals(got, [`${SOFT_LIMIT}\n`, 0]);
     }
     await eventually(
       () => softLimits(pid).descriptors > SOFT_LIMIT,
