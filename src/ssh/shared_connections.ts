@@ -16,3 +16,25 @@ export function sharingDirectory(
   return [XDG_RUNTIME_DIR, cache].flatMap((place) => place ? [`${place}/remex/ssh`] : [])
     .find((path) => path.length <= MAX_LENGTH && PLAIN.test(path) && isPrivateDirectory(path));
 }
+
+/** How long a connection stays after the last call, in seconds, as Ansible has it. */
+const PERSIST_SECONDS = 60;
+/** A connection that is dead would hold up whoever shares it. */
+const ALIVE = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2"];
+
+/**
+ * The options of ssh by which a call shares its connection. Whoever shares connections by the configuration
+ * of ssh has them shared that way.
+ *
+ * @param settings what `ssh -G` prints of the call
+ */
+export function sharingOptions(settings: string, directory: string): readonly string[] {
+  const lines = settings.split("\n");
+  if (!lines.includes("controlmaster false")) return [];
+  if (lines.some((line) => line.startsWith("controlpath "))) return [];
+  return [
+    ...["-o", "ControlMaster=auto", "-o", `ControlPath=${directory}/%C`],
+    ...["-o", `ControlPersist=${PERSIST_SECONDS}`],
+    ...lines.includes("serveraliveinterval 0") ? ALIVE : [],
+  ];
+}

@@ -9,10 +9,9 @@ import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
-import CALL_SCRIPT from "./call_script.sh" with { type: "text" };
 import HOST_RELAY from "./host_relay.pl" with { type: "text" };
 import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
-import { sharingDirectory } from "./shared_connections.ts";
+import { sharingDirectory, sharingOptions } from "./shared_connections.ts";
 import { SshStream } from "./ssh_stream.ts";
 import { MAX_WORDS, type SshWords, sshWords } from "./ssh_words.ts";
 import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
@@ -49,6 +48,8 @@ const SILENCE_LIMIT_MS = 15_000;
 const END_MS = 2000;
 /** Four times as fast as the usual one, for a tenth more to send. */
 const GZIP_LEVEL = 1;
+/** A call of OpenSSH's, with whatever arguments. */
+const SSH_ITSELF = /^(\S*\/)?ssh( |$)/;
 /** How long ssh may take to end when nothing more comes from it, in milliseconds. */
 const STATUS_MS = 500;
 
@@ -64,7 +65,8 @@ export class SshConnector implements Connector, Disposable {
   #connectedBefore = false;
   #calls = 0;
   /** An ssh that nobody has asked for yet. */
-  #begun: Deno.ChildProcess | undefined;
+  #begun: Promise<Deno.ChildProcess> | undefined;
+  readonly #notWanted = new AbortController();
 
   constructor(options: SshOptions) {
     this.#options = options;
@@ -83,7 +85,9 @@ export class SshConnector implements Connector, Disposable {
   /** Starts ssh before the connection is asked for; to be disposed of from then on. */
   async begin(): Promise<void> {
     try {
-      this.#begun = this.#start(this.#program ??= await this.#ownProgram());
+      const program = this.#program ??= await this.#ownProgram();
+      this.#begun = this.#start(program, this.#notWanted.signal);
+      this.#begun.catch(() => {});
     } catch {
       // Whoever asks for the connection is told why there is none.
     }
@@ -91,17 +95,37 @@ export class SshConnector implements Connector, Disposable {
 
   /** Ends an ssh that was begun, unless its connection has been asked for. */
   [Symbol.dispose](): void {
-    if (this.#begun !== undefined) endNow(this.#begun);
+    if (this.#begun === undefined) return;
+    this.#notWanted.abort();
+    void this.#begun.then(endNow, () => {});
     this.#begun = undefined;
   }
 
   async connect(signal: AbortSignal): Promise<ClientTransport> {
     const program = this.#program ??= await this.#ownProgram();
-    const ssh = this.#begun ?? this.#start(program);
+    const starting = this.#begun ?? this.#start(program, signal);
     this.#begun = undefined;
-    const words = sshWords(ssh.stderr, this.#connectedBefore ? "keep" : "show");
-    const giveUp = () => endNow(ssh);
+    const giveUp = () => {
+      this.#notWanted.abort();
+      void starting.then(endNow, () => {});
+    };
     signal.addEventListener("abort", giveUp);
+    try {
+      return await this.#connectBy(await starting, program, signal);
+    } catch (error) {
+      if (signal.aborted && signal.reason instanceof ConnectionError) throw signal.reason;
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  async #connectBy(
+    ssh: Deno.ChildProcess,
+    program: HostProgram,
+    signal: AbortSignal,
+  ): Promise<ClientTransport> {
+    const words = sshWords(ssh.stderr, this.#connectedBefore ? "keep" : "show");
     try {
       signal.throwIfAborted();
       const transport = await this.#converse(ssh, program, words);
@@ -111,10 +135,7 @@ export class SshConnector implements Connector, Disposable {
     } catch (error) {
       endNow(ssh);
       await ssh.status;
-      if (signal.aborted && signal.reason instanceof ConnectionError) throw signal.reason;
       throw error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 
@@ -136,7 +157,7 @@ export class SshConnector implements Connector, Disposable {
    * for the command. It may share its connection, but every other one is its own: a shared one can be dead
    * without anybody's knowing it.
    */
-  #start({ name, size }: HostProgram): Deno.ChildProcess {
+  async #start({ name, size }: HostProgram, signal: AbortSignal): Promise<Deno.ChildProcess> {
     const { destination: { host, port }, sshCommand = "ssh", connectTimeout } = this.#options;
     // Whoever is asked in the middle of a session is not there, or its terminal is another's.
     const asks = this.#options.interactive !== false && !this.#connectedBefore;
@@ -148,16 +169,33 @@ export class SshConnector implements Connector, Disposable {
     const remote = `exec /bin/sh -c '${inOneLine(HOST_SCRIPT)}' remex ` +
       `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS} '${inOneLine(HOST_RELAY)}'`;
     const args = ["-T", ...options, ...port === undefined ? [] : ["-p", String(port)]];
-    const shared = this.#calls++ % 2 === 0 ? sharingDirectory(Deno.env.toObject()) : undefined;
+    const all = [...args, "--", host, remote];
+    const sharing = this.#calls++ % 2 === 0 ? await this.#sharing(all, signal) : [];
     return new Deno.Command("/bin/sh", {
       args: [
-        ...["-c", CALL_SCRIPT, "remex", sshCommand, shared ?? ""],
-        ...[...args, "--", host, remote],
+        ...["-c", `trap "" INT QUIT HUP; exec ${sshCommand} "$@"`, "remex"],
+        ...[...sharing, ...all],
       ],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+  }
+
+  /** The options by which a call of ssh with these arguments shares its connection. */
+  async #sharing(args: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const { sshCommand = "ssh" } = this.#options;
+    // Another program would be asked for its settings in vain.
+    const directory = SSH_ITSELF.test(sshCommand) && sharingDirectory(Deno.env.toObject());
+    if (!directory) return [];
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", `exec ${sshCommand} -G "$@"`, "remex", ...args],
+      stdin: "null",
+      stderr: "null",
+      signal,
+    }).output();
+    signal.throwIfAborted();
+    return sharingOptions(new TextDecoder().decode(stdout), directory);
   }
 
   async #converse(

@@ -19,7 +19,7 @@ const NOBODYS = 2;
  * turns of the event loop would take as long as that. A program that is stopped before it has begun, by
  * another in its sandbox, must hold up its own sandbox alone.
  */
-const AT_ONCE_MS = 10;
+const WAIT_MS = 10;
 /** How often it waits for as long again, if the thread has not come to it yet. */
 const MOST_WAITS = 100;
 /** How often a start that takes longer is looked after, in milliseconds, and when it is given up. */
@@ -37,7 +37,7 @@ export class ThreadSpawner {
   readonly #addresses = new BigUint64Array(this.shared, ADDRESSES_OFFSET, ADDRESSES);
   readonly #thread: () => number | undefined;
   /** A start that takes longer than others. */
-  #slow: PromiseWithResolvers<void> | undefined;
+  #slow: PromiseWithResolvers<number> | undefined;
 
   /** @param thread what the kernel calls the thread, when something is to be started */
   constructor(thread: () => number | undefined) {
@@ -59,14 +59,13 @@ export class ThreadSpawner {
     Atomics.store(this.#state, TURN, SPAWNERS);
     Atomics.notify(this.#state, TURN);
     for (let waits = 0; waits < MOST_WAITS; waits++) {
-      Atomics.wait(this.#state, TURN, SPAWNERS, AT_ONCE_MS);
+      Atomics.wait(this.#state, TURN, SPAWNERS, WAIT_MS);
       if (this.#turn() !== SPAWNERS || this.#signalNewborn(Signal.Continue)) break;
     }
     born();
-    if (this.#turn() === SPAWNERS) await this.#lookAfter();
-    if (this.#turn() !== ASKERS) throw ended();
+    const errno = this.#turn() === SPAWNERS ? await this.#slowAnswer() : this.#answer();
     inUse.delete(call);
-    return this.#state[ERRNO] ?? 0;
+    return errno;
   }
 
   /** The thread has failed. */
@@ -88,22 +87,30 @@ export class ThreadSpawner {
     return Atomics.load(this.#state, TURN);
   }
 
-  /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
-  async #lookAfter(): Promise<void> {
+  /** @throws {Error} when there is none, for the thread has ended */
+  #answer(): number {
+    if (this.#turn() !== ASKERS) throw ended();
+    return this.#state[ERRNO] ?? 0;
+  }
+
+  /** Nobody asks for anything else before it is there. */
+  async #slowAnswer(): Promise<number> {
     this.#slow = Promise.withResolvers();
     void this.#continueNewborn().then(this.#slow.resolve, this.#slow.reject);
     try {
-      await this.#slow.promise;
+      return await this.#slow.promise;
     } finally {
       this.#slow = undefined;
     }
   }
 
-  async #continueNewborn(): Promise<void> {
+  /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
+  async #continueNewborn(): Promise<number> {
     for (let looks = 0; this.#turn() === SPAWNERS; looks++) {
       this.#signalNewborn(looks < MOST_LOOKS ? Signal.Continue : Signal.Kill);
       await Atomics.waitAsync(this.#state, TURN, SPAWNERS, LOOK_MS).value;
     }
+    return this.#answer();
   }
 
   /** Returns whether there is a process, as far as the kernel tells. */
