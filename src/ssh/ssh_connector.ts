@@ -9,9 +9,7 @@ import { untilSilent, withHeartbeat } from "../transport/heartbeat.ts";
 import { ownPath } from "../own_program.ts";
 import type { SshDestination } from "./destination.ts";
 import { HostLines } from "./host_lines.ts";
-import HOST_RELAY from "./host_relay.pl" with { type: "text" };
-import HOST_SCRIPT from "./host_script.sh" with { type: "text" };
-import { sharingDirectory, sharingOptions } from "./shared_connections.ts";
+import { callSsh, HEARTBEAT_SECONDS } from "./ssh_call.ts";
 import { SshStream } from "./ssh_stream.ts";
 import { MAX_WORDS, type SshWords, sshWords } from "./ssh_words.ts";
 import { besideOwn, ownTarget, type ProgramFile, programFile, targetOf } from "./program_file.ts";
@@ -38,18 +36,12 @@ export interface SshOptions {
 /** A program on a host, which has an executor of its own. */
 export type HostProgram = Pick<ProgramFile, "name" | "size">;
 
-/** How long an executor on a host lives without anything to do, in seconds. */
-const IDLE_SECONDS = 600;
-/** How often either side of ssh is heard at the least, in seconds. */
-const HEARTBEAT_SECONDS = 5;
 /** A side that was not heard for so many milliseconds is taken for gone. */
 const SILENCE_LIMIT_MS = 15_000;
 /** How long ssh may take to end once its input has, in milliseconds. */
 const END_MS = 2000;
 /** Four times as fast as the usual one, for a tenth more to send. */
 const GZIP_LEVEL = 1;
-/** A call of OpenSSH's, with whatever arguments. */
-const SSH_ITSELF = /^(\S*\/)?ssh( |$)/;
 /** How long ssh may take to end when nothing more comes from it, in milliseconds. */
 const STATUS_MS = 500;
 
@@ -152,50 +144,14 @@ export class SshConnector implements Connector, Disposable {
     }
   }
 
-  /**
-   * ssh shares our terminal, as it may have to ask for a passphrase, but not our signals: a Ctrl-C is
-   * for the command. It may share its connection, but every other one is its own: a shared one can be dead
-   * without anybody's knowing it.
-   */
-  async #start({ name, size }: HostProgram, signal: AbortSignal): Promise<Deno.ChildProcess> {
-    const { destination: { host, port }, sshCommand = "ssh", connectTimeout } = this.#options;
-    // Whoever is asked in the middle of a session is not there, or its terminal is another's.
-    const asks = this.#options.interactive !== false && !this.#connectedBefore;
-    const batch = asks ? [] : ["-o", "BatchMode=yes"];
-    const options = ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", ...batch];
-    if (connectTimeout !== undefined) {
-      options.push("-o", `ConnectTimeout=${Math.ceil(connectTimeout)}`);
-    }
-    const remote = `exec /bin/sh -c '${inOneLine(HOST_SCRIPT)}' remex ` +
-      `${name} ${size} ${IDLE_SECONDS} ${HEARTBEAT_SECONDS} '${inOneLine(HOST_RELAY)}'`;
-    const args = ["-T", ...options, ...port === undefined ? [] : ["-p", String(port)]];
-    const all = [...args, "--", host, remote];
-    const sharing = this.#calls++ % 2 === 0 ? await this.#sharing(all, signal) : [];
-    return new Deno.Command("/bin/sh", {
-      args: [
-        ...["-c", `trap "" INT QUIT HUP; exec ${sshCommand} "$@"`, "remex"],
-        ...[...sharing, ...all],
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-  }
-
-  /** The options by which a call of ssh with these arguments shares its connection. */
-  async #sharing(args: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
-    const { sshCommand = "ssh" } = this.#options;
-    // Another program would be asked for its settings in vain.
-    const directory = SSH_ITSELF.test(sshCommand) && sharingDirectory(Deno.env.toObject());
-    if (!directory) return [];
-    const { stdout } = await new Deno.Command("/bin/sh", {
-      args: ["-c", `exec ${sshCommand} -G "$@"`, "remex", ...args],
-      stdin: "null",
-      stderr: "null",
+  /** Every other call has a connection of its own: a shared one can be dead without anybody's knowing it. */
+  #start(program: HostProgram, signal: AbortSignal): Promise<Deno.ChildProcess> {
+    return callSsh(this.#options, program, {
+      // Whoever is asked in the middle of a session is not there, or its terminal is another's.
+      asks: this.#options.interactive !== false && !this.#connectedBefore,
+      mayShare: this.#calls++ % 2 === 0,
       signal,
-    }).output();
-    signal.throwIfAborted();
-    return sharingOptions(new TextDecoder().decode(stdout), directory);
+    });
   }
 
   async #converse(
@@ -347,11 +303,6 @@ export class SshConnector implements Connector, Disposable {
     if (status === undefined) endNow(ssh);
     return `${this.name}: ${words.ending(status?.code)}`;
   }
-}
-
-/** A script without its comments in one line, as every login shell takes it. */
-function inOneLine(script: string): string {
-  return script.replaceAll(/^ *#.*\n/gm, "").trim().replaceAll(/\n\s*/g, " ");
 }
 
 async function say(ssh: Deno.ChildProcess, text: string): Promise<void> {

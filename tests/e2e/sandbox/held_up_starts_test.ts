@@ -17,20 +17,33 @@ const USER = 56_000 + Deno.pid % 1000;
 /** What many machines give to whoever logs in. */
 const SOFT_LIMIT = 1024;
 
-/** An executor with this soft limit of descriptors and core dumps, where Landlock has to do. */
-function startExecutor(): Promise<ListeningExecutor> {
-  const user = Deno.uid() === 0
-    ? ["/usr/bin/setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"]
-    : [];
-  const limits = ["/usr/bin/prlimit", `--nofile=${SOFT_LIMIT}:`, "--core=4096:"];
-  return ListeningExecutor.start({ launcher: [...limits, ...user, ...WITHOUT_NAMESPACES] });
+interface Scene {
+  readonly client: RawClient;
+  /** The executor's number, which other programs have started. */
+  readonly pid: number;
+  /** A directory that everybody may write. */
+  readonly path: string;
 }
 
-const onHostsWithLandlock = { ignore: !canRunLandlock || !canRunBubblewrap };
-
-/** The executor's number, which other programs have started. */
-async function numberOf(client: RawClient): Promise<number> {
-  return Number((await run(client, shell("number", "echo $PPID"))).stdout);
+/** Tests something with an executor with that limit of descriptors, where Landlock has to do. */
+function testWithLimits(name: string, body: (scene: Scene) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !canRunLandlock || !canRunBubblewrap,
+    async fn() {
+      using directory = new TemporaryDirectory();
+      Deno.chmodSync(directory.path, 0o777);
+      const user = Deno.uid() === 0
+        ? ["/usr/bin/setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"]
+        : [];
+      const limits = ["/usr/bin/prlimit", `--nofile=${SOFT_LIMIT}:`, "--core=4096:"];
+      const launcher = [...limits, ...user, ...WITHOUT_NAMESPACES];
+      await using executor = await ListeningExecutor.start({ launcher });
+      await using client = await openWebSocket(executor.url);
+      const pid = Number((await run(client, shell("number", "echo $PPID"))).stdout);
+      await body({ client, pid, path: directory.path });
+    },
+  });
 }
 
 /** The soft limits of a process. */
@@ -40,24 +53,18 @@ function softLimits(pid: number): { readonly descriptors: number; readonly core:
   return { descriptors: soft("Max open files"), core: soft("Max core file size") };
 }
 
-Deno.test({
-  name: "who stops all that is started in its sandbox holds up nobody else, and no start for good",
-  ...onHostsWithLandlock,
-  async fn() {
-    using directory = new TemporaryDirectory();
-    Deno.chmodSync(directory.path, 0o777);
-    await using executor = await startExecutor();
-    await using client = await openWebSocket(executor.url);
-    const pid = await numberOf(client);
+testWithLimits(
+  "who stops all that is started in its sandbox holds up nobody else, and no start for good",
+  async ({ client, pid, path }) => {
     const before = softLimits(pid);
     assert(before.descriptors > SOFT_LIMIT, `${before.descriptors} descriptors`);
-    const { cwd, sandbox } = enclosedIn(directory.path);
+    const { cwd, sandbox } = enclosedIn(path);
     const enclosed: Message = { cwd, sandbox };
     const stopping = python(`
 print("go", flush=True)
 while True:
-    try: os.kill(-1, signal.SIGSTOP)
-    except OSError: pass
+  try: os.kill(-1, signal.SIGSTOP)
+  except OSError: pass
 `);
     await start(client, command("stopping", stopping, enclosed));
     await waitForOutput(client, "stopping", "go");
@@ -74,24 +81,18 @@ while True:
     }
     await client.events("stopping");
   },
-});
+);
 
-Deno.test({
-  name: "starts side by side lack no descriptors where more are open than programs are born with",
-  ...onHostsWithLandlock,
-  async fn() {
-    using directory = new TemporaryDirectory();
-    Deno.chmodSync(directory.path, 0o777);
-    await using executor = await startExecutor();
-    await using client = await openWebSocket(executor.url);
-    const { cwd } = enclosedIn(directory.path);
-    const pid = await numberOf(client);
+testWithLimits(
+  "starts side by side lack no descriptors where more are open than programs are born with",
+  async ({ client, pid, path }) => {
+    const { cwd } = enclosedIn(path);
     const crowd = Array.from({ length: SOFT_LIMIT / 3 }, (_, number) => `crowd ${number}`);
     for (const id of crowd) await start(client, command(id, ["/bin/sleep", "600"], { cwd }));
     for (let round = 0; round < 4; round++) {
       const runs = Array.from({ length: 12 }, async (_, number) => {
         // A sandbox of its own: threads are made for it.
-        const place = `${directory.path}/${round}-${number}`;
+        const place = `${path}/${round}-${number}`;
         Deno.mkdirSync(place, { mode: 0o777 });
         const entries = [special("root", "read")];
         const { sandbox } = enclosedIn(place, number % 2 === 0 ? [] : entries);
@@ -109,4 +110,4 @@ Deno.test({
       "the executor's own limit",
     );
   },
-});
+);
