@@ -1,4 +1,4 @@
-import { S_IFMT } from "../os/constants.ts";
+import { AT_FDCWD, S_IFMT } from "../os/constants.ts";
 import {
   closeSync,
   constants as fileFlags,
@@ -10,8 +10,11 @@ import {
   statSync,
 } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { undecodableNames } from "../os/directory_entries.ts";
+import { closeDescriptor } from "../os/descriptor.ts";
+import { directoryEntries, dirEntry, EntryType } from "../os/directory_entries.ts";
 import { fileModeAt } from "../os/file_status.ts";
+import { Open, openAt } from "../os/open_at.ts";
+import { readableText } from "../os/os_string.ts";
 
 /**
  * What a path itself is, a link at its end not followed: `other` is a device, a socket or a pipe,
@@ -108,11 +111,11 @@ export const hostDisk: Disk = {
   },
   list(path, refused) {
     try {
-      const entries = Array.from(
+      if (Deno.build.os === "linux") return entriesOf(path);
+      return Array.from(
         Deno.readDirSync(path),
         (entry) => ({ name: entry.name, kind: kindOf(entry) }),
       );
-      return [...entries, ...foreignEntries(path)];
     } catch (error) {
       if (!UNLISTED.some((code) => isErrorCode(error, code))) throw error;
       if (isErrorCode(error, "EACCES") || isErrorCode(error, "EPERM")) refused?.();
@@ -208,14 +211,23 @@ function kindOf(
   return isFile ? "file" : "other";
 }
 
-/** Those that the runtime leaves out. */
-function foreignEntries(path: string): DirectoryEntry[] {
-  if (Deno.build.os !== "linux") return [];
-  return undecodableNames(path).map(({ likeness, mayBeDirectory }) => ({
-    name: likeness,
-    kind: mayBeDirectory ? "directory" : "other",
-    foreign: true,
-  }));
+/** All that is in a directory: the runtime leaves names out that are not UTF-8. */
+function entriesOf(path: string): DirectoryEntry[] {
+  const directory = openAt(AT_FDCWD, path, Open.Directory);
+  try {
+    return directoryEntries(directory).map((entry): DirectoryEntry => {
+      const { name, type } = entry;
+      if (name.isWellFormed()) return { name, kind: kindOf(dirEntry(path, entry)) };
+      const mayBeDirectory = type === EntryType.Directory || type === EntryType.Unknown;
+      return {
+        name: readableText(name),
+        kind: mayBeDirectory ? "directory" : "other",
+        foreign: true,
+      };
+    }).toArray();
+  } finally {
+    closeDescriptor(directory);
+  }
 }
 
 /** Undefined if the system refuses. */
