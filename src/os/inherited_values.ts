@@ -2,6 +2,7 @@ import { AT_FDCWD } from "./constants.ts";
 import { closeDescriptor, type Descriptor, writeDescriptor } from "./descriptor.ts";
 import { Open, openAt } from "./open_at.ts";
 import { childrenOfMainThread, descendantsOf, readProc } from "./procfs.ts";
+import { ownChildren } from "./signals.ts";
 
 // Values of this program's own below /proc that what it starts inherits.
 
@@ -9,6 +10,8 @@ import { childrenOfMainThread, descendantsOf, readProc } from "./procfs.ts";
 const EXPENDABLE = 500;
 /** By how much commands are to be preferred where the executor has a high value itself. */
 const STEP = 100;
+/** How often it is tried again to raise one, a millisecond apart. */
+const MOST_TRIES = 5;
 const HIGHEST = 1000;
 
 /**
@@ -31,22 +34,33 @@ export class OomScore {
   /** A program has been started. What it has started already gets the same. */
   started(pid: number): void {
     if (this.#raised === undefined) return;
-    raise(pid, this.#raised);
+    if (!raise(pid, this.#raised)) this.#raiseLater(pid, this.#raised, MOST_TRIES);
     if (childrenOfMainThread(pid).length === 0) return;
     for (const descendant of descendantsOf(pid)) raise(descendant, this.#raised);
   }
+
+  /** A new program's values are not this user's before it has become it in every respect (execve(2)). */
+  #raiseLater(pid: number, value: Uint8Array<ArrayBuffer>, tries: number): void {
+    const timer = setTimeout(() => {
+      if (!ownChildren.has(pid)) return;
+      const raised = [pid, ...descendantsOf(pid)].map((one) => raise(one, value));
+      if (!raised.every(Boolean) && tries > 1) this.#raiseLater(pid, value, tries - 1);
+    });
+    Deno.unrefTimer(timer);
+  }
 }
 
-/** Does nothing for a program that has ended, or that belongs to another user (execve(2)). */
-function raise(pid: number, value: Uint8Array<ArrayBuffer>): void {
+/** Returns false for a program that has ended, or that belongs to another user (execve(2)). */
+function raise(pid: number, value: Uint8Array<ArrayBuffer>): boolean {
   let file: Descriptor;
   try {
     file = openAt(AT_FDCWD, `/proc/${pid}/oom_score_adj`, Open.WriteOnly);
   } catch {
-    return;
+    return false;
   }
   writeDescriptor(file, value);
   closeDescriptor(file);
+  return true;
 }
 
 let shared: OomScore | undefined;

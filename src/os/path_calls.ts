@@ -8,6 +8,7 @@ import {
 } from "./constants.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { lastErrno } from "./errno.ts";
+import { orAgain } from "./lacking_descriptors.ts";
 import { libraryTable } from "./libc.ts";
 import { Open } from "./open_at.ts";
 
@@ -72,8 +73,8 @@ export function tryOpenAt(
   name: Uint8Array<ArrayBuffer>,
   flags: number,
 ): Descriptor | number {
-  const result = calls().openat(directory, name, flags | Open.CloseOnExec, 0);
-  return result < 0 ? -lastErrno() : result;
+  const open = () => resultOf(calls().openat(directory, name, flags | Open.CloseOnExec, 0));
+  return orAgain(open(), open);
 }
 
 /**
@@ -90,8 +91,9 @@ export function openDirectoryAt(
   how[0] = BigInt(Open.PathOnly | Open.Directory | Open.CloseOnExec);
   how[1] = 0n;
   how[2] = followsLinks ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS;
-  const result = Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n));
-  return result < 0 ? -lastErrno() : result;
+  const open = () =>
+    resultOf(Number(calls().openat2(SYS_OPENAT2, BigInt(directory), path, howBytes, 24n)));
+  return orAgain(open(), open);
 }
 
 /** readlinkat(2): the number of bytes, or the negative error number. */
@@ -150,6 +152,10 @@ export function statusFlags(file: Descriptor): number {
 
 /** A second descriptor of the same open file. Returns the negative error number if it fails. */
 export function duplicate(descriptor: Descriptor): Descriptor | number {
-  const copy = calls().fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-  return copy < 0 ? -lastErrno() : copy;
+  const copy = () => resultOf(calls().fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  return orAgain(copy(), copy);
+}
+
+function resultOf(returned: number): number {
+  return returned < 0 ? -lastErrno() : returned;
 }

@@ -1,4 +1,5 @@
 import { addressOf } from "../../os/address.ts";
+import { withOwnDescriptorLimit } from "../../os/descriptor_limit.ts";
 import { childrenOfThread } from "../../os/procfs.ts";
 import { ownChildren, Signal, signalProcess } from "../../os/signals.ts";
 import { spawnAt, type SpawnCall } from "../../os/spawn.ts";
@@ -22,9 +23,9 @@ const NOBODYS = 2;
 const WAIT_MS = 10;
 /** How often it waits for as long again, if the thread has not come to it yet. */
 const MOST_WAITS = 100;
-/** How often a start that takes longer is looked after, in milliseconds, and when it is given up. */
+/** How often a start that takes longer is looked after, and when it is given up, in milliseconds. */
 const LOOK_MS = 1;
-const MOST_LOOKS = 30_000;
+const PATIENCE_MS = 30_000;
 
 /** What starts on other threads are given, for as long as they may be under way. */
 const inUse = new Set<SpawnCall>();
@@ -106,8 +107,10 @@ export class ThreadSpawner {
 
   /** Whoever may stop a program before it has begun is not let to: it has all that this program has open. */
   async #continueNewborn(): Promise<number> {
-    for (let looks = 0; this.#turn() === SPAWNERS; looks++) {
-      this.#signalNewborn(looks < MOST_LOOKS ? Signal.Continue : Signal.Kill);
+    const begin = performance.now();
+    while (this.#turn() === SPAWNERS) {
+      const isLate = performance.now() - begin > PATIENCE_MS;
+      this.#signalNewborn(isLate ? Signal.Kill : Signal.Continue);
       await Atomics.waitAsync(this.#state, TURN, SPAWNERS, LOOK_MS).value;
     }
     return this.#answer();
@@ -116,7 +119,10 @@ export class ThreadSpawner {
   /** Returns whether there is a process, as far as the kernel tells. */
   #signalNewborn(signal: number): boolean {
     const thread = this.#thread();
-    const children = thread === undefined ? [] : childrenOfThread(Deno.pid, thread);
+    // The limit of descriptors may be lowered, and no file be opened.
+    const children = thread === undefined
+      ? []
+      : withOwnDescriptorLimit(() => childrenOfThread(Deno.pid, thread));
     const newborn = children.find((pid) => !ownChildren.has(pid));
     if (newborn !== undefined) signalProcess(newborn, signal);
     return newborn !== undefined;

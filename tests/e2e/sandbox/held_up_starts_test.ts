@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { special } from "../../sandbox/context.ts";
 import { canRunLandlock, WITHOUT_NAMESPACES } from "../../sandbox/linux/landlocked_run.ts";
 import { canRunBubblewrap } from "../../sandbox/linux/sandboxed_run.ts";
 import { eventually } from "../../support/patience.ts";
@@ -93,21 +92,40 @@ testWithLimits(
       const runs = Array.from({ length: 12 }, async (_, number) => {
         // A sandbox of its own: threads are made for it.
         const place = `${path}/${round}-${number}`;
-        Deno.mkdirSync(place, { mode: 0o777 });
-        const entries = [special("root", "read")];
-        const { sandbox } = enclosedIn(place, number % 2 === 0 ? [] : entries);
+        Deno.mkdirSync(place);
+        Deno.chmodSync(place, 0o777);
+        const { cwd, sandbox } = enclosedIn(place);
+        // Each of these files is opened on the command's behalf.
+        const script = "ulimit -Sn; for i in 1 2 3 4 5 6 7 8; do echo $i > $i || exit; done";
         const enclosed = await run(
           client,
-          command(`p ${round} ${number}`, ["/bin/sh", "-c", "ulimit -Sn"], { cwd, sandbox }),
+          shell(`p ${round} ${number}`, script, { cwd, sandbox }),
         );
         const bare = await run(client, command(`q ${round} ${number}`, ["/bin/true"], { cwd }));
-        return [enclosed.stdout, bare.exitCode];
+        return [enclosed.stdout, enclosed.stderr, bare.exitCode];
       });
-      for (const got of await Promise.all(runs)) assertEquals(got, [`${SOFT_LIMIT}\n`, 0]);
+      for (const got of await Promise.all(runs)) assertEquals(got, [`${SOFT_LIMIT}\n`, "", 0]);
     }
     await eventually(
       () => softLimits(pid).descriptors > SOFT_LIMIT,
       "the executor's own limit",
     );
+  },
+);
+
+testWithLimits(
+  "commands are ended before the executor when memory runs out, also once it has hidden itself",
+  async ({ client, path }) => {
+    const { cwd, sandbox } = enclosedIn(path);
+    assertEquals(
+      (await run(client, command("first", ["/bin/true"], { cwd, sandbox }))).exitCode,
+      0,
+    );
+    const score = "for i in $(seq 500); do read score < /proc/self/oom_score_adj; " +
+      "[ $score = 500 ] && break; sleep 0.01; done; echo $score";
+    for (let number = 0; number < 25; number++) {
+      const { stdout } = await run(client, shell(`bare ${number}`, score, { cwd }));
+      assertEquals(stdout, "500\n");
+    }
   },
 );
