@@ -8,7 +8,6 @@ const libc = libraryTable({
   open: { parameters: ["buffer", "i32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
@@ -17,7 +16,6 @@ const libc = libraryTable({
 });
 
 const POLLIN = 1;
-const FIONREAD = 0x541bn;
 const MFD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
@@ -65,13 +63,6 @@ export function openMemoryFile(bytes: Uint8Array<ArrayBuffer>): Descriptor {
     offset += count;
   }
   return file;
-}
-
-/** How many bytes a pipe holds, seen from either end (FIONREAD, pipe(7)). */
-export function unreadBytes(pipeEnd: Descriptor): number {
-  const count = new Int32Array(1);
-  libc().ioctl(pipeEnd, FIONREAD, new Uint8Array(count.buffer));
-  return count[0] ?? 0;
 }
 
 /**

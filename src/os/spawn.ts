@@ -136,25 +136,30 @@ export function launchProgram(launch: ProgramLaunch): number {
 /**
  * The same by another thread, without core dumps.
  *
- * @param spawn has the thread make a call; returns the error number, 0 if there is none. What it is given
- * is to be called as soon as there is a process, which has inherited the limits of this one.
+ * @param spawn has the thread make a call; returns the error number, 0 if there is none. It holds what it is
+ * given from just before the call until there is a process, which has inherited the limits of this one.
  * @throws {SpawnError} as {@linkcode launchProgram} does
  * @throws whatever `spawn` does
  */
 export async function launchProgramElsewhere(
   launch: ProgramLaunch,
-  spawn: (call: SpawnCall, born: () => void) => Promise<number>,
+  spawn: (call: SpawnCall, hold: () => Disposable) => Promise<number>,
 ): Promise<number> {
   const attempts = attemptsAt(launch);
   let next = attempts.next();
   while (next.done !== true) {
-    using inherited = new DisposableStack();
-    inherited.use(lowerDescriptorLimit());
-    inherited.use(coreDumps().withhold());
     // If it throws, a start may still be under way, which needs all that it was given.
-    next = attempts.next(await spawn(next.value, () => inherited.dispose()));
+    next = attempts.next(await spawn(next.value, holdInherited));
   }
   return next.value;
+}
+
+/** Gives this program the limits that what it starts is to be born with. */
+function holdInherited(): Disposable {
+  const held = new DisposableStack();
+  held.use(lowerDescriptorLimit());
+  held.use(coreDumps().withhold());
+  return held;
 }
 
 /** What posix_spawn(3) is called with, one after the other; the first is where it puts the number. */

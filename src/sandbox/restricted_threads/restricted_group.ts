@@ -111,7 +111,7 @@ export class RestrictedGroup implements ProgramStarter, Disposable {
     if (this.#retired) throw internalError("the threads for this sandbox have ended");
     const pid = await launchProgramElsewhere(
       launch,
-      (call, born) => this.#spawns.spawn(call, born),
+      (call, hold) => this.#spawns.spawn(call, hold),
     );
     this.#running.set(pid, undefined);
     return pid;

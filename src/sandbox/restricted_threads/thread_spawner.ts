@@ -48,25 +48,30 @@ export class ThreadSpawner {
   /**
    * Returns the error number, 0 if there is none.
    *
-   * @param born called when there is a process that has inherited what this program has, before anything
-   * else gets a turn
+   * @param hold makes what the program is to inherit this program's own. It is held while nothing else gets
+   * a turn, and not while another start is waited for
    * @throws {Error} when the thread has failed or ended
    */
-  async spawn(call: SpawnCall, born: () => void): Promise<number> {
+  async spawn(call: SpawnCall, hold: () => Disposable): Promise<number> {
     while (this.#slow !== undefined) await this.#slow.promise;
     if (this.#turn() !== ASKERS) throw ended();
     inUse.add(call);
     this.#addresses.set(call.map(addressOf));
+    this.#ask(hold);
+    const errno = this.#turn() === SPAWNERS ? await this.#slowAnswer() : this.#answer();
+    inUse.delete(call);
+    return errno;
+  }
+
+  /** Waits until there is an answer, or a process. */
+  #ask(hold: () => Disposable): void {
+    using _held = hold();
     Atomics.store(this.#state, TURN, SPAWNERS);
     Atomics.notify(this.#state, TURN);
     for (let waits = 0; waits < MOST_WAITS; waits++) {
       Atomics.wait(this.#state, TURN, SPAWNERS, WAIT_MS);
-      if (this.#turn() !== SPAWNERS || this.#signalNewborn(Signal.Continue)) break;
+      if (this.#turn() !== SPAWNERS || this.#signalNewborn(Signal.Continue)) return;
     }
-    born();
-    const errno = this.#turn() === SPAWNERS ? await this.#slowAnswer() : this.#answer();
-    inUse.delete(call);
-    return errno;
   }
 
   /** The thread has failed. */

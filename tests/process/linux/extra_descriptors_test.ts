@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { closeDescriptor, writeDescriptor } from "../../../src/os/descriptor.ts";
+import { closeDescriptor } from "../../../src/os/descriptor.ts";
 import type { ChildCommand } from "../../../src/process/child.ts";
-import { openMemoryFile, openPipe, unreadBytes } from "../../../src/os/pipes.ts";
+import { openMemoryFile } from "../../../src/os/pipes.ts";
 import { startLinuxChild } from "../../../src/process/linux/start.ts";
 import { bash, runToEnd, type StartChild } from "../../support/recorded_child.ts";
 
@@ -43,13 +43,4 @@ Deno.test("linux: a terminal can be left for a descendant to take", async () => 
     // tty_nr of proc_pid_stat(5)
     assertEquals(fields[6] !== "0", controlling);
   }
-});
-
-Deno.test("linux: a pipe tells how much nobody has read", () => {
-  const { readEnd, writeEnd } = openPipe();
-  writeDescriptor(writeEnd, new Uint8Array(3));
-  assertEquals([unreadBytes(readEnd), unreadBytes(writeEnd)], [3, 3]);
-  closeDescriptor(readEnd);
-  assertEquals(unreadBytes(writeEnd), 3);
-  closeDescriptor(writeEnd);
 });
