@@ -10,6 +10,8 @@ const RLIMIT_NOFILE = 7;
 const ITSELF = 0;
 /** A start takes a third of a millisecond; where many are under way, each may have to wait its turn. */
 const MOST_TRIES = 1000;
+/** How often a call may fail that was not seen to have a lowered limit. */
+const MOST_IN_VAIN = 20;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 /** The highest limit that was met. */
 let own = softLimit();
@@ -22,12 +24,13 @@ let own = softLimit();
  */
 export function orAgain(result: number, call: () => number): number {
   let last = result;
+  let inVain = 0;
   for (let tries = 0; last === -constants.errno.EMFILE && tries < MOST_TRIES; tries++) {
     const limit = softLimit();
     const isOwn = limit >= own;
     own = isOwn ? limit : own;
-    // Once, as it may have been lowered at the call and not be now.
-    if (isOwn && tries > 0) return call();
+    // It may have been lowered at the call and not be now, again and again.
+    if (isOwn && ++inVain > MOST_IN_VAIN) return last;
     Atomics.wait(pause, 0, 0, 1);
     last = call();
   }
